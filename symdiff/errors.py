@@ -1,0 +1,150 @@
+"""The family of exceptions, and the text with carets that points into a user's formula."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+QUOTED_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that a user wrote; nodes and errors point into it."""
+
+    text: str
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, both from 1, of a character."""
+        start = self.text.rfind("\n", 0, offset) + 1
+        return self.text.count("\n", 0, offset) + 1, offset - start + 1
+
+    def excerpt(self, span: tuple[int, int]) -> str:
+        """The line that holds `span`, with carets under it; long lines are cut to the place."""
+        line, column = self.position(span[0])
+        begin = span[0] - (column - 1)
+        end = self.text.find("\n", begin)
+        whole = self.text[begin : len(self.text) if end < 0 else end]
+        width = max(1, min(span[1], begin + len(whole)) - span[0])
+        left = max(0, column - 1 - QUOTED_LENGTH)
+        right = min(len(whole), column - 1 + min(width, QUOTED_LENGTH) + QUOTED_LENGTH // 2)
+        shown = escape(whole[left:right])
+        lead = len(escape(whole[left : column - 1]))
+        marked = len(escape(whole[column - 1 : min(column - 1 + width, right)])) or 1
+        head, tail = "…" if left else "", "…" if right < len(whole) else ""
+        margin = f"line {line}: " if "\n" in self.text.strip("\n") else ""
+        pad = " " * (len(margin) + len(head) + lead)
+        return f"{margin}{head}{shown}{tail}\n{pad}{'^' * marked}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A range of characters of a source; for a derivative's node, that of the node it came from."""
+
+    source: Source
+    start: int
+    end: int
+    derived: bool = False
+
+
+def escape(text: str) -> str:
+    """`text` with every character that could not be shown on a terminal written as its code."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii", "replace") for c in text)
+
+
+def quote(text: str) -> str:
+    """`text` in quotes, escaped, and at most 60 characters long."""
+    return "'" + escape(text if len(text) <= QUOTED_LENGTH else text[: QUOTED_LENGTH - 1] + "…") + "'"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that proposes the known name most like `name`, or nothing."""
+    if len(name) > 64:
+        return ""
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"did you mean {found[0]}?" if found else ""
+
+
+class SymdiffError(Exception):
+    """The root of every exception that symdiff raises.
+
+    Attributes
+    ----------
+    message : what was wrong, in one sentence.
+    hint : what to type or to do instead; may be empty.
+    line, column : the place in the formula, from 1; None where no text is concerned.
+    span : the same place as a pair of offsets into the text, or None.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.place: Place | None = None
+        self.span: tuple[int, int] | None = None
+        self.line: int | None = None
+        self.column: int | None = None
+        if place is not None:
+            self.locate(place)
+
+    def locate(self, place: Place) -> None:
+        """Say where in the user's text the fault is."""
+        self.place = place
+        self.span = (place.start, place.end)
+        self.line, self.column = place.source.position(place.start)
+
+    def __str__(self) -> str:
+        text = self.message
+        if self.place is not None:
+            if self.place.derived:
+                text += ", in the derivative of"
+            text += "\n" + self.place.source.excerpt((self.place.start, self.place.end))
+        return text + (f"\n{self.hint}" if self.hint else "")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.hint, self.place)
+
+
+_E = TypeVar("_E", bound=SymdiffError)
+
+
+def _rebuild(kind: type[_E], message: str, hint: str, place: Place | None) -> _E:
+    return kind(message, hint=hint, place=place)
+
+
+class ParseError(SymdiffError, ValueError):
+    """A formula that is not in the language."""
+
+
+class LimitError(ParseError):
+    """A formula, or what was made of it, larger than a limit allows."""
+
+
+class UnknownNameError(ParseError):
+    """A name that was never declared, or a function that does not exist."""
+
+
+class ShapeError(SymdiffError, ValueError):
+    """Operands whose shapes do not fit together, or an argument of the wrong shape."""
+
+
+class ArgumentError(SymdiffError, ValueError):
+    """A wrong value given to one of symdiff's functions."""
+
+
+class CallError(SymdiffError, TypeError):
+    """A call with the wrong arguments: too many, too few, of a type that has no meaning here."""
+
+
+class DifferentiationError(SymdiffError, ValueError):
+    """A derivative that is not defined, such as that of a condition."""
+
+
+class VerifyError(SymdiffError, RuntimeError):
+    """A graph that breaks one of its invariants: a fault of symdiff, not of its user."""
+
+
+class CompileError(SymdiffError, RuntimeError):
+    """LLVM refused a module or the machine cannot run native code."""

@@ -1,0 +1,1 @@
+"""The graph that every part works on."""

@@ -1,0 +1,388 @@
+"""The graph: append-only, interned, operands before users; a `networkx.DiGraph` for everyone who looks at it."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import struct
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+
+from symdiff.errors import ArgumentError, LimitError, Place, ShapeError, SymdiffError
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import Instruction, Intrinsic
+from symdiff.ops.structure import as_index
+from symdiff.types import BOOL, FLOAT64, FLOATS, Shape, TensorType, fixed, tensor
+
+LARGEST_CONSTANT_EXPRESSION = 64
+_pauses = 0
+_pause_lock = threading.Lock()
+_collector_was_on = False
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Pause Python's cyclic collector while many nodes are made (it would walk them all, again and again).
+
+    Sections may nest and run in several threads; the caller's setting comes back after the last.
+    """
+    global _pauses, _collector_was_on
+    with _pause_lock:
+        if _pauses == 0:
+            _collector_was_on = gc.isenabled()
+            gc.disable()
+        _pauses += 1
+    try:
+        yield
+    finally:
+        with _pause_lock:
+            _pauses -= 1
+            if _pauses == 0 and _collector_was_on:
+                gc.enable()
+
+
+class Limits:
+    """Bounds on what one formula may cost. They are module-wide; assign to change them."""
+
+    text: int = 16_000_000
+    tokens: int = 4_000_000
+    nodes: int = 5_000_000
+    digits: int = 400
+    name: int = 64
+
+
+def _read_only(*_: Any, **__: Any) -> NoReturn:
+    raise SymdiffError(
+        "the graph of a function cannot be changed from outside",
+        hint="graph.copy() gives a plain networkx.DiGraph of your own",
+    )
+
+
+class Graph(nx.DiGraph):  # type: ignore[misc]
+    """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
+
+    The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
+    `op`, `args`, `payload`, `type`; an edge from each operand to its user) is derived from them when it is looked at.
+
+    Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
+    """
+
+    def __init__(self, dtype: str = FLOAT64) -> None:
+        self.ops: list[Op] = []
+        self.args: list[tuple[int, ...]] = []
+        self.payloads: list[Any] = []
+        self.types: list[TensorType] = []
+        self.places: dict[int, Place] = {}
+        self.dtype = dtype
+        self.lock = threading.RLock()
+        self._interned: dict[Any, int] = {}
+        self._shown = 0
+        self._number = tensor(dtype)
+        super().__init__()
+
+    # Making nodes
+
+    def add(self, op: str | Op, args: tuple[int, ...] = (), payload: Any = None) -> int:
+        """The node `op(args)`; the types of the operands are checked when it is new.
+
+        Raises
+        ------
+        ShapeError
+            Where the operands' types do not fit; the message names the operation and the shapes.
+        """
+        if isinstance(op, str):
+            op = OPS[op]
+        key = (op.name, args, payload)
+        found = self._interned.get(key)
+        if found is not None:
+            return found
+        types = self.types
+        number = self._number
+        for a in args:
+            if types[a] is not number:
+                type_ = op.type_rule(op, [types[a] for a in args], payload)
+                break
+        else:  # scalar numbers only: the common case of the elementwise rule
+            if op.kinds == _ALL_NUMBERS.get(len(args)) and op.result == "f":
+                type_ = number
+            else:
+                type_ = op.type_rule(op, [types[a] for a in args], payload)
+        return self._append(key, op, args, payload, type_)
+
+    def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
+        node = len(self.ops)
+        if node >= Limits.nodes:
+            raise LimitError(f"the formula needs more than {Limits.nodes:,} nodes", hint="raise symdiff.Limits.nodes")
+        self.ops.append(op)
+        self.args.append(args)
+        self.payloads.append(payload)
+        self.types.append(type_)
+        self._interned[key] = node
+        return node
+
+    def apply(self, op: str | Op, args: Sequence[int], payload: Any = None) -> int:
+        """As `add`, for what a person writes: conditions count as 0 and 1 among numbers, powers become chains."""
+        if isinstance(op, str):
+            op = OPS[op]
+        kinds = op.kinds
+        if kinds and len(kinds) == len(args):
+            types = self.types
+            for k, a in enumerate(args):
+                if kinds[k] == "f" and types[a].dtype == BOOL:
+                    args = (*args[:k], self.as_number(a), *args[k + 1 :])
+        args = tuple(args)
+        if op.canonical is not None:
+            simpler = op.canonical(self, args)
+            if simpler is not None:
+                return simpler
+        return self.add(op, args, payload)
+
+    def as_number(self, node: int) -> int:
+        """A condition as the number 1 or 0; numbers as they are."""
+        if self.types[node].dtype != BOOL:
+            return node
+        return self.add("where", (node, self.constant(1.0), self.constant(0.0)))
+
+    def constant(self, value: float | bool | npt.NDArray[Any]) -> int:
+        """A constant, keyed by its bits: 0.0 and -0.0 differ, and NaN equals NaN. Arrays are copied."""
+        if isinstance(value, bool | np.bool_):
+            value = bool(value)
+            key: Any = ("constant", value)
+            type_ = tensor(BOOL)
+        elif isinstance(value, float | int | np.floating | np.integer):
+            value = float(value) if self.dtype == FLOAT64 else float(np.float32(value))
+            key = struct.pack("<d", value)
+            type_ = self._number
+        else:
+            array = np.array(value, dtype=BOOL if value.dtype == BOOL else self.dtype, order="C", copy=True)
+            if array.ndim == 0:
+                return self.constant(array[()])
+            array.flags.writeable = False
+            value = array
+            key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+            type_ = tensor(str(array.dtype), array.shape)
+        found = self._interned.get(key)
+        return found if found is not None else self._append(key, OPS["constant"], (), value, type_)
+
+    def input(self, name: str, shape: Shape = (), dtype: str | None = None) -> int:
+        """The argument called `name`.
+
+        Raises
+        ------
+        ShapeError
+            Where the graph has an input of this name and another type.
+        """
+        type_ = tensor(dtype or self.dtype, shape)
+        key = ("input", (), name)
+        found = self._interned.get(key)
+        if found is None:
+            return self._append(key, OPS["input"], (), name, type_)
+        if self.types[found] != type_:
+            raise ShapeError(f"{name} is declared as {self.types[found]} and as {type_}")
+        return found
+
+    def named(self, name: str, node: int) -> int:
+        """The line `name = node`: the identity for every pass, a place to cut the graph at for derivatives."""
+        return self.add("named", (node,), name)
+
+    def full_like(self, value: float, node: int) -> int:
+        """The constant `value` in the shape of `node`."""
+        return self.broadcast(self.constant(value), self.types[node].shape)
+
+    def broadcast(self, node: int, shape: Shape) -> int:
+        """`node` repeated to `shape`."""
+        return node if self.types[node].shape == shape else self.add("broadcast", (node,), shape)
+
+    def reshape(self, node: int, shape: Shape) -> int:
+        """The elements of `node` in C order, in another shape."""
+        return node if self.types[node].shape == shape else self.add("reshape", (node,), shape)
+
+    def unbroadcast(self, node: int, shape: Shape) -> int:
+        """The transpose of broadcasting from `shape`: sums over the axes along which it repeated."""
+        own = self.types[node].shape
+        if own == shape:
+            return node
+        lead = len(own) - len(shape)
+        axes = tuple(range(lead)) + tuple(lead + k for k, n in enumerate(shape) if n == 1 and own[lead + k] != 1)
+        return self.reshape(self.add("sum", (node,), axes) if axes else node, shape)
+
+    def element(self, node: int, index: tuple[Any, ...]) -> int:
+        """`node[index]` for constant integers and slices; an entry of a list is that entry itself.
+
+        Raises
+        ------
+        ShapeError
+            Where the index is out of range or has too many parts.
+        """
+        shape = fixed(self.types[node].shape)
+        if len(index) > len(shape):
+            raise ShapeError(f"{len(index)} indices for a value with {len(shape)} axes")
+        parts: list[Any] = []
+        for part, size in zip(index, shape, strict=False):
+            if isinstance(part, slice):
+                start, stop, step = part.indices(size)
+                parts.append((start, stop if stop >= 0 else None, step))
+            elif isinstance(part, tuple):
+                parts.append(part)
+            elif not -size <= part < size:
+                raise ShapeError(f"index {part} is out of range for an axis of size {size}")
+            else:
+                parts.append(part % size)
+        while parts and not isinstance(parts[0], tuple) and self.ops[node].name == "stack":
+            node = self.args[node][parts.pop(0)]
+        if not parts:
+            return node
+        if self.ops[node].name == "constant":
+            return self.constant(self.payloads[node][as_index(tuple(parts))])
+        return self.add("index", (node,), tuple(parts))
+
+    def splice(self, other: Graph, roots: Iterable[int], known: dict[int, int] | None = None) -> dict[int, int]:
+        """Copy what `roots` need from `other` into this graph; `known` maps nodes of `other` that stand for ours.
+
+        Returns the mapping from ids of `other` to ids of this graph.
+        """
+        mapping = dict(known or {})
+        with self.lock:
+            for node in other.live(roots, stop=mapping):
+                args = tuple(mapping[a] for a in other.args[node])
+                op, payload = other.ops[node], other.payloads[node]
+                if op.name == "constant":
+                    new = self.constant(payload)
+                elif op.name == "input":
+                    new = self.input(payload, other.types[node].shape, other.types[node].dtype)
+                else:
+                    new = self.apply(op, args, payload)
+                mapping[node] = new
+                if node in other.places:
+                    self.places.setdefault(new, other.places[node])
+        return mapping
+
+    # Looking at nodes
+
+    def live(self, roots: Iterable[int], stop: Iterable[int] = ()) -> list[int]:
+        """The ids that `roots` depend on, and they themselves, ascending; not past the nodes in `stop`."""
+        seen = set(stop)
+        barrier = set(seen)
+        stack = [r for r in roots if r not in seen]
+        seen.update(stack)
+        args = self.args
+        while stack:
+            for a in args[stack.pop()]:
+                if a not in seen:
+                    seen.add(a)
+                    stack.append(a)
+        return sorted(seen - barrier)
+
+    def constant_value(self, node: int) -> float | None:
+        """The number that a small expression of constants has, otherwise None."""
+        if self.ops[node].name == "constant":
+            return None if isinstance(self.payloads[node], np.ndarray) else float(self.payloads[node])
+        found: set[int] = set()
+        stack = [node]
+        while stack:
+            at = stack.pop()
+            if at in found:
+                continue
+            op = self.ops[at]
+            scalar = self.types[at] is self._number
+            exact = isinstance(op.routine, Instruction | Intrinsic) or op.name in ("constant", "named")
+            if not (scalar and exact) or len(found) >= LARGEST_CONSTANT_EXPRESSION:
+                return None
+            found.add(at)
+            stack.extend(self.args[at])
+        values: dict[int, Any] = {}
+        with np.errstate(all="ignore"):
+            for at in sorted(found):
+                op, operands = self.ops[at], [values[a] for a in self.args[at]]
+                if isinstance(op.routine, Instruction | Intrinsic):
+                    values[at] = getattr(np, op.routine.numpy)(*operands)
+                else:
+                    values[at] = operands[0] if operands else np.dtype(self.dtype).type(self.payloads[at])
+        return float(values[node])
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.ops)} nodes>"
+
+    # What networkx sees
+
+    def _show(self) -> None:
+        """Bring networkx's dictionaries up to date with the nodes added since they were last looked at."""
+        if self._shown == len(self.ops):
+            return
+        with self.lock:
+            node_attributes, successors, predecessors = self._nx_node, self._nx_succ, self._nx_pred
+            for node in range(self._shown, len(self.ops)):
+                node_attributes[node] = {
+                    "op": self.ops[node].name,
+                    "args": self.args[node],
+                    "payload": self.payloads[node],
+                    "type": self.types[node],
+                }
+                successors[node] = {}
+                before = predecessors[node] = {}
+                for a in self.args[node]:
+                    before[a] = successors[a][node] = {}
+            self._shown = len(self.ops)
+
+    def _shown_dictionary(name: str) -> Any:  # type: ignore[misc]  # noqa: N805
+        def get(self: Graph) -> Any:
+            self._show()
+            return self.__dict__[name]
+
+        def put(self: Graph, value: Any) -> None:
+            self.__dict__[name] = value
+
+        return property(get, put)
+
+    _node = _shown_dictionary("_nx_node")
+    _succ = _shown_dictionary("_nx_succ")
+    _adj = _shown_dictionary("_nx_succ")
+    _pred = _shown_dictionary("_nx_pred")
+    # networkx keeps these views and would not look again.
+    adj = succ = property(lambda self: nx.classes.coreviews.AdjacencyView(self._succ))
+    pred = property(lambda self: nx.classes.coreviews.AdjacencyView(self._pred))
+    nodes = property(lambda self: nx.classes.reportviews.NodeView(self))
+    edges = out_edges = property(lambda self: nx.classes.reportviews.OutEdgeView(self))
+    in_edges = property(lambda self: nx.classes.reportviews.InEdgeView(self))
+    degree = property(lambda self: nx.classes.reportviews.DiDegreeView(self))
+    in_degree = property(lambda self: nx.classes.reportviews.InDegreeView(self))
+    out_degree = property(lambda self: nx.classes.reportviews.OutDegreeView(self))
+
+    add_node = add_nodes_from = remove_node = remove_nodes_from = _read_only
+    add_edge = add_edges_from = add_weighted_edges_from = remove_edge = remove_edges_from = _read_only
+    update = clear = clear_edges = _read_only
+
+    def to_directed_class(self) -> type[nx.DiGraph]:
+        """Networkx makes its copies with this class."""
+        return nx.DiGraph  # type: ignore[no-any-return]
+
+    def copy(self, as_view: bool = False) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` with the same nodes, edges and attributes."""
+        plain = nx.DiGraph()
+        plain.add_nodes_from((n, dict(d)) for n, d in self._node.items())
+        plain.add_edges_from((a, n) for n, args in enumerate(self.args) for a in args)
+        return plain
+
+    def subgraph(self, nodes: Iterable[int]) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` of some of the nodes."""
+        return self.copy().subgraph(nodes)
+
+    def reverse(self, copy: bool = True) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` whose edges lead from users to operands."""
+        return self.copy().reverse()
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
+
+
+_ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}
+assert FLOAT64 in FLOATS

@@ -1,0 +1,230 @@
+"""What an operation is: one record, from which its parser entry, derivative, native code, tests and documentation follow.
+
+The texts in a record are expressions of symdiff's own language. In them `a, b, c` are the operands, `y` is the result
+and a name from `payload` (`n`) is the number that the node carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from symdiff.errors import ShapeError
+from symdiff.types import BOOL, FLOAT64, TensorType, broadcast, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+OPERAND_NAMES = "abc"
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """An LLVM instruction, or a comparison (`fcmp olt`), and the NumPy function that gives the same bits."""
+
+    opcode: str
+    numpy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intrinsic:
+    """An LLVM intrinsic that is one exact IEEE operation, and the NumPy function that gives the same bits."""
+
+    name: str
+    numpy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A function of the platform's C mathematics library."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A function of `scipy.special.cython_special`."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """An expression in the language; a callable makes it from the node's payload."""
+
+    text: str | Callable[[int], str]
+
+    def of(self, payload: object) -> str:
+        """The expression for one node."""
+        return self.text if isinstance(self.text, str) else self.text(payload)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A two-operand operation applied from the left over any number of operands."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """The meaning of an operation that only moves or adds elements, on NumPy arrays of anything that adds."""
+
+    evaluate: Callable[..., Any]
+
+
+Routine = Instruction | Intrinsic | Library | Special | Expand | Fold | Movement
+TypeRule = Callable[["Op", Sequence[TensorType], Any], TensorType]
+
+
+@dataclass(frozen=True, slots=True)
+class Infix:
+    """How an operation is written between (or, `prefix`, before) its operands.
+
+    `power` is the binding strength, larger binds tighter; `right` associates to the right.
+    """
+
+    symbol: str
+    power: int
+    right: bool = False
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """The derivative of a linear operation on tensors.
+
+    `pushforward(graph, tangents, args, payload)` gives the tangent of the result (a missing tangent is None);
+    `pullback(graph, adjoint, args, payload, k)` gives the adjoint of operand k.
+    """
+
+    pushforward: Callable[[Graph, list[int | None], tuple[int, ...], Any], int]
+    pullback: Callable[[Graph, int, tuple[int, ...], Any, int], int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Op:
+    """One operation.
+
+    Attributes
+    ----------
+    name : what the language, the listings and the tables call it.
+    kinds : a letter for each operand, `f` a number, `c` a condition; None for any number of operands.
+    result : `f`, `c`.
+    routine : its numeric meaning, the same one for the interpreter and for native code.
+    partials : the derivative by each operand; None where it is zero wherever it exists.
+    tally : of an operation on any number of operands: a term summed over all operands, `t` in `partials`.
+    exact : the mathematical definition in mpmath's terms, the oracle of the tests and of the documentation.
+    domain : for each operand the open interval in which the function is real and smooth.
+    singular : points inside the domain where it is not (poles, kinks).
+    edges : what happens at kinks, ties, poles and ends, in words.
+    parameters, defaults : as a user calls it; `aliases` other names that users type; hidden ones can't be called.
+    payload : the names of numbers that belong to the node itself; they are given first in a call.
+    canonical : given (graph, args), the id of a simpler node that means the same, or None.
+    """
+
+    name: str
+    kinds: str | None = "f"
+    result: str = "f"
+    routine: Routine | None = None
+    partials: tuple[str | None, ...] = ()
+    tally: str | None = None
+    doc: str = ""
+    exact: str | None = None
+    domain: tuple[tuple[float, float], ...] = ((-INFINITY, INFINITY),)
+    singular: tuple[float, ...] = ()
+    samples: tuple[int, ...] = ()
+    edges: str = ""
+    parameters: tuple[str, ...] = ()
+    defaults: tuple[float, ...] = ()
+    aliases: tuple[str, ...] = ()
+    payload: str | None = None
+    infix: Infix | None = None
+    latex: str | None = None
+    commutative: bool = False
+    hidden: bool = False
+    linear: Linear | None = None
+    type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
+    canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return operation, (self.name,)
+
+
+OPS: dict[str, Op] = {}
+"""Every operation, by its name."""
+
+CALLABLE: dict[str, Op] = {}
+"""The operations that a formula can call, by their names and aliases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function of the language that is only another way to write an expression; it never becomes a node."""
+
+    parameters: tuple[str, ...]
+    text: str
+    doc: str
+
+
+DEFINITIONS: dict[tuple[str, int], Definition] = {}
+"""Functions by name and number of operands that stand for an expression."""
+
+
+def register(*records: Op) -> None:
+    """Add records to the table.
+
+    Raises
+    ------
+    ValueError
+        Where a name is taken.
+    """
+    for record in records:
+        if record.name in OPS:
+            raise ValueError(f"there are two operations called {record.name}")
+        OPS[record.name] = record
+        if record.hidden:
+            continue
+        for name in (record.name, *record.aliases):
+            if name in CALLABLE:
+                raise ValueError(f"there are two functions called {name}")
+            CALLABLE[name] = record
+
+
+def define(name: str, parameters: str, text: str, doc: str) -> None:
+    """Let formulas call `name` for the expression `text` in its parameters."""
+    names = tuple(parameters.split())
+    DEFINITIONS[name, len(names)] = Definition(names, text, doc)
+
+
+def operation(name: str) -> Op:
+    """The record of an operation."""
+    return OPS[name]
+
+
+def elementwise(op: Op, types: Sequence[TensorType]) -> TensorType:
+    """The type rule of operations that act on each element: NumPy broadcasting, one float type."""
+    kinds = op.kinds or "f" * len(types)
+    if len(types) != len(kinds):
+        raise ShapeError(f"{op.name} takes {len(kinds)} operands, not {len(types)}")
+    dtype = None
+    for kind, type_ in zip(kinds, types, strict=True):
+        if (kind == "c") != (type_.dtype == BOOL):
+            wanted, got = ("a condition", "a number") if kind == "c" else ("a number", "a condition")
+            hint = "write x != 0 for the condition that x is not zero" if kind == "c" else "write where(c, 1, 0)"
+            raise ShapeError(f"{op.name} takes {wanted} here, not {got}", hint=hint)
+        if kind == "f":
+            if dtype is not None and type_.dtype != dtype:
+                raise ShapeError(f"{op.name}: operands of types {dtype} and {type_.dtype}")
+            dtype = type_.dtype
+    shape = types[0].shape
+    for type_ in types:
+        if type_.shape != shape:
+            shape = broadcast(op.name, [t.shape for t in types])
+            break
+    return tensor(BOOL if op.result == "c" else dtype or FLOAT64, shape)

@@ -1,0 +1,26 @@
+"""Exponentials and logarithms."""
+
+from symdiff.ops.base import INFINITY, Library, Op, register
+
+POSITIVE = ((0.0, INFINITY),)
+
+register(
+    Op("exp", routine=Library("exp"), partials=("y",), doc="e to the power of x", exact="exp(a)", parameters=("x",),
+       latex="e^{{{}}}"),
+    Op("exp2", routine=Library("exp2"), partials=("0.6931471805599453*y",), doc="2 to the power of x",
+       exact="mpf(2)**a", parameters=("x",), latex="2^{{{}}}"),
+    Op("expm1", routine=Library("expm1"), partials=("exp(a)",), doc="exp(x) - 1, accurate near 0", exact="expm1(a)",
+       parameters=("x",), latex=r"\operatorname{{expm1}}\left({}\right)"),
+    Op("log", routine=Library("log"), partials=("1/a",), aliases=("ln",), doc="natural logarithm", exact="ln(a)",
+       domain=POSITIVE, parameters=("x",), latex=r"\log\left({}\right)",
+       edges="log(0) is -inf with derivative inf; below 0 the value is NaN and the derivative 1/x"),
+    Op("log2", routine=Library("log2"), partials=("1.4426950408889634/a",), doc="logarithm to the base 2",
+       exact="ln(a)/ln(2)", domain=POSITIVE, parameters=("x",), latex=r"\log_{{2}}\left({}\right)",
+       edges="as log"),
+    Op("log10", routine=Library("log10"), partials=("0.4342944819032518/a",), doc="logarithm to the base 10",
+       exact="ln(a)/ln(10)", domain=POSITIVE, parameters=("x",), latex=r"\log_{{10}}\left({}\right)",
+       edges="as log"),
+    Op("log1p", routine=Library("log1p"), partials=("1/(1 + a)",), doc="log(1 + x), accurate near 0",
+       exact="log1p(a)", domain=((-1.0, INFINITY),), parameters=("x",),
+       latex=r"\operatorname{{log1p}}\left({}\right)", edges="as log, at -1"),
+)  # fmt: skip

@@ -1,0 +1,111 @@
+"""Tensor types and the three ways in which shapes combine."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symdiff.errors import ShapeError
+
+FLOAT64, FLOAT32, BOOL, INT64 = "float64", "float32", "bool", "int64"
+FLOATS = (FLOAT64, FLOAT32)
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """A size known by name only, bound to an integer at each call."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Shape = tuple[int | Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """The type of every node: an element type and a shape; a scalar has the shape ()."""
+
+    dtype: str
+    shape: Shape = ()
+
+    def __str__(self) -> str:
+        return self.dtype + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether the elements are truth values."""
+        return self.dtype == BOOL
+
+
+@functools.lru_cache(maxsize=4096)
+def tensor(dtype: str, shape: Shape = ()) -> TensorType:
+    """The one TensorType of these parts (shared, so that equal types are mostly identical)."""
+    return TensorType(dtype, shape)
+
+
+def show(shape: Shape) -> str:
+    """A shape as Python writes it."""
+    return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+
+
+def broadcast(name: str, shapes: Sequence[Shape]) -> Shape:
+    """The shape that `shapes` broadcast to by NumPy's rule.
+
+    Raises
+    ------
+    ShapeError
+        Where they do not; the message names the operation and the shapes.
+    """
+    result: Shape = ()
+    for shape in shapes:
+        if shape == result or not shape:
+            continue
+        if not result:
+            result = shape
+            continue
+        short, long = sorted((shape, result), key=len)
+        merged = list(long)
+        for k in range(1, len(short) + 1):
+            a, b = short[-k], long[-k]
+            if a == b or a == 1:
+                continue
+            if b != 1:
+                raise ShapeError(f"{name}: shapes {' and '.join(map(show, shapes))} do not broadcast together")
+            merged[-k] = a
+        result = tuple(merged)
+    return result
+
+
+def same(name: str, shapes: Sequence[Shape]) -> Shape:
+    """The shape that all of `shapes` are.
+
+    Raises
+    ------
+    ShapeError
+        Where two of them differ.
+    """
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            raise ShapeError(f"{name}: shapes {show(first)} and {show(shape)} differ")
+    return first
+
+
+def product(shape: Shape) -> int:
+    """How many elements a shape has; its dimensions must be known numbers."""
+    count = 1
+    for size in shape:
+        if isinstance(size, Dim):
+            raise ShapeError(f"the size {size.name} is not known yet")
+        count *= size
+    return count
+
+
+def fixed(shape: Shape) -> tuple[int, ...]:
+    """`shape` as plain integers; its dimensions must be known numbers."""
+    product(shape)
+    return tuple(size for size in shape if not isinstance(size, Dim))
