@@ -1,0 +1,1 @@
+"""Differentiation: walks over a graph that append the derivative's nodes to it."""

@@ -1,0 +1,135 @@
+"""The arithmetic of derivative chains: products and sums that fold constants and never emit a structural zero or one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import Instruction
+
+MUL, DIV, ADD, SUB, NEG = OPS["mul"], OPS["div"], OPS["add"], OPS["sub"], OPS["neg"]
+CONSTANT, SCATTER = OPS["constant"], OPS["scatter"]
+
+
+def number(graph: Graph, node: int) -> float | None:
+    """The value of a scalar constant node, otherwise None."""
+    if graph.ops[node] is not CONSTANT:
+        return None
+    value = graph.payloads[node]
+    return value if isinstance(value, float) else None
+
+
+def apply(graph: Graph, op: Op, args: tuple[int, ...], payload: Any = None) -> int:
+    """`op(args)`, folded where all operands are constants and the operation is one exact instruction."""
+    if isinstance(op.routine, Instruction) and args:
+        ops, payloads = graph.ops, graph.payloads
+        if all(ops[a] is CONSTANT and not isinstance(payloads[a], np.ndarray) for a in args):
+            dtype = np.dtype(graph.dtype).type
+            operands = [p if isinstance(p, bool) else dtype(p) for p in (payloads[a] for a in args)]
+            with np.errstate(all="ignore"):
+                result = getattr(np, op.routine.numpy)(*operands)
+            return graph.constant(bool(result) if op.result == "c" else float(result))
+    return graph.apply(op, args, payload)
+
+
+def negate(graph: Graph, a: int) -> int:
+    """-a."""
+    if graph.ops[a] is NEG:
+        return graph.args[a][0]
+    value = number(graph, a)
+    return graph.constant(-value) if value is not None else graph.add(NEG, (a,))
+
+
+def multiply(graph: Graph, a: int, b: int) -> int:
+    """a*b; a factor 1 disappears and a sign moves out of the product."""
+    x, y = number(graph, a), number(graph, b)
+    if x == 1.0:
+        return b
+    if y == 1.0:
+        return a
+    if x is not None and y is not None:
+        return apply(graph, MUL, (a, b))
+    if x == -1.0:
+        return negate(graph, b)
+    if y == -1.0:
+        return negate(graph, a)
+    if y is not None and y != y:
+        return graph.broadcast(b, graph.types[a].shape)
+    if graph.ops[a] is NEG:
+        return negate(graph, multiply(graph, graph.args[a][0], b))
+    if graph.ops[b] is NEG:
+        return negate(graph, multiply(graph, a, graph.args[b][0]))
+    return graph.add(MUL, (a, b))
+
+
+def divide(graph: Graph, a: int, b: int) -> int:
+    """a/b."""
+    x, y = number(graph, a), number(graph, b)
+    if y == 1.0:
+        return a
+    if x is not None and y is not None:
+        return apply(graph, DIV, (a, b))
+    if graph.ops[a] is NEG:
+        return negate(graph, graph.add(DIV, (graph.args[a][0], b)))
+    return graph.add(DIV, (a, b))
+
+
+def add(graph: Graph, a: int, b: int) -> int:
+    """a + b, a difference where one of them is negated."""
+    if number(graph, a) is not None and number(graph, b) is not None:
+        return apply(graph, ADD, (a, b))
+    if graph.ops[b] is NEG:
+        return graph.add(SUB, (a, graph.args[b][0]))
+    if graph.ops[a] is NEG:
+        return graph.add(SUB, (b, graph.args[a][0]))
+    return graph.add(ADD, (a, b))
+
+
+def total(graph: Graph, terms: Sequence[int]) -> int:
+    """The sum of `terms`, from the left; terms that each fill one element of an array make one list."""
+    dense, filled = [], []
+    for term in terms:
+        is_element = graph.ops[term] is SCATTER and not graph.types[graph.args[term][0]].shape
+        (filled if is_element else dense).append(term)
+    if len(filled) > 1:
+        dense.append(_assemble(graph, filled))
+    else:
+        dense += filled
+    result = dense[0]
+    for term in dense[1:]:
+        result = add(graph, result, term)
+    return result
+
+
+def _assemble(graph: Graph, filled: Sequence[int]) -> int:
+    shape = graph.payloads[filled[0]][1]
+    entries = np.full(shape, graph.constant(0.0), object)
+    empty = np.ones(shape, bool)
+    for term in filled:
+        index, value = graph.payloads[term][0], graph.args[term][0]
+        entries[index] = value if empty[index] else add(graph, entries[index], value)
+        empty[index] = False
+    return assemble(graph, entries)
+
+
+def elements(graph: Graph, node: int) -> np.ndarray[Any, Any]:
+    """The scalar nodes of a tensor node, in an object array of its shape."""
+    shape = graph.types[node].shape
+    found = np.empty(shape, object)
+    for index in np.ndindex(*found.shape):
+        found[index] = graph.element(node, index)
+    return found
+
+
+def assemble(graph: Graph, nodes: np.ndarray[Any, Any]) -> int:
+    """The tensor whose elements are the scalar nodes in an object array."""
+    if nodes.ndim == 0:
+        return int(nodes[()])
+    if nodes.size == 0:
+        return graph.constant(np.zeros(nodes.shape))
+    flat = graph.add("stack", tuple(int(n) for n in nodes.ravel()))
+    return graph.reshape(flat, nodes.shape)

@@ -1,0 +1,181 @@
+"""Partials: how the texts in the records multiply a tangent or an adjoint.
+
+A partial is read as a chain of factors, so that `-((1/b)*y)` makes `-((g/b)*y)`: no intermediate product of two
+partials, which could overflow or vanish where the derivative does not. `where(c, p, 0)` becomes a guard.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from symdiff.differentiate import chain
+from symdiff.differentiate.guards import Guard, Guarded, Guards
+from symdiff.frontend.template import Template, template
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import OPERAND_NAMES
+
+CONSTANT, INPUT, WHERE = OPS["constant"], OPS["input"], OPS["where"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One factor: multiply or divide by a node of the template, negate, guard by it, or select between two chains."""
+
+    kind: str
+    node: int = -1
+    holds: bool = True
+    taken: tuple[Step, ...] = ()
+    untaken: tuple[Step, ...] = ()
+
+
+class Partial:
+    """A compiled partial: the template, its steps, and for each node of the template what it needs, in order."""
+
+    def __init__(self, parsed: Template) -> None:
+        self.template = parsed
+        self.needs: dict[int, list[int]] = {}
+        self.steps = tuple(self._steps(parsed.root))
+
+    def _steps(self, node: int) -> list[Step]:
+        graph = self.template.graph
+        op, args = graph.ops[node], graph.args[node]
+        if op.name == "neg":
+            return [Step("negate"), *self._steps(args[0])]
+        if op.name == "mul":
+            return [*self._steps(args[0]), *self._steps(args[1])]
+        if op.name == "div":
+            return [*self._steps(args[0]), self._use("divide", args[1])]
+        if op is WHERE:
+            for kept, zero, holds in ((args[1], args[2], True), (args[2], args[1], False)):
+                if graph.ops[zero] is CONSTANT and graph.payloads[zero] == 0.0:
+                    return [self._use("guard", args[0], holds), *self._steps(kept)]
+            taken, untaken = tuple(self._steps(args[1])), tuple(self._steps(args[2]))
+            self._use("select", args[0])
+            return [Step("select", args[0], True, taken, untaken)]
+        return [self._use("multiply", node)]
+
+    def _use(self, kind: str, node: int, holds: bool = True) -> Step:
+        self.needs[node] = self.template.graph.live([node])
+        return Step(kind, node, holds)
+
+    def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
+        """g times the partial; `values` maps template nodes to nodes of the graph and is filled. None: zero."""
+        return self._follow(guards, values, g, self.steps)
+
+    def _follow(
+        self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]
+    ) -> Guarded | None:
+        graph = guards.graph
+        value, guard = g
+        negative = False
+        for step in steps:
+            if step.kind == "negate":
+                negative = not negative
+                continue
+            node = self._value(graph, values, step.node)
+            if step.kind == "multiply":
+                value = chain.multiply(graph, value, node)
+            elif step.kind == "divide":
+                value = chain.divide(graph, value, node)
+            elif graph.ops[node] is CONSTANT and isinstance(graph.payloads[node], bool):
+                if step.kind == "select":
+                    chosen = step.taken if graph.payloads[node] else step.untaken
+                    rest = self._follow(guards, values, (value, guard), chosen)
+                    if rest is None:
+                        return None
+                    value, guard = rest
+                elif graph.payloads[node] != step.holds:
+                    return None
+            elif step.kind == "guard":
+                guard = guards.under(guard, node, step.holds)
+            else:
+                value, guard = self._select(guards, values, (value, guard), step, node)
+        return (chain.negate(graph, value) if negative else value), guard
+
+    def _select(
+        self, guards: Guards, values: dict[int, int], g: Guarded, step: Step, condition: int
+    ) -> tuple[int, Guard | None]:
+        sides = []
+        for holds, steps in ((True, step.taken), (False, step.untaken)):
+            side = self._follow(guards, values, (g[0], guards.under(g[1], condition, holds)), steps)
+            if side is not None:
+                sides.append(side)
+        return guards.merge(sides)
+
+    def _value(self, graph: Graph, values: dict[int, int], node: int) -> int:
+        found = values.get(node)
+        if found is not None:
+            return found
+        own = self.template.graph
+        for need in self.needs[node]:
+            if need not in values:
+                op = own.ops[need]
+                if op is CONSTANT:
+                    values[need] = graph.constant(own.payloads[need])
+                else:
+                    args = tuple(values[a] for a in own.args[need])
+                    values[need] = chain.apply(graph, op, args, own.payloads[need])
+        return values[node]
+
+
+def _names(op: Op) -> tuple[str, ...]:
+    operands = tuple(OPERAND_NAMES[: len(op.kinds)]) if op.kinds is not None else ("a",)
+    return (*operands, "y", *((op.payload,) if op.payload else ()), *(("t",) if op.tally else ()))
+
+
+@functools.lru_cache(maxsize=None)
+def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
+    """The partial by operand k; a payload stands in the text as its number."""
+    text = op.partials[min(k, len(op.partials) - 1)]
+    if text is None:
+        return None
+    conditions = frozenset(n for n, kind in zip(OPERAND_NAMES, op.kinds or "", strict=False) if kind == "c")
+    if isinstance(payload, int):
+        text = f"{op.payload} = {payload}\n{text}"
+        names = tuple(n for n in _names(op) if n != op.payload)
+    else:
+        names = _names(op)
+    return Partial(template(text, names, conditions))
+
+
+def has_partial(op: Op, k: int) -> bool:
+    """Whether the operation has a derivative by operand k that is not zero everywhere."""
+    if op.linear is not None:
+        return True
+    return bool(op.partials) and op.partials[min(k, len(op.partials) - 1)] is not None
+
+
+class Application:
+    """The partials of one node: its operands and result bound to the names in the texts."""
+
+    def __init__(self, guards: Guards, node: int) -> None:
+        graph = guards.graph
+        self.guards = guards
+        self.op, self.args, self.node = graph.ops[node], graph.args[node], node
+        self.payload = graph.payloads[node] if isinstance(graph.payloads[node], int) else None
+        self._tally: int | None = None
+
+    def times(self, k: int, g: Guarded) -> Guarded | None:
+        """g times the partial by operand k; None where that is structurally zero."""
+        partial = _compiled(self.op, k, self.payload)
+        if partial is None:
+            return None
+        operands = self.args if self.op.kinds is not None else (self.args[k],)
+        leaves = partial.template.leaves
+        values = {leaves[n]: a for n, a in zip(OPERAND_NAMES, operands, strict=False) if n in leaves}
+        if "y" in leaves:
+            values[leaves["y"]] = self.node
+        if "t" in leaves:
+            values[leaves["t"]] = self._summed()
+        return partial.times(self.guards, values, g)
+
+    def _summed(self) -> int:
+        """The sum over all operands of the record's tally."""
+        if self._tally is None:
+            assert self.op.tally is not None
+            graph, term = self.guards.graph, template(self.op.tally, ("a", "y"))
+            self._tally = chain.total(graph, [term.splice(graph, {"a": a, "y": self.node}) for a in self.args])
+        return self._tally
