@@ -54,6 +54,9 @@ def _pushed(guards: Guards, node: int, tangents: list[Guarded | None]) -> Guarde
     graph = guards.graph
     linear, args, payload = graph.ops[node].linear, graph.args[node], graph.payloads[node]
     assert linear is not None
-    plain = [None if t is None else guards.masked(*t) for t in tangents]
-    value = linear.pushforward(graph, plain, args, payload)
-    return value, None
+    value = linear.pushforward(graph, [None if t is None else guards.masked(*t) for t in tangents], args, payload)
+    if all(t is None or t[1] is None for t in tangents):
+        return value, None
+    holds = [None if t is None else guards.holds(*t) for t in tangents]
+    node = graph.add("greater", (linear.pushforward(graph, holds, args, payload), graph.constant(0.0)))
+    return value, guards.of(node)

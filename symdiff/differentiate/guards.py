@@ -81,7 +81,7 @@ class Guards:
         waiting = list(groups)
         while waiting:
             guard = waiting.pop()
-            if guard is None or guard not in groups or guard.parent is guard:
+            if guard is None or guard not in groups:
                 continue
             other = self._known.get((guard.parent, guard.condition, not guard.holds))
             if other is None or other not in groups:
@@ -102,7 +102,7 @@ class Guards:
             assert guard is not None
             own = self.condition(guard)
             node = own if node < 0 else self.graph.add(OR, (node, own))
-        return value, Guard(None, node, True, node)
+        return value, self.of(node)
 
     def transform(self, guarded: Guarded, linear: Callable[[int], int]) -> Guarded:
         """A linear operation with coefficients ≥ 0 (a sum, a movement of elements) on value and guard alike."""
@@ -110,7 +110,16 @@ class Guards:
         moved = linear(self.masked(value, guard))
         if guard is None:
             return moved, None
+        node = self.graph.add(GREATER, (linear(self.holds(value, guard)), self.graph.constant(0.0)))
+        return moved, self.of(node)
+
+    def holds(self, value: int, guard: Guard | None) -> int:
+        """1 where the guard holds and 0 elsewhere, in the shape of `value`."""
         shape = self.graph.types[value].shape
-        holds = self.graph.broadcast(self.graph.as_number(self.condition(guard)), shape)
-        node = self.graph.add(GREATER, (linear(holds), self.graph.constant(0.0)))
-        return moved, Guard(None, node, True, node)
+        if guard is None:
+            return self.graph.broadcast(self.graph.constant(1.0), shape)
+        return self.graph.broadcast(self.graph.as_number(self.condition(guard)), shape)
+
+    def of(self, node: int) -> Guard:
+        """The guard that holds where the condition `node` is true."""
+        return Guard(None, node, True, node)

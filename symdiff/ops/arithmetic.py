@@ -103,4 +103,9 @@ register(
         exact="sign(a)*cbrt(abs(a))", parameters=("x",), singular=(0.0,), latex=r"\sqrt[3]{{{}}}",
         edges="vertical tangent at 0: derivative inf",
     ),
+    Op(
+        "fma", "fff", routine=Intrinsic("llvm.fma", "fma"), partials=("b", "a", "1"), hidden=True,
+        doc="a*b + c, rounded once", exact="a*b + c", domain=(REAL, REAL, REAL), parameters=("x1", "x2", "x3"),
+        latex=r"{} \cdot {} + {}",
+    ),
 )  # fmt: skip

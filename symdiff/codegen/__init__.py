@@ -1,0 +1,10 @@
+"""Native code: a program becomes LLVM IR, the IR a kernel, the kernel NumPy ufuncs and a plain C function.
+
+Import it where a kernel is wanted, not before: it loads LLVM.
+"""
+
+from symdiff.codegen.jit import has_fma
+from symdiff.codegen.kernel import Kernel, Options, compile_program
+from symdiff.codegen.layout import Layout, Operand
+
+__all__ = ["Kernel", "Layout", "Operand", "Options", "compile_program", "has_fma"]

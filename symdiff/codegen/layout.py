@@ -1,0 +1,152 @@
+"""Operands: which arrays a kernel takes, which scalars of the program each of them holds, and NumPy's name for that."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symdiff.errors import CompileError
+from symdiff.types import TensorType, fixed
+
+EMPTY = "z"
+"""The name of every axis of size 0: NumPy refuses the number 0 in a signature."""
+
+TYPE_CODES = {"float64": "d", "float32": "f", "bool": "?"}
+BYTES = {"float64": 8, "float32": 4, "bool": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One array that a kernel takes or gives.
+
+    Attributes
+    ----------
+    dtype, shape : of its core, that is without batch axes.
+    members : the positions, among the program's inputs or outputs, that it holds: one, or the scalars packed in it.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    members: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many elements the core has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The operands of a kernel.
+
+    Where the program has more operands than a ufunc can have, its scalar inputs, and if that is not enough its scalar
+    outputs, are packed: one operand of shape (n,) for each element type, before the others.
+    """
+
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    packed: bool
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """Inputs, then outputs."""
+        return self.inputs + self.outputs
+
+    @property
+    def scalar(self) -> bool:
+        """Whether every core is a scalar, so that the ufunc is not a generalized one."""
+        return not any(o.shape for o in self.operands)
+
+    @property
+    def signature(self) -> str:
+        """The signature of the generalized ufunc, such as `(2),()->(2,2)`.
+
+        Axes of size 0 are called z. An output's axis of size 0 that no input can give its size to is written 1; its
+        elements are not touched and the caller drops them.
+        """
+        known = any(0 in o.shape for o in self.inputs)
+
+        def core(operand: Operand) -> str:
+            return "(" + ",".join(str(n) if n else EMPTY if known else "1" for n in operand.shape) + ")"
+
+        return ",".join(map(core, self.inputs)) + "->" + ",".join(map(core, self.outputs))
+
+    @property
+    def types(self) -> str:
+        """NumPy's type codes of all operands."""
+        return "".join(TYPE_CODES[o.dtype] for o in self.operands)
+
+    def first_strides(self) -> list[int]:
+        """For each operand the place of its first core stride in NumPy's array of strides."""
+        places, at = [], len(self.operands)
+        for operand in self.operands:
+            places.append(at)
+            at += len(operand.shape)
+        return places
+
+    def contiguous_strides(self) -> list[int]:
+        """NumPy's array of strides for one point and operands in C order."""
+        strides = [0] * len(self.operands)
+        for operand in self.operands:
+            step, own = BYTES[operand.dtype], []
+            for size in reversed(operand.shape):
+                own.append(step)
+                step *= size
+            strides.extend(reversed(own))
+        return strides
+
+
+@functools.cache
+def operand_limit() -> int:
+    """How many operands a ufunc of this NumPy can have: 64 since NumPy 2.0."""
+    low, high = 1, 1025
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            np.frompyfunc(lambda *_: None, middle - 1, 1)
+            low = middle
+        except ValueError:
+            high = middle
+    return low
+
+
+def arrange(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: int | None = None) -> Layout:
+    """The operands of a kernel for these inputs and outputs, packed where there are more than `limit`.
+
+    Raises
+    ------
+    CompileError
+        Where there are too many even so.
+    """
+    limit = operand_limit() if limit is None else limit
+    ins, outs = _apart(inputs), _apart(outputs)
+    if len(ins) + len(outs) > limit:
+        ins = _together(ins)
+    if len(ins) + len(outs) > limit:
+        outs = _together(outs)
+    if len(ins) + len(outs) > limit:
+        raise CompileError(
+            f"the function has {len(inputs)} inputs and {len(outputs)} outputs, more than the {limit} operands of NumPy",
+            hint="join arrays to a longer one",
+        )
+    return Layout(ins, outs, any(len(o.members) > 1 for o in ins + outs) or len(inputs) + len(outputs) > limit)
+
+
+def _apart(types: Sequence[TensorType]) -> tuple[Operand, ...]:
+    for type_ in types:
+        if type_.dtype not in TYPE_CODES:
+            raise CompileError(f"a kernel has no operands of type {type_.dtype}")
+    return tuple(Operand(t.dtype, fixed(t.shape), (k,)) for k, t in enumerate(types))
+
+
+def _together(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+    groups: dict[str, list[int]] = {}
+    for operand in operands:
+        if not operand.shape:
+            groups.setdefault(operand.dtype, []).extend(operand.members)
+    packs = [Operand(dtype, (len(members),), tuple(members)) for dtype, members in groups.items()]
+    return (*packs, *(o for o in operands if o.shape))

@@ -1,0 +1,80 @@
+"""Cutting straight-line code into pieces: compile time stays linear, and values that cross go through a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from symdiff.codegen.body import is_leaf
+
+if TYPE_CHECKING:
+    from symdiff.optimize.program import Program
+
+PIECE = 1000
+"""How many operations one function has, about."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """A run of operations that becomes one function.
+
+    Attributes
+    ----------
+    nodes : the operations, in order.
+    loads : (node, slot) of values from earlier pieces, in the order of their first use.
+    saves : (node, slot) of values that later pieces need.
+    stores : (output, element, node) that are known after this piece.
+    """
+
+    nodes: list[int]
+    loads: list[tuple[int, int]] = field(default_factory=list)
+    saves: list[tuple[int, int]] = field(default_factory=list)
+    stores: list[tuple[int, int, int]] = field(default_factory=list)
+
+
+def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
+    """The pieces of a program, at least one, and how many slots of eight bytes the values that cross need.
+
+    Slots are used again when the last reader of what they hold is done.
+    """
+    graph = program.graph
+    live = graph.live(node for nodes in program.outputs for node in nodes)
+    work = [node for node in live if not is_leaf(graph, node)]
+    count = max(1, round(len(work) / size))
+    step = -(-len(work) // count) or 1
+    pieces = [Piece(work[k : k + step]) for k in range(0, len(work), step)] or [Piece([])]
+    home = {node: k // step for k, node in enumerate(work)}
+    for output, nodes in enumerate(program.outputs):
+        for element, node in enumerate(nodes):
+            pieces[home.get(node, len(pieces) - 1)].stores.append((output, element, node))
+    return pieces, _assign_slots(program, pieces, home) if len(pieces) > 1 else 0
+
+
+def _assign_slots(program: Program, pieces: list[Piece], home: dict[int, int]) -> int:
+    args = program.graph.args
+    last: dict[int, int] = {}
+    crossing: list[list[int]] = [[] for _ in pieces]
+    for at, piece in enumerate(pieces):
+        seen = set()
+        for node in piece.nodes:
+            for a in args[node]:
+                if home.get(a, at) != at and a not in seen:
+                    seen.add(a)
+                    crossing[at].append(a)
+                    last[a] = at
+    free: list[int] = []
+    slots: dict[int, int] = {}
+    used = 0
+    for at, piece in enumerate(pieces):
+        for node in piece.nodes:
+            if node in last:
+                if free:
+                    slots[node] = free.pop()
+                else:
+                    slots[node] = used
+                    used += 1
+                piece.saves.append((node, slots[node]))
+        piece.loads = [(node, slots[node]) for node in crossing[at]]
+        # Not before this piece's own values have their slots: its loads and saves may be in any order.
+        free.extend(slots[node] for node in reversed(crossing[at]) if last[node] == at)
+    return used

@@ -1,0 +1,178 @@
+"""Gradients, Jacobians, Hessians and repeated derivatives, as nodes of the graph that they are taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.forward import forward
+from symdiff.differentiate.partials import has_partial
+from symdiff.differentiate.reverse import depending, reverse
+from symdiff.errors import DifferentiationError
+from symdiff.ir.graph import Graph
+from symdiff.types import BOOL, fixed, product
+
+Nodes = np.ndarray[Any, Any]
+"""An object array of scalar nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Operations that a Jacobian takes by each mode: (active operand, sweep) pairs."""
+
+    forward: int
+    reverse: int
+
+    @property
+    def cheaper(self) -> str:
+        """The mode with the smaller count; forward where they are equal."""
+        return "forward" if self.forward <= self.reverse else "reverse"
+
+
+def check_differentiable(graph: Graph, outputs: Sequence[int]) -> None:
+    """Refuse the derivative of a condition.
+
+    Raises
+    ------
+    DifferentiationError
+        Where an output is a condition.
+    """
+    for output in outputs:
+        if graph.types[output].dtype == BOOL:
+            raise DifferentiationError(
+                "a condition has no derivative",
+                hint="make numbers of it first: where(condition, 1, 0)",
+                place=graph.places.get(output),
+            )
+
+
+def gradient(graph: Graph, output: int, targets: Sequence[int]) -> list[int]:
+    """The derivatives of a scalar node by each target, shaped as the target, from one reverse sweep."""
+    check_differentiable(graph, [output])
+    found = reverse(graph, output, graph.constant(1.0), targets)
+    return [graph.full_like(0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
+
+
+def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs:
+    """What the Jacobian of `outputs` by `targets` takes in forward and in reverse mode.
+
+    Each pair of an active operand and a sweep that passes it counts one.
+    """
+    live = graph.live(outputs)
+    ops, args = graph.ops, graph.args
+    varied = depending(graph, live, targets)
+    bit, reached = 0, {}
+    for t in targets:
+        size = product(graph.types[t].shape)
+        reached[t] = ((1 << size) - 1) << bit
+        bit += size
+    ahead = 0
+    edges: list[tuple[int, int]] = []
+    for node in live:
+        if node in reached or node not in varied:
+            continue
+        mask = 0
+        for k, a in enumerate(args[node]):
+            if a in varied and has_partial(ops[node], k):
+                edges.append((node, a))
+                own = reached.get(a, 0)
+                ahead += own.bit_count()
+                mask |= own
+        reached[node] = mask
+    bit, needed = 0, {}
+    for output in outputs:
+        size = product(graph.types[output].shape)
+        needed[output] = needed.get(output, 0) | ((1 << size) - 1) << bit
+        bit += size
+    back = 0
+    for node, a in reversed(edges):
+        own = needed.get(node, 0)
+        back += own.bit_count()
+        needed[a] = needed.get(a, 0) | own
+    return Costs(ahead, back)
+
+
+def derivatives(graph: Graph, outputs: Sequence[int], targets: Sequence[int], mode: str = "auto") -> list[list[Nodes]]:
+    """The derivative of every output by every target: [i][j] is an array of nodes of shape S_i + T_j."""
+    check_differentiable(graph, outputs)
+    if mode == "auto":
+        mode = costs(graph, outputs, targets).cheaper
+    return _by_reverse(graph, outputs, targets) if mode == "reverse" else _by_forward(graph, outputs, targets)
+
+
+def _by_reverse(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Nodes]]:
+    blocks = []
+    for output in outputs:
+        scalars = elements(graph, output)
+        row = [np.empty(scalars.shape + fixed(graph.types[t].shape), object) for t in targets]
+        for index in np.ndindex(*scalars.shape):
+            found = gradient(graph, scalars[index], targets)
+            for block, d in zip(row, found, strict=True):
+                block[index] = elements(graph, d)[()]
+        blocks.append(row)
+    return blocks
+
+
+def _by_forward(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Nodes]]:
+    shapes = [fixed(graph.types[o].shape) for o in outputs]
+    blocks = [[np.empty(s + fixed(graph.types[t].shape), object) for t in targets] for s in shapes]
+    for j, target in enumerate(targets):
+        shape = fixed(graph.types[target].shape)
+        for index in np.ndindex(*shape):
+            tangents = forward(graph, outputs, {target: unit(graph, shape, index)})
+            for i, tangent in enumerate(tangents):
+                node = graph.full_like(0.0, outputs[i]) if tangent is None else tangent
+                blocks[i][j][(..., *index)] = elements(graph, node)[()]
+    return blocks
+
+
+def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
+    """The constant that is 1 at one place of a shape and 0 elsewhere."""
+    if not shape:
+        return graph.constant(1.0)
+    seed = np.zeros(shape)
+    seed[index] = 1.0
+    return graph.constant(seed)
+
+
+def second_derivatives(graph: Graph, output: int, targets: Sequence[int], symmetric: bool = True) -> list[list[Nodes]]:
+    """The second derivatives of a scalar node: [i][j] is an array of nodes of shape T_i + T_j.
+
+    With `symmetric` only one triangle is computed and both take it, so the matrix is symmetric bit for bit; that is
+    wrong only where one target depends on another.
+    """
+    first = gradient(graph, output, targets)
+    shapes = [fixed(graph.types[t].shape) for t in targets]
+    places = [(j, index) for j, shape in enumerate(shapes) for index in np.ndindex(*shape)]
+    slopes = [elements(graph, first[j])[index] for j, index in places]
+    blocks = [[np.empty(a + b, object) for b in shapes] for a in shapes]
+    zero = graph.constant(0.0)
+    for m, (j, column) in enumerate(places):
+        rows = range(m, len(places)) if symmetric else range(len(places))
+        seeds = {targets[j]: unit(graph, shapes[j], column)}
+        found = forward(graph, [slopes[r] for r in rows], seeds)
+        for r, node in zip(rows, found, strict=True):
+            i, row = places[r]
+            blocks[i][j][row + column] = zero if node is None else node
+            if symmetric:
+                blocks[j][i][column + row] = blocks[i][j][row + column]
+    return blocks
+
+
+def repeated(graph: Graph, output: int, target: int, order: int) -> int:
+    """The derivative of the given order by a scalar node, by forward sweeps re-applied."""
+    check_differentiable(graph, [output])
+    for _ in range(order):
+        (tangent,) = forward(graph, [output], {target: graph.constant(1.0)})
+        output = graph.full_like(0.0, output) if tangent is None else tangent
+    return output
+
+
+__all__ = [
+    "Costs", "Nodes", "assemble", "check_differentiable", "costs", "derivatives", "elements", "gradient", "repeated",
+    "second_derivatives", "unit",
+]  # fmt: skip

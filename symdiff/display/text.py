@@ -1,0 +1,287 @@
+"""A graph as text of the language: it parses again to the same function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.display.lines import Lines, opened
+from symdiff.ir.graph import Graph
+from symdiff.ops.base import Fold
+from symdiff.signature import Argument
+from symdiff.types import BOOL, Shape
+
+ATOM, POWER, SIGN, PRODUCT, SUM = 100, 80, 70, 60, 50
+MOST_LINES = 40
+LONGEST_LINE = 4000
+
+Part = str | tuple[int, int, bool]
+"""A piece of text, or a node to be written: (node, least binding power without parentheses, after an operator)."""
+Outputs = int | Mapping[str, Any] | tuple[Any, ...]
+"""The outputs of a function: a node, or a mapping or tuple of such."""
+
+
+def number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
+    """A constant as the language writes it, and how tightly that text binds; names in `taken` mean something else."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)), ATOM
+    value = float(value)
+    if math.isnan(value):
+        return ("0/0", PRODUCT) if "nan" in taken else ("nan", ATOM)
+    size, negative = abs(value), math.copysign(1.0, value) < 0
+    if math.isinf(value):
+        text, power = ("1/0", PRODUCT) if "inf" in taken else ("inf", ATOM)
+        return (f"-{text}", min(SIGN, power)) if negative else (text, power)
+    if size == math.pi and "pi" not in taken:
+        text = "pi"
+    else:
+        text = repr(size)
+        if text.endswith(".0") and not (size == 0 and negative):
+            text = text[:-2]
+    return (f"-{text}", SIGN) if negative else (text, ATOM)
+
+
+def subscript(index: Iterable[Any]) -> str:
+    """The payload of an `index` node as Python writes it between brackets."""
+    shown = []
+    for part in index:
+        if isinstance(part, tuple):
+            start, stop, step = part
+            ends = f"{start if start else ''}:{'' if stop is None else stop}"
+            shown.append(ends if step in (None, 1) else f"{ends}:{step}")
+        else:
+            shown.append(str(part))
+    return ", ".join(shown)
+
+
+def array(values: Any, taken: Iterable[str] = ()) -> str:
+    """A constant array as nested lists."""
+    if values.ndim == 0:
+        return number(values[()], taken)[0]
+    return "[" + ", ".join([array(row, taken) for row in values]) + "]"
+
+
+def expression(graph: Graph, node: int) -> str:
+    """The text of a node; several lines where the graph has bindings or shares long parts."""
+    writer = Writer(graph, [node])
+    return "\n".join([*writer.assignments(skip=writer.roots[0]), writer.last(writer.roots[0])])
+
+
+def program(
+    graph: Graph,
+    name: str,
+    arguments: Sequence[Argument] | None,
+    outputs: Outputs,
+    *,
+    full: bool = False,
+) -> str:
+    """A whole function as text: named lines, then the header with the value; long texts are cut unless `full`.
+
+    Several outputs are lines with their names, after a comment that tells the arguments' order.
+    """
+    named = output_names(outputs, name)
+    reserved = [name, *(names_of(arguments) if arguments is not None else ())]
+    header = None if arguments is None else f"{name}({', '.join(map(str, arguments))})"
+    if isinstance(outputs, int):
+        writer = Writer(graph, [outputs], reserved, own=name)
+        root = writer.roots[0]
+        if header is None:
+            lines = [*writer.assignments(skip=root), writer.last(root)]
+        else:
+            lines = [*writer.assignments(skip=root if writer.is_own(root) else None), f"{header} = {writer.value(root)}"]
+    else:
+        writer = Writer(graph, list(named.values()), [*reserved, *named])
+        lines = [] if header is None else [f"# {header} -> {', '.join(named)}"]
+        lines += writer.assignments()
+        lines += [f"{n} = {writer.value(root)}" for n, root in zip(named, writer.roots, strict=True)]
+    return "\n".join(lines if full else shortened(lines))
+
+
+def shortened(lines: Sequence[str]) -> list[str]:
+    """The head of `lines`, with the number of what is left out."""
+    head = [
+        line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} … {len(line) - LONGEST_LINE:,} more characters"
+        for line in lines[:MOST_LINES]
+    ]
+    if len(lines) > MOST_LINES:
+        head.append(f"… {len(lines) - MOST_LINES:,} more lines")
+    return head
+
+
+def names_of(arguments: Iterable[Argument]) -> list[str]:
+    """Every name that a header of these arguments binds, sizes included."""
+    found = []
+    for argument in arguments:
+        found += argument.members if argument.members is not None else [argument.name]
+        found += [str(size) for size in argument.shape if not isinstance(size, int)]
+    return found
+
+
+def output_names(outputs: Outputs, name: str) -> dict[str, int]:
+    """The outputs flattened, by name: `f_0`, `f_1` for the parts of a tuple."""
+    found: dict[str, int] = {}
+    stack: list[tuple[str, Any]] = [(name, outputs)]
+    while stack:
+        at, value = stack.pop()
+        if isinstance(value, Mapping):
+            stack.extend(reversed([(str(k), v) for k, v in value.items()]))
+        elif isinstance(value, tuple | list):
+            stack.extend(reversed([(f"{at}_{k}", v) for k, v in enumerate(value)]))
+        else:
+            while at in found:
+                at += "_"
+            found[at] = int(value)
+    return found
+
+
+class Writer:
+    """Writes the nodes of a graph as lines of text."""
+
+    def __init__(self, graph: Graph, roots: Sequence[int], reserved: Iterable[str] = (), own: str = "") -> None:
+        self.own = own
+        self.graph, self.roots = opened(graph, roots, SPECIAL)
+        lines = Lines(self.graph, self.roots, set(reserved) - {own})
+        self.names, self.taken = lines.names, lines.taken
+
+    def is_own(self, root: int) -> bool:
+        """Whether a root is the binding of the function's own name, which its header binds."""
+        return self.names.get(root) == self.own
+
+    def assignments(self, skip: int | None = None) -> list[str]:
+        """The lines `name = …`, except that of `skip`."""
+        return [f"{name} = {self.body(node)}" for node, name in self.names.items() if node != skip]
+
+    def last(self, root: int) -> str:
+        """The line of the result: an expression, or `name = …` where the result is a binding."""
+        return f"{self.names[root]} = {self.body(root)}" if root in self.names else self.body(root)
+
+    def value(self, root: int) -> str:
+        """The text that stands for a result: the name of its line, or its expression."""
+        return self.names[root] if root in self.names and not self.is_own(root) else self.body(root)
+
+    def body(self, node: int) -> str:
+        """The text of a line's value, other lines by their names."""
+        graph = self.graph
+        if graph.ops[node].name == "named":
+            return self._write([(graph.args[node][0], 0, False)])
+        return self._write(self.parts(node)[1])
+
+    def _write(self, parts: Sequence[Part]) -> str:
+        out: list[str] = []
+        stack: list[Part] = list(reversed(parts))
+        names = self.names
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str):
+                out.append(item)
+                continue
+            node, least, guarded = item
+            if node in names:
+                out.append(names[node])
+                continue
+            power, inner = self.parts(node)
+            if power < least or (guarded and power == SIGN):
+                stack.append(")")
+                stack.extend(reversed(inner))
+                stack.append("(")
+            else:
+                stack.extend(reversed(inner))
+        return "".join(out)
+
+    def parts(self, node: int) -> tuple[int, Sequence[Part]]:
+        """How tightly a node's text binds, and its pieces."""
+        graph = self.graph
+        op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+        special = SPECIAL.get(op.name)
+        if special is not None:
+            return special(self, node)
+        infix = op.infix
+        if infix is not None and infix.prefix and len(args) == 1:
+            word = infix.symbol.isalpha()
+            return infix.power, [infix.symbol + " " * word, (args[0], infix.power + (not word), not word)]
+        if infix is not None and len(args) == 2:
+            compares = op.result == "c" and op.kinds == "ff"
+            left = infix.power + (infix.right or compares)
+            right = infix.power + (not infix.right)
+            if op.name == "add" and _is_negative(graph, args[1]):
+                text, bound = number(-graph.payloads[args[1]], self.taken)
+                return infix.power, [(args[0], left, False), f" - {text}" if bound > SUM else f" - ({text})"]
+            between = infix.symbol if infix.symbol in ("*", "/", "**") else f" {infix.symbol} "
+            return infix.power, [(args[0], left, False), between, (args[1], right, infix.power >= SUM)]
+        name = op.routine.name if isinstance(op.routine, Fold) else op.name
+        return ATOM, [f"{name}(" if payload is None else f"{name}({payload}, ", *_listed(args), ")"]
+
+
+def _listed(args: Sequence[int]) -> list[Part]:
+    parts: list[Part] = []
+    for a in args:
+        if parts:
+            parts.append(", ")
+        parts.append((a, 0, False))
+    return parts
+
+
+def _is_negative(graph: Graph, node: int) -> bool:
+    value = graph.payloads[node] if graph.ops[node].name == "constant" else None
+    return isinstance(value, float) and not math.isnan(value) and math.copysign(1.0, value) < 0
+
+
+def _constant(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    value = writer.graph.payloads[node]
+    if isinstance(value, np.ndarray):
+        return ATOM, [array(value, writer.taken)]
+    text, power = number(value, writer.taken)
+    return power, [text]
+
+
+def _input(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    return ATOM, [writer.graph.payloads[node]]
+
+
+def _square(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    return POWER, [(writer.graph.args[node][0], POWER + 1, False), "**2"]
+
+
+def _integer_power(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    n = writer.graph.payloads[node]
+    return POWER, [(writer.graph.args[node][0], POWER + 1, False), f"**{n}" if n >= 0 else f"**({n})"]
+
+
+def _reciprocal(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    return PRODUCT, ["1/", (writer.graph.args[node][0], PRODUCT + 1, True)]
+
+
+def _stack(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    return ATOM, ["[", *_listed(writer.graph.args[node]), "]"]
+
+
+def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    graph = writer.graph
+    return ATOM, [(graph.args[node][0], ATOM, False), f"[{subscript(graph.payloads[node])}]"]
+
+
+def _sum(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    graph = writer.graph
+    axes, operand = graph.payloads[node], graph.args[node][0]
+    if len(axes) == len(graph.types[operand].shape):
+        return ATOM, ["sum(", (operand, 0, False), ")"]
+    shown = str(axes[0]) if len(axes) == 1 else str(tuple(axes))
+    return ATOM, ["sum(", (operand, 0, False), f", axis={shown})"]
+
+
+SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
+    "constant": _constant,
+    "input": _input,
+    "square": _square,
+    "integer_power": _integer_power,
+    "reciprocal": _reciprocal,
+    "stack": _stack,
+    "index": _index,
+    "sum": _sum,
+}
+"""How operations are written whose notation is neither infix nor a call of their name."""
+
+assert BOOL and Shape

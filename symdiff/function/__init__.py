@@ -1,0 +1,1 @@
+"""Functions: formulas with arguments, and what can be made of them."""

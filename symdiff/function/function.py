@@ -1,0 +1,297 @@
+"""Function: a formula with arguments, in a graph that its derivatives share."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symdiff.errors import ArgumentError
+from symdiff.frontend.expr import Expr
+from symdiff.function.compiled import Binder, CompiledFunction, Structure, arrange, signature
+from symdiff.ir.graph import Graph
+from symdiff.signature import Argument
+from symdiff.types import TensorType
+
+if TYPE_CHECKING:
+    from symdiff.function.steps import Steps
+    from symdiff.optimize.program import Program
+
+
+class Function:
+    """A symbolic function; its first call compiles it.
+
+    Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same graph.
+    Called with numbers it gives numbers, with arrays it broadcasts as a NumPy ufunc does, with an `Expr` it is inlined.
+
+    Attributes
+    ----------
+    inputs : the arguments' names, in call order; the members' names for a packed vector.
+    outputs : the names of the outputs.
+    names : every input and named line.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> f = sd.function("f(x, y) = x**2 + y")
+    >>> f(3.0, 1.0)
+    10.0
+    >>> print(sd.grad(f, "x"))
+    grad_f(x, y) = 2*x
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        arguments: Sequence[Argument],
+        outputs: Sequence[tuple[str, int]],
+        *,
+        name: str = "f",
+        names: Mapping[str, int] | None = None,
+        structure: Structure = 0,
+        ordered: bool = True,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.__name__ = name
+        self._graph = graph
+        self.arguments = tuple(arguments)
+        self._outputs = tuple(outputs)
+        self._names = dict(names or {})
+        self._structure = structure
+        self._ordered = ordered
+        self._notes = tuple(notes)
+        self._lock = threading.Lock()
+        self._compiled: CompiledFunction | None = None
+        self._programs: dict[str, Program] = {}
+
+    # What it is
+
+    @property
+    def graph(self) -> Graph:
+        """The graph, shared by a function and its derivatives: a read-only `networkx.DiGraph`."""
+        return self._graph
+
+    @property
+    def inputs(self) -> tuple[str | tuple[str, ...], ...]:
+        """The arguments in call order: a name, or the names of the members of a packed vector."""
+        return tuple(a.members if a.members is not None else a.name for a in self.arguments)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs, in the order in which a call returns them."""
+        return tuple(name for name, _ in self._outputs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs and the named lines, each of which a derivative can be taken by."""
+        return tuple(self._names)
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The nodes of the outputs in `graph`."""
+        return tuple(node for _, node in self._outputs)
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """The types of the outputs."""
+        return tuple(self._graph.types[node] for node in self.nodes)
+
+    @property
+    def expr(self) -> Any:
+        """The formula as an `Expr`; a tuple of them for several outputs."""
+        return arrange(self._structure, [Expr(self._graph, node) for node in self.nodes])
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return signature(self.arguments)
+
+    def __repr__(self) -> str:
+        count = len(self._graph.live(self.nodes))
+        types = ", ".join(map(str, self.types))
+        if self._structure != 0:
+            types = f"({types})"
+        return f"<Function {self.__name__}({', '.join(map(str, self.arguments))}) -> {types}, {count} nodes>"
+
+    def __str__(self) -> str:
+        from symdiff.display.text import program
+
+        return program(self._graph, self.__name__, self.arguments, dict(self._outputs))
+
+    def _repr_latex_(self) -> str:
+        from symdiff.display.latex import latex
+
+        return "$$" + r",\quad ".join(latex(self._graph, node) for node in self.nodes) + "$$"
+
+    # Calling it
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The value; the first call compiles."""
+        compiled = self._compiled
+        if compiled is None or any(type(a) is Expr for a in args) or keywords:
+            if any(isinstance(a, Expr) for a in (*args, *keywords.values())):
+                return self._inlined(args, keywords)
+            compiled = self._default()
+        return compiled(*args, **keywords)
+
+    def _default(self) -> CompiledFunction:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self.compile()
+            return self._compiled
+
+    def compile(self, *, opt: int | None = None, fp: str = "contract") -> CompiledFunction:
+        """Native code now, with options.
+
+        Parameters
+        ----------
+        opt : LLVM's level, 0 to 3; chosen by the size of the formula where it is None.
+        fp : "contract" may fuse a*b + c, "strict" gives the interpreter's bits, "fast" allows rules that hold over the
+            real numbers only.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown option.
+        CompileError
+            Where LLVM refuses.
+        """
+        from symdiff.codegen import Options, compile_program
+
+        if opt is not None and opt not in (0, 1, 2, 3):
+            raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
+        kernel = compile_program(self._program(fp), Options(opt=opt, fp=fp))
+        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        return CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
+
+    def _program(self, fp: str = "contract") -> Program:
+        from symdiff.optimize.pipeline import optimize
+
+        if fp not in ("strict", "contract", "fast"):
+            raise ArgumentError(f"fp is {fp!r}", hint='"strict", "contract" or "fast"')
+        if fp not in self._programs:
+            dtype = self._graph.dtype
+            operands = [(a.type(dtype), self._leaves(a)) for a in self.arguments]
+            self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp)
+        return self._programs[fp]
+
+    def _leaves(self, argument: Argument) -> tuple[int, ...]:
+        """The input nodes of an argument."""
+        if argument.members is None:
+            return (self._names[argument.name],)
+        return tuple(self._names[m] for m in argument.members)
+
+    def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """This function's formula with expressions for its arguments."""
+        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        values = binder.order(args, keywords)
+        target = next(v for v in values if isinstance(v, Expr)).graph
+        known: dict[int, int] = {}
+        for argument, value in zip(self.arguments, values, strict=True):
+            node = Expr.lift(target, value)
+            leaves = self._leaves(argument)
+            if argument.members is None:
+                known[leaves[0]] = node
+            else:
+                for k, leaf in enumerate(leaves):
+                    known[leaf] = target.element(node, (k,))
+        mapping = target.splice(self._graph, self.nodes, known)
+        return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
+
+    # Looking inside
+
+    def steps(self, *point: Any, **keywords: Any) -> Steps:
+        """Every value of the circuit at a point and the output's derivative by it, as a table.
+
+        Examples
+        --------
+        >>> import symdiff as sd
+        >>> f = sd.function("q = x + y\\nf = q*z", ["x", "y", "z"])
+        >>> f.steps(-2, 5, -4)["q"].gradient
+        -4.0
+        """
+        from symdiff.function.steps import trace_steps
+
+        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        values, _ = binder.convert(binder.order(point, keywords))
+        leaves: dict[int, Any] = {}
+        for argument, value in zip(self.arguments, values, strict=True):
+            nodes = self._leaves(argument)
+            leaves.update({nodes[0]: value} if argument.members is None else dict(zip(nodes, value, strict=True)))
+        return trace_steps(self._graph, self.nodes, self._names, leaves)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts: live nodes, floating-point operations before and after optimization, kernels, workspace bytes."""
+        from symdiff.optimize.pipeline import count_operations
+
+        program = self._program()
+        before = count_operations(self._graph, self.nodes)
+        flat = [node for nodes in program.outputs for node in nodes]
+        after = count_operations(program.graph, flat)
+        compiled = self._default()
+        return {
+            "nodes": len(self._graph.live(self.nodes)),
+            "operations_before": sum(before.values()),
+            "operations": sum(after.values()),
+            "by_operation": dict(after),
+            "kernels": 1,
+            "workspace_bytes": compiled.kernel.workspace_bytes,
+        }
+
+    def explain(self) -> str:
+        """What was chosen on the way, and why."""
+        return "\n".join(self._notes) or "nothing had to be chosen"
+
+    def ssa(self, optimized: bool = False) -> str:
+        """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
+        from symdiff.ir.listing import listing
+
+        if not optimized:
+            return listing(self._graph, dict(self._outputs))
+        program = self._program()
+        flat = {
+            (name if len(nodes) == 1 else f"{name}[{k}]"): node
+            for name, nodes in zip(self.outputs, program.outputs, strict=True)
+            for k, node in enumerate(nodes)
+        }
+        return listing(program.graph, flat)
+
+    def llvm_ir(self) -> str:
+        """The LLVM IR of the compiled function."""
+        return str(self._default().kernel.llvm_ir())
+
+    def assembly(self) -> str:
+        """The machine's assembly text of the compiled function."""
+        return str(self._default().kernel.assembly())
+
+    # The parts that transforms need
+
+    @property
+    def structure(self) -> Structure:
+        """How the flat outputs are handed back."""
+        return self._structure
+
+    @property
+    def ordered(self) -> bool:
+        """Whether something fixed the order of the arguments."""
+        return self._ordered or len(self.arguments) < 2
+
+    def output_pairs(self) -> tuple[tuple[str, int], ...]:
+        """Names and nodes of the outputs."""
+        return self._outputs
+
+    def name_table(self) -> dict[str, int]:
+        """The nodes of the inputs and named lines."""
+        return dict(self._names)
+
+    def with_outputs(
+        self, name: str, outputs: Sequence[tuple[str, int]], structure: Structure = 0, notes: Sequence[str] = ()
+    ) -> Function:
+        """A function of the same arguments, in the same graph, with other outputs."""
+        return Function(self._graph, self.arguments, outputs, name=name, names=self._names, structure=structure,
+                        ordered=self._ordered, notes=(*self._notes, *notes))  # fmt: skip
+
+    def with_arguments(self, arguments: Sequence[Argument]) -> Function:
+        """The same outputs with the arguments in another order."""
+        return Function(self._graph, arguments, self._outputs, name=self.__name__, names=self._names,
+                        structure=self._structure, ordered=True, notes=self._notes)  # fmt: skip

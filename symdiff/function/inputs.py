@@ -1,0 +1,115 @@
+"""Reading what a user says of the arguments: names, packs, shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from symdiff.errors import ArgumentError, nearest
+from symdiff.frontend.expr import Expr
+from symdiff.frontend.lexer import is_identifier
+from symdiff.signature import Argument, pack
+from symdiff.types import Dim, Shape
+
+
+def name_of(item: Any) -> str:
+    """The name that a string, an input's Expr or a SymPy symbol stands for.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none of these.
+    """
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Expr):
+        op, payload = item.graph.ops[item.node].name, item.graph.payloads[item.node]
+        if op in ("input", "named"):
+            return str(payload)
+        raise ArgumentError(f"{item} is an expression, not an input or a named line", hint="give it a name: sd.named")
+    if hasattr(item, "free_symbols"):
+        from symdiff.frontend.sympy_bridge import name_of as sympy_name
+
+        return sympy_name(item)
+    raise ArgumentError(f"{item!r} is not a name", hint='names are strings: ["x", "y"]')
+
+
+def read_shape(shape: Any) -> Shape:
+    """A shape given as an integer, a name, or a tuple of these."""
+    parts = shape if isinstance(shape, tuple) else (shape,)
+    result: list[int | Dim] = []
+    for part in parts:
+        if isinstance(part, str):
+            result.append(Dim(_checked(part)))
+        elif isinstance(part, Dim):
+            result.append(part)
+        elif isinstance(part, int) and not isinstance(part, bool) and part >= 0:
+            result.append(part)
+        else:
+            raise ArgumentError(f"{part!r} is not a size", hint='a size is an integer ≥ 0 or a name, such as "n"')
+    return tuple(result)
+
+
+def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
+    """The `shapes` argument."""
+    return {name_of(name): read_shape(shape) for name, shape in (shapes or {}).items()}
+
+
+def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
+    """The `inputs` argument: names in call order, a nested list for a packed vector, or a dict of shapes or members.
+
+    Raises
+    ------
+    ArgumentError
+        For a set (it has no order), a name given twice, or anything that is not a name.
+    """
+    if isinstance(inputs, set | frozenset):
+        raise ArgumentError("a set of inputs has no order", hint="give a list of names in call order")
+    if isinstance(inputs, str | Expr) or not isinstance(inputs, Iterable):
+        inputs = [inputs]
+    found: list[Argument] = []
+    if isinstance(inputs, Mapping):
+        for key, value in inputs.items():
+            name = _checked(name_of(key))
+            if isinstance(value, list):
+                found.append(pack(tuple(_checked(name_of(m)) for m in value), name))
+            else:
+                found.append(Argument(name, read_shape(value)))
+    else:
+        for item in inputs:
+            if isinstance(item, list):
+                found.append(pack(tuple(_checked(name_of(m)) for m in item)))
+            elif isinstance(item, tuple):
+                raise ArgumentError(f"{item!r} among the inputs", hint="a packed vector is a list: [['b1', 'b2'], 'x']")
+            else:
+                name = _checked(name_of(item))
+                shape = item.graph.types[item.node].shape if isinstance(item, Expr) else ()
+                found.append(Argument(name, shapes.get(name, shape)))
+    names = [n for a in found for n in (a.members if a.members is not None else (a.name,))]
+    names += [a.name for a in found if a.members is not None and not a.anonymous]
+    for name in names:
+        if names.count(name) > 1 and len(names) < 1000:
+            raise ArgumentError(f"the input {name} is given twice")
+    if len(set(names)) < len(names):
+        raise ArgumentError("an input is given twice")
+    for name in shapes:
+        if name not in names:
+            raise ArgumentError(f"shapes names {name}, which is not an input", hint=nearest(name, names))
+    return tuple(found)
+
+
+def _checked(name: str) -> str:
+    if not is_identifier(name):
+        raise ArgumentError(f"{name!r} is not a name", hint="a name is a letter or _ followed by letters, digits or _")
+    return name
+
+
+def describe(arguments: Iterable[Argument]) -> str:
+    """Arguments as a list that a user could type."""
+    return "[" + ", ".join(_typed(a) for a in arguments) + "]"
+
+
+def _typed(argument: Argument) -> str:
+    if argument.members is not None:
+        return "[" + ", ".join(f'"{m}"' for m in argument.members) + "]"
+    return f'"{argument.name}"'

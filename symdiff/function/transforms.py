@@ -1,0 +1,265 @@
+"""The transforms: from a function to its derivatives, again as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.operators import (
+    assemble,
+    costs,
+    derivatives,
+    elements,
+    gradient,
+    repeated,
+    second_derivatives,
+)
+from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.frontend.expr import Expr
+from symdiff.function.build import function
+from symdiff.function.compiled import Structure
+from symdiff.function.function import Function
+from symdiff.function.inputs import name_of
+from symdiff.function.wrt import Scope, Wrt
+from symdiff.ir.graph import collector_paused
+from symdiff.signature import Argument
+from symdiff.types import fixed, show
+
+LARGEST_ORDER = 64
+
+
+def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
+    """The function and what to differentiate it by; a list or tuple of all free names orders them."""
+    f = fun if isinstance(fun, Function) else function(fun)
+    if not f.ordered and isinstance(wrt, list | tuple):
+        listed = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
+        free = {a.name: a for a in f.arguments}
+        if len(listed) == len(wrt) and sorted(listed) == sorted(free):
+            f = f.with_arguments([free[n] for n in listed])
+    return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
+
+
+def _one_scalar(f: Function, what: str) -> int:
+    if len(f.nodes) != 1 or f.structure != 0:
+        raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
+    shape = f.types[0].shape
+    if shape:
+        raise DifferentiationError(
+            f"{what} of {f.__name__}, whose value has shape {show(shape)}",
+            hint="a gradient belongs to a scalar: use jacobian",
+        )
+    return f.nodes[0]
+
+
+def _titles(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+
+
+def _gradient(f: Function, wrt: Wrt) -> list[int]:
+    output = _one_scalar(f, "the gradient")
+    nodes = wrt.nodes
+    found = dict(zip(nodes, gradient(f.graph, output, nodes), strict=True))
+    blocks = {n: elements(f.graph, d) for n, d in found.items()}
+    results = []
+    for target in wrt.targets:
+        if target.picks == (None,):
+            results.append(found[target.nodes[0]] if target.shape == fixed(f.graph.types[target.nodes[0]].shape)
+                           else assemble(f.graph, blocks[target.nodes[0]].reshape(target.shape)))  # fmt: skip
+        else:
+            results.append(assemble(f.graph, target.arrange([blocks[n] for n in target.nodes], 0)))
+    return results
+
+
+def _structure(count: int, apart: bool, start: int = 0) -> Structure:
+    return tuple(range(start, start + count)) if apart else start
+
+
+def grad(fun: Any, wrt: Any = None) -> Function:
+    """The gradient of a scalar-valued function.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes.
+    wrt : a name (shaped as that input; a part such as ``"x[1:]"`` as that part), a list of names (one axis of all their
+        scalars), a tuple (a tuple of gradients), a named line. Default: the only input, else the list of all inputs
+        where all are scalars, else the tuple of all.
+
+    Raises
+    ------
+    DifferentiationError
+        For a function that is not scalar-valued: use `jacobian`.
+    ArgumentError
+        Where several names are free, nothing orders them, and wrt does not say.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.grad("x**2*y", ["x", "y"])(3.0, 2.0)
+    array([12.,  9.])
+    """
+    f, targets = prepare(fun, wrt)
+    with collector_paused():
+        nodes = _gradient(f, targets)
+    name = f"grad_{f.__name__}"
+    pairs = list(zip(_titles(name, len(nodes)), nodes, strict=True))
+    return f.with_outputs(name, pairs, _structure(len(nodes), targets.apart))
+
+
+def value_and_grad(fun: Any, wrt: Any = None) -> Function:
+    """The pair (value, gradient) from one kernel; arguments and errors as for `grad`.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.value_and_grad("x**2")(3.0)
+    (9.0, 6.0)
+    """
+    f, targets = prepare(fun, wrt)
+    with collector_paused():
+        nodes = _gradient(f, targets)
+    name = f"grad_{f.__name__}"
+    pairs = [f.output_pairs()[0], *zip(_titles(name, len(nodes)), nodes, strict=True)]
+    return f.with_outputs(f"value_and_{name}", pairs, (0, _structure(len(nodes), targets.apart, 1)))
+
+
+def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
+    """The dense Jacobian: for an output of shape S and an input of shape T an array of shape S + T.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes; several outputs give a tuple, outputs outermost.
+    wrt : as for `grad`.
+    mode : "forward", "reverse", or "auto": the one that takes fewer operations; `explain()` tells.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown mode.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.jacobian("[x*y, x + y]", ["x", "y"])(3.0, 2.0)
+    array([[2., 3.],
+           [1., 1.]])
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward" or "reverse"')
+    f, targets = prepare(fun, wrt)
+    graph, nodes = f.graph, targets.nodes
+    counted = costs(graph, f.nodes, nodes)
+    chosen = counted.cheaper if mode == "auto" else mode
+    with collector_paused():
+        blocks = derivatives(graph, f.nodes, nodes, chosen)
+        column = {n: j for j, n in enumerate(nodes)}
+        pairs: list[tuple[str, int]] = []
+        parts: list[Structure] = []
+        for (title, output), row in zip(f.output_pairs(), blocks, strict=True):
+            lead = len(graph.types[output].shape)
+            found = [assemble(graph, t.arrange([row[column[n]] for n in t.nodes], lead)) for t in targets.targets]
+            parts.append(_structure(len(found), targets.apart, len(pairs)))
+            pairs += zip(_titles(f"jacobian_{title}", len(found)), found, strict=True)
+    note = f"jacobian: {chosen} mode; operations: forward {counted.forward}, reverse {counted.reverse}"
+    return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note])
+
+
+def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
+    return parts[structure] if isinstance(structure, int) else tuple(_nested(s, parts) for s in structure)
+
+
+def hessian(fun: Any, wrt: Any = None) -> Function:
+    """The matrix of second derivatives of a scalar-valued function, symmetric bit for bit.
+
+    For a tuple `wrt` a tuple of tuples, ``[i][j]`` of shape S_i + S_j; otherwise arguments and errors as for `grad`.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.hessian("x**2*y", ["x", "y"])(3.0, 2.0)
+    array([[4., 6.],
+           [6., 0.]])
+    """
+    f, targets = prepare(fun, wrt)
+    output = _one_scalar(f, "the Hessian")
+    graph, nodes = f.graph, targets.nodes
+    symmetric = all(graph.ops[n].name == "input" for n in nodes)
+    with collector_paused():
+        blocks = second_derivatives(graph, output, nodes, symmetric)
+        index = {n: j for j, n in enumerate(nodes)}
+        pairs: list[tuple[str, int]] = []
+        rows: list[Structure] = []
+        for a in targets.targets:
+            row: list[Structure] = []
+            for b in targets.targets:
+                columns = [
+                    _transposed(a.arrange([_transposed(blocks[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes],
+                                          len(_shape(f, n))), len(_shape(f, n)))
+                    for n in b.nodes
+                ]  # fmt: skip
+                row.append(len(pairs))
+                pairs.append((f"hessian_{f.__name__}", assemble(graph, b.arrange(columns, len(a.shape)))))
+            rows.append(tuple(row))
+    if len(pairs) > 1:
+        pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
+    return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0)
+
+
+def _shape(f: Function, node: int) -> tuple[int, ...]:
+    return fixed(f.graph.types[node].shape)
+
+
+def _transposed(block: np.ndarray[Any, Any], lead: int) -> np.ndarray[Any, Any]:
+    """The block with its first `lead` axes moved to the end."""
+    return np.moveaxis(block, tuple(range(lead)), tuple(range(block.ndim - lead, block.ndim)))
+
+
+def derivative(fun: Any, name: Any, n: int = 1) -> Function:
+    """The n-th derivative by a scalar input or named line, by re-applied forward differentiation.
+
+    Raises
+    ------
+    ArgumentError
+        For an order that is not an integer from 0 to 64, or an input that is not a scalar.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.derivative("sin(2*x)", "x", 3)(0.0)
+    -8.0
+    """
+    f, targets = prepare(fun, name)
+    _check_order(n)
+    if targets.apart or len(targets.nodes) != 1 or targets.targets[0].shape:
+        raise ArgumentError("derivative is by one scalar", hint="use jacobian or hessian for vectors")
+    with collector_paused():
+        pairs = [(f"d{n}_{title}", repeated(f.graph, node, targets.nodes[0], n)) for title, node in f.output_pairs()]
+    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure)
+
+
+def _check_order(n: Any) -> None:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 0 <= n <= LARGEST_ORDER:
+        raise ArgumentError(f"the order is {n!r}", hint=f"an integer from 0 to {LARGEST_ORDER}")
+
+
+def diff(expr: Any, x: Any, n: int = 1) -> Any:
+    """The n-th derivative of an expression by a scalar, as an expression (like `sympy.diff`).
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> x, y = sd.symbols("x y")
+    >>> sd.diff(x**2*y, x)
+    Expr(2*x*y)
+    """
+    _check_order(n)
+    if isinstance(expr, Expr):
+        graph, node, name = expr.graph, expr.node, name_of(x)
+        found = [k for k in graph.live([node]) if graph.payloads[k] == name and graph.ops[k].name in ("input", "named")]
+        if not found:
+            graph.input(name, x.graph.types[x.node].shape if isinstance(x, Expr) else ())
+            return Expr(graph, graph.full_like(0.0, node))
+        f = Function(graph, [Argument(name)], [("f", node)], names={name: found[-1]})
+        return derivative(f, name, n).expr
+    return derivative(expr, x, n).expr

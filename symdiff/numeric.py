@@ -1,0 +1,151 @@
+"""The numeric routines themselves: machine addresses for native code, and NumPy functions that call the same addresses."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import CompileError
+from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
+
+# Slots of NumPy's public ufunc C API.
+FROM_FUNC_AND_DATA, LOOP_D_D, LOOP_DD_D = 1, 5, 15
+_kept: list[object] = []
+
+
+@functools.lru_cache(maxsize=None)
+def library() -> ctypes.CDLL:
+    """The platform's C mathematics library."""
+    if sys.platform == "win32":
+        return ctypes.CDLL("ucrtbase")
+    if sys.platform == "darwin":
+        return ctypes.CDLL(None)
+    for name in ("libm.so.6", ctypes.util.find_library("m")):
+        try:
+            if name:
+                return ctypes.CDLL(name)
+        except OSError:
+            continue
+    return ctypes.CDLL(None)
+
+
+@functools.lru_cache(maxsize=None)
+def address(routine: Routine) -> int:
+    """The machine address of a `Library` or `Special` routine on doubles; SciPy is loaded only for the latter.
+
+    Raises
+    ------
+    CompileError
+        Where the platform has no such function.
+    """
+    if isinstance(routine, Library):
+        try:
+            found = ctypes.cast(getattr(library(), routine.symbol), ctypes.c_void_p).value
+        except AttributeError:
+            found = None
+        if found:
+            return found
+        raise CompileError(f"the C mathematics library of this platform has no function {routine.symbol}")
+    if isinstance(routine, Special):
+        from scipy.special import cython_special  # noqa: PLC0415
+
+        capsules: dict[str, object] = cython_special.__pyx_capi__
+        for name in (f"__pyx_fuse_1{routine.symbol}", routine.symbol):
+            if name in capsules:
+                return _pointer(capsules[name])
+        raise CompileError(f"scipy.special.cython_special has no function {routine.symbol}")
+    raise CompileError(f"{routine} has no address: it is an instruction or an expression")
+
+
+def _pointer(capsule: object) -> int:
+    """What a capsule of any name holds."""
+    name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))(capsule)
+    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    return int(get(capsule, name))
+
+
+@functools.lru_cache(maxsize=None)
+def _ufunc_api() -> int | None:
+    """The address of NumPy's table of ufunc C functions, or None where it is not to be found."""
+    for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
+        capsule = getattr(sys.modules.get(module), "_UFUNC_API", None)
+        if capsule is not None:
+            return _pointer(capsule)
+    return None
+
+
+def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
+    """A NumPy ufunc of the C function `double f(double)` or `double f(double, double)` at an address."""
+    api = _ufunc_api()
+    if api is None:
+        return _vectorized(function, operands)
+    table = (ctypes.c_void_p * (LOOP_DD_D + 1)).from_address(api)
+    loops = (ctypes.c_void_p * 1)(table[LOOP_D_D if operands == 1 else LOOP_DD_D])
+    data = (ctypes.c_void_p * 1)(function)
+    types = ctypes.create_string_buffer(bytes([np.dtype(np.float64).num] * (operands + 1)))
+    label = ctypes.create_string_buffer(name.encode())
+    _kept.append((loops, data, types, label))  # NumPy keeps pointers to them
+    make = ctypes.PYFUNCTYPE(
+        ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int,
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int,
+    )(table[FROM_FUNC_AND_DATA])  # fmt: skip
+    where = [ctypes.cast(part, ctypes.c_void_p) for part in (loops, data, types, label)]
+    made: Callable[..., Any] = make(where[0], where[1], where[2], 1, operands, 1, -1, where[3], b"", 0)
+    return made
+
+
+def _vectorized(function: int, operands: int, kind: Any = ctypes.c_double) -> Callable[..., Any]:
+    """The C function at an address, called for one element after the other."""
+    call = ctypes.CFUNCTYPE(kind, *[kind] * operands)(function)
+    dtype = np.float64 if kind is ctypes.c_double else np.float32
+    loop = np.frompyfunc(call, operands, 1)
+
+    def apply(*args: Any) -> Any:
+        return np.asarray(loop(*args), dtype)[()]
+
+    return apply
+
+
+def select(condition: Any, x: Any, y: Any) -> Any:
+    """`x` where the condition holds, otherwise `y`; a scalar for scalars."""
+    return np.where(condition, x, y)[()]
+
+
+@functools.lru_cache(maxsize=None)
+def _fused(single: bool) -> Callable[..., Any]:
+    kind = ctypes.c_float if single else ctypes.c_double
+    return _vectorized(address(Library("fmaf" if single else "fma")), 3, kind)
+
+
+def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
+    """`x*y + z` rounded once, in the type of the operands."""
+    return _fused(all(np.asarray(v).dtype == np.float32 for v in (x, y, z)))(x, y, z)
+
+
+@functools.lru_cache(maxsize=None)
+def as_ufunc(routine: Routine) -> Callable[..., Any]:
+    """The routine as a function of NumPy values that gives the bits of native code: it calls the very same address.
+
+    Raises
+    ------
+    CompileError
+        Where the routine is an expression, or the platform has no such function.
+    """
+    if isinstance(routine, Instruction | Intrinsic):
+        own: dict[str, Callable[..., Any]] = {"where": select, "fma": fused_multiply_add}
+        return own[routine.numpy] if routine.numpy in own else getattr(np, routine.numpy)  # type: ignore[no-any-return]
+    if isinstance(routine, Library | Special):
+        return ufunc(address(routine), _operands(routine), routine.symbol)
+    raise CompileError(f"{routine} is an expression, not a routine")
+
+
+def _operands(routine: Library | Special) -> int:
+    return 2 if routine.symbol in ("pow", "fmod", "atan2", "hypot") else 1

@@ -1,0 +1,1 @@
+"""From a graph of tensors and functions to the few scalar operations that native code is made of."""

@@ -1,0 +1,120 @@
+"""What code generation gets: scalar nodes whose routines are instructions, intrinsics or functions with an address."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from symdiff.errors import VerifyError
+from symdiff.frontend.template import expansion
+from symdiff.ir.graph import Graph
+from symdiff.ir.verify import verify
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
+from symdiff.types import Dim, TensorType, product
+
+NOT_COUNTED = frozenset(("input", "constant", "where", "logical_and", "logical_or", "logical_xor", "logical_not"))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Floating-point operations by name, before and after optimization."""
+
+    before: Mapping[str, int] = field(default_factory=dict)
+    after: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total_before(self) -> int:
+        """How many operations the graph asked for."""
+        return sum(self.before.values())
+
+    @property
+    def total_after(self) -> int:
+        """How many operations are left; a fused multiply-add counts once."""
+        return sum(self.after.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Scalar code in canonical order.
+
+    Attributes
+    ----------
+    graph : nodes are inputs, whose payload is (operand index, flat element index), constants (float or bool) and
+        operations whose routine is an Instruction, Intrinsic, Library or Special.
+    inputs : the type of each operand, in call order.
+    outputs : for each output its elements' nodes in C order.
+    types : the type of each output.
+    counts : floating-point operations before and after optimization.
+    """
+
+    graph: Graph
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[tuple[int, ...], ...]
+    types: tuple[TensorType, ...]
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def roots(self) -> list[int]:
+        """The nodes of all elements of all outputs."""
+        return [node for output in self.outputs for node in output]
+
+    def verify(self) -> None:
+        """Check the graph, and that nothing is in it that code generation does not know.
+
+        Raises
+        ------
+        VerifyError
+            Where something is.
+        """
+        verify(self.graph)
+        graph = self.graph
+        for output, type_ in zip(self.outputs, self.types, strict=True):
+            if len(output) != product(type_.shape) or any(graph.types[n].dtype != type_.dtype for n in output):
+                raise VerifyError(f"an output of type {type_} has elements that do not fit it")
+        for node, op in enumerate(graph.ops):
+            if graph.types[node].shape:
+                raise VerifyError(f"%{node}: {op.name} is not a scalar")
+            if op.name == "input":
+                operand, element = graph.payloads[node]
+                if not (operand < len(self.inputs) and element < product(self.inputs[operand].shape)):
+                    raise VerifyError(f"%{node}: there is no element {element} of operand {operand}")
+            elif op.name != "constant" and not isinstance(op.routine, Instruction | Intrinsic | Library | Special):
+                raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
+
+
+def count_operations(graph: Graph, outputs: Iterable[int]) -> dict[str, int]:
+    """Floating-point operations by name that the evaluation of `outputs` takes, elements of tensors counted each.
+
+    Functions that stand for an expression count as the operations of that expression.
+    """
+    counts: dict[str, int] = {}
+    for node in graph.live(outputs):
+        op = graph.ops[node]
+        if op.name in NOT_COUNTED:
+            continue
+        times = _elements(graph.types[node])
+        if isinstance(op.routine, Movement):
+            if op.name != "sum":
+                continue
+            op, times = OPS["add"], max(0, _elements(graph.types[graph.args[node][0]]) - times)
+        elif isinstance(op.routine, Fold):
+            op, times = OPS[op.routine.name], times * (len(graph.args[node]) - 1)
+        for name, count in _made_of(op, graph.payloads[node]):
+            counts[name] = counts.get(name, 0) + count * times
+    return {name: counts[name] for name in sorted(counts) if counts[name]}
+
+
+def _elements(type_: TensorType) -> int:
+    if not type_.shape:
+        return 1
+    return 1 if any(isinstance(n, Dim) for n in type_.shape) else product(type_.shape)
+
+
+@functools.lru_cache(maxsize=None)
+def _made_of(op: Op, payload: object) -> tuple[tuple[str, int], ...]:
+    if not isinstance(op.routine, Expand):
+        return ((op.name, 1),)
+    body = expansion(op, payload)
+    return tuple(count_operations(body.graph, [body.root]).items())
