@@ -1,3 +1,72 @@
-"""symdiff: a formula in, fast native code for its value and its derivatives of any order out."""
+"""symdiff: a formula in, fast native code for its value and its derivatives of any order out.
+
+>>> import symdiff as sd
+>>> sd.grad("x**2*y", ["x", "y"])(3.0, 2.0)
+array([12.,  9.])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdiff.errors import (
+    ArgumentError,
+    CallError,
+    CompileError,
+    DifferentiationError,
+    LimitError,
+    ParseError,
+    ShapeError,
+    SymdiffError,
+    UnknownNameError,
+    VerifyError,
+)
+from symdiff.frontend import functions as _functions
+from symdiff.frontend.expr import Expr, named, symbol, symbols
+from symdiff.function.build import expr, function
+from symdiff.function.compiled import CompiledFunction
+from symdiff.function.function import Function
+from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
+from symdiff.ir.graph import Graph, Limits
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "CallError",
+    "CompileError",
+    "CompiledFunction",
+    "DifferentiationError",
+    "Expr",
+    "Function",
+    "Graph",
+    "LimitError",
+    "Limits",
+    "ParseError",
+    "ShapeError",
+    "SymdiffError",
+    "UnknownNameError",
+    "VerifyError",
+    "derivative",
+    "diff",
+    "expr",
+    "function",
+    "grad",
+    "hessian",
+    "jacobian",
+    "named",
+    "symbol",
+    "symbols",
+    "value_and_grad",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
+    if name in _functions.names():
+        return _functions.function_named(name)
+    raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_functions.names()])

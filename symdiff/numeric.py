@@ -1,4 +1,4 @@
-"""The numeric routines themselves: machine addresses for native code, and NumPy functions that call the same addresses."""
+"""The numeric routines: machine addresses for native code, and NumPy functions that call the same addresses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import ctypes.util
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ FROM_FUNC_AND_DATA, LOOP_D_D, LOOP_DD_D = 1, 5, 15
 _kept: list[object] = []
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def library() -> ctypes.CDLL:
     """The platform's C mathematics library."""
     if sys.platform == "win32":
@@ -35,7 +35,7 @@ def library() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def address(routine: Routine) -> int:
     """The machine address of a `Library` or `Special` routine on doubles; SciPy is loaded only for the latter.
 
@@ -53,9 +53,9 @@ def address(routine: Routine) -> int:
             return found
         raise CompileError(f"the C mathematics library of this platform has no function {routine.symbol}")
     if isinstance(routine, Special):
-        from scipy.special import cython_special  # noqa: PLC0415
+        from scipy.special import cython_special
 
-        capsules: dict[str, object] = cython_special.__pyx_capi__
+        capsules: Mapping[str, object] = dict(cython_special.__pyx_capi__)
         for name in (f"__pyx_fuse_1{routine.symbol}", routine.symbol):
             if name in capsules:
                 return _pointer(capsules[name])
@@ -72,7 +72,7 @@ def _pointer(capsule: object) -> int:
     return int(get(capsule, name))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _ufunc_api() -> int | None:
     """The address of NumPy's table of ufunc C functions, or None where it is not to be found."""
     for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
@@ -87,7 +87,7 @@ def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
     api = _ufunc_api()
     if api is None:
         return _vectorized(function, operands)
-    table = (ctypes.c_void_p * (LOOP_DD_D + 1)).from_address(api)
+    table = (ctypes.c_size_t * (LOOP_DD_D + 1)).from_address(api)
     loops = (ctypes.c_void_p * 1)(table[LOOP_D_D if operands == 1 else LOOP_DD_D])
     data = (ctypes.c_void_p * 1)(function)
     types = ctypes.create_string_buffer(bytes([np.dtype(np.float64).num] * (operands + 1)))
@@ -119,7 +119,7 @@ def select(condition: Any, x: Any, y: Any) -> Any:
     return np.where(condition, x, y)[()]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _fused(single: bool) -> Callable[..., Any]:
     kind = ctypes.c_float if single else ctypes.c_double
     return _vectorized(address(Library("fmaf" if single else "fma")), 3, kind)
@@ -130,7 +130,7 @@ def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
     return _fused(all(np.asarray(v).dtype == np.float32 for v in (x, y, z)))(x, y, z)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def as_ufunc(routine: Routine) -> Callable[..., Any]:
     """The routine as a function of NumPy values that gives the bits of native code: it calls the very same address.
 
@@ -141,7 +141,7 @@ def as_ufunc(routine: Routine) -> Callable[..., Any]:
     """
     if isinstance(routine, Instruction | Intrinsic):
         own: dict[str, Callable[..., Any]] = {"where": select, "fma": fused_multiply_add}
-        return own[routine.numpy] if routine.numpy in own else getattr(np, routine.numpy)  # type: ignore[no-any-return]
+        return own[routine.numpy] if routine.numpy in own else getattr(np, routine.numpy)
     if isinstance(routine, Library | Special):
         return ufunc(address(routine), _operands(routine), routine.symbol)
     raise CompileError(f"{routine} is an expression, not a routine")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from symdiff.errors import CompileError
 from symdiff.ops import Op
 from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
-from symdiff.types import BOOL, FLOAT32
+from symdiff.types import FLOAT32
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -45,6 +45,11 @@ class Routines:
             self.declarations.append(f"declare double @{found}({', '.join(['double'] * arity)}{extra}) #0")
             self.imports.append((found, routine))
         return found
+
+    @property
+    def intrinsics(self) -> list[str]:
+        """The full names of the intrinsics in use."""
+        return list(self._intrinsics.values())
 
     def intrinsic(self, name: str, arity: int) -> str:
         """The full name of an intrinsic for this module's numbers."""
@@ -87,6 +92,9 @@ class Body:
         ops, args = self.graph.ops, self.graph.args
         values, lines, templates = self.values, self.lines, self._templates
         for node in nodes:
+            if not args[node]:
+                self.leaf(node)
+                continue
             operands = []
             for a in args[node]:
                 text = values.get(a)
@@ -190,8 +198,3 @@ def constant(value: Any) -> str:
 def is_leaf(graph: Graph, node: int) -> bool:
     """Whether a node is an input or a constant: nothing to compute."""
     return graph.ops[node].name in ("input", "constant")
-
-
-def is_condition(graph: Graph, node: int) -> bool:
-    """Whether a node's value is a truth value."""
-    return graph.types[node].dtype == BOOL

@@ -124,16 +124,17 @@ def arrange(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: 
     """
     limit = operand_limit() if limit is None else limit
     ins, outs = _apart(inputs), _apart(outputs)
-    if len(ins) + len(outs) > limit:
+    packed = len(ins) + len(outs) > limit
+    if packed:
         ins = _together(ins)
     if len(ins) + len(outs) > limit:
         outs = _together(outs)
     if len(ins) + len(outs) > limit:
         raise CompileError(
-            f"the function has {len(inputs)} inputs and {len(outputs)} outputs, more than the {limit} operands of NumPy",
+            f"{len(inputs)} inputs and {len(outputs)} outputs are more than the {limit} operands that NumPy passes",
             hint="join arrays to a longer one",
         )
-    return Layout(ins, outs, any(len(o.members) > 1 for o in ins + outs) or len(inputs) + len(outputs) > limit)
+    return Layout(ins, outs, packed)
 
 
 def _apart(types: Sequence[TensorType]) -> tuple[Operand, ...]:

@@ -20,7 +20,7 @@ class Piece:
 
     Attributes
     ----------
-    nodes : the operations, in order.
+    nodes : the operations, in order; in a program of several pieces all inputs come first.
     loads : (node, slot) of values from earlier pieces, in the order of their first use.
     saves : (node, slot) of values that later pieces need.
     stores : (output, element, node) that are known after this piece.
@@ -38,15 +38,19 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     Slots are used again when the last reader of what they hold is done.
     """
     graph = program.graph
-    live = graph.live(node for nodes in program.outputs for node in nodes)
+    live = graph.live(program.roots)
     work = [node for node in live if not is_leaf(graph, node)]
     count = max(1, round(len(work) / size))
+    if count > 1:
+        # All inputs are read first: NumPy lets an output be the very array of an input.
+        work = [node for node in live if graph.ops[node].name == "input"] + work
     step = -(-len(work) // count) or 1
     pieces = [Piece(work[k : k + step]) for k in range(0, len(work), step)] or [Piece([])]
     home = {node: k // step for k, node in enumerate(work)}
+    earliest = max((home[node] for node in live if node in home and graph.ops[node].name == "input"), default=0)
     for output, nodes in enumerate(program.outputs):
         for element, node in enumerate(nodes):
-            pieces[home.get(node, len(pieces) - 1)].stores.append((output, element, node))
+            pieces[max(earliest, home.get(node, 0))].stores.append((output, element, node))
     return pieces, _assign_slots(program, pieces, home) if len(pieces) > 1 else 0
 
 
@@ -56,8 +60,8 @@ def _assign_slots(program: Program, pieces: list[Piece], home: dict[int, int]) -
     crossing: list[list[int]] = [[] for _ in pieces]
     for at, piece in enumerate(pieces):
         seen = set()
-        for node in piece.nodes:
-            for a in args[node]:
+        for needed in (*(args[node] for node in piece.nodes), [node for _, _, node in piece.stores]):
+            for a in needed:
                 if home.get(a, at) != at and a not in seen:
                     seen.add(a)
                     crossing[at].append(a)

@@ -63,7 +63,7 @@ def multiply(graph: Graph, a: int, b: int) -> int:
         return negate(graph, multiply(graph, graph.args[a][0], b))
     if graph.ops[b] is NEG:
         return negate(graph, multiply(graph, a, graph.args[b][0]))
-    return graph.add(MUL, (a, b))
+    return graph.add(MUL, (a, b) if y is None else (b, a))
 
 
 def divide(graph: Graph, a: int, b: int) -> int:

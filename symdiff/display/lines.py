@@ -7,41 +7,93 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops.base import Expand
+from symdiff.ops.base import OPERAND_NAMES, Expand, Movement
+from symdiff.types import Dim, Shape, broadcast, fixed, product
 
 LONGEST_TREE = 200
 LARGEST_REPEATED = 8
 SHORTEST_SHARED = 12
 LENGTH_LIMIT = 10**9
+LONGEST_LIST = 10_000
 
 
 def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[Graph, list[int]]:
-    """The graph with each hidden operation that nobody can write, except `written`, as what it stands for."""
+    """The graph in terms of what can be written.
+
+    Hidden operations, except those in `written`, become what they stand for; repetitions that the operation around
+    them makes anyway are dropped; other movements of elements become lists of the elements.
+    """
     written = frozenset(written)
     live = graph.live(roots)
-    if not any(_must_open(graph, n, written) for n in live):
+    if not any(graph.ops[n].hidden and graph.ops[n].name not in written for n in live):
         return graph, list(roots)
     from symdiff.frontend.template import expansion
 
     result = Graph(graph.dtype)
     mapping: dict[int, int] = {}
     for node in live:
-        op, payload = graph.ops[node], graph.payloads[node]
+        op, payload, type_ = graph.ops[node], graph.payloads[node], graph.types[node]
         args = tuple([mapping[a] for a in graph.args[node]])
         if op.name == "constant":
-            mapping[node] = result.constant(payload)
+            new = result.constant(payload)
         elif op.name == "input":
-            mapping[node] = result.input(payload, graph.types[node].shape, graph.types[node].dtype)
-        elif _must_open(graph, node, written):
-            mapping[node] = expansion(op, payload).splice(result, dict(zip("abc", args, strict=False)))
+            new = result.input(payload, type_.shape, type_.dtype)
+        elif op.name == "broadcast":
+            new = result.broadcast(args[0], payload)
+        elif op.kinds:
+            args = _without_repetition(result, args, type_.shape)
+            if op.hidden and op.name not in written and isinstance(op.routine, Expand):
+                new = expansion(op, payload).splice(result, dict(zip(OPERAND_NAMES, args, strict=False)))
+            else:
+                new = result.add(op, args, payload)
         else:
-            mapping[node] = result.add(op, args, payload)
-    return result, [mapping[r] for r in roots]
+            args = tuple([_spread(result, a) for a in args])
+            if op.name == "index":
+                new = result.element(args[0], payload)
+            else:
+                new = result.add(op, args, payload)
+                if op.hidden and op.name not in written and isinstance(op.routine, Movement):
+                    new = new if op.name == "named" else _as_list(result, new)
+        mapping[node] = new
+    return result, [_spread(result, mapping[r]) for r in roots]
 
 
-def _must_open(graph: Graph, node: int, written: frozenset[str]) -> bool:
-    op = graph.ops[node]
-    return op.hidden and isinstance(op.routine, Expand) and op.name not in written
+def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
+    """Operands of an elementwise operation without the broadcasts that it does itself."""
+    kept = list(args)
+    for k, a in enumerate(args):
+        if graph.ops[a].name == "broadcast":
+            kept[k] = graph.args[a][0]
+            if broadcast("", [graph.types[b].shape for b in kept]) != shape:
+                kept[k] = _spread(graph, a)
+    return tuple(kept)
+
+
+def _spread(graph: Graph, node: int) -> int:
+    return _as_list(graph, node) if graph.ops[node].name == "broadcast" else node
+
+
+def _as_list(graph: Graph, node: int) -> int:
+    """A movement of elements as the list of the elements; as it is where that would be too long."""
+    shape = graph.types[node].shape
+    (operand,) = graph.args[node]
+    if any(isinstance(n, Dim) for n in (*shape, *graph.types[operand].shape)) or product(shape) > LONGEST_LIST:
+        return node
+    sizes = fixed(graph.types[operand].shape)
+    routine = graph.ops[node].routine
+    assert isinstance(routine, Movement)
+    sources = np.arange(1, product(sizes) + 1).reshape(sizes)
+    moved = np.broadcast_to(routine.evaluate(sources, graph.payloads[node]), fixed(shape))
+    if not moved.size:
+        return graph.constant(np.zeros(moved.shape))
+    nodes = [
+        graph.element(operand, tuple(int(k) for k in np.unravel_index(source - 1, sizes))) if source
+        else graph.constant(0.0)
+        for source in moved.ravel().tolist()
+    ]  # fmt: skip
+    for size in reversed(moved.shape):
+        nodes = [graph.add("stack", tuple(nodes[k : k + size])) for k in range(0, len(nodes), size)]
+    return nodes[0]
 
 
 class Lines:
@@ -51,9 +103,7 @@ class Lines:
     `taken` holds every name that occurs.
     """
 
-    def __init__(
-        self, graph: Graph, roots: Sequence[int], reserved: Iterable[str] = (), keep: Iterable[int] = ()
-    ) -> None:
+    def __init__(self, graph: Graph, roots: Sequence[int], reserved: Iterable[str] = ()) -> None:
         self.graph = graph
         self.live = graph.live(roots)
         self.names: dict[int, str] = {}
@@ -63,7 +113,6 @@ class Lines:
         for node in self.live:
             for a in graph.args[node]:
                 self._uses[a] += 1
-        self._keep = frozenset(keep)
         bound = {graph.payloads[n] for n in self.live if graph.ops[n].name == "named"}
         inputs = {graph.payloads[n] for n in self.live if graph.ops[n].name == "input"}
         self.taken = inputs | set(reserved)
@@ -89,7 +138,7 @@ class Lines:
             for a in args:
                 length += lengths[a]
                 count += counts[a]
-            if op.name == "named" or node in self._keep:
+            if op.name == "named":
                 length, count = 4, 0
             elif shared is not None and uses[node] > 1 and (
                 length > SHORTEST_SHARED and count > 1 if long else count > LARGEST_REPEATED

@@ -10,9 +10,9 @@ import numpy as np
 
 from symdiff.display.lines import Lines, opened
 from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
-from symdiff.types import BOOL, Shape
 
 ATOM, POWER, SIGN, PRODUCT, SUM = 100, 80, 70, 60, 50
 MOST_LINES = 40
@@ -91,7 +91,8 @@ def program(
         if header is None:
             lines = [*writer.assignments(skip=root), writer.last(root)]
         else:
-            lines = [*writer.assignments(skip=root if writer.is_own(root) else None), f"{header} = {writer.value(root)}"]
+            own = root if writer.is_own(root) else None
+            lines = [*writer.assignments(skip=own), f"{header} = {writer.value(root)}"]
     else:
         writer = Writer(graph, list(named.values()), [*reserved, *named])
         lines = [] if header is None else [f"# {header} -> {', '.join(named)}"]
@@ -113,7 +114,7 @@ def shortened(lines: Sequence[str]) -> list[str]:
 
 def names_of(arguments: Iterable[Argument]) -> list[str]:
     """Every name that a header of these arguments binds, sizes included."""
-    found = []
+    found: list[str] = []
     for argument in arguments:
         found += argument.members if argument.members is not None else [argument.name]
         found += [str(size) for size in argument.shape if not isinstance(size, int)]
@@ -140,9 +141,11 @@ def output_names(outputs: Outputs, name: str) -> dict[str, int]:
 class Writer:
     """Writes the nodes of a graph as lines of text."""
 
+    brackets = ("(", ")")
+
     def __init__(self, graph: Graph, roots: Sequence[int], reserved: Iterable[str] = (), own: str = "") -> None:
         self.own = own
-        self.graph, self.roots = opened(graph, roots, SPECIAL)
+        self.graph, self.roots = opened(graph, roots, WRITTEN)
         lines = Lines(self.graph, self.roots, set(reserved) - {own})
         self.names, self.taken = lines.names, lines.taken
 
@@ -184,9 +187,9 @@ class Writer:
                 continue
             power, inner = self.parts(node)
             if power < least or (guarded and power == SIGN):
-                stack.append(")")
+                stack.append(self.brackets[1])
                 stack.extend(reversed(inner))
-                stack.append("(")
+                stack.append(self.brackets[0])
             else:
                 stack.extend(reversed(inner))
         return "".join(out)
@@ -206,16 +209,17 @@ class Writer:
             compares = op.result == "c" and op.kinds == "ff"
             left = infix.power + (infix.right or compares)
             right = infix.power + (not infix.right)
-            if op.name == "add" and _is_negative(graph, args[1]):
+            if op.name == "add" and is_negative(graph, args[1]):
                 text, bound = number(-graph.payloads[args[1]], self.taken)
                 return infix.power, [(args[0], left, False), f" - {text}" if bound > SUM else f" - ({text})"]
             between = infix.symbol if infix.symbol in ("*", "/", "**") else f" {infix.symbol} "
             return infix.power, [(args[0], left, False), between, (args[1], right, infix.power >= SUM)]
         name = op.routine.name if isinstance(op.routine, Fold) else op.name
-        return ATOM, [f"{name}(" if payload is None else f"{name}({payload}, ", *_listed(args), ")"]
+        return ATOM, [f"{name}(" if payload is None else f"{name}({payload}, ", *listed(args), ")"]
 
 
-def _listed(args: Sequence[int]) -> list[Part]:
+def listed(args: Sequence[int]) -> list[Part]:
+    """The pieces of operands between commas."""
     parts: list[Part] = []
     for a in args:
         if parts:
@@ -224,7 +228,8 @@ def _listed(args: Sequence[int]) -> list[Part]:
     return parts
 
 
-def _is_negative(graph: Graph, node: int) -> bool:
+def is_negative(graph: Graph, node: int) -> bool:
+    """Whether a node is a negative number."""
     value = graph.payloads[node] if graph.ops[node].name == "constant" else None
     return isinstance(value, float) and not math.isnan(value) and math.copysign(1.0, value) < 0
 
@@ -255,7 +260,7 @@ def _reciprocal(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 def _stack(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
-    return ATOM, ["[", *_listed(writer.graph.args[node]), "]"]
+    return ATOM, ["[", *listed(writer.graph.args[node]), "]"]
 
 
 def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
@@ -283,5 +288,6 @@ SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     "sum": _sum,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""
+WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}
+"""The hidden operations that have a notation."""
 
-assert BOOL and Shape

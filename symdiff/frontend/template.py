@@ -20,7 +20,7 @@ class Template:
 
     def __init__(self, text: str, parameters: tuple[str, ...], conditions: frozenset[str] = frozenset()) -> None:
         arguments = [Argument(p) for p in parameters]
-        parsed = parse(text, arguments=arguments, conditions=conditions)
+        parsed = parse(text, arguments=arguments, conditions=conditions, hidden=True)
         source = parsed.graph
         self.text = text
         self.graph = graph = Graph()

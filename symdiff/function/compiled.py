@@ -179,36 +179,62 @@ class CompiledFunction:
         values, point = self._binder.convert(self._binder.order(args, keywords))
         if options:
             return self._results(self._into(values, options), False)
-        operands = self._packed(values) if self.kernel.packed else values
-        return self._results((self._point if point else self._batch)(*operands), point)
+        call = self._point if point else self._batch
+        if self.kernel.packed:
+            return self._results(self._unpacked(call(*self._packed(values))), point)
+        return self._results(call(*values), point)
 
     def _into(self, values: list[Any], options: dict[str, Any]) -> Any:
         """A call with NumPy's `out` and `where`."""
         if "where" in options and not self._scalar_outputs:
             raise CallError("where= works only where every output is a scalar", hint="select from the result instead")
+        options = {k: v for k, v in options.items() if v is not None}
         out = options.get("out")
+        given: tuple[Any, ...] = out if isinstance(out, tuple) else (out,)
         if out is not None:
-            given = out if isinstance(out, tuple) else (out,)
             if len(given) != len(self._types):
                 raise CallError(f"out= takes {len(self._types)} arrays, {len(given)} were given")
             if any(o is not None and not isinstance(o, np.ndarray) for o in given):
                 raise CallError("out= takes arrays")
             options["out"] = given if len(given) > 1 else given[0]
-        operands = self._packed(values) if self.kernel.packed else values
-        return self._batch(*operands, **{k: v for k, v in options.items() if v is not None})
+        if not self.kernel.packed:
+            return self._batch(*values, **options)
+        if "where" in options:
+            raise CallError("where= is not possible with so many inputs and outputs")
+        results = self._unpacked(self._batch(*self._packed(values)))
+        for target, result in zip(given, results, strict=False):
+            if target is not None:
+                np.copyto(target, result)
+        return tuple(r if t is None else t for r, t in zip(results, given, strict=True)) if out is not None else results
 
     def _packed(self, values: list[Any]) -> list[Any]:
-        """All scalar arguments in one array with a new last axis, then the others."""
-        scalars = [v for v, shape in zip(values, self._binder.shapes, strict=True) if not shape]
-        others = [v for v, shape in zip(values, self._binder.shapes, strict=True) if shape]
-        if not scalars:
-            return others
-        if all(isinstance(v, float) for v in scalars):
-            return [np.array(scalars), *others]
-        try:
-            return [np.stack(np.broadcast_arrays(*scalars), axis=-1).astype(self._binder.dtype, copy=False), *others]
-        except ValueError as error:
-            raise ShapeError(f"{self.__name__}: {error}") from None
+        """The operands of a kernel with more scalars than a ufunc can take: they share an array's last axis."""
+        operands = []
+        for operand in self.kernel.layout.inputs:
+            members = [values[k] for k in operand.members]
+            if self._binder.shapes[operand.members[0]] == operand.shape:
+                operands.append(members[0])
+            elif all(isinstance(v, float) for v in members):
+                operands.append(np.array(members))
+            else:
+                try:
+                    stacked = np.stack(np.broadcast_arrays(*members), axis=-1)
+                except ValueError as error:
+                    raise ShapeError(f"{self.__name__}: {error}") from None
+                operands.append(stacked.astype(self._binder.dtype, copy=False))
+        return operands
+
+    def _unpacked(self, result: Any) -> tuple[Any, ...]:
+        """The outputs of a packed kernel, one by one."""
+        results: list[Any] = [None] * len(self._types)
+        parts = result if isinstance(result, tuple) else (result,)
+        for operand, part in zip(self.kernel.layout.outputs, parts, strict=True):
+            if self._types[operand.members[0]].shape == operand.shape:
+                results[operand.members[0]] = part
+            else:
+                for k, member in enumerate(operand.members):
+                    results[member] = part[..., k]
+        return tuple(results)
 
     def _results(self, result: Any, point: bool) -> Any:
         if point:
@@ -216,7 +242,7 @@ class CompiledFunction:
             numbers = [self._number(r, t) for r, t in zip(flat, self._types, strict=True)]
             return arrange(self._structure, numbers)
         if self._structure == 0:
-            return result
+            return result[0] if isinstance(result, tuple) else result
         return arrange(self._structure, result if isinstance(result, tuple) else (result,))
 
     @staticmethod

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, together
 from symdiff.function.compiled import Binder, CompiledFunction, Structure, arrange, signature
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
@@ -116,7 +116,8 @@ class Function:
     def __str__(self) -> str:
         from symdiff.display.text import program
 
-        return program(self._graph, self.__name__, self.arguments, dict(self._outputs))
+        single = self._outputs[0][1] if self._structure == 0 else None
+        return program(self._graph, self.__name__, self.arguments, dict(self._outputs) if single is None else single)
 
     def _repr_latex_(self) -> str:
         from symdiff.display.latex import latex
@@ -185,10 +186,9 @@ class Function:
         """This function's formula with expressions for its arguments."""
         binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
         values = binder.order(args, keywords)
-        target = next(v for v in values if isinstance(v, Expr)).graph
+        target, nodes = together(values)
         known: dict[int, int] = {}
-        for argument, value in zip(self.arguments, values, strict=True):
-            node = Expr.lift(target, value)
+        for argument, node in zip(self.arguments, nodes, strict=True):
             leaves = self._leaves(argument)
             if argument.members is None:
                 known[leaves[0]] = node
@@ -235,7 +235,7 @@ class Function:
             "operations": sum(after.values()),
             "by_operation": dict(after),
             "kernels": 1,
-            "workspace_bytes": compiled.kernel.workspace_bytes,
+            "workspace_bytes": compiled.kernel.statistics.workspace,
         }
 
     def explain(self) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symdiff.errors import ArgumentError, nearest
-from symdiff.frontend.expr import Expr
-from symdiff.frontend.lexer import is_identifier
+from symdiff.frontend.expr import Expr, as_shape, checked_name
 from symdiff.signature import Argument, pack
-from symdiff.types import Dim, Shape
+from symdiff.types import Shape
 
 
 def name_of(item: Any) -> str:
@@ -34,25 +33,9 @@ def name_of(item: Any) -> str:
     raise ArgumentError(f"{item!r} is not a name", hint='names are strings: ["x", "y"]')
 
 
-def read_shape(shape: Any) -> Shape:
-    """A shape given as an integer, a name, or a tuple of these."""
-    parts = shape if isinstance(shape, tuple) else (shape,)
-    result: list[int | Dim] = []
-    for part in parts:
-        if isinstance(part, str):
-            result.append(Dim(_checked(part)))
-        elif isinstance(part, Dim):
-            result.append(part)
-        elif isinstance(part, int) and not isinstance(part, bool) and part >= 0:
-            result.append(part)
-        else:
-            raise ArgumentError(f"{part!r} is not a size", hint='a size is an integer ≥ 0 or a name, such as "n"')
-    return tuple(result)
-
-
 def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
     """The `shapes` argument."""
-    return {name_of(name): read_shape(shape) for name, shape in (shapes or {}).items()}
+    return {name_of(name): as_shape(shape) for name, shape in (shapes or {}).items()}
 
 
 def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
@@ -70,19 +53,19 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
     found: list[Argument] = []
     if isinstance(inputs, Mapping):
         for key, value in inputs.items():
-            name = _checked(name_of(key))
+            name = checked_name(name_of(key))
             if isinstance(value, list):
-                found.append(pack(tuple(_checked(name_of(m)) for m in value), name))
+                found.append(pack(tuple(checked_name(name_of(m)) for m in value), name))
             else:
-                found.append(Argument(name, read_shape(value)))
+                found.append(Argument(name, as_shape(value)))
     else:
         for item in inputs:
             if isinstance(item, list):
-                found.append(pack(tuple(_checked(name_of(m)) for m in item)))
+                found.append(pack(tuple(checked_name(name_of(m)) for m in item)))
             elif isinstance(item, tuple):
                 raise ArgumentError(f"{item!r} among the inputs", hint="a packed vector is a list: [['b1', 'b2'], 'x']")
             else:
-                name = _checked(name_of(item))
+                name = checked_name(name_of(item))
                 shape = item.graph.types[item.node].shape if isinstance(item, Expr) else ()
                 found.append(Argument(name, shapes.get(name, shape)))
     names = [n for a in found for n in (a.members if a.members is not None else (a.name,))]
@@ -96,12 +79,6 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
         if name not in names:
             raise ArgumentError(f"shapes names {name}, which is not an input", hint=nearest(name, names))
     return tuple(found)
-
-
-def _checked(name: str) -> str:
-    if not is_identifier(name):
-        raise ArgumentError(f"{name!r} is not a name", hint="a name is a letter or _ followed by letters, digits or _")
-    return name
 
 
 def describe(arguments: Iterable[Argument]) -> str:

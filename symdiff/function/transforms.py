@@ -16,7 +16,7 @@ from symdiff.differentiate.operators import (
     repeated,
     second_derivatives,
 )
-from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.errors import ArgumentError, DifferentiationError, UnknownNameError
 from symdiff.frontend.expr import Expr
 from symdiff.function.build import function
 from symdiff.function.compiled import Structure
@@ -32,13 +32,30 @@ LARGEST_ORDER = 64
 
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by; a list or tuple of all free names orders them."""
-    f = fun if isinstance(fun, Function) else function(fun)
-    if not f.ordered and isinstance(wrt, list | tuple):
-        listed = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
-        free = {a.name: a for a in f.arguments}
-        if len(listed) == len(wrt) and sorted(listed) == sorted(free):
-            f = f.with_arguments([free[n] for n in listed])
+    f = fun if isinstance(fun, Function) else _read(fun, _listed(wrt))
     return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
+
+
+def _listed(wrt: Any) -> list[str]:
+    """The names that a list or tuple `wrt` consists of; none where it has other parts."""
+    if not isinstance(wrt, list | tuple):
+        return []
+    names = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
+    return names if len(names) == len(wrt) and all(n.isidentifier() for n in names) else []
+
+
+def _read(source: Any, listed: list[str]) -> Function:
+    """The function of a source; `listed` orders its names where it names every free one."""
+    if "E" in listed and isinstance(source, str):
+        try:
+            return function(source, listed)
+        except (ArgumentError, UnknownNameError):
+            pass  # it does not list every name
+    f = function(source)
+    free = {a.name: a for a in f.arguments}
+    if not f.ordered and sorted(listed) == sorted(free):
+        return f.with_arguments([free[n] for n in listed])
+    return f
 
 
 def _one_scalar(f: Function, what: str) -> int:

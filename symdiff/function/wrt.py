@@ -11,7 +11,6 @@ import numpy as np
 from symdiff.differentiate.chain import elements
 from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
-from symdiff.frontend.lexer import is_identifier
 from symdiff.function.inputs import name_of
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
@@ -34,7 +33,8 @@ class Target:
         """Derivatives by the whole nodes (each of shape S + node's shape, S of `lead` axes), in this target's shape."""
         parts = []
         for block, pick in zip(blocks, self.picks, strict=True):
-            chosen = block if pick is None else block[(*(slice(None),) * lead, *pick)]
+            # an ellipsis keeps a single element an array
+            chosen = block if pick is None else block[(*(slice(None),) * lead, *pick, ...)]
             parts.append(chosen.reshape((*block.shape[:lead], -1)))
         if not parts:
             raise ArgumentError("nothing to differentiate by")
@@ -105,7 +105,7 @@ class Scope:
         return Target(nodes, picks, (sum(int(np.prod(s.shape, dtype=int)) for s in singles),))
 
     def _single(self, item: Any) -> Target:
-        if isinstance(item, str) and not is_identifier(item):
+        if isinstance(item, str) and not item.isidentifier():
             return self._part(item)
         if isinstance(item, Expr) and item.graph.ops[item.node].name == "index":
             return self._part(str(item))

@@ -83,7 +83,7 @@ class Graph(nx.DiGraph):  # type: ignore[misc]
         self.lock = threading.RLock()
         self._interned: dict[Any, int] = {}
         self._shown = 0
-        self._number = tensor(dtype)
+        self._number = tensor(dtype, ())
         super().__init__()
 
     # Making nodes
@@ -109,7 +109,7 @@ class Graph(nx.DiGraph):  # type: ignore[misc]
                 type_ = op.type_rule(op, [types[a] for a in args], payload)
                 break
         else:  # scalar numbers only: the common case of the elementwise rule
-            if op.kinds == _ALL_NUMBERS.get(len(args)) and op.result == "f":
+            if op.kinds is not None and op.kinds == _ALL_NUMBERS.get(len(args)) and op.result == "f":
                 type_ = number
             else:
                 type_ = op.type_rule(op, [types[a] for a in args], payload)

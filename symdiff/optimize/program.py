@@ -112,7 +112,7 @@ def _elements(type_: TensorType) -> int:
     return 1 if any(isinstance(n, Dim) for n in type_.shape) else product(type_.shape)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _made_of(op: Op, payload: object) -> tuple[tuple[str, int], ...]:
     if not isinstance(op.routine, Expand):
         return ((op.name, 1),)

@@ -1,4 +1,4 @@
-"""Patterns and the simplifying constructor: nodes come out folded, ordered and rewritten from the moment they are made."""
+"""Patterns, and the constructor that simplifies: nodes are folded, ordered and rewritten when they are made."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ from symdiff.types import BOOL, Dim, TensorType, product
 CONSTANT, INPUT, BROADCAST = OPS["constant"], OPS["input"], OPS["broadcast"]
 TRANSPARENT = frozenset((OPS["named"], OPS["stop_gradient"]))
 # Operations whose operands may change places without a changed bit. Not max and min: max(0, -0) is the first operand.
-REORDERED = frozenset(
-    OPS[name]
-    for name in "add mul hypot logaddexp equal not_equal logical_and logical_or logical_xor".split()
-)  # fmt: skip
-DEEPEST_REWRITE = 40
+_SYMMETRIC = ("add", "mul", "hypot", "logaddexp", "equal", "not_equal", "logical_and", "logical_or", "logical_xor")
+REORDERED = frozenset(OPS[name] for name in _SYMMETRIC)
+DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
 _WORD = re.compile(r"(?<![\w.])[A-Za-z]\w*")
@@ -42,7 +40,8 @@ class Rule:
 
     In `pattern`, the names `c, c1, c2, …` stand for any condition, `k, k1, …` for any scalar constant, other names for
     any number; constants match by their bits, operands of commutative operations in both orders. `where` is given the
-    constants by name and says whether the rule holds for them.
+    constants by name and says whether the rule holds for them. A rule with `once` applies only where what the inner
+    operations of the pattern compute is used nowhere else: it would make the program longer there.
 
     `holds` is EXACT (equal in every bit for every double, NaNs being all the same), STRUCTURAL (equal but for the sign
     of a zero that differentiation added), STABLE (equal over the reals, nowhere less accurate) or REAL (equal over the
@@ -54,6 +53,7 @@ class Rule:
     replacement: str
     holds: str
     where: Callable[..., bool] | None = None
+    once: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -86,14 +86,16 @@ class Matcher:
     constants: tuple[str, ...]
     body: Template
 
-    def match(self, graph: Graph, args: tuple[int, ...]) -> dict[str, int] | None:
-        """What the variables stand for, or None where the pattern does not fit."""
+    def match(self, graph: Graph, args: tuple[int, ...], uses: Mapping[int, int]) -> dict[str, int] | None:
+        """What the variables stand for, or None where the pattern does not fit; `uses` counts the users of nodes."""
         ops, payloads = graph.ops, graph.payloads
         registers = list(args)
         for kind, at, wanted in self.checks:
             node = registers[at]
             if kind == "op":
                 if ops[node] is not wanted[0] or payloads[node] != wanted[1]:
+                    return None
+                if self.rule.once and uses.get(node, 0) > 1:
                     return None
                 registers += graph.args[node]
             elif kind == "same":
@@ -112,7 +114,7 @@ def _is(value: Any, wanted: Any) -> bool:
     if wanted is None:
         return True
     if type(value) is not type(wanted) or value != wanted:
-        return value != value and wanted != wanted
+        return bool(value != value and wanted != wanted)
     return type(value) is bool or math.copysign(1.0, value) == math.copysign(1.0, wanted)
 
 
@@ -198,7 +200,7 @@ class RuleSet:
 Steps = tuple[list[tuple[Op, tuple[int, ...], Any]], int]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _steps(body: Template) -> Steps:
     """A template as a list of (operation, positions of its operands, payload), and the position of its result."""
     position = {node: k for k, node in enumerate(body.order)}
@@ -223,6 +225,7 @@ class Rewriter:
         self._float = np.dtype(dtype).type
         self._digests: list[int] = []
         self._known: dict[Any, int] = {}
+        self._uses: dict[int, int] = {}
         self._depth = 0
 
     def constant(self, value: Any) -> int:
@@ -270,7 +273,7 @@ class Rewriter:
         if op in self._roots:
             assert self.rules is not None
             for one in self.rules.candidates(op, operands):
-                found = one.match(graph, args)
+                found = one.match(graph, args, self._uses)
                 if found is None:
                     continue
                 if self._depth >= DEEPEST_REWRITE:
@@ -347,16 +350,24 @@ class Rewriter:
         """
         ops, args, payloads, types = source.ops, source.args, source.payloads, source.types
         mapping: dict[int, int] = dict(known) if known else {}
-        make = self.make
+        make, uses = self.make, self._uses
+        live = source.live(outputs, stop=mapping)
+        users = [0] * len(source)
+        for node in live:
+            for a in args[node]:
+                users[a] += 1
+        for node in outputs:
+            users[node] += 1
         with np.errstate(all="ignore"):
-            for node in source.live(outputs, stop=mapping):
+            for node in live:
                 op = ops[node]
                 if op is INPUT:
                     mapping[node] = self.input(payloads[node], types[node])
                 elif op is CONSTANT:
                     mapping[node] = self.constant(payloads[node])
                 else:
-                    mapping[node] = make(op, tuple([mapping[a] for a in args[node]]), payloads[node])
+                    made = mapping[node] = make(op, tuple([mapping[a] for a in args[node]]), payloads[node])
+                    uses[made] = uses.get(made, 0) + users[node]
         return [mapping[node] for node in outputs]
 
 

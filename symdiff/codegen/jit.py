@@ -1,0 +1,137 @@
+"""LLVM in this process: engines that are shared by some kernels each, and machine code that lives as long as its owner.
+
+Measured: an engine for each kernel costs ten times the memory of a shared one, but a shared one never gives back all
+of what a dropped kernel used; so a new one is started every `KERNELS_PER_ENGINE` kernels, and each kernel holds its
+own.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from symdiff.codegen.status import machine
+from symdiff.errors import CompileError
+
+KERNELS_PER_ENGINE = 64
+
+_lock = threading.RLock()
+_engines: dict[int, tuple[Any, int]] = {}
+_names = itertools.count()
+
+
+class Code:
+    """Machine code that has been loaded; it is unloaded when this object goes."""
+
+    __slots__ = ("_engine", "_tracker")
+
+    def __init__(self, engine: Any, tracker: Any) -> None:
+        self._engine = engine
+        self._tracker = tracker
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return int(self._tracker[symbol])
+
+    def __del__(self) -> None:
+        # The code goes before the engine that holds it.
+        tracker = getattr(self, "_tracker", None)
+        self._tracker = None
+        del tracker
+        self._engine = None
+
+
+@functools.cache
+def _host() -> tuple[str, str]:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # not every operating system tells
+        features = ""
+    return llvm.get_host_cpu_name(), features
+
+
+@functools.cache
+def has_fma() -> bool:
+    """Whether this processor computes a*b + c in one instruction."""
+    if machine() in ("aarch64", "riscv64", "ppc64le", "s390x"):
+        return True
+    return "+fma" in _host()[1].split(",")
+
+
+def target_machine(opt: int) -> Any:
+    """A new target machine for this processor; each engine needs its own."""
+    cpu, features = _host()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(cpu=cpu, features=features, opt=opt, jit=True)
+
+
+def load(ir: str, imports: Mapping[str, int], exports: Iterable[str], opt: int, verify: bool = True) -> Code:
+    """Compile a module and load it; `imports` are the addresses of the symbols that it declares.
+
+    Raises
+    ------
+    CompileError
+        Where LLVM refuses it.
+    """
+    try:
+        if verify:
+            parse(ir)
+        builder = llvm.JITLibraryBuilder().add_ir(ir)
+        for symbol, address in imports.items():
+            builder.import_symbol(symbol, address)
+        for symbol in exports:
+            builder.export_symbol(symbol)
+        with _lock:
+            engine, used = _engines.get(opt, (None, KERNELS_PER_ENGINE))
+            if used >= KERNELS_PER_ENGINE:
+                engine, used = llvm.create_lljit_compiler(target_machine(opt), suppress_errors=True), 0
+            _engines[opt] = engine, used + 1
+            name = f"k{next(_names)}"
+        return Code(engine, builder.link(engine, name))
+    except RuntimeError as error:
+        raise CompileError(f"LLVM refused the code: {error}") from error
+
+
+def parse(ir: str) -> Any:
+    """A module that LLVM has checked, in a context of its own.
+
+    Raises
+    ------
+    CompileError
+        Where it is not well formed.
+    """
+    try:
+        module = llvm.parse_assembly(ir, context=llvm.create_context())
+        module.verify()
+    except RuntimeError as error:
+        raise CompileError(f"LLVM refused the code: {error}") from error
+    return module
+
+
+def assembly(ir: str, opt: int) -> str:
+    """The machine's assembly language for a module."""
+    module = parse(ir)
+    return str(target_machine(opt).emit_assembly(module))
+
+
+# A fork while another thread compiles would leave LLVM's lock taken for ever in the child.
+def _before_fork() -> None:
+    _lock.acquire()
+    llvm.ffi.lib._lock.__enter__()
+
+
+def _after_fork() -> None:
+    llvm.ffi.lib._lock.__exit__(None, None, None)
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

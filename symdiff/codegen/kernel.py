@@ -1,0 +1,155 @@
+"""A kernel: one program as native code, and the ways to call it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symdiff.codegen import jit
+from symdiff.codegen.entry_points import BATCH, CALL, batch_code, describe, write_call
+from symdiff.codegen.layout import Layout, arrange
+from symdiff.codegen.loops import LOOP
+from symdiff.codegen.module import Module, Statistics, write_module
+from symdiff.codegen.pieces import PIECE
+from symdiff.codegen.ufunc import make_ufunc
+from symdiff.errors import ArgumentError, CompileError
+
+if TYPE_CHECKING:
+    from symdiff.optimize.program import Program
+
+SMALL, MEDIUM = 1000, 20_000
+"""Up to so many operations the code generator works at level 2, and at 1; beyond at 0, which costs a third of the time
+for code that is 0 to 40 % slower."""
+
+LARGEST_CROSSING = 0.25
+"""Level 1 only with less crossings an operation: it gets super-linear in values that wait (measured: 187 µs an
+operation against 14 at level 0)."""
+
+VERIFIED = 20_000
+"""Up to so many operations LLVM checks the text before it compiles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to compile.
+
+    Attributes
+    ----------
+    opt : LLVM's code generation level, 0 to 3; None chooses by size. It changes no bit of a result.
+    fp : "contract" or "strict" or "fast"; already applied when a program gets here, and kept for the record.
+    piece : about how many operations one function has.
+    verify : whether LLVM checks the text first; None does so up to 20,000 operations.
+    name, doc : what NumPy calls the ufunc in its messages, and its documentation.
+    """
+
+    opt: int | None = None
+    fp: str = "contract"
+    piece: int = PIECE
+    verify: bool | None = None
+    name: str = "kernel"
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if self.opt not in (None, 0, 1, 2, 3):
+            raise ArgumentError(f"opt is {self.opt!r}", hint="give 0, 1, 2 or 3, or None to let symdiff choose")
+        if self.piece < 1:
+            raise ArgumentError(f"piece is {self.piece!r}", hint="give a positive number of operations")
+
+
+class Kernel:
+    """Native code for a program.
+
+    The code lives as long as the kernel or one of its ufuncs. The plain C function at `address` is not safe once the
+    kernel is gone.
+
+    Attributes
+    ----------
+    layout : which arrays the ufuncs take and give.
+    packed : whether scalars are stacked to one operand, because NumPy's ufuncs cannot have as many operands.
+    statistics : operations, pieces, workspace.
+    opt : the level of code generation.
+    """
+
+    def __init__(self, program: Program, options: Options) -> None:
+        if ctypes.sizeof(ctypes.c_void_p) != 8:
+            raise CompileError("native code needs a 64-bit platform")
+        self.program = program
+        self.options = options
+        self.layout: Layout = arrange(program.inputs, program.types)
+        self.packed = self.layout.packed
+        module, self.statistics = self._write()
+        count = self.statistics.instructions
+        self.opt = _level(self.statistics) if options.opt is None else options.opt
+        verify = count <= VERIFIED if options.verify is None else options.verify
+        self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, verify)
+        self._lock = threading.Lock()
+        self._call: jit.Code | None = None
+
+    def _write(self) -> tuple[Module, Statistics]:
+        return write_module(self.program, self.layout, self.options.piece)
+
+    @functools.cached_property
+    def ufunc(self) -> np.ufunc:
+        """The (generalized) ufunc that never warns."""
+        return make_ufunc(self.layout, self._code[LOOP], 0, self.options.name, self.options.doc, [self._code])
+
+    @functools.cached_property
+    def batch_ufunc(self) -> np.ufunc:
+        """The same with floating-point exceptions, so that np.errstate rules.
+
+        Invalid is raised only where a result is NaN and no operand was, overflow and division by zero only where a
+        result is infinite and all operands are finite.
+        """
+        description = describe(self.layout, self._code[LOOP])
+        owned = [self._code, description]
+        loop, data = batch_code()[BATCH], description.ctypes.data
+        return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
+
+    @property
+    def address(self) -> int:
+        """The plain C function `int f(const void *const *in, void *const *out, void *work)`; 0 is success.
+
+        Consecutive scalars of one type are one packed array, among the inputs and among the outputs; arrays are in C
+        order and no output overlaps an input. `work` is null or `statistics.workspace` bytes, aligned to 8. The
+        function is re-entrant.
+        """
+        with self._lock:
+            if self._call is None:
+                module = write_call(self.layout)
+                self._call = jit.load(module.text, {LOOP: self._code[LOOP]}, module.exports, 2)
+        return self._call[CALL]
+
+    def llvm_ir(self) -> str:
+        """The kernel as text in LLVM's intermediate representation: the same for the same program."""
+        return self._write()[0].text
+
+    def assembly(self) -> str:
+        """The kernel in this machine's assembly language."""
+        return jit.assembly(self.llvm_ir(), self.opt)
+
+    def __repr__(self) -> str:
+        s = self.statistics
+        return f"<Kernel {self.layout.signature}, {s.instructions} operations in {s.pieces} functions>"
+
+
+def _level(statistics: Statistics) -> int:
+    if statistics.instructions <= SMALL and statistics.pieces == 1:
+        return 2
+    few = statistics.crossings <= LARGEST_CROSSING * statistics.instructions
+    return 1 if few and statistics.instructions <= MEDIUM else 0
+
+
+def compile_program(program: Program, options: Options | None = None) -> Kernel:
+    """Native code for a program.
+
+    Raises
+    ------
+    CompileError
+        Where LLVM refuses it, a routine is missing, or the operands are more than NumPy can pass.
+    """
+    return Kernel(program, options or Options())

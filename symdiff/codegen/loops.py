@@ -1,0 +1,284 @@
+"""The loop that NumPy calls, around the body: `int loop(char **args, intp *dims, intp *steps, void *data)`.
+
+NumPy ignores the result; 0 is success and 1 means that there was no memory for the workspace. With `data` null the
+floating-point status is put back as it was: nothing warns. Otherwise `data` points to a pointer to workspace, which may
+be null, and the exceptions of the computation stay in the status.
+
+NumPy hands a loop aligned operands in native byte order, in any strides. It copies operands that overlap, except where
+an output is the very array of an input: so each point's inputs are read before its outputs are written.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from symdiff.codegen.body import Body, Routines
+from symdiff.codegen.layout import Layout
+from symdiff.codegen.pieces import Piece
+from symdiff.codegen.status import Status
+
+if TYPE_CHECKING:
+    from symdiff.optimize.program import Program
+
+LARGEST_FRAME = 16_384
+"""Bytes of workspace that may lie on the stack."""
+
+FAILED = 1
+"""What a loop and a C function return where there was no memory."""
+
+LOOP = "k"
+MISSING = {"float64": "double 0x7FF8000000000000", "float32": "float 0x7FF8000000000000", "bool": "i8 0"}
+
+
+class Pointers:
+    """Addresses of elements in one function: strides and offsets are computed once, in its `prologue`."""
+
+    def __init__(self, layout: Layout, from_array: bool) -> None:
+        self.layout = layout
+        self.prologue: list[str] = []
+        self.used: set[int] = set()
+        self._from_array = from_array
+        self._first = layout.first_strides()
+        self._known: set[str] = set()
+        self._fresh = 0
+        self._homes: dict[bool, dict[int, tuple[int, int]]] = {False: {}, True: {}}
+        for k, operand in enumerate(layout.operands):
+            homes = self._homes[k >= len(layout.inputs)]
+            for place, member in enumerate(operand.members):
+                homes[member] = (k, place)
+
+    def input(self, member: int, element: int, lines: list[str]) -> str:
+        """The address of an element of the program's input."""
+        return self._element(*self._homes[False][member], element, lines)
+
+    def output(self, member: int, element: int, lines: list[str]) -> str:
+        """The address of an element of the program's output."""
+        return self._element(*self._homes[True][member], element, lines)
+
+    def _element(self, k: int, place: int, element: int, lines: list[str]) -> str:
+        if k not in self.used:
+            self.used.add(k)
+            if self._from_array:
+                self.prologue += [f"%qp{k} = getelementptr ptr, ptr %args, i64 {k}", f"%q{k} = load ptr, ptr %qp{k}"]
+        offset, rest = "", place + element
+        for axis, size in reversed(list(enumerate(self.layout.operands[k].shape))):
+            rest, index = divmod(rest, size)
+            if index:
+                step = self._offset(k, axis, index)
+                offset = self._add(offset, step, lines) if offset else step
+        if not offset:
+            return f"%q{k}"
+        self._fresh += 1
+        lines.append(f"%e{self._fresh} = getelementptr i8, ptr %q{k}, i64 {offset}")
+        return f"%e{self._fresh}"
+
+    def _add(self, a: str, b: str, lines: list[str]) -> str:
+        self._fresh += 1
+        lines.append(f"%f{self._fresh} = add i64 {a}, {b}")
+        return f"%f{self._fresh}"
+
+    def _offset(self, k: int, axis: int, index: int) -> str:
+        stride, name = f"%s{k}_{axis}", f"%o{k}_{axis}_{index}"
+        if stride not in self._known:
+            self._known.add(stride)
+            self.prologue += [
+                f"{stride}p = getelementptr i64, ptr %steps, i64 {self._first[k] + axis}",
+                f"{stride} = load i64, ptr {stride}p",
+            ]
+        if index == 1:
+            return stride
+        if name not in self._known:
+            self._known.add(name)
+            self.prologue.append(f"{name} = mul i64 {stride}, {index}")
+        return name
+
+
+class Written:
+    """The text of a kernel's functions and what it needs."""
+
+    def __init__(self, lines: list[str], routines: Routines, workspace: int, on_heap: bool) -> None:
+        self.lines = lines
+        self.routines = routines
+        self.workspace = workspace
+        self.on_heap = on_heap
+
+
+def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int, status: Status) -> Written:
+    """The functions of a kernel: its loop and, where there are several, its pieces."""
+    number = "float" if program.graph.dtype == "float32" else "double"
+    routines = Routines(number)
+    if len(pieces) == 1:
+        text = _whole(program, layout, pieces[0], routines, status)
+    else:
+        text = _driver(layout, len(pieces), slots * 8, status)
+        for k, piece in enumerate(pieces):
+            text += _piece(program, layout, k, piece, routines)
+    on_heap = slots * 8 > LARGEST_FRAME
+    return Written(text, routines, slots * 8, on_heap)
+
+
+def _open(layout: Layout, status: Status) -> list[str]:
+    lines = [f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{", "entry:"]
+    lines += status.allocate
+    lines += status.get("%before")
+    lines.append("%n = load i64, ptr %dims")
+    return lines
+
+
+def _operand_lines(k: int) -> list[str]:
+    """An operand's first address and its stride over the batch."""
+    return [
+        f"%ap{k} = getelementptr ptr, ptr %args, i64 {k}",
+        f"%a{k} = load ptr, ptr %ap{k}",
+        f"%dp{k} = getelementptr i64, ptr %steps, i64 {k}",
+        f"%d{k} = load i64, ptr %dp{k}",
+    ]
+
+
+def _close(status: Status) -> list[str]:
+    return [
+        "done:",
+        "%quiet = icmp eq ptr %data, null",
+        "br i1 %quiet, label %restore, label %leave",
+        "restore:",
+        *status.put("%before"),
+        "br label %leave",
+        "leave:",
+        "ret i32 0",
+    ]
+
+
+def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, status: Status) -> list[str]:
+    """The loop with the body in it."""
+    pointers = Pointers(layout, from_array=False)
+    body = Body(program.graph, routines, pointers.input)
+    body.compute(piece.nodes)
+    for _, _, node in piece.stores:
+        body.value(node)
+    for count, (output, element, node) in enumerate(piece.stores):
+        body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
+    used = sorted(pointers.used)
+    lines = _open(layout, status)
+    for k in used:
+        lines += _operand_lines(k)
+    lines += pointers.prologue
+    lines += ["%some = icmp sgt i64 %n, 0", "br i1 %some, label %point, label %done", "point:"]
+    lines.append("%i = phi i64 [ 0, %entry ], [ %i1, %point ]")
+    lines += [f"%q{k} = phi ptr [ %a{k}, %entry ], [ %r{k}, %point ]" for k in used]
+    lines += body.lines
+    lines += [f"%r{k} = getelementptr i8, ptr %q{k}, i64 %d{k}" for k in used]
+    lines += ["%i1 = add i64 %i, 1", "%more = icmp slt i64 %i1, %n", "br i1 %more, label %point, label %done"]
+    return [*lines, *_close(status), "}"]
+
+
+def _driver(layout: Layout, count: int, workspace: int, status: Status) -> list[str]:
+    """The loop that calls one piece after the other."""
+    operands = range(len(layout.operands))
+    lines = _open(layout, status)
+    lines.append(f"%current = alloca [{max(1, len(operands))} x ptr]")
+    for k in operands:
+        lines += _operand_lines(k)
+        lines.append(f"%c{k} = getelementptr ptr, ptr %current, i64 {k}")
+    on_heap = workspace > LARGEST_FRAME
+    if on_heap:
+        lines += [
+            "%given = icmp eq ptr %data, null",
+            "br i1 %given, label %allocate, label %look",
+            "look:",
+            "%offered = load ptr, ptr %data",
+            "%none = icmp eq ptr %offered, null",
+            "br i1 %none, label %allocate, label %start",
+            "allocate:",
+            f"%fresh = call ptr @malloc(i64 {workspace})",
+            "%failed = icmp eq ptr %fresh, null",
+            "br i1 %failed, label %fill, label %start",
+            "start:",
+            "%work = phi ptr [ %offered, %look ], [ %fresh, %allocate ]",
+            "%mine = phi ptr [ null, %look ], [ %fresh, %allocate ]",
+        ]
+    else:
+        lines += [f"%work = alloca [{max(8, workspace)} x i8], align 16", "br label %start", "start:"]
+    lines += ["%some = icmp sgt i64 %n, 0", "br i1 %some, label %point, label %finish", "point:"]
+    lines.append("%i = phi i64 [ 0, %start ], [ %i1, %point ]")
+    for k in operands:
+        lines.append(f"%q{k} = phi ptr [ %a{k}, %start ], [ %r{k}, %point ]")
+    for k in operands:
+        lines.append(f"store ptr %q{k}, ptr %c{k}")
+    lines += [f"call void @p{k}(ptr %current, ptr %steps, ptr %work)" for k in range(count)]
+    lines += [f"%r{k} = getelementptr i8, ptr %q{k}, i64 %d{k}" for k in operands]
+    lines += ["%i1 = add i64 %i, 1", "%more = icmp slt i64 %i1, %n", "br i1 %more, label %point, label %finish"]
+    lines.append("finish:")
+    if on_heap:
+        lines.append("call void @free(ptr %mine)")
+    lines += ["br label %done", *_close(status)]
+    if on_heap:
+        lines += _fill(layout, status)
+    return [*lines, "}"]
+
+
+def _fill(layout: Layout, status: Status) -> list[str]:
+    """Without workspace: NaN in every output (false in conditions), and an exception that warns."""
+    first = layout.first_strides()
+    lines = ["fill:", "br label %fill0"]
+    start = len(layout.inputs)
+    for place, k in enumerate(range(start, len(layout.operands))):
+        operand = layout.operands[k]
+        lines += [
+            f"fill{place}:",
+            f"%t{k} = mul i64 %n, {operand.size}",
+            f"%u{k} = icmp sgt i64 %t{k}, 0",
+            f"br i1 %u{k}, label %each{place}, label %filled{place}",
+            f"each{place}:",
+            f"%j{k} = phi i64 [ 0, %fill{place} ], [ %l{k}, %each{place} ]",
+            f"%g{k}_0 = srem i64 %j{k}, {max(1, operand.size)}",
+            f"%h{k} = sdiv i64 %j{k}, {max(1, operand.size)}",
+            f"%w{k} = mul i64 %h{k}, %d{k}",
+        ]
+        offset, rest = f"%w{k}", f"%g{k}_0"
+        for axis in reversed(range(len(operand.shape))):
+            size = operand.shape[axis] or 1
+            lines += [
+                f"%m{k}_{axis} = srem i64 {rest}, {size}",
+                f"%n{k}_{axis} = sdiv i64 {rest}, {size}",
+                f"%s{k}_{axis}p = getelementptr i64, ptr %steps, i64 {first[k] + axis}",
+                f"%s{k}_{axis} = load i64, ptr %s{k}_{axis}p",
+                f"%y{k}_{axis} = mul i64 %m{k}_{axis}, %s{k}_{axis}",
+                f"%z{k}_{axis} = add i64 {offset}, %y{k}_{axis}",
+            ]
+            offset, rest = f"%z{k}_{axis}", f"%n{k}_{axis}"
+        lines += [
+            f"%e{k} = getelementptr i8, ptr %a{k}, i64 {offset}",
+            f"store {MISSING[operand.dtype]}, ptr %e{k}",
+            f"%l{k} = add i64 %j{k}, 1",
+            f"%v{k} = icmp slt i64 %l{k}, %t{k}",
+            f"br i1 %v{k}, label %each{place}, label %filled{place}",
+            f"filled{place}:",
+            f"br label %fill{place + 1}",
+        ]
+    lines.append(f"fill{len(layout.outputs)}:")
+    lines += [f"%raised = or i32 %before, {status.invalid}", *status.put("%raised"), f"ret i32 {FAILED}"]
+    return lines
+
+
+def _piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Routines) -> list[str]:
+    """A piece as a function of its own."""
+    pointers = Pointers(layout, from_array=True)
+    body = Body(program.graph, routines, pointers.input)
+    types = program.graph.types
+    slot = functools.partial(_slot, body)
+    # Values from other pieces are loaded first, so that a slot may change its owner within a piece.
+    for node, place in piece.loads:
+        body.values[node] = body.load(f"%v{node}", slot(f"%l{node}", place), types[node].is_condition)
+    body.compute(piece.nodes)
+    for node, place in piece.saves:
+        body.store(node, slot(f"%t{node}", place), f"%c{node}")
+    for count, (output, element, node) in enumerate(piece.stores):
+        body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
+    head = f"define internal void @p{k}(ptr %args, ptr %steps, ptr %work) #1 {{"
+    return [head, *pointers.prologue, *body.lines, "ret void", "}"]
+
+
+def _slot(body: Body, name: str, place: int) -> str:
+    body.lines.append(f"{name} = getelementptr i64, ptr %work, i64 {place}")
+    return name

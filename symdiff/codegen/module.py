@@ -1,0 +1,129 @@
+"""A whole module: its declarations, its functions, and what has to be linked to it."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from symdiff import numeric
+from symdiff.codegen.layout import Layout
+from symdiff.codegen.loops import LOOP, write_loop
+from symdiff.codegen.pieces import PIECE, cut
+from symdiff.codegen.status import Status, status
+from symdiff.errors import CompileError
+from symdiff.ops.base import Library, Routine
+
+if TYPE_CHECKING:
+    from symdiff.optimize.program import Program
+
+ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinline }")
+"""Nothing here throws: without this, tables for unwinding would be made and registered."""
+
+# Processors without the instruction call these.
+FALLBACKS = {
+    f"llvm.{name}.{suffix}": name + ending
+    for name in ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
+    for suffix, ending in (("f64", ""), ("f32", "f"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """The text of a module.
+
+    Attributes
+    ----------
+    text : LLVM IR.
+    imports : symbol → the routine, or the name of the C function, that it stands for.
+    exports : the symbols that are looked up after loading.
+    """
+
+    text: str
+    imports: tuple[tuple[str, Routine | str], ...]
+    exports: tuple[str, ...] = (LOOP,)
+
+    def addresses(self) -> dict[str, int]:
+        """The addresses of the imports.
+
+        Raises
+        ------
+        CompileError
+            Where one does not exist, before anything is compiled.
+        """
+        return {
+            symbol: c_function(what) if isinstance(what, str) else numeric.address(what)
+            for symbol, what in self.imports
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a kernel consists of.
+
+    Attributes
+    ----------
+    instructions : operations, loads and stores not counted.
+    pieces : functions that the straight-line code was cut into.
+    crossings : how often a piece reads a value of an earlier one.
+    workspace : bytes for the values that cross.
+    on_heap : whether they are too many for the stack.
+    """
+
+    instructions: int
+    pieces: int
+    crossings: int
+    workspace: int
+    on_heap: bool
+
+
+def write_module(
+    program: Program, layout: Layout, size: int = PIECE, state: Status | None = None
+) -> tuple[Module, Statistics]:
+    """The module of a kernel, cut into functions of about `size` operations."""
+    state = state or status()
+    pieces, slots = cut(program, size)
+    written = write_loop(program, layout, pieces, slots, state)
+    imports: list[tuple[str, Routine | str]] = [*written.routines.imports]
+    imports += [(name, name) for name in state.functions]
+    declarations = [*written.routines.declarations, *state.declarations]
+    imports += [(FALLBACKS[name], FALLBACKS[name]) for name in written.routines.intrinsics if name in FALLBACKS]
+    if written.on_heap:
+        declarations += ["declare ptr @malloc(i64) #0", "declare void @free(ptr) #0"]
+        imports += [("malloc", "malloc"), ("free", "free")]
+    text = "\n".join([*declarations, *written.lines, *ATTRIBUTES, ""])
+    count = sum(1 for piece in pieces for node in piece.nodes if program.graph.args[node])
+    crossings = sum(len(piece.loads) for piece in pieces)
+    return Module(text, tuple(imports)), Statistics(count, len(pieces), crossings, written.workspace, written.on_heap)
+
+
+def assemble(
+    declarations: Sequence[str], lines: Sequence[str], imports: Sequence[str], exports: Sequence[str]
+) -> Module:
+    """A module of functions that are written by hand; imports are C functions under their own names."""
+    text = "\n".join([*declarations, *lines, *ATTRIBUTES, ""])
+    return Module(text, tuple((name, name) for name in imports), tuple(exports))
+
+
+def c_function(name: str) -> int:
+    """The address of a function of the C library.
+
+    Raises
+    ------
+    CompileError
+        Where it has none of that name.
+    """
+    try:
+        return numeric.address(Library(name))
+    except CompileError:
+        if sys.platform == "win32":
+            raise
+    try:  # malloc and free are not in the mathematics library
+        found = ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value
+    except AttributeError:
+        found = None
+    if not found:
+        raise CompileError(f"the C library of this platform has no function {name}")
+    return found

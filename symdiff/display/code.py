@@ -1,0 +1,185 @@
+"""A graph as plain Python: a function that needs NumPy, and SciPy where NumPy lacks a function."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.display.text import Outputs, output_names, subscript
+from symdiff.ir.graph import Graph
+from symdiff.ops import Op
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
+from symdiff.ops.structure import as_index
+from symdiff.signature import Argument
+from symdiff.types import fixed
+
+LIBRARY = {
+    "asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan", "atan2": "np.arctan2", "asinh": "np.arcsinh",
+    "acosh": "np.arccosh", "atanh": "np.arctanh", "pow": "np.power", "erf": "special.erf", "erfc": "special.erfc",
+    "tgamma": "special.gamma", "lgamma": "special.gammaln",
+}  # fmt: skip
+"""The functions of the C library that NumPy calls otherwise, or that only SciPy has."""
+
+COMPOSED = {
+    "square": "np.square", "min": "np.minimum", "max": "np.maximum", "clip": "np.clip", "sign": "np.sign",
+    "mod": "np.mod", "floor_divide": "np.floor_divide", "heaviside": "np.heaviside", "sinc": "np.sinc",
+    "logaddexp": "np.logaddexp", "reciprocal": "np.reciprocal", "sigmoid": "special.expit",
+    "xlogy": "special.xlogy", "polygamma": "special.polygamma",
+}  # fmt: skip
+"""NumPy's and SciPy's functions for operations that are defined by an expression."""
+
+OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "integer_power": "**", "less": "<", "less_equal": "<=",
+             "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}  # fmt: skip
+
+
+def python_source(graph: Graph, name: str, arguments: Sequence[Argument] | None, outputs: Outputs) -> str:
+    """The Python source of a function that computes the outputs, one statement for each node.
+
+    Several outputs are returned as a tuple. Where all arguments are scalars, arrays may be given for them.
+    """
+    graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
+    if arguments is None:
+        arguments = [Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots)
+                     if graph.ops[n].name == "input"]  # fmt: skip
+    names = _Names()
+    function = names.new(name)
+    inputs: dict[str, str] = {}
+    shown: list[str] = []
+    body: list[str] = []
+    for argument in arguments:
+        parameter = names.new(argument.name)
+        shown.append(parameter)
+        if argument.members is None:
+            inputs[argument.name] = parameter
+            body.append(f"{parameter} = np.asarray({parameter}, dtype=float)[()]")
+            continue
+        body.append(f"{parameter} = np.asarray({parameter}, dtype=float)")
+        for k, member in enumerate(argument.members):
+            inputs[member] = names.new(member)
+            body.append(f"{inputs[member]} = {parameter}[..., {k}]")
+    values: dict[int, str] = {}
+    for node in graph.live(roots):
+        op = graph.ops[node].name
+        if op == "input":
+            values[node] = inputs[graph.payloads[node]]
+        elif op == "constant":
+            values[node] = _constant(graph.payloads[node])
+        else:
+            values[node] = names.new(graph.payloads[node] if op == "named" else "v1")
+            body.append(f"{values[node]} = {_statement(graph, node, values)}")
+    results = ", ".join(values[r] for r in roots)
+    body.append(f"return {results if isinstance(outputs, int) else f'({results},)'}")
+    lines = ["import functools", ""] if any("functools." in line for line in body) else []
+    lines.append("import numpy as np")
+    if any("special." in line for line in body):
+        lines.append("from scipy import special")
+    return "\n".join([*lines, "", "", f"def {function}({', '.join(shown)}):", *(f"    {line}" for line in body), ""])
+
+
+class _Names:
+    """Python names, each given once."""
+
+    def __init__(self) -> None:
+        self.used = {"np", "special", "functools", "float"}
+        self.count = 0
+
+    def new(self, wanted: str) -> str:
+        if wanted == "v1":
+            self.count += 1
+            wanted = f"v{self.count}"
+        while wanted in self.used or keyword.iskeyword(wanted):
+            wanted += "_"
+        self.used.add(wanted)
+        return wanted
+
+
+def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
+    """The graph with the operations that neither NumPy nor SciPy has as what they stand for."""
+    from symdiff.frontend.template import expansion
+
+    result = Graph(graph.dtype)
+    mapping: dict[int, int] = {}
+    for node in graph.live(roots):
+        op, payload = graph.ops[node], graph.payloads[node]
+        args = tuple([mapping[a] for a in graph.args[node]])
+        if op.name == "constant":
+            mapping[node] = result.constant(payload)
+        elif op.name == "input":
+            mapping[node] = result.input(payload, graph.types[node].shape, graph.types[node].dtype)
+        elif _is_composed(op):
+            body = expansion(op, payload)
+            inner, (root,) = _expanded(body.graph, [body.root])
+            leaves = {inner.payloads[n]: n for n in range(len(inner)) if inner.ops[n].name == "input"}
+            known = {leaves[p]: a for p, a in zip(OPERAND_NAMES, args, strict=False) if p in leaves}
+            mapping[node] = result.splice(inner, [root], known)[root]
+        else:
+            mapping[node] = result.add(op, args, payload)
+    return result, [mapping[r] for r in roots]
+
+
+def _is_composed(op: Op) -> bool:
+    return isinstance(op.routine, Expand) and op.name not in COMPOSED and op.name not in OPERATORS
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"np.array({_literal(value.tolist())}, dtype={value.dtype.name!r})"
+    text = _literal(value)
+    return f"({text})" if text.startswith("-") else text
+
+
+def _literal(value: Any) -> str:
+    return repr(value).replace("nan", "np.nan").replace("inf", "np.inf")
+
+
+def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
+    op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
+    args = [values[a] for a in operands]
+    if op.name in STRUCTURE:
+        return STRUCTURE[op.name](args, payload, fixed(graph.types[node].shape), fixed(graph.types[operands[0]].shape))
+    if all(isinstance(graph.payloads[a], float) and graph.ops[a].name == "constant" for a in operands):
+        args[0] = f"np.float64({args[0]})"  # Python's own floats raise where NumPy's give inf
+    numbers = [] if payload is None else [str(payload)]
+    if op.name in OPERATORS:
+        return f" {OPERATORS[op.name]} ".join([*args, *(f"({n})" if n[0] == "-" else n for n in numbers)])
+    routine = op.routine
+    if isinstance(routine, Fold):
+        return f"functools.reduce({COMPOSED[routine.name]}, ({', '.join(args)}))"
+    if op.name in COMPOSED:
+        function = COMPOSED[op.name]
+    elif isinstance(routine, Library):
+        function = LIBRARY.get(routine.symbol, f"np.{routine.symbol}")
+    elif isinstance(routine, Special):
+        function = f"special.{routine.symbol}"
+    else:
+        assert isinstance(routine, Instruction | Intrinsic), op.name
+        function = f"np.{routine.numpy}"
+    return f"{function}({', '.join([*numbers, *args])})"
+
+
+def _index(args: Sequence[str], payload: Any, shape: tuple[int, ...], operand: tuple[int, ...]) -> str:
+    return f"{args[0]}[..., {', '.join([subscript(payload), *[':'] * (len(operand) - len(payload))])}]"
+
+
+def _scatter(args: Sequence[str], payload: Any, shape: tuple[int, ...], operand: tuple[int, ...]) -> str:
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[as_index(payload[0])].ravel().tolist()
+    return f"np.bincount({places}, np.ravel({args[0]}), {int(np.prod(shape))}).reshape({shape})"
+
+
+STRUCTURE: dict[str, Callable[[Sequence[str], Any, tuple[int, ...], tuple[int, ...]], str]] = {
+    "named": lambda args, payload, shape, operand: args[0],
+    "stop_gradient": lambda args, payload, shape, operand: args[0],
+    "neg": lambda args, payload, shape, operand: f"-{args[0]}",
+    "stack": lambda args, payload, shape, operand: (
+        f"np.stack(np.broadcast_arrays({', '.join(args)}), axis={-len(shape)})"
+    ),
+    "index": _index,
+    "scatter": _scatter,
+    "sum": lambda args, payload, shape, operand: f"np.sum({args[0]}, axis={tuple(k - len(operand) for k in payload)})",
+    "broadcast": lambda args, payload, shape, operand: f"np.broadcast_to({args[0]}, {shape})",
+    "reshape": lambda args, payload, shape, operand: f"np.reshape({args[0]}, {shape})",
+}
+"""The statements of the operations that move elements."""

@@ -1,0 +1,285 @@
+"""Function calls: which operation a name and its arguments stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from symdiff.errors import LimitError, ParseError, ShapeError, UnknownNameError, nearest
+from symdiff.ir.graph import Graph
+from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op
+from symdiff.types import BOOL, fixed
+
+LATER = frozenset((
+    "all", "any", "arange", "argmax", "argmin", "array", "concatenate", "cov", "cross", "cumsum", "det", "diag",
+    "dot", "einsum", "eye", "identity", "inner", "inv", "linspace", "logsumexp", "matmul", "mean", "norm", "ones",
+    "outer", "prod", "reshape", "size", "softmax", "solve", "stack", "std", "trace", "transpose", "var", "zeros",
+))  # fmt: skip
+"""Functions of tensors that users know and that the language does not have yet."""
+
+LARGEST_ORDER = 30
+
+ORDER_ZERO = {"polygamma": "digamma", "sinc_derivative": "sinc", "integer_power": "pow"}
+"""What the operations that carry an order are at the order 0."""
+
+
+def is_function(name: str) -> bool:
+    """Whether the language itself gives `name` a meaning before a parenthesis."""
+    return name in CALLABLE or name in SPECIAL or name in DEFINED
+
+
+def call(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int], hidden: bool = False) -> int:
+    """The node that `name(*args, **keywords)` stands for; `hidden` lets operations be called that users cannot call.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is no such function.
+    ParseError
+        Where the function is called with other arguments than it has.
+    ShapeError
+        Where the operands do not fit.
+    """
+    op = CALLABLE.get(name)
+    if op is None and hidden:
+        op = OPS.get(name)
+    if op is not None and not keywords and op.payload is None and op.kinds is not None and len(args) == len(op.kinds):
+        return graph.apply(op, args)
+    special = SPECIAL.get(name)
+    if special is not None:
+        return special(graph, name, args, keywords)
+    definition = DEFINITIONS.get((name, len(args) + len(keywords)))
+    if definition is not None:
+        from symdiff.frontend.template import template
+
+        args = bind(name, definition.parameters, args, keywords)
+        args = [graph.as_number(a) for a in args]
+        return template(definition.text, definition.parameters).splice(
+            graph, dict(zip(definition.parameters, args, strict=True))
+        )
+    if op is None:
+        if name in DEFINED:
+            raise ParseError(_usage(name, len(args) + len(keywords)), hint=f"write {_signatures(name)}")
+        raise unknown_function(name)
+    if op.payload is not None:
+        return _with_order(graph, op, name, bind(name, op.parameters or ("n", "x"), args, keywords))
+    defaults = {
+        p: graph.constant(v) for p, v in zip(reversed(op.parameters), reversed(op.defaults), strict=False)
+    }
+    return graph.apply(op, bind(name, op.parameters, args, keywords, defaults))
+
+
+def unknown_function(name: str, others: Sequence[str] = (), argument: str = "") -> UnknownNameError:
+    """The error for a function that does not exist, with the nearest that does."""
+    if name in LATER:
+        return UnknownNameError(f"{name} is a tensor operation, not available yet",
+                                hint="write its elements out: x[0]*y[0] + x[1]*y[1]")  # fmt: skip
+    near = nearest(name, [*CALLABLE, *SPECIAL, *DEFINED, *others])
+    product = f"write {name}*{argument} for a product" if argument else ""
+    hint = f"{near}; {product}" if near and product and len(name) < 4 else near or product
+    return UnknownNameError(f"there is no function called {name}", hint=hint)
+
+
+def bind(
+    name: str,
+    parameters: tuple[str, ...],
+    args: Sequence[int],
+    keywords: Mapping[str, int],
+    defaults: Mapping[str, int] | None = None,
+) -> list[int]:
+    """The arguments in the order of `parameters`.
+
+    Raises
+    ------
+    ParseError
+        For too many, missing, repeated or unknown ones; the hint is how the function is called.
+    """
+    hint = f"write {_signatures(name) or _signature(name, parameters)}"
+    if len(args) > len(parameters):
+        raise ParseError(_usage(name, len(args) + len(keywords), parameters), hint=hint)
+    values = dict(zip(parameters, args, strict=False))
+    for key, value in keywords.items():
+        if key not in parameters:
+            raise ParseError(f"{name} has no parameter called {key}", hint=nearest(key, parameters) or hint)
+        if key in values:
+            raise ParseError(f"{name} is given {key} twice", hint=hint)
+        values[key] = value
+    missing = [p for p in parameters if p not in values and p not in (defaults or {})]
+    if missing:
+        raise ParseError(_usage(name, len(args) + len(keywords), parameters), hint=hint)
+    return [values[p] if p in values else (defaults or {})[p] for p in parameters]
+
+
+def integer(graph: Graph, node: int, what: str) -> int:
+    """The integer that a constant expression has.
+
+    Raises
+    ------
+    ParseError
+        Where it is not an integer, or not a constant.
+    """
+    value = graph.constant_value(node)
+    if value is None or graph.types[node].dtype == BOOL:
+        raise ParseError(f"{what} must be a constant integer")
+    if not value.is_integer() or abs(value) > 2**53:
+        raise ParseError(f"{what} must be an integer, not {value!r}")
+    return int(value)
+
+
+def _signature(name: str, parameters: Sequence[str], defaults: Sequence[float] = ()) -> str:
+    plain = len(parameters) - len(defaults)
+    given = [f"{p}={v!r}" for p, v in zip(parameters[plain:], defaults, strict=True)]
+    return f"{name}({', '.join([*parameters[:plain], *given])})"
+
+
+def _signatures(name: str) -> str:
+    """How a function of the language is called, in words."""
+    ways = []
+    op = CALLABLE.get(name)
+    if op is not None:
+        ways.append(_signature(name, op.parameters, op.defaults))
+    ways += [_signature(name, d.parameters) for (n, _), d in DEFINITIONS.items() if n == name]
+    return " or ".join(ways)
+
+
+def _usage(name: str, count: int, parameters: Sequence[str] | None = None) -> str:
+    given = f"{count} argument{'' if count == 1 else 's'}"
+    if parameters is not None:
+        wanted = str(len(parameters))
+    else:
+        wanted = " or ".join(str(k) for n, k in DEFINITIONS if n == name)
+    return f"{name} takes {wanted} argument{'' if wanted == '1' else 's'}, not {count}" if wanted else (
+        f"{name} cannot take {given}"
+    )
+
+
+def _with_order(graph: Graph, op: Op, name: str, args: list[int]) -> int:
+    order = integer(graph, args[0], f"the order of {name}")
+    if order == 0:
+        simple = ORDER_ZERO[op.name]
+        return graph.apply(simple, (args[1],)) if simple != "pow" else graph.full_like(1.0, args[1])
+    if order < 0 and op.name != "integer_power":
+        raise ParseError(f"the order of {name} must not be negative", hint=f"write {_signature(name, op.parameters)}")
+    if order > LARGEST_ORDER:
+        raise LimitError(f"the order of {name} is at most {LARGEST_ORDER}")
+    return graph.apply(op, (args[1],), order)
+
+
+def _no_keywords(name: str, keywords: Mapping[str, int]) -> None:
+    for key in keywords:
+        raise ParseError(f"{name} has no parameter called {key}", hint=f"write {name}(a, b)")
+
+
+def _extremum(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    op = CALLABLE[name]
+    if keywords:
+        if len(args) + len(keywords) == 1 or "axis" in keywords:
+            raise ParseError(f"{name} along an axis is not available yet", hint=f"write {name}(x[0], x[1])")
+        args = bind(name, op.parameters, args, keywords)
+    if len(args) == 1 and name == op.name:
+        shape = fixed(graph.types[args[0]].shape)
+        if not shape:
+            raise _needs_vector(name)
+        args = _elements(graph, args[0], shape)
+        if not args:
+            raise ShapeError(f"{name} of no elements")
+    if len(args) < (1 if name in ("max", "min", "Max", "Min") else 2):
+        raise ParseError(_usage(name, len(args), op.parameters), hint=f"write {name}(a, b)")
+    args = [graph.as_number(a) for a in args]
+    if len(args) == 1:
+        return args[0]
+    return graph.apply(op, args) if len(args) == 2 else graph.apply(f"{op.name}_of", args)
+
+
+def _elements(graph: Graph, node: int, shape: tuple[int, ...]) -> list[int]:
+    """Every element of a tensor, in C order."""
+    nodes = [node]
+    for size in shape:
+        nodes = [graph.element(n, (k,)) for n in nodes for k in range(size)]
+    return nodes
+
+
+def _needs_vector(name: str) -> ShapeError:
+    return ShapeError(f"{name} of one scalar: it takes a vector",
+                      hint='declare the shape of the vector: shapes={"x": 3}, or f(x[3]) = …')  # fmt: skip
+
+
+def _sum(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    known = ("x", "axis", "keepdims")
+    if not args or len(args) > 2 or any(k not in known for k in keywords):
+        raise ParseError("sum takes a vector and an axis", hint="write sum(x), sum(x, axis=0), or a + b for numbers")
+    values = dict(zip(known, args, strict=False)) | dict(keywords)
+    node = graph.as_number(values["x"])
+    shape = graph.types[node].shape
+    if not shape:
+        raise _needs_vector(name)
+    axes = tuple(range(len(shape)))
+    if "axis" in values:
+        axis = integer(graph, values["axis"], "the axis")
+        if not -len(shape) <= axis < len(shape):
+            raise ShapeError(f"axis {axis} is out of range for a value with {len(shape)} axes")
+        axes = (axis % len(shape),)
+    result = graph.add("sum", (node,), axes)
+    keep = values.get("keepdims")
+    if keep is not None:
+        flag = graph.constant_value(keep)
+        if flag is None:
+            raise ParseError("keepdims must be True or False", hint="write keepdims=True")
+        if flag:
+            result = graph.reshape(result, tuple(1 if k in axes else n for k, n in enumerate(shape)))
+    return result
+
+
+def _logic(op: str) -> Callable[[Graph, str, list[int], Mapping[str, int]], int]:
+    def build(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+        _no_keywords(name, keywords)
+        if not args:
+            raise ParseError(f"{name} of nothing", hint=f"write {name}(a > 0, b > 0)")
+        if len(args) == 1 and graph.types[args[0]].dtype != BOOL:
+            raise ShapeError(f"{name} takes a condition here, not a number", hint="write x != 0")
+        result = args[0]
+        for other in args[1:]:
+            result = graph.apply(op, (result, other))
+        return result
+
+    return build
+
+
+def _not(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    return graph.apply("logical_not", bind(name, ("x",), args, keywords))
+
+
+def _choose(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    """SymPy's ITE: a condition chosen by a condition."""
+    condition, yes, no = bind(name, ("condition", "x", "y"), args, keywords)
+    if graph.types[yes].dtype != BOOL or graph.types[no].dtype != BOOL:
+        return graph.apply("where", (condition, yes, no))
+    otherwise = graph.apply("logical_not", (condition,))
+    parts = graph.apply("logical_and", (condition, yes)), graph.apply("logical_and", (otherwise, no))
+    return graph.apply("logical_or", parts)
+
+
+def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
+    """`Piecewise((e, c), …)`: the first expression whose condition holds, NaN where none does."""
+    true = graph.constant(True)
+    result = graph.constant(float("nan"))
+    for value, condition in reversed(pairs):
+        if graph.types[condition].dtype != BOOL:
+            raise ShapeError("Piecewise takes pairs (expression, condition); this condition is a number",
+                             hint="write Piecewise((x, x > 0), (-x, True))")  # fmt: skip
+        if condition == true:
+            result = graph.as_number(value)
+        else:
+            result = graph.apply("where", (condition, value, result))
+    return result
+
+
+DEFINED = frozenset(name for name, _ in DEFINITIONS)
+SPECIAL: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {
+    "sum": _sum,
+    "And": _logic("logical_and"),
+    "Or": _logic("logical_or"),
+    "Xor": _logic("logical_xor"),
+    "Not": _not,
+    "ITE": _choose,
+}
+SPECIAL |= {name: _extremum for name, op in CALLABLE.items() if op.name in ("min", "max")}

@@ -1,0 +1,399 @@
+"""`Expr`: a handle on one node of a graph, with Python's operators."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.frontend.given import as_float, as_shape, as_subscript, checked_name, expanded
+from symdiff.ir.graph import Graph, Limits, collector_paused
+from symdiff.ops import CALLABLE, OPS, Op
+from symdiff.types import BOOL, Dim, Shape, product, show
+
+__all__ = [
+    "Expr",
+    "as_expr",
+    "as_node",
+    "as_shape",
+    "checked_name",
+    "combine",
+    "is_operand",
+    "is_sympy",
+    "named",
+    "symbol",
+    "symbols",
+    "together",
+]
+
+SHOWN_LENGTH = 80
+
+
+def _binary(name: str) -> tuple[Callable[[Expr, Any], Any], Callable[[Expr, Any], Any]]:
+    op = OPS[name]
+
+    def forward(self: Expr, other: Any) -> Any:
+        if type(other) is Expr and other.graph is self.graph:
+            graph = self.graph
+            with graph.lock:
+                return Expr(graph, graph.apply(op, (self.node, other.node)))
+        return combine(op, self, other) if is_operand(other) else NotImplemented
+
+    def reflected(self: Expr, other: Any) -> Any:
+        return combine(op, other, self) if is_operand(other) else NotImplemented
+
+    return forward, reflected
+
+
+def _unary(name: str) -> Callable[[Expr], Expr]:
+    op = OPS[name]
+    return lambda self: combine(op, self)
+
+
+class Expr:
+    """A symbolic value: node `node` of `graph`. Operators, NumPy's functions and symdiff's own make new ones.
+
+    Comparisons, `==` among them, give conditions; `hash` tells two handles on one node to be the same.
+    """
+
+    __slots__ = ("graph", "node")
+    __array_priority__ = 1000.0
+
+    def __init__(self, graph: Graph, node: int) -> None:
+        self.graph = graph
+        self.node = node
+
+    __add__, __radd__ = _binary("add")
+    __sub__, __rsub__ = _binary("sub")
+    __mul__, __rmul__ = _binary("mul")
+    __truediv__, __rtruediv__ = _binary("div")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide")
+    __mod__, __rmod__ = _binary("mod")
+    __lt__, __gt__ = _binary("less")[0], _binary("greater")[0]
+    __le__, __ge__ = _binary("less_equal")[0], _binary("greater_equal")[0]
+    __eq__, __ne__ = _binary("equal")[0], _binary("not_equal")[0]
+    __and__, __rand__ = _binary("logical_and")
+    __or__, __ror__ = _binary("logical_or")
+    __invert__ = _unary("logical_not")
+    __neg__ = _unary("neg")
+    __abs__ = _unary("abs")
+    __floor__, __ceil__, __trunc__ = _unary("floor"), _unary("ceil"), _unary("trunc")
+    _power, _rpower = _binary("pow")
+
+    def __pow__(self, other: Any, modulo: None = None) -> Any:
+        if modulo is not None:
+            raise CallError("pow() of an Expr takes two arguments")
+        return self._power(other)
+
+    def __rpow__(self, other: Any, modulo: None = None) -> Any:
+        return self._rpower(other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return matmul(self, other) if is_operand(other) else NotImplemented
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return matmul(other, self) if is_operand(other) else NotImplemented
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    def __pos__(self) -> Expr:
+        return self
+
+    def __round__(self, digits: int | None = None) -> Expr:
+        if digits:
+            raise CallError("an Expr is rounded to integers only", hint=f"write round(x*1e{digits})/1e{digits}")
+        return combine(OPS["round"], self)
+
+    def __xor__(self, other: Any) -> NoReturn:
+        raise CallError(
+            "^ is not a power in Python, which binds it looser than +",
+            hint="write ** for a power, sd.logical_xor(a, b) for conditions",
+        )
+
+    __rxor__ = __xor__
+
+    def __bool__(self) -> bool:
+        raise CallError(
+            f"{self._brief()} has no truth value before numbers are given",
+            hint="instead of if, and, or, max, min or 0 < x < 1 write sd.where(c, a, b), a & b, a | b, sd.maximum, "
+            "sd.minimum or (0 < x) & (x < 1)",
+        )
+
+    def __float__(self) -> float:
+        raise CallError(
+            f"{self._brief()} has no value before numbers are given",
+            hint="instead of math.sin write sd.sin or np.sin; for its value make a function: sd.function(e)(1.0)",
+        )
+
+    __int__ = __index__ = __complex__ = __float__
+
+    def __hash__(self) -> int:
+        return hash((id(self.graph), self.node))
+
+    # Shape and elements
+
+    @property
+    def shape(self) -> Shape:
+        """The shape; `()` for a scalar."""
+        return self.graph.types[self.node].shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return product(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return np.dtype(self.graph.types[self.node].dtype)
+
+    @property
+    def T(self) -> Expr:
+        """The transpose; of a scalar or a vector that is itself."""
+        if self.ndim < 2:
+            return self
+        raise CallError("the transpose of an Expr with two or more axes is not supported", hint="build it from rows")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise CallError(f"{self._brief()} is a scalar and has no length")
+        size = self.shape[0]
+        if isinstance(size, Dim):
+            raise ShapeError(f"the size {size.name} is not known yet", hint="declare the shape with numbers")
+        return size
+
+    def __iter__(self) -> Iterator[Expr]:
+        if not self.shape:
+            raise CallError(f"{self._brief()} is a scalar and cannot be iterated over")
+        return iter([self[k] for k in range(len(self))])
+
+    def __contains__(self, item: Any) -> NoReturn:
+        raise CallError("whether an Expr contains a value is not known before numbers are given")
+
+    def __getitem__(self, index: Any) -> Expr:
+        graph = self.graph
+        with graph.lock:
+            return Expr(graph, graph.element(self.node, as_subscript(index, self.ndim)))
+
+    # How others see it
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        from symdiff.frontend.numpy_protocol import apply_ufunc
+
+        return apply_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        from symdiff.frontend.numpy_protocol import apply_function
+
+        return apply_function(function, args, options)
+
+    def __getattr__(self, name: str) -> Callable[[], Expr]:
+        op = CALLABLE.get(name)  # NumPy calls x.sin() on the elements of an object array
+        if op is not None and op.kinds == "f" and op.payload is None:
+            return lambda: combine(op, self)
+        raise AttributeError(f"an Expr has no attribute {name!r}")
+
+    def _sympy_(self) -> Any:
+        from symdiff.frontend.sympy_bridge import to_sympy
+
+        return to_sympy(self.graph, self.node)
+
+    def __str__(self) -> str:
+        from symdiff.display.text import expression
+
+        return expression(self.graph, self.node)
+
+    def _brief(self) -> str:
+        text = str(self).replace("\n", "; ")
+        return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
+
+    def __repr__(self) -> str:
+        return f"Expr({self._brief()})"
+
+    def _repr_latex_(self) -> str:
+        from symdiff.display.latex import latex
+
+        return f"$\\displaystyle {latex(self.graph, self.node)}$"
+
+    def __copy__(self) -> Expr:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Expr:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError("an Expr alone is not pickled", hint="pickle or save a function: sd.function(e)")
+
+
+def combine(op: Op, *operands: Any) -> Expr:
+    """The Expr `op(operands)`, in the graph of one of them; numbers, arrays and lists are constants.
+
+    Raises
+    ------
+    ShapeError
+        Where the operands do not fit.
+    """
+    graph, nodes = together(operands)
+    with graph.lock:
+        try:
+            return Expr(graph, graph.apply(op, nodes))
+        except ShapeError as error:
+            if op.infix and op.infix.symbol in ("and", "or"):
+                error.hint = "write parentheses around comparisons: (x > 0) & (y > 0)"
+            raise
+
+
+def matmul(a: Any, b: Any) -> Expr:
+    """The matrix product of two operands with one or two axes each."""
+    graph, (left, right) = together((a, b))
+    axes = len(graph.types[left].shape), len(graph.types[right].shape)
+    with graph.lock:
+        if axes in ((1, 1), (2, 1)):
+            if graph.types[left].shape[-1] != graph.types[right].shape[0]:
+                raise ShapeError(f"@: shapes {show(graph.types[left].shape)} and {show(graph.types[right].shape)}")
+            product_ = graph.apply("mul", (left, right))
+            return Expr(graph, graph.add("sum", (product_,), (axes[0] - 1,)))
+    raise ShapeError(
+        f"@ takes a matrix or a vector and a vector, not {show(graph.types[left].shape)} and "
+        f"{show(graph.types[right].shape)}"
+    )
+
+
+def together(operands: Sequence[Any]) -> tuple[Graph, list[int]]:
+    """The operands as nodes of one graph: the largest of theirs, into which what the others need is imported."""
+    graph: Graph | None = None
+    stack = list(operands)
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Expr):
+            if graph is None or (item.graph is not graph and len(item.graph) >= len(graph)):
+                graph = item.graph
+        elif isinstance(item, list | tuple) or (isinstance(item, np.ndarray) and item.dtype == object):
+            stack.extend(item.tolist() if isinstance(item, np.ndarray) and not item.ndim else item)
+    if graph is None:
+        graph = Graph()
+    return graph, [as_node(graph, item) for item in operands]
+
+
+def as_expr(value: Any) -> Expr:
+    """A value as an Expr; numbers, arrays and lists become constants."""
+    if isinstance(value, Expr):
+        return value
+    graph, (node,) = together((value,))
+    return Expr(graph, node)
+
+
+def is_operand(value: Any) -> bool:
+    """Whether a value can stand beside an Expr in a formula."""
+    return isinstance(value, Expr | int | float | np.generic | np.ndarray | list | tuple) or is_sympy(value)
+
+
+def is_sympy(value: Any) -> bool:
+    """Whether a value is an object of SymPy's, without importing it."""
+    sympy = sys.modules.get("sympy")
+    return sympy is not None and isinstance(value, sympy.Basic | sympy.MatrixBase)
+
+
+def as_node(graph: Graph, value: Any) -> int:
+    """The node of `graph` for an Expr (imported if it is another's), a number, an array or a nested list.
+
+    Raises
+    ------
+    CallError
+        For values that are no numbers: texts, complex numbers, objects.
+    """
+    if isinstance(value, Expr):
+        if value.graph is graph:
+            return value.node
+        with collector_paused():
+            return graph.splice(value.graph, [value.node])[value.node]
+    with graph.lock:
+        if isinstance(value, bool | float | np.bool_ | np.floating | np.integer):
+            return graph.constant(value)  # type: ignore[arg-type]
+        if isinstance(value, int):
+            return graph.constant(as_float(value))
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in "biuf":
+                return graph.constant(value)
+            if value.dtype == object:
+                value = value.tolist()
+                return as_node(graph, value)
+        if isinstance(value, list | tuple):
+            return _as_stack(graph, value)
+    if is_sympy(value):
+        from symdiff.frontend.sympy_bridge import from_sympy
+
+        return from_sympy(value, graph)[1]
+    kind = type(value).__name__
+    if isinstance(value, complex | np.complexfloating) or getattr(value, "dtype", np.dtype(float)).kind == "c":
+        raise CallError("complex numbers are not supported")
+    hint = "write sd.expr(text) for the expression in a text" if isinstance(value, str) else ""
+    raise CallError(f"a value of type {kind} is no number or expression", hint=hint)
+
+
+def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
+    """The node of a list: a constant array where it holds numbers only, a stack otherwise."""
+    if not values:
+        return graph.constant(np.zeros(0))
+    flat = list(values)
+    while flat and all(isinstance(v, list | tuple) for v in flat):
+        flat = [entry for v in flat for entry in v]
+    if all(isinstance(v, int | float | np.number | np.bool_) for v in flat):
+        if any(isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 for v in flat):
+            flat = [as_float(v) if isinstance(v, int) else v for v in flat]
+        try:
+            return graph.constant(np.array(values, dtype=None if flat else float))
+        except ValueError:
+            raise ShapeError("the rows of a list have different lengths") from None
+    nodes = [as_node(graph, v) for v in values]
+    if any(graph.types[n].dtype != BOOL for n in nodes):
+        nodes = [graph.as_number(n) for n in nodes]
+    return graph.add("stack", tuple(nodes))
+
+
+def symbol(name: str, shape: Any = ()) -> Expr:
+    """The variable called `name`: a scalar, or a tensor of a shape."""
+    graph = Graph()
+    return Expr(graph, graph.input(checked_name(name), as_shape(shape)))
+
+
+def symbols(names: str, shape: Any = ()) -> Any:
+    """Variables of one graph: `symbols("x y")`, `symbols("x, y")`, `symbols("x1:41")` for x1 to x40.
+
+    One name gives one Expr, several names or a range give a tuple, as in SymPy.
+    """
+    if not isinstance(names, str):
+        raise CallError("symbols takes the names in one text", hint='write sd.symbols("x y z")')
+    wanted: list[str] = []
+    several = names.rstrip().endswith(",")
+    for part in names.replace(",", " ").split():
+        several |= ":" in part
+        wanted += expanded(part)
+        if len(wanted) > Limits.nodes:
+            raise ArgumentError(f"more than {Limits.nodes:,} names", hint="raise symdiff.Limits.nodes")
+    if not wanted:
+        raise ArgumentError("symbols needs at least one name", hint='write sd.symbols("x y z")')
+    graph, sizes = Graph(), as_shape(shape)
+    made = tuple(Expr(graph, graph.input(checked_name(name), sizes)) for name in wanted)
+    return made if several or len(made) > 1 else made[0]
+
+
+def named(name: str, value: Any) -> Expr:
+    """`value` under a name, as the line `name = value` of a text: derivatives can be taken by it."""
+    e = as_expr(value)
+    with e.graph.lock:
+        return Expr(e.graph, e.graph.named(checked_name(name), e.node))
+
+

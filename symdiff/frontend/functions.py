@@ -1,0 +1,134 @@
+"""The functions of the language as Python functions: `sin(e)` of an Expr is an Expr, of numbers a number."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, nearest
+from symdiff.frontend.calls import DEFINED, SPECIAL, call, is_function
+from symdiff.frontend.expr import Expr, as_node, is_sympy, together
+from symdiff.ir.graph import Graph
+from symdiff.ops import CALLABLE, DEFINITIONS
+from symdiff.types import BOOL, fixed
+
+
+def names() -> list[str]:
+    """The names of all functions of the language, sorted."""
+    return sorted({*CALLABLE, *SPECIAL, *DEFINED})
+
+
+@functools.cache
+def function_named(name: str) -> Callable[..., Any]:
+    """The Python function for a function of the language.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is none of this name.
+    """
+    if not is_function(name):
+        raise UnknownNameError(f"there is no function called {name}", hint=nearest(name, names()))
+
+    def function(*operands: Any, **keywords: Any) -> Any:
+        return apply(name, operands, keywords)
+
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = "symdiff"
+    function.__doc__ = _doc(name)
+    function.__signature__ = _signature(name)  # type: ignore[attr-defined]
+    return function
+
+
+def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:
+    """`name(*operands, **keywords)`: an Expr where an operand is one, otherwise the value.
+
+    Raises
+    ------
+    CallError
+        Where the function takes other arguments.
+    """
+    keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
+    everything = [*operands, *keywords.values()]
+    symbolic = any(is_symbolic(v) for v in everything)
+    if symbolic:
+        graph, nodes = together(everything)
+        values: dict[int, Any] = {}
+    else:
+        graph = Graph()
+        values = {}
+        nodes = [_operand(graph, k, value, values) for k, value in enumerate(everything)]
+    try:
+        with graph.lock:
+            args = nodes[: len(operands)]
+            node = call(graph, name, args, dict(zip(keywords, nodes[len(operands) :], strict=True)))
+    except ParseError as error:
+        if isinstance(error, LimitError | UnknownNameError):
+            raise
+        raise CallError(error.message, hint=error.hint) from None
+    if symbolic:
+        return Expr(graph, node)
+    from symdiff.interpret import evaluate
+
+    value = evaluate(graph, [node], values)[0]
+    if graph.types[node].shape or any(isinstance(v, np.ndarray | list | tuple) for v in everything):
+        return np.broadcast_to(value, fixed(graph.types[node].shape)).copy()
+    return bool(value) if graph.types[node].dtype == BOOL else float(value)
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a value is an Expr or a SymPy object, or a list or object array that holds one."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Expr) or is_sympy(item):
+            return True
+        if isinstance(item, list | tuple):
+            stack.extend(item)
+        elif isinstance(item, np.ndarray) and item.dtype == object:
+            stack.extend(item.ravel().tolist())
+    return False
+
+
+def _operand(graph: Graph, position: int, value: Any, values: dict[int, Any]) -> int:
+    """The node of a number: arrays are inputs, so that they are neither copied nor hashed."""
+    if isinstance(value, list | tuple):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+        return as_node(graph, value)
+    dtype = BOOL if value.dtype == np.bool_ else graph.dtype
+    node = graph.input(f"operand_{position}", value.shape, dtype)
+    values[node] = np.asarray(value, dtype)
+    return node
+
+
+def _doc(name: str) -> str:
+    op = CALLABLE.get(name)
+    lines = [f"{op.doc[0].upper()}{op.doc[1:]}."] if op is not None else []
+    lines += [f"{d.doc[0].upper()}{d.doc[1:]}: {d.text}." for (n, _), d in DEFINITIONS.items() if n == name]
+    if op is not None and op.edges:
+        lines.append(f"\nAt its edges: {op.edges}.")
+    return "\n".join(lines or [f"{name} of the language, as in a formula."])
+
+
+def _signature(name: str) -> inspect.Signature:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    op = CALLABLE.get(name)
+    if name in SPECIAL:
+        return inspect.Signature([
+            inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL),
+            inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD),
+        ])  # fmt: skip
+    ways = [d.parameters for (n, _), d in DEFINITIONS.items() if n == name]
+    parameters = op.parameters if op is not None else ways[0]
+    defaults = op.defaults if op is not None else ()
+    optional = dict(zip(reversed(parameters), reversed(defaults), strict=False))
+    result = [inspect.Parameter(p, kind, default=optional.get(p, inspect.Parameter.empty)) for p in parameters]
+    if op is not None:
+        for way in ways:  # log(x, base): what the longer form adds
+            result += [inspect.Parameter(p, kind, default=None) for p in way[len(parameters) :]]
+    return inspect.Signature(result)

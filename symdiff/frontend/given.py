@@ -1,0 +1,114 @@
+"""Names, shapes and indices as users give them."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, CallError, ShapeError, Source, SymdiffError, quote
+from symdiff.frontend import lexer
+from symdiff.ir.graph import Limits
+from symdiff.types import Dim, Shape
+
+_RANGE = re.compile(r"(?P<head>.*?)(?P<first>\d*):(?P<last>\d+)\Z")
+_LETTERS = re.compile(r"(?P<head>.*?)(?P<first>[A-Za-z]):(?P<last>[A-Za-z])\Z")
+
+
+def as_float(value: int) -> float:
+    """An integer as the nearest float64.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is too large.
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        raise ArgumentError("an integer is too large for float64", hint="write inf, or scale the formula") from None
+
+
+def as_subscript(index: Any, axes: int) -> tuple[Any, ...]:
+    """What stands between the brackets of `x[…]` as a tuple of integers and slices.
+
+    Raises
+    ------
+    CallError
+        For an index that is not known yet, or of another type.
+    """
+    parts = list(index) if isinstance(index, tuple) else [index]
+    dots = [k for k, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise ShapeError("an index can hold one ellipsis (...) only")
+    if dots:
+        parts[dots[0] : dots[0] + 1] = [slice(None)] * (axes - len(parts) + 1)
+    try:
+        return tuple([part if isinstance(part, slice) else _integer(part) for part in parts])
+    except (TypeError, SymdiffError):
+        raise CallError(
+            "an index must be an integer or a slice of integers",
+            hint="to choose by a condition write sd.where(c, a, b)",
+        ) from None
+
+
+def _integer(part: Any) -> int:
+    if isinstance(part, bool | np.bool_):
+        raise TypeError
+    return operator.index(part)
+
+
+def checked_name(name: str) -> str:
+    """`name`, normalized as in a text.
+
+    Raises
+    ------
+    ArgumentError
+        Where the language has no such name.
+    """
+    if not isinstance(name, str):
+        raise CallError(f"a name is a text, not {type(name).__name__}")
+    try:
+        tokens = lexer.tokenize(Source(name))
+    except SymdiffError as error:
+        raise ArgumentError(f"{quote(name)} cannot be a name: {error.message}", hint=error.hint) from None
+    if tokens.kinds[:2] != [lexer.NAME, lexer.END] or tokens.texts[0] in lexer.RESERVED or name != name.strip():
+        raise ArgumentError(f"{quote(name)} cannot be a name", hint="names are letters, digits and _, as in Python")
+    return tokens.texts[0]
+
+
+def as_shape(shape: Any) -> Shape:
+    """A shape as users give it: an integer, the name of a size, or a tuple or list of these."""
+    parts = list(shape) if isinstance(shape, tuple | list) else [shape]
+    sizes: list[int | Dim] = []
+    for part in parts:
+        if isinstance(part, Dim):
+            sizes.append(part)
+        elif isinstance(part, str):
+            sizes.append(Dim(checked_name(part)))
+        else:
+            try:
+                size = operator.index(part)
+            except TypeError:
+                raise ArgumentError(f"a size is an integer or a name, not {type(part).__name__}") from None
+            if size < 0:
+                raise ArgumentError(f"a size cannot be negative: {size}")
+            sizes.append(size)
+    return tuple(sizes)
+
+
+def expanded(part: str) -> Sequence[str]:
+    """The names that `x1:41` or `a:d` stands for."""
+    found = _RANGE.match(part)
+    if found:
+        head, first, last = found["head"], int(found["first"] or 0), int(found["last"])
+        if last - first > Limits.nodes:
+            raise ArgumentError(f"more than {Limits.nodes:,} names", hint="raise symdiff.Limits.nodes")
+        return [f"{head}{k}" for k in range(first, last)]
+    found = _LETTERS.match(part)
+    if found:
+        return [found["head"] + chr(k) for k in range(ord(found["first"]), ord(found["last"]) + 1)]
+    return [part]

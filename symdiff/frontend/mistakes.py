@@ -1,0 +1,249 @@
+"""What people write that is not in the language, and the text they are told to type instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Container, Iterable, Sequence
+from typing import NoReturn
+
+from symdiff.errors import ParseError, Place, UnknownNameError, nearest
+from symdiff.frontend.calls import is_function, unknown_function
+from symdiff.frontend.lexer import CLOSE, END, NAME, NEWLINE, NUMBER, OPEN, OPERATOR, RESERVED, Tokens
+from symdiff.frontend.statements import Statement, scalars
+from symdiff.ir.graph import Graph
+from symdiff.signature import Argument
+from symdiff.types import BOOL
+
+SHOWN = 40
+"""How long a piece of the user's text may be to be repeated in a hint."""
+
+
+def _operand_end(tokens: Tokens, at: int) -> int:
+    """The last token of the name, number, call or bracket that starts at a token."""
+    if tokens.kinds[at] == NAME and tokens.texts[at + 1] == "(":
+        at += 1
+    return tokens.closing(at) if tokens.kinds[at] == OPEN else at
+
+
+def _operand(tokens: Tokens, at: int) -> str:
+    """The text of the name, number, call or bracket that starts at a token."""
+    text = tokens.spelled(at, _operand_end(tokens, at))
+    return text if len(text) <= SHOWN else "(…)"
+
+
+def _without_brackets(tokens: Tokens, at: int) -> str:
+    text = _operand(tokens, at)
+    return text[1:-1] if text[0] == "(" else text
+
+
+def _starts_operand(tokens: Tokens, at: int) -> bool:
+    return tokens.kinds[at] in (NAME, NUMBER) or tokens.texts[at] == "("
+
+
+def refuse_function_without_call(tokens: Tokens, at: int) -> None:
+    """Raise where the name of a function, at a token, is written as mathematicians do: sin x, sin^2(x), exp[x]."""
+    kinds, texts = tokens.kinds, tokens.texts
+    name, after = texts[at], at + 1
+    if texts[after] == "[":
+        argument = tokens.spelled(after, tokens.closing(after))[1:-1]
+        argument = argument if len(argument) <= SHOWN else "…"
+        raise ParseError(f"{name} is a function", hint=f"write {name}({argument})",
+                         place=tokens.place(at, tokens.closing(after)))  # fmt: skip
+    if kinds[after] in (NAME, NUMBER):
+        raise ParseError(f"{name} is a function", hint=f"write {name}({_operand(tokens, after)})",
+                         place=tokens.place(at, after))  # fmt: skip
+    power = after + 1
+    if texts[after] in ("^", "**") and kinds[power] == NUMBER and _starts_operand(tokens, power + 1):
+        argument = _without_brackets(tokens, power + 1)
+        raise ParseError(f"{name} is a function", hint=f"write {name}({argument})**{texts[power]}",
+                         place=tokens.place(at, _operand_end(tokens, power + 1)))  # fmt: skip
+
+
+def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoReturn:
+    """Raise for a name before a parenthesis, at a token, that is no function."""
+    name = tokens.texts[at]
+    argument = _operand(tokens, at + 1)
+    place = tokens.place(at)
+    if name in RESERVED:
+        raise ParseError(f"{name} is not a function", hint=f"write {name} alone", place=place)
+    if any(name in names for names in known if names is not None):
+        raise ParseError(f"{name} is a variable, not a function", hint=f"write {name}*{argument}",
+                         place=tokens.place(at, _operand_end(tokens, at)))  # fmt: skip
+    error = unknown_function(name, (), argument)
+    error.locate(place)
+    raise error
+
+
+def refuse_not(tokens: Tokens, at: int) -> NoReturn:
+    """Raise for `not` after an operator that binds tighter."""
+    operand = _operand(tokens, at + 1) if _starts_operand(tokens, at + 1) else "…"
+    raise ParseError("not after an operator needs brackets", hint=f"write (not {operand})", place=tokens.place(at))
+
+
+def check_power(graph: Graph, a: int, b: int) -> None:
+    """Refuse `^` between two conditions, where some would read it as exclusive or."""
+    if graph.types[a].dtype == graph.types[b].dtype == BOOL:
+        raise ParseError("^ is the power, and these are conditions", hint="write Xor(a, b)")
+
+
+def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
+    """Raise where a value was expected and the token is none."""
+    kind, text = tokens.kinds[at], tokens.texts[at]
+    before = tokens.texts[at - 1] if at else ""
+    place = tokens.place(at)
+    if kind in (NEWLINE, END):
+        if not before or tokens.kinds[at - 1] == NEWLINE:
+            raise ParseError("an expression was expected here", hint="write a value", place=place)
+        raise ParseError(f"a value was expected after {before}", hint=f"write a value after {before}",
+                         place=tokens.place(at - 1))  # fmt: skip
+    if text == "|":
+        bars = [k for k in range(at + 1, len(tokens.kinds)) if tokens.texts[k] == "|"]
+        if bars and bars[0] > at + 1:
+            inner = tokens.spelled(at + 1, bars[0] - 1)
+            hint = f"write abs({inner if len(inner) <= SHOWN else '…'})"
+            raise ParseError("an absolute value is written with abs", hint=hint, place=tokens.place(at, bars[0]))
+        raise ParseError("an absolute value is written with abs", hint="write abs(x)", place=place)
+    if kind == CLOSE:
+        if before in ("(", "["):
+            raise ParseError("there is nothing in these brackets", hint="write a value", place=tokens.place(at - 1, at))
+        raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
+    if text == "*" and before == "*":
+        raise ParseError("a power is written without a space", hint="write **", place=tokens.place(at - 1, at))
+    if before in ("<", ">", "=", "!") and text == "=":
+        raise ParseError("a comparison is written without a space", hint=f"write {before}=",
+                         place=tokens.place(at - 1, at))  # fmt: skip
+    doubled = {"&": "and", "|": "or"}
+    if text in doubled and before == text:
+        raise ParseError(f"{text}{text} is not an operator", hint=f"write {doubled[text]}",
+                         place=tokens.place(at - 1, at))  # fmt: skip
+    if text == "@":
+        _refuse_tensor(tokens, at, "@")
+    raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
+
+
+def _refuse_tensor(tokens: Tokens, at: int, text: str) -> NoReturn:
+    raise ParseError(f"{text} is a tensor operation, not available yet",
+                     hint="write its elements out: x[0]*y[0] + x[1]*y[1]", place=tokens.place(at))  # fmt: skip
+
+
+def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
+    """Raise for an operator that cannot stand where it does; the value before it starts at the offset `start`."""
+    texts, kinds = tokens.texts, tokens.kinds
+    text, place = texts[at], tokens.place(at)
+    left = tokens.source.text[start : tokens.ends[at - 1]]
+    left = left if len(left) <= SHOWN else "…"
+    if text == ",":
+        adjacent = kinds[at - 1] == kinds[at + 1] == NUMBER and tokens.ends[at] == tokens.starts[at + 1]
+        if adjacent and texts[at - 1].isdigit() and texts[at + 1].isdigit():
+            raise ParseError("a decimal number is written with a point", hint=f"write {texts[at - 1]}.{texts[at + 1]}",
+                             place=tokens.place(at - 1, at + 1))  # fmt: skip
+        right = _operand(tokens, at + 1) if _starts_operand(tokens, at + 1) else "b"
+        simple = right if tokens.kinds[min(_operand_end(tokens, at + 1) + 1, len(kinds) - 1)] != OPERATOR else "b"
+        hint = f"write [{left}, {simple}] for a vector" if simple != "b" else "write [a, b] for a vector"
+        raise ParseError("a comma separates nothing here", hint=hint, place=place)
+    if text == ":=":
+        raise ParseError("a name is bound with =", hint=f"write {left} = {_rest(tokens, at + 1)}", place=place)
+    if text == "=":
+        raise ParseError("= binds a name at the start of a line", hint="write == for a comparison", place=place)
+    if text == ".":
+        if texts[at + 1] == "T":
+            _refuse_tensor(tokens, at, ".T")
+        hint = f"write {texts[at + 1]}({left})" if is_function(texts[at + 1]) else "write names without a point"
+        raise ParseError("values have no attributes", hint=hint, place=tokens.place(at, at + 1))
+    if text == "@":
+        _refuse_tensor(tokens, at, "@")
+    if text == "not":
+        raise ParseError("not stands before a condition", hint=f"write {left} and not …", place=place)
+    if text == ":":
+        if left == "lambda":
+            raise ParseError("lambda is a name here", hint=f"write {_rest(tokens, at + 1)}", place=place)
+        raise ParseError("a colon belongs into a subscript", hint="write x[1:3]", place=place)
+    if text == "~":
+        raise ParseError("~ stands before a condition", hint=f"write {left} & ~…", place=place)
+    raise ParseError(f"{text} cannot stand here", hint=f"remove {text}", place=place)
+
+
+def _rest(tokens: Tokens, at: int) -> str:
+    """The text from a token to the end of its line."""
+    last = at
+    while tokens.kinds[last + 1] not in (NEWLINE, END):
+        last += 1
+    text = tokens.spelled(at, last)
+    return text if 0 < len(text) <= SHOWN else "…"
+
+
+def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
+    """Raise for two values with no operator between them; the first starts at the offset `start`."""
+    kinds, texts = tokens.kinds, tokens.texts
+    previous, text = at - 1, texts[at]
+    left = tokens.source.text[start : tokens.ends[previous]]
+    left = left if len(left) <= SHOWN else "(…)"
+    place = Place(tokens.source, tokens.starts[previous], tokens.ends[at])
+    adjacent = tokens.ends[previous] == tokens.starts[at]
+    if kinds[previous] == NUMBER and kinds[at] == NAME and adjacent:
+        number = texts[previous]
+        if number.isdigit() and re.fullmatch(r"(_[0-9]+)+", text):
+            raise ParseError("numbers hold no underscores", hint=f"write {number}{text.replace('_', '')}", place=place)
+        base = {"x": 16, "X": 16, "b": 2, "B": 2, "o": 8, "O": 8}.get(text[0])
+        if number == "0" and base is not None and len(text) > 1:
+            try:
+                hint = f"write {int(text[1:], base)}"
+            except ValueError:
+                hint = f"write 0*{text}"
+            raise ParseError("numbers are decimal", hint=hint, place=place)
+        if text in ("j", "J"):
+            hint = f"write {number}*{text} if {text} is a name of yours"
+            raise ParseError("numbers are real", hint=hint, place=place)
+    if kinds[previous] == NAME and is_function(texts[previous]):
+        refuse_function_without_call(tokens, previous)
+    if kinds[previous] == NUMBER and texts[previous - 1] in ("^", "**") and previous >= 2 and (
+        kinds[previous - 2] == NAME and is_function(texts[previous - 2])
+    ):
+        refuse_function_without_call(tokens, previous - 2)
+    if kinds[previous] == NUMBER and kinds[at] == NUMBER:
+        raise ParseError("two numbers with no operator between them", hint=f"write {left}*{_operand(tokens, at)}",
+                         place=place)  # fmt: skip
+    raise ParseError("an operator is missing between two values", hint=f"write {left}*{_operand(tokens, at)}",
+                     place=place)  # fmt: skip
+
+
+def missing_names(
+    tokens: Tokens,
+    statements: Sequence[Statement],
+    known: Collection[str],
+    constants: Collection[str],
+    arguments: Iterable[Argument],
+    at: int,
+) -> UnknownNameError:
+    """The error for the name at a token that is not declared: it lists all of them, each with the nearest that is."""
+    kinds, texts = tokens.kinds, tokens.texts
+    missing: dict[str, None] = {}
+    equals, visible = set(tokens.equals), {*known, *constants}
+    for statement in statements:
+        own = set(scalars(statement.parameters or ()))
+        for k in range(statement.body, statement.last):
+            if kinds[k] != NAME or texts[k] in own or texts[k] in visible or texts[k + 1] == "(":
+                continue
+            if (texts[k + 1] == "=" and k + 1 not in equals) or texts[k - 1] == ".":
+                continue
+            missing.setdefault(texts[k])
+    names = list(missing) or [texts[at]]
+    first = tokens.place(at)
+    listed = []
+    for name in names[:10]:
+        near = nearest(name, known)
+        listed.append(f"{name} ({near})" if near else name)
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    plural = len(names) > 1
+    message = f"{', '.join(listed)}{more} {'are' if plural else 'is'} not among the inputs"
+    given = [f'"{a.name}"' if a.members is None else "[" + ", ".join(f'"{m}"' for m in a.members) + "]"
+             for a in arguments]  # fmt: skip
+    hint = f"list {'them' if plural else 'it'}: [{', '.join([*given, *(_in_quotes(n) for n in names)][:20])}]"
+    if len(names) == 1 and is_function(names[0]):
+        hint = f"write {names[0]}(x), or {hint}"
+    return UnknownNameError(message, hint=hint, place=first)
+
+
+def _in_quotes(name: str) -> str:
+    """A name as a Python string."""
+    return f'"{name}"'

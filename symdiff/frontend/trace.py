@@ -1,0 +1,126 @@
+"""Python functions into graphs: they are called once, with an Expr for each argument."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, CallError, SymdiffError
+from symdiff.frontend.expr import Expr, as_node, is_operand
+from symdiff.frontend.given import checked_name
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.signature import Argument
+from symdiff.types import FLOAT64
+
+LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'
+
+
+def trace(
+    fun: Callable[..., Any], arguments: Sequence[Argument] | None = None, dtype: str = FLOAT64
+) -> tuple[Graph, Any, list[Argument]]:
+    """The graph of `fun`, its outputs as it returned them (nodes, in tuples and dicts), and its arguments.
+
+    Without `arguments` they are scalars named as its parameters; parameters with a default keep their default.
+    A list that it returns is one vector.
+
+    Raises
+    ------
+    CallError
+        Where its parameters have no names, or it returns what is no number or expression.
+    """
+    given = parameters(fun) if arguments is None else list(arguments)
+    graph = Graph(dtype)
+    inputs = [Expr(graph, input_node(graph, argument)) for argument in given]
+    with collector_paused():
+        result = fun(*inputs)
+        outputs = collect(graph, result, name_of(fun))
+    _check_inputs(graph, outputs, given, name_of(fun))
+    return graph, outputs, given
+
+
+def name_of(fun: Callable[..., Any]) -> str:
+    """What a function is called; `f` where it has no name that the language has, as a lambda's."""
+    try:
+        return checked_name(getattr(fun, "__name__", "f"))
+    except SymdiffError:
+        return "f"
+
+
+def parameters(fun: Callable[..., Any]) -> list[Argument]:
+    """The scalar arguments that the parameters of a Python function name.
+
+    Raises
+    ------
+    CallError
+        Where it takes `*args`, or its signature cannot be known.
+    """
+    try:
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):
+        raise CallError(f"the parameters of {name_of(fun)} are not known", hint=LISTED) from None
+    found = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise CallError(f"{name_of(fun)} takes *{parameter.name}, which names no inputs", hint=LISTED)
+        if parameter.kind is parameter.VAR_KEYWORD or parameter.default is not parameter.empty:
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            raise CallError(
+                f"{name_of(fun)} takes {parameter.name} by keyword only",
+                hint="give it a default, or fix it with functools.partial",
+            )
+        found.append(Argument(checked_name(parameter.name)))
+    return found
+
+
+def input_node(graph: Graph, argument: Argument) -> int:
+    """The value of an argument inside the function: a tensor, or the vector of a pack's members."""
+    if argument.members is None:
+        return graph.input(argument.name, argument.shape)
+    if not argument.members:
+        return graph.constant(np.zeros(0))
+    return graph.add("stack", tuple(graph.input(member) for member in argument.members))
+
+
+def collect(graph: Graph, result: Any, name: str) -> Any:
+    """What a function returned, with a node for each output; tuples and dicts stay apart, lists are vectors.
+
+    Raises
+    ------
+    CallError
+        Where something in it is no number or expression.
+    """
+    if isinstance(result, tuple):
+        return tuple([collect(graph, part, name) for part in result])
+    if isinstance(result, Mapping):
+        return {checked_name(key): collect(graph, part, name) for key, part in result.items()}
+    if result is None:
+        raise CallError(f"{name} returned None", hint="end it with return and its value")
+    if not is_operand(result):
+        raise CallError(
+            f"{name} returned a value of type {type(result).__name__}, which is no number or expression",
+            hint="return an expression, a list (one vector), or a tuple or dict of these (several outputs)",
+        )
+    return as_node(graph, result)
+
+
+def _check_inputs(graph: Graph, outputs: Any, arguments: Sequence[Argument], name: str) -> None:
+    known = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+    roots: list[int] = []
+    stack = [outputs]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, int):
+            roots.append(item)
+        else:
+            stack.extend(item.values() if isinstance(item, dict) else item)
+    used = [graph.payloads[n] for n in graph.live(roots) if graph.ops[n].name == "input"]
+    missing = [n for n in used if n not in known]
+    if missing:
+        raise ArgumentError(
+            f"{name} uses {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not among its inputs",
+            hint="make it a parameter of the function",
+        )

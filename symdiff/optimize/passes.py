@@ -1,0 +1,120 @@
+"""The passes that rebuild a graph: simplification, expansion, and the fusing and numbering of what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
+from symdiff.optimize.rewrite import CONSTANT, INPUT, Rewriter, RuleSet
+from symdiff.types import FLOATS
+
+MOST_ROUNDS = 4
+ADD, SUB, MUL, NEG, FMA = (OPS[name] for name in ("add", "sub", "mul", "neg", "fma"))
+
+
+def simplify(
+    graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False
+) -> tuple[Graph, list[int]]:  # fmt: skip
+    """Rebuild with constants folded, equal nodes merged and `rules` applied until none applies.
+
+    Nodes come out simplified with respect to simplified operands, so one round does; another is made only where a
+    chain of rules was cut for its depth. With `expand`, functions that stand for an expression become it.
+    """
+    roots = list(outputs)
+    for _ in range(MOST_ROUNDS):
+        rewriter = Rewriter(graph.dtype, rules, expand)
+        roots = rewriter.run(graph, roots)
+        graph = rewriter.graph
+        if rewriter.complete:
+            break
+    return graph, roots
+
+
+def postorder(graph: Graph, outputs: Sequence[int]) -> list[int]:
+    """The nodes that `outputs` depend on, in depth-first postorder: independent of how the graph came to be."""
+    args = graph.args
+    done = bytearray(len(graph))
+    order: list[int] = []
+    for root in outputs:
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if done[node]:
+                stack.pop()
+                continue
+            before = len(stack)
+            for a in reversed(args[node]):
+                if not done[a]:
+                    stack.append(a)
+            if len(stack) == before:
+                done[node] = 1
+                order.append(node)
+                stack.pop()
+    return order
+
+
+def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Graph, list[int]]:
+    """Rebuild in canonical order, with nodes numbered by postorder.
+
+    With `fuse`, a sum or difference of a product that is used nowhere else becomes a fused multiply-add.
+    """
+    order = postorder(graph, outputs)
+    factors = _fused(graph, order, outputs) if fuse else {}
+    absorbed = set(factors.values())
+    fresh = Graph(graph.dtype)
+    ops, args, payloads = graph.ops, graph.args, graph.payloads
+    mapping: dict[int, int] = {}
+    for node in order:
+        if node in absorbed:
+            continue
+        op = ops[node]
+        if op is CONSTANT:
+            mapping[node] = fresh.constant(payloads[node])
+        elif op is INPUT:
+            mapping[node] = fresh.input(payloads[node], graph.types[node].shape, graph.types[node].dtype)
+        elif node in factors:
+            mapping[node] = _fma(fresh, graph, node, factors[node], mapping)
+        else:
+            mapping[node] = fresh.add(op, tuple([mapping[a] for a in args[node]]), payloads[node])
+    return fresh, [mapping[node] for node in outputs]
+
+
+def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[int, int]:
+    """Which product each sum and difference takes in: an operand that has no other use.
+
+    Of two, a sum takes the first and a difference the second, whose sign often goes into a constant factor.
+    """
+    ops, args = graph.ops, graph.args
+    uses = [0] * len(graph)
+    for node in order:
+        for a in args[node]:
+            uses[a] += 1
+    for node in outputs:
+        uses[node] += 1
+    found: dict[int, int] = {}
+    for node in order:
+        if ops[node] is ADD or ops[node] is SUB:
+            for a in args[node] if ops[node] is ADD else args[node][::-1]:
+                if ops[a] is MUL and uses[a] == 1 and graph.types[a].shape == graph.types[node].shape:
+                    found[node] = a
+                    break
+    return found
+
+
+def _fma(fresh: Graph, graph: Graph, node: int, product: int, mapping: Mapping[int, int]) -> int:
+    first, second = graph.args[node]
+    a, b = (mapping[x] for x in graph.args[product])
+    if graph.ops[node] is ADD:
+        return fresh.add(FMA, (a, b, mapping[second if product == first else first]))
+    if product == first:
+        return fresh.add(FMA, (a, b, _negative(fresh, mapping[second])))
+    if fresh.ops[b] is CONSTANT:
+        return fresh.add(FMA, (a, _negative(fresh, b), mapping[first]))
+    return fresh.add(FMA, (_negative(fresh, a), b, mapping[first]))
+
+
+def _negative(graph: Graph, node: int) -> int:
+    if graph.ops[node] is CONSTANT and graph.types[node].dtype in FLOATS and not graph.types[node].shape:
+        return graph.constant(-graph.payloads[node])
+    return graph.args[node][0] if graph.ops[node] is NEG else graph.add(NEG, (node,))

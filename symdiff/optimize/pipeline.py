@@ -1,0 +1,162 @@
+"""The optimizer: from the graph that a user and differentiation made to the program that is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symdiff.errors import ArgumentError
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.verify import verify
+from symdiff.ops import Op
+from symdiff.ops.base import Expand, Fold, Movement
+from symdiff.optimize.passes import finish, simplify
+from symdiff.optimize.program import Counts, Program, count_operations
+from symdiff.optimize.rewrite import EXACT, INPUT, REAL, STABLE, STRUCTURAL, TRANSPARENT, Rewriter
+from symdiff.optimize.rules import rule_set
+from symdiff.optimize.scalarize import Scalarizer
+from symdiff.types import TensorType
+
+__all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
+
+VERIFY = False
+"""Whether to check the graph after every pass; the tests do."""
+
+CLASSES = {
+    "strict": (EXACT,),
+    "contract": (EXACT, STRUCTURAL, STABLE),
+    "fast": (EXACT, STRUCTURAL, STABLE, REAL),
+}
+"""The classes of rules that hold in each mode of `fp`."""
+
+Operand = tuple[TensorType, tuple[int, ...]]
+"""One argument of a call: its type, and its input nodes: one tensor, or the members of a pack."""
+
+Trace = Callable[[str, Graph, Sequence[int]], None]
+
+
+def optimize(
+    graph: Graph,
+    operands: Sequence[Operand],
+    outputs: Sequence[int],
+    *,
+    fp: str = "contract",
+    trace: Trace | None = None,
+) -> Program:
+    """The program that computes `outputs`.
+
+    Parameters
+    ----------
+    fp : "strict" (the interpreter's bits), "contract" (stable forms, fused multiply-add) or "fast" (also what holds
+        over the reals only).
+    trace : called as trace(pass name, graph, roots) after each pass.
+
+    Raises
+    ------
+    ArgumentError
+        Where `fp` is none of these, or an output depends on an input that is no operand.
+    LimitError
+        Where an array has too many elements.
+    """
+    if fp not in CLASSES:
+        raise ArgumentError(f"fp is {fp!r}", hint='write fp="strict", fp="contract" or fp="fast"')
+    with collector_paused():
+        return _optimize(graph, operands, list(outputs), fp, trace)
+
+
+def _optimize(
+    graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
+) -> Program:  # fmt: skip
+    types = tuple(graph.types[node] for node in outputs)
+    before = count_operations(graph, outputs)
+    rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
+    elements = [_entries(graph, node) for node in outputs]
+    flat = [node for output in elements for node in output]
+    if all(not graph.types[n].shape and not _is_movement(graph.ops[n]) for n in graph.live(flat)):
+        roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, flat))
+        lengths = [len(output) for output in elements]
+    else:
+        scalarizer = Scalarizer(rewriter, structural=fp != "strict")
+        taken_apart = scalarizer.run(graph, outputs, _input_elements(scalarizer, graph, operands, outputs))
+        roots = [node for output in taken_apart for node in output]
+        lengths = [len(output) for output in taken_apart]
+    scalar = rewriter.graph
+    _passed("simplify", scalar, roots, trace)
+    if not rewriter.complete:
+        scalar, roots = simplify(scalar, roots, rule_set(CLASSES[fp]))
+        _passed("simplify", scalar, roots, trace)
+    if any(isinstance(op.routine, Expand | Fold) for op in scalar.ops):
+        # Not the stable forms: they would undo what an expansion does with care.
+        scalar, roots = simplify(scalar, roots, rule_set((EXACT,)), expand=True)
+        _passed("expand", scalar, roots, trace)
+    scalar, roots = finish(scalar, roots, fuse=fp != "strict")
+    _passed("finish", scalar, roots, trace)
+    parts, start = [], 0
+    for length in lengths:
+        parts.append(tuple(roots[start : start + length]))
+        start += length
+    counts = Counts(before, count_operations(scalar, roots))
+    program = Program(scalar, tuple(type_ for type_, _ in operands), tuple(parts), types, counts)
+    if VERIFY:
+        program.verify()
+    return program
+
+
+def _passed(name: str, graph: Graph, roots: Sequence[int], trace: Trace | None) -> None:
+    if VERIFY:
+        verify(graph, roots)
+    if trace is not None:
+        trace(name, graph, roots)
+
+
+def _is_movement(op: Op) -> bool:
+    return isinstance(op.routine, Movement) and op not in TRANSPARENT
+
+
+def _entries(graph: Graph, node: int) -> list[int]:
+    """The entries of a list, and of the lists in it, in C order; the node itself where it is no list."""
+    found: list[int] = []
+    stack = [node]
+    while stack:
+        at = stack.pop()
+        while graph.ops[at] in TRANSPARENT:
+            at = graph.args[at][0]
+        if graph.ops[at].name == "stack":
+            stack += graph.args[at][::-1]
+        else:
+            found.append(at)
+    return found
+
+
+def _missing(graph: Graph, node: int) -> ArgumentError:
+    return ArgumentError(f"the output depends on {graph.payloads[node]}, which is not among the inputs")
+
+
+def _scalar_inputs(
+    rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], outputs: Sequence[int]
+) -> dict[int, int]:  # fmt: skip
+    known: dict[int, int] = {}
+    for k, (_, nodes) in enumerate(operands):
+        for element, node in enumerate(nodes):
+            if not graph.types[node].shape:
+                known[node] = rewriter.input((k, element), graph.types[node])
+    for node in graph.live(outputs):
+        if graph.ops[node] is INPUT and node not in known:
+            raise _missing(graph, node)
+    return known
+
+
+def _input_elements(
+    scalarizer: Scalarizer, graph: Graph, operands: Sequence[Operand], outputs: Sequence[int]
+) -> dict[int, Any]:  # fmt: skip
+    live = set(graph.live(outputs))
+    values: dict[int, Any] = {}
+    for k, (_, nodes) in enumerate(operands):
+        for place, node in enumerate(nodes):
+            type_ = graph.types[node]
+            if node in live:
+                values[node] = scalarizer.input(k, place, type_)
+    for node in sorted(live):
+        if graph.ops[node] is INPUT and node not in values:
+            raise _missing(graph, node)
+    return values

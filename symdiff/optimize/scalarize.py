@@ -1,0 +1,155 @@
+"""Tensors taken apart: every element becomes a scalar node, and moving elements costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from symdiff.errors import LimitError
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
+from symdiff.ops.base import Movement
+from symdiff.optimize.rewrite import CONSTANT, INPUT, TRANSPARENT, Rewriter
+from symdiff.types import TensorType, fixed, product, show, tensor
+
+LARGEST = 4096
+ADD, SUB, NEG, WHERE = OPS["add"], OPS["sub"], OPS["neg"], OPS["where"]
+Elements = npt.NDArray[np.object_]
+
+
+class Element:
+    """A scalar node in an object array; `node` None is a zero that only filled a place, which sums leave out."""
+
+    __slots__ = ("maker", "node")
+
+    def __init__(self, maker: Scalarizer, node: int | None) -> None:
+        self.maker = maker
+        self.node = node
+
+    def __add__(self, other: Element) -> Element:
+        return self.maker.combine(ADD, None, (self, other))
+
+
+class Scalarizer:
+    """Rebuilds a graph of tensors with scalar nodes only, through a rewriter that simplifies them as they are made.
+
+    Zeros around a scattered value are not numbers of the formula: with `structural`, sums leave them out.
+    """
+
+    def __init__(self, rewriter: Rewriter, structural: bool = True) -> None:
+        self.rewriter = rewriter
+        self.zero = Element(self, None)
+        self.structural = structural
+
+    def combine(self, op: Any, payload: Any, operands: tuple[Element, ...]) -> Element:
+        """One elementwise operation on elements."""
+        zero = self.zero
+        if self.structural and any(e is zero for e in operands):
+            if op is ADD:
+                return operands[1] if operands[0] is zero else operands[0]
+            if op is SUB and operands[1] is zero:
+                return operands[0]
+            if op is NEG or (op is WHERE and operands[1] is operands[2]):
+                return zero
+        return Element(self, self.rewriter.make(op, tuple([self.number(e) for e in operands]), payload))
+
+    def number(self, element: Element) -> int:
+        """The node of an element."""
+        return self.rewriter.constant(0.0) if element.node is None else element.node
+
+    def input(self, operand: int, start: int, type_: TensorType) -> Any:
+        """The elements of the operand with this index; `start` is the flat index of its first element."""
+        if not type_.shape:
+            return Element(self, self.rewriter.input((operand, start), type_))
+        check_size("an input", type_)
+        scalar = tensor(type_.dtype)
+        count = product(type_.shape)
+        made = [Element(self, self.rewriter.input((operand, start + k), scalar)) for k in range(count)]
+        return self._array(fixed(type_.shape), made)
+
+    def run(
+        self, graph: Graph, outputs: Sequence[int], operands: Mapping[int, Any]
+    ) -> list[list[int]]:  # fmt: skip
+        """The elements of `outputs` in C order; `operands` gives those of the inputs.
+
+        Raises
+        ------
+        LimitError
+            Where a tensor has too many elements.
+        """
+        values: dict[int, Any] = dict(operands)
+        with np.errstate(all="ignore"):
+            for node in graph.live(outputs, stop=values):
+                op, args, type_ = graph.ops[node], graph.args[node], graph.types[node]
+                if op in TRANSPARENT:
+                    values[node] = values[args[0]]
+                elif not type_.shape and all(type(values[a]) is Element for a in args):
+                    values[node] = self._scalar(graph, node, [values[a] for a in args])
+                else:
+                    check_size(op.name, type_)
+                    values[node] = self._tensor(graph, node, [values[a] for a in args])
+        number = self.number
+        return [
+            [number(v)] if type(v) is Element else [number(e) for e in v.ravel().tolist()]
+            for v in (values[node] for node in outputs)
+        ]  # fmt: skip
+
+    def _scalar(self, graph: Graph, node: int, operands: list[Element]) -> Element:
+        op, payload = graph.ops[node], graph.payloads[node]
+        if op is CONSTANT:
+            return Element(self, self.rewriter.constant(payload))
+        if op is INPUT:
+            return Element(self, self.rewriter.input(payload, graph.types[node]))
+        if isinstance(op.routine, Movement):
+            found = self._tensor(graph, node, operands)
+            return found if isinstance(found, Element) else found.item()
+        return self.combine(op, payload, tuple(operands))
+
+    def _tensor(self, graph: Graph, node: int, operands: list[Any]) -> Any:
+        op, payload = graph.ops[node], graph.payloads[node]
+        shape = fixed(graph.types[node].shape)
+        if op is CONSTANT:
+            make = self.rewriter.constant
+            return self._array(shape, [Element(self, make(x)) for x in payload.ravel().tolist()])
+        arrays = [self._array((), [v]) if type(v) is Element else v for v in operands]
+        if isinstance(op.routine, Movement):
+            return self._moved(op.routine.evaluate(*arrays, payload), shape)
+        combine: Callable[..., Element] = self.combine
+        flat = [a.ravel().tolist() for a in np.broadcast_arrays(*arrays)]
+        return self._array(shape, [combine(op, payload, each) for each in zip(*flat, strict=True)])
+
+    def _moved(self, found: Any, shape: tuple[int, ...]) -> Any:
+        """What a movement gave, with the zeros that it filled in as elements."""
+        if not shape:
+            return self._filled(found)
+        return self._array(shape, [self._filled(e) for e in np.asarray(found, object).ravel().tolist()])
+
+    def _filled(self, found: Any) -> Element:
+        while isinstance(found, np.ndarray):
+            found = found.item()
+        assert type(found) is Element or found == 0.0
+        return found if type(found) is Element else self.zero
+
+    def _array(self, shape: tuple[int, ...], elements: Sequence[Element]) -> Elements:
+        made = np.empty(len(elements), object)
+        made[:] = elements
+        return made.reshape(shape)
+
+
+def check_size(name: str, type_: TensorType) -> None:
+    """Refuse a tensor that would become too much straight-line code.
+
+    Raises
+    ------
+    LimitError
+        Where it has more elements than `LARGEST`.
+    """
+    if product(type_.shape) > LARGEST:
+        raise LimitError(
+            f"{name}: an array of shape {show(type_.shape)} has {product(type_.shape):,} elements; "
+            f"formulas on arrays of up to {LARGEST:,} elements can be compiled",
+            hint="write the formula for one element or row, and pass the others as a batch along leading axes",
+        )
