@@ -1,4 +1,4 @@
-"""The arithmetic of derivative chains: products and sums that fold constants and never emit a structural zero or one."""
+"""The arithmetic of derivative chains: it folds constants and never emits a structural zero or one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction
+from symdiff.types import fixed
 
 MUL, DIV, ADD, SUB, NEG = OPS["mul"], OPS["div"], OPS["add"], OPS["sub"], OPS["neg"]
 CONSTANT, SCATTER = OPS["constant"], OPS["scatter"]
@@ -91,7 +92,8 @@ def add(graph: Graph, a: int, b: int) -> int:
 
 def total(graph: Graph, terms: Sequence[int]) -> int:
     """The sum of `terms`, from the left; terms that each fill one element of an array make one list."""
-    dense, filled = [], []
+    dense: list[int] = []
+    filled: list[int] = []
     for term in terms:
         is_element = graph.ops[term] is SCATTER and not graph.types[graph.args[term][0]].shape
         (filled if is_element else dense).append(term)
@@ -118,9 +120,8 @@ def _assemble(graph: Graph, filled: Sequence[int]) -> int:
 
 def elements(graph: Graph, node: int) -> np.ndarray[Any, Any]:
     """The scalar nodes of a tensor node, in an object array of its shape."""
-    shape = graph.types[node].shape
-    found = np.empty(shape, object)
-    for index in np.ndindex(*found.shape):
+    found: np.ndarray[Any, Any] = np.empty(fixed(graph.types[node].shape), object)
+    for index in np.ndindex(found.shape):
         found[index] = graph.element(node, index)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from symdiff.differentiate.guards import Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
-from symdiff.differentiate.reverse import _mark, depending
+from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.types import BOOL
 
@@ -45,7 +45,7 @@ def _sweep(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> li
             if types[tangent[0]].shape != shape:
                 tangent = graph.broadcast(tangent[0], shape), tangent[1]
         tangents[node] = tangent
-        _mark(places, node, first_new, len(graph))
+        mark(places, node, node, first_new, len(graph))
     return [guards.masked(*tangents[o]) if o in tangents else None for o in outputs]
 
 

@@ -65,7 +65,8 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
     live = graph.live(outputs)
     ops, args = graph.ops, graph.args
     varied = depending(graph, live, targets)
-    bit, reached = 0, {}
+    bit = 0
+    reached: dict[int, int] = {}
     for t in targets:
         size = product(graph.types[t].shape)
         reached[t] = ((1 << size) - 1) << bit
@@ -83,7 +84,8 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
                 ahead += own.bit_count()
                 mask |= own
         reached[node] = mask
-    bit, needed = 0, {}
+    bit = 0
+    needed: dict[int, int] = {}
     for output in outputs:
         size = product(graph.types[output].shape)
         needed[output] = needed.get(output, 0) | ((1 << size) - 1) << bit
@@ -110,7 +112,7 @@ def _by_reverse(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) ->
         scalars = elements(graph, output)
         row = [np.empty(scalars.shape + fixed(graph.types[t].shape), object) for t in targets]
         for index in np.ndindex(*scalars.shape):
-            found = gradient(graph, scalars[index], targets)
+            found = gradient(graph, int(scalars[index]), targets)
             for block, d in zip(row, found, strict=True):
                 block[index] = elements(graph, d)[()]
         blocks.append(row)
@@ -148,7 +150,7 @@ def second_derivatives(graph: Graph, output: int, targets: Sequence[int], symmet
     first = gradient(graph, output, targets)
     shapes = [fixed(graph.types[t].shape) for t in targets]
     places = [(j, index) for j, shape in enumerate(shapes) for index in np.ndindex(*shape)]
-    slopes = [elements(graph, first[j])[index] for j, index in places]
+    slopes = [int(elements(graph, first[j])[index]) for j, index in places]
     blocks = [[np.empty(a + b, object) for b in shapes] for a in shapes]
     zero = graph.constant(0.0)
     for m, (j, column) in enumerate(places):

@@ -126,7 +126,7 @@ def _names(op: Op) -> tuple[str, ...]:
     return (*operands, "y", *((op.payload,) if op.payload else ()), *(("t",) if op.tally else ()))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
     """The partial by operand k; a payload stands in the text as its number."""
     text = op.partials[min(k, len(op.partials) - 1)]

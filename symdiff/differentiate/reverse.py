@@ -71,13 +71,13 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
             if types[result[0]].shape != shape:
                 result = guards.transform(result, lambda g, shape=shape: graph.unbroadcast(g, shape))  # type: ignore[misc]
             waiting.setdefault(a, []).append(result)
-        _mark(places, node, first_new, len(graph))
+        mark(places, node, output, first_new, len(graph))
     return [adjoints.get(t) for t in targets]
 
 
-def _mark(places: dict[int, Place], node: int, start: int, stop: int) -> None:
-    """Let new nodes point at the text of the node they are a derivative of."""
-    place = places.get(node)
+def mark(places: dict[int, Place], node: int, output: int, start: int, stop: int) -> None:
+    """Let new nodes point at the text of the node they are a derivative of; for an input's, at that of the output."""
+    place = places.get(node) or places.get(output)
     if place is None or start == stop:
         return
     derived = place if place.derived else Place(place.source, place.start, place.end, derived=True)

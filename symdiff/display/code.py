@@ -98,7 +98,7 @@ class _Names:
 
 def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
     """The graph with the operations that neither NumPy nor SciPy has as what they stand for."""
-    from symdiff.frontend.template import expansion
+    from symdiff.frontend.template import expansion, template
 
     result = Graph(graph.dtype)
     mapping: dict[int, int] = {}
@@ -110,7 +110,8 @@ def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
         elif op.name == "input":
             mapping[node] = result.input(payload, graph.types[node].shape, graph.types[node].dtype)
         elif _is_composed(op):
-            body = expansion(op, payload)
+            composed = isinstance(op.routine, Expand)
+            body = expansion(op, payload) if composed else template(op.exact or "", tuple(OPERAND_NAMES[: len(args)]))
             inner, (root,) = _expanded(body.graph, [body.root])
             leaves = {inner.payloads[n]: n for n in range(len(inner)) if inner.ops[n].name == "input"}
             known = {leaves[p]: a for p, a in zip(OPERAND_NAMES, args, strict=False) if p in leaves}
@@ -121,6 +122,8 @@ def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
 
 
 def _is_composed(op: Op) -> bool:
+    if isinstance(op.routine, Intrinsic):
+        return not hasattr(np, op.routine.numpy)
     return isinstance(op.routine, Expand) and op.name not in COMPOSED and op.name not in OPERATORS
 
 

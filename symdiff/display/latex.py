@@ -99,15 +99,14 @@ def number(value: Any) -> tuple[str, int]:
 @functools.cache
 def _format(op: Op) -> tuple[tuple[str, int | None], ...]:
     """The notation of an operation as pairs: literal text, and the operand after it."""
-    count = 0
+    count, text = 0, ""
     parts: list[tuple[str, int | None]] = []
     for literal, field, _, _ in string.Formatter().parse(op.latex or ""):
-        index = None
+        text += literal  # an escaped brace ends a literal too
         if field is not None:
-            index = int(field) if field else count
-            count += 1
-        parts.append((literal.replace("{{", "{").replace("}}", "}"), index))
-    return tuple(parts)
+            parts.append((text, int(field) if field else count))
+            count, text = count + 1, ""
+    return (*parts, (text, None))
 
 
 class LatexWriter(Writer):

@@ -27,7 +27,7 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
     live = graph.live(roots)
     if not any(graph.ops[n].hidden and graph.ops[n].name not in written for n in live):
         return graph, list(roots)
-    from symdiff.frontend.template import expansion
+    from symdiff.frontend.template import expansion, template
 
     result = Graph(graph.dtype)
     mapping: dict[int, int] = {}
@@ -38,12 +38,16 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
             new = result.constant(payload)
         elif op.name == "input":
             new = result.input(payload, type_.shape, type_.dtype)
-        elif op.name == "broadcast":
-            new = result.broadcast(args[0], payload)
+        elif op.name == "broadcast" or (op.name == "reshape" and _single(result, args[0]) is not None):
+            single = _single(result, args[0])
+            new = result.broadcast(args[0] if single is None else single, payload)
         elif op.kinds:
             args = _without_repetition(result, args, type_.shape)
-            if op.hidden and op.name not in written and isinstance(op.routine, Expand):
-                new = expansion(op, payload).splice(result, dict(zip(OPERAND_NAMES, args, strict=False)))
+            if op.hidden and op.name not in written:
+                parameters = tuple(OPERAND_NAMES[: len(args)])
+                composed = isinstance(op.routine, Expand)
+                body = expansion(op, payload) if composed else template(op.exact or op.name, parameters)
+                new = body.splice(result, dict(zip(parameters, args, strict=True)))
             else:
                 new = result.add(op, args, payload)
         else:
@@ -56,6 +60,13 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
                     new = new if op.name == "named" else _as_list(result, new)
         mapping[node] = new
     return result, [_spread(result, mapping[r]) for r in roots]
+
+
+def _single(graph: Graph, node: int) -> int | None:
+    """The scalar that a node repeats, if it does."""
+    if graph.ops[node].name == "broadcast":
+        (node,) = graph.args[node]
+    return None if graph.types[node].shape else node
 
 
 def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
@@ -140,8 +151,10 @@ class Lines:
                 count += counts[a]
             if op.name == "named":
                 length, count = 4, 0
-            elif shared is not None and uses[node] > 1 and (
-                length > SHORTEST_SHARED and count > 1 if long else count > LARGEST_REPEATED
+            elif (
+                shared is not None
+                and uses[node] > 1
+                and (length > SHORTEST_SHARED and count > 1 if long else count > LARGEST_REPEATED)
             ):
                 shared.add(node)
                 length, count = 3, 0

@@ -13,6 +13,7 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
+from symdiff.types import Shape
 
 ATOM, POWER, SIGN, PRODUCT, SUM = 100, 80, 70, 60, 50
 MOST_LINES = 40
@@ -44,14 +45,18 @@ def number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
     return (f"-{text}", SIGN) if negative else (text, ATOM)
 
 
-def subscript(index: Iterable[Any]) -> str:
-    """The payload of an `index` node as Python writes it between brackets."""
+def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
+    """The payload of an `index` node as Python writes it between brackets; `shape` is that of the operand."""
     shown = []
-    for part in index:
+    for axis, part in enumerate(index):
         if isinstance(part, tuple):
             start, stop, step = part
-            ends = f"{start if start else ''}:{'' if stop is None else stop}"
-            shown.append(ends if step in (None, 1) else f"{ends}:{step}")
+            if axis < len(shape) and stop == shape[axis] and step > 0:
+                stop = None
+            if axis < len(shape) and step < 0 and start == shape[axis] - 1:  # type: ignore[operator]
+                start = None
+            ends = f"{start if start or (step < 0 and start is not None) else ''}:{'' if stop is None else stop}"
+            shown.append(ends if step == 1 else f"{ends}:{step}")
         else:
             shown.append(str(part))
     return ", ".join(shown)
@@ -265,7 +270,10 @@ def _stack(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     graph = writer.graph
-    return ATOM, [(graph.args[node][0], ATOM, False), f"[{subscript(graph.payloads[node])}]"]
+    return ATOM, [
+        (graph.args[node][0], ATOM, False),
+        f"[{subscript(graph.payloads[node], graph.types[graph.args[node][0]].shape)}]",
+    ]
 
 
 def _sum(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
@@ -290,4 +298,3 @@ SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
 """How operations are written whose notation is neither infix nor a call of their name."""
 WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}
 """The hidden operations that have a notation."""
-

@@ -42,8 +42,8 @@ class Pairs(Bracket):
 class Inlined(Bracket):
     """A helper's body that is read at a call, and what comes back when it ends."""
 
-    helper: Helper | None = None
     arguments: tuple[int, ...] = ()
     closing: int = 0
+    helper: Helper | None = None
     scope: dict[str, int] | None = None
     varied: bool = False

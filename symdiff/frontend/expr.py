@@ -40,6 +40,10 @@ def _binary(name: str) -> tuple[Callable[[Expr, Any], Any], Callable[[Expr, Any]
             graph = self.graph
             with graph.lock:
                 return Expr(graph, graph.apply(op, (self.node, other.node)))
+        if type(other) is float or type(other) is int:
+            graph = self.graph
+            with graph.lock:
+                return Expr(graph, graph.apply(op, (self.node, graph.constant(as_float(other)))))
         return combine(op, self, other) if is_operand(other) else NotImplemented
 
     def reflected(self: Expr, other: Any) -> Any:
@@ -183,9 +187,13 @@ class Expr:
         raise CallError("whether an Expr contains a value is not known before numbers are given")
 
     def __getitem__(self, index: Any) -> Expr:
-        graph = self.graph
+        graph, node = self.graph, self.node
+        parts = as_subscript(index, self.ndim)
         with graph.lock:
-            return Expr(graph, graph.element(self.node, as_subscript(index, self.ndim)))
+            if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node].name == "stack":
+                entries = graph.args[node][parts[0]]
+                return Expr(graph, graph.add("stack", entries) if entries else graph.element(node, parts))
+            return Expr(graph, graph.element(node, parts))
 
     # How others see it
 
@@ -395,5 +403,3 @@ def named(name: str, value: Any) -> Expr:
     e = as_expr(value)
     with e.graph.lock:
         return Expr(e.graph, e.graph.named(checked_name(name), e.node))
-
-

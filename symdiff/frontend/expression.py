@@ -30,6 +30,7 @@ class Reader(Stacks):
         self.names = names
         self.hidden = hidden
         self.scope: dict[str, int] | None = None
+        self.helper: Helper | None = None
         self.varied = False
 
     def read(self, first: int) -> int:
@@ -177,6 +178,9 @@ class Reader(Stacks):
     def _open_call(self, i: int) -> int:
         """Open the call of the function at a token; the token after its parenthesis."""
         names, text = self.names, self.tokens.texts[i]
+        if text in names.helpers and self.helper is not None and names.helpers[text].body >= self.helper.body:
+            raise ParseError(f"{text} is not defined above {self.helper.name}, which calls it",
+                             hint="define it further up; a function cannot call itself")  # fmt: skip
         if text == PIECEWISE:
             self.enter(Pairs(PAIRS, i, len(self.pending), len(self.nodes)))
         elif text in names.helpers or is_function(text) or (self.hidden and text in OPS):
@@ -277,17 +281,19 @@ class Reader(Stacks):
             return -1
         scope = helper.scope(self.graph, arguments)
         del self.nodes[top.values :], self.starts[top.values :], self.ends[top.values :]
-        self.open = Inlined(INLINED, top.at, top.base, top.values, None, helper, arguments, i, self.scope, self.varied)
-        self.scope, self.varied = scope, False
+        self.open = Inlined(
+            INLINED, top.at, top.base, top.values, None, arguments, i, self.helper, self.scope, self.varied
+        )
+        self.helper, self.scope, self.varied = helper, scope, False
         return helper.body
 
     def _leave_helper(self) -> int:
         """End the body of a helper; the token after its call."""
         top = self.open
         assert isinstance(top, Inlined)
-        assert top.helper is not None
-        top.helper.calls[top.arguments] = self.nodes[-1], self.varied
+        assert self.helper is not None
+        self.helper.calls[top.arguments] = self.nodes[-1], self.varied
         self.starts[-1], self.ends[-1] = self.tokens.starts[top.at], self.tokens.ends[top.closing]
-        self.scope, self.varied = top.scope, self.varied or top.varied
+        self.helper, self.scope, self.varied = top.helper, top.scope, self.varied or top.varied
         self.open = self.brackets.pop()
         return top.closing + 1

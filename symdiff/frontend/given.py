@@ -18,13 +18,13 @@ _RANGE = re.compile(r"(?P<head>.*?)(?P<first>\d*):(?P<last>\d+)\Z")
 _LETTERS = re.compile(r"(?P<head>.*?)(?P<first>[A-Za-z]):(?P<last>[A-Za-z])\Z")
 
 
-def as_float(value: int) -> float:
-    """An integer as the nearest float64.
+def as_float(value: float) -> float:
+    """A number as the nearest float64.
 
     Raises
     ------
     ArgumentError
-        Where it is too large.
+        Where an integer is too large.
     """
     try:
         return float(value)

@@ -249,8 +249,7 @@ def _transcribe(name: str) -> str:
         words = unicodedata.name(character, "").split()
         if words[:1] == ["GREEK"] and len(words) >= 4:
             letter = "lambda" if words[3] == "LAMDA" else words[3].lower()
-            parts.append(letter.capitalize() if words[1] == "CAPITAL" else letter)
-            parts.append("_")
+            parts.append(f"_{letter.capitalize() if words[1] == 'CAPITAL' else letter}_")
         else:
             parts.append(character)
     return "".join(parts).replace("__", "_").strip("_")

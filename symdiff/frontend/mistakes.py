@@ -105,7 +105,8 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
         raise ParseError("an absolute value is written with abs", hint="write abs(x)", place=place)
     if kind == CLOSE:
         if before in ("(", "["):
-            raise ParseError("there is nothing in these brackets", hint="write a value", place=tokens.place(at - 1, at))
+            hint = "write a value" if before == "(" else "write elements, [a, b], or an index, x[0]"
+            raise ParseError("there is nothing in these brackets", hint=hint, place=tokens.place(at - 1, at))
         raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
     if text == "*" and before == "*":
         raise ParseError("a power is written without a space", hint="write **", place=tokens.place(at - 1, at))

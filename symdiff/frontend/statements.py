@@ -61,10 +61,10 @@ def split(tokens: Tokens) -> list[Statement]:
 def _statement(tokens: Tokens, first: int, last: int, equal: int) -> Statement:
     """A line that holds an `=` outside brackets."""
     kinds, texts = tokens.kinds, tokens.texts
+    name = texts[first]
+    if name in RESERVED and equal == first + 1:
+        raise ParseError(f"{name} is a reserved word", hint=f"write {name}_", place=tokens.place(first))
     if kinds[first] == NAME:
-        name = texts[first]
-        if name in RESERVED:
-            raise ParseError(f"{name} is a reserved word", hint=f"write {name}_", place=tokens.place(first))
         if equal == first + 1:
             return Statement(first, equal + 1, last, name)
         if texts[first + 1] == "(" and tokens.closing(first + 1) == equal - 1:
@@ -75,6 +75,9 @@ def _statement(tokens: Tokens, first: int, last: int, equal: int) -> Statement:
 def equation(tokens: Tokens, first: int, last: int, equal: int) -> ParseError:
     """The error for an equation: what stands before its `=` is neither a name nor a header."""
     hint = "write a name before ="
+    if equal > first and tokens.texts[equal - 1] in ("<", ">", "="):
+        return ParseError("a comparison is written without a space", hint=f"write {tokens.texts[equal - 1]}=",
+                          place=tokens.place(equal - 1, equal))  # fmt: skip
     if first < equal < last - 1:
         left, right = tokens.spelled(first, equal - 1), tokens.spelled(equal + 1, last - 1)
         if len(left) + len(right) <= 60:

@@ -5,17 +5,17 @@ The walk goes over the objects of an expression once each, so shared parts stay 
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, nearest, quote
 from symdiff.frontend.calls import call, piecewise
-from symdiff.frontend.given import as_float, checked_name
+from symdiff.frontend.given import checked_name
 from symdiff.frontend.lexer import RESERVED
+from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
 from symdiff.frontend.sympy_export import to_sympy
 from symdiff.ir.graph import Graph, collector_paused
 
@@ -32,14 +32,7 @@ FUNCTIONS = {name: name for name in _SAME_NAMES.split()} | {
 }  # fmt: skip
 """SymPy's classes whose objects are calls of a function of the language with the same arguments."""
 
-EXACT = 2**53
-"""Integers up to this are float64 numbers."""
-
 UNEVALUATED = frozenset(("Integral", "Sum", "Product", "Limit", "Subs", "Derivative"))
-
-Build = Callable[[Graph, Sequence[int]], int]
-Plan = tuple[Sequence[Any], Build]
-"""The parts of an expression that are converted first, and how their nodes make its own."""
 
 
 def from_sympy(expression: Any, graph: Graph | None = None) -> tuple[Graph, int, dict[str, Any]]:
@@ -148,17 +141,19 @@ class _Converter:
         if _is_leaf(item):
             node = self.input(item)
             return (), lambda graph, nodes: node
-        if isinstance(item, sympy.Add):
-            return _sum(item)
-        if isinstance(item, sympy.Mul):
-            return _product(item)
-        if isinstance(item, sympy.Pow):
-            return _power(item)
-        if isinstance(item, sympy.Number | sympy.NumberSymbol | sympy.logic.boolalg.BooleanAtom):
-            value = _constant(item)
-            return (), lambda graph, nodes: graph.constant(value)
         if isinstance(item, sympy.MatrixBase | sympy.NDimArray):
             return _array(item)
+        if isinstance(item, sympy.MatrixExpr):
+            raise _refusal(item)
+        if isinstance(item, sympy.Add):
+            return total(item)
+        if isinstance(item, sympy.Mul):
+            return product(item)
+        if isinstance(item, sympy.Pow):
+            return power(item)
+        if isinstance(item, sympy.Number | sympy.NumberSymbol | sympy.logic.boolalg.BooleanAtom):
+            value = constant(item)
+            return (), lambda graph, nodes: graph.constant(value)
         if isinstance(item, sympy.Piecewise):
             parts = [part for pair in item.args for part in pair.args]
             return parts, lambda graph, nodes: piecewise(graph, list(zip(nodes[::2], nodes[1::2], strict=True)))
@@ -171,6 +166,9 @@ class _Converter:
             return args, lambda graph, nodes: _called(graph, name, nodes)
         if isinstance(item, sympy.UnevaluatedExpr):
             return item.args, lambda graph, nodes: nodes[0]
+        if isinstance(item, sympy.re | sympy.im | sympy.conjugate) and _is_leaf(item.args[0]):  # inputs are real
+            imaginary = isinstance(item, sympy.im)
+            return item.args, lambda graph, nodes: graph.constant(0.0) if imaginary else nodes[0]
         if isinstance(item, sympy.Implies):
             return item.args, lambda graph, nodes: graph.apply(
                 "logical_or", (graph.apply("logical_not", nodes[:1]), nodes[1])
@@ -192,6 +190,8 @@ class _Converter:
                 f"two different symbols are called {name}: {quote(str(known))} and {quote(str(item))}",
                 hint="rename one of them with .subs; symbols with different assumptions are different",
             )
+        if item.is_commutative is False and not hasattr(item, "rows"):
+            raise ArgumentError(f"{name} does not commute", hint="declare the symbol without commutative=False")
         shape = tuple(_size(n) for n in item.shape) if hasattr(item, "rows") else ()
         return self.graph.input(name, shape)
 
@@ -207,136 +207,6 @@ def _called(graph: Graph, name: str, nodes: Sequence[int]) -> int:
         return call(graph, name, list(nodes), {})
     except ValueError as error:
         raise ArgumentError(getattr(error, "message", str(error)), hint=getattr(error, "hint", "")) from None
-
-
-def _constant(item: Any) -> float | bool:
-    import sympy
-
-    if item in (sympy.true, sympy.false):
-        return bool(item)
-    if isinstance(item, sympy.Rational):
-        try:
-            return int(item.p) / int(item.q)  # correctly rounded
-        except OverflowError:
-            return as_float(int(item.p) // int(item.q))
-    return float(item)
-
-
-def _factors(item: Any) -> tuple[bool, list[tuple[Any, Any]], list[tuple[Any, Any]]]:
-    """A product as sign, numerator and denominator: pairs of a base and an exponent, None for 1."""
-    import sympy
-
-    negative = False
-    above: list[tuple[Any, Any]] = []
-    below: list[tuple[Any, Any]] = []
-    for factor in item.args if isinstance(item, sympy.Mul) else (item,):
-        if isinstance(factor, sympy.Rational):
-            negative ^= factor.p < 0
-            if max(abs(factor.p), factor.q) > EXACT:
-                above.append((abs(factor), None))
-                continue
-            if abs(factor.p) != 1:
-                above.append((sympy.Integer(abs(factor.p)), None))
-            if factor.q != 1:
-                below.append((sympy.Integer(factor.q), None))
-        elif isinstance(factor, sympy.Float) and factor < 0:
-            negative = not negative
-            above.append((-factor, None))
-        elif isinstance(factor, sympy.Pow) and factor.exp.is_Number and factor.exp < 0 and factor.base != sympy.E:
-            below.append((factor.base, None if factor.exp == -1 else -factor.exp))
-        else:
-            above.append((factor, None))
-    return negative, above, below
-
-
-def _product(item: Any) -> Plan:
-    negative, above, below = _factors(item)
-    parts = _parts(above) + _parts(below)
-    split = len(_parts(above))
-
-    return parts, lambda graph, nodes: _fraction(graph, negative, above, below, nodes[:split], nodes[split:])
-
-
-def _parts(factors: Sequence[tuple[Any, Any]]) -> list[Any]:
-    return [part for pair in factors for part in pair if part is not None]
-
-
-def _fraction(
-    graph: Graph, negative: bool, above: Sequence[Any], below: Sequence[Any], upper: Sequence[int], lower: Sequence[int]
-) -> int:
-    numerator = _multiplied(graph, above, upper, negative)
-    denominator = _multiplied(graph, below, lower, False)
-    if numerator is None:
-        numerator = graph.constant(-1.0 if negative else 1.0)
-    return numerator if denominator is None else graph.apply("div", (numerator, denominator))
-
-
-def _multiplied(graph: Graph, factors: Sequence[tuple[Any, Any]], nodes: Sequence[int], negative: bool) -> int | None:
-    """The product of factors; the sign goes to the first of them."""
-    at = iter(nodes)
-    result: int | None = None
-    for _, exponent in factors:
-        node = next(at)
-        if exponent is not None:
-            node = graph.apply("pow", (node, next(at)))
-        if result is not None:
-            result = graph.apply("mul", (result, node))
-        elif negative:
-            value = graph.payloads[node] if graph.ops[node].name == "constant" else None
-            result = graph.constant(-value) if isinstance(value, float) else graph.apply("neg", (node,))
-        else:
-            result = node
-    return result
-
-
-def _sum(item: Any) -> Plan:
-    terms = [_factors(term) for term in item.args]
-    terms.sort(key=lambda term: all(part.is_Number for part in _parts(term[1]) + _parts(term[2])))  # x + 1, not 1 + x
-    first = next((k for k, (negative, _, _) in enumerate(terms) if not negative), 0)
-    terms.insert(0, terms.pop(first))  # x - y + 1, not 1 - y + x
-    parts: list[Any] = []
-    ends: list[tuple[int, int]] = []
-    for _, above, below in terms:
-        parts += _parts(above)
-        middle = len(parts)
-        parts += _parts(below)
-        ends.append((middle, len(parts)))
-
-    def build(graph: Graph, nodes: Sequence[int]) -> int:
-        result, start = -1, 0
-        for k, ((negative, above, below), (middle, end)) in enumerate(zip(terms, ends, strict=True)):
-            minus = negative and k == 0
-            node = _term(graph, minus, above, below, nodes[start:middle], nodes[middle:end])
-            if k == 0:
-                result = node
-            else:
-                result = graph.apply("sub" if negative else "add", (result, node))
-            start = end
-        return result
-
-    return parts, build
-
-
-def _term(
-    graph: Graph, negative: bool, above: Sequence[Any], below: Sequence[Any], upper: Sequence[int], lower: Sequence[int]
-) -> int:
-    """A term of a sum; a fraction of two integers is the constant nearest to it."""
-    if all(base.is_Integer and exponent is None for base, exponent in (*above, *below)):
-        p = math.prod(int(base) for base, _ in above)
-        return graph.constant((-p if negative else p) / math.prod(int(base) for base, _ in below))
-    return _fraction(graph, negative, above, below, upper, lower)
-
-
-def _power(item: Any) -> Plan:
-    import sympy
-
-    base, exponent = item.args
-    if base == sympy.E:
-        return (exponent,), lambda graph, nodes: graph.apply("exp", nodes)
-    if isinstance(exponent, sympy.Rational) and exponent.p < 0 and exponent.q == 2:
-        _, above, below = _factors(item)
-        return _parts(below), lambda graph, nodes: _fraction(graph, False, above, below, (), nodes)
-    return (base, exponent), lambda graph, nodes: graph.apply("pow", nodes)
 
 
 def _array(item: Any) -> Plan:
@@ -374,6 +244,10 @@ def _refusal(item: Any) -> ArgumentError | CallError:
     if item in (sympy.I, sympy.zoo):
         what = "the imaginary unit I" if item == sympy.I else "zoo, the complex infinity,"
         return ArgumentError(f"{what} has no real value", hint="write the real and the imaginary part apart")
+    if kind in ("re", "im", "conjugate", "arg"):
+        return ArgumentError(
+            f"SymPy's {kind} is not supported", hint="declare the symbols real: symbols(..., real=True)"
+        )
     if kind in UNEVALUATED:
         return ArgumentError(f"{kind} is not evaluated", hint="call .doit() on the expression")
     if isinstance(item, sympy.MatrixExpr):

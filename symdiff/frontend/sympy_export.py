@@ -159,9 +159,9 @@ def _table() -> dict[str, Callable[..., Any]]:
         return s.diff(s.sinc(s.pi * x), x, n).subs(x, a)
 
     return {
-        "neg": lambda a: -a, "mul": lambda a, b: a * b, "div": lambda a, b: a / b, "add": lambda a, b: a + b,
-        "sub": lambda a, b: a - b, "reciprocal": lambda a: 1 / a, "square": lambda a: a**2,
-        "integer_power": lambda n, a: a**n, "pow": s.Pow, "sqrt": s.sqrt,
+        "neg": lambda a: -a, "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+        "div": lambda a, b: a / b, "fma": lambda a, b, c: a * b + c, "reciprocal": lambda a: 1 / a,
+        "square": lambda a: a**2, "integer_power": lambda n, a: a**n, "pow": s.Pow, "sqrt": s.sqrt,
         "cbrt": lambda a: s.sign(a) * s.Abs(a) ** s.Rational(1, 3),
         "exp": s.exp, "exp2": lambda a: s.Integer(2) ** a, "expm1": lambda a: s.exp(a) - 1, "log": s.log,
         "log2": lambda a: s.log(a) / s.log(2), "log10": lambda a: s.log(a) / s.log(10), "log1p": lambda a: s.log(1 + a),

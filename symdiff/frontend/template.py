@@ -57,13 +57,13 @@ class Template:
         return mapping[self.root]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def template(text: str, parameters: tuple[str, ...], conditions: frozenset[str] = frozenset()) -> Template:
     """The parsed form of `text`, kept."""
     return Template(text, parameters, conditions)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def expansion(op: Op, payload: object = None) -> Template:
     """What an operation defined by an expression stands for, in `a, b, c`."""
     assert isinstance(op.routine, Expand)

@@ -112,9 +112,7 @@ class Binder:
         except (ValueError, TypeError) as error:
             raise CallError(f"{self.name}: {argument} is not an array of numbers: {error}") from None
         if array.dtype.kind not in "fiub":
-            if array.size == 0 and array.dtype == object:
-                array = array.astype(float)
-            elif array.dtype == object and all(isinstance(v, _SCALARS) for v in array.ravel()):
+            if array.dtype.kind == "O" and all(isinstance(v, _SCALARS) for v in array.ravel()):
                 array = array.astype(float)
             else:
                 what = "complex numbers" if array.dtype.kind == "c" else f"values of type {array.dtype}"
@@ -157,6 +155,7 @@ class CompiledFunction:
         self._count = len(binder.arguments)
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
         self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
+        self._hollow = any(0 in t.shape for t in types)
         self._scalar_outputs = not any(t.shape for t in types)
 
     def __repr__(self) -> str:
@@ -180,7 +179,7 @@ class CompiledFunction:
         if options:
             return self._results(self._into(values, options), False)
         call = self._point if point else self._batch
-        if self.kernel.packed:
+        if self.kernel.packed or self._hollow:
             return self._results(self._unpacked(call(*self._packed(values))), point)
         return self._results(call(*values), point)
 
@@ -197,7 +196,9 @@ class CompiledFunction:
             if any(o is not None and not isinstance(o, np.ndarray) for o in given):
                 raise CallError("out= takes arrays")
             options["out"] = given if len(given) > 1 else given[0]
-        if not self.kernel.packed:
+        if not self.kernel.packed and not self._hollow:
+            if not self.kernel.layout.scalar:  # NumPy does not look for overlaps of whole arrays there
+                values = [self._apart(v, given) for v in values]
             return self._batch(*values, **options)
         if "where" in options:
             raise CallError("where= is not possible with so many inputs and outputs")
@@ -206,6 +207,13 @@ class CompiledFunction:
             if target is not None:
                 np.copyto(target, result)
         return tuple(r if t is None else t for r, t in zip(results, given, strict=True)) if out is not None else results
+
+    @staticmethod
+    def _apart(value: Any, outputs: tuple[Any, ...]) -> Any:
+        """The value, copied where an output lies in its memory."""
+        if isinstance(value, np.ndarray) and any(o is not None and np.may_share_memory(value, o) for o in outputs):
+            return value.copy()
+        return value
 
     def _packed(self, values: list[Any]) -> list[Any]:
         """The operands of a kernel with more scalars than a ufunc can take: they share an array's last axis."""
@@ -229,8 +237,10 @@ class CompiledFunction:
         results: list[Any] = [None] * len(self._types)
         parts = result if isinstance(result, tuple) else (result,)
         for operand, part in zip(self.kernel.layout.outputs, parts, strict=True):
-            if self._types[operand.members[0]].shape == operand.shape:
-                results[operand.members[0]] = part
+            shape = self._types[operand.members[0]].shape
+            if shape == operand.shape:
+                # the kernel writes an empty axis as one of size 1 where no input has it
+                results[operand.members[0]] = part[(..., *map(slice, fixed(shape)))] if 0 in shape else part
             else:
                 for k, member in enumerate(operand.members):
                     results[member] = part[..., k]

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Function:
     """A symbolic function; its first call compiles it.
 
-    Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same graph.
-    Called with numbers it gives numbers, with arrays it broadcasts as a NumPy ufunc does, with an `Expr` it is inlined.
+    Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
+    graph. Called with numbers it gives numbers, with arrays it broadcasts as a NumPy ufunc does, with an `Expr` it is
+    inlined.
 
     Attributes
     ----------

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import struct
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.errors import ArgumentError, LimitError, Place, ShapeError, SymdiffError
+from symdiff.errors import ArgumentError, LimitError, Place, ShapeError
+from symdiff.ir.collector import collector_paused
+from symdiff.ir.view import NetworkxView
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.structure import as_index
-from symdiff.types import BOOL, FLOAT64, FLOATS, Shape, TensorType, fixed, tensor
+from symdiff.types import BOOL, FLOAT64, Shape, TensorType, fixed, tensor
 
 LARGEST_CONSTANT_EXPRESSION = 64
-_pauses = 0
-_pause_lock = threading.Lock()
-_collector_was_on = False
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause Python's cyclic collector while many nodes are made (it would walk them all, again and again).
-
-    Sections may nest and run in several threads; the caller's setting comes back after the last.
-    """
-    global _pauses, _collector_was_on
-    with _pause_lock:
-        if _pauses == 0:
-            _collector_was_on = gc.isenabled()
-            gc.disable()
-        _pauses += 1
-    try:
-        yield
-    finally:
-        with _pause_lock:
-            _pauses -= 1
-            if _pauses == 0 and _collector_was_on:
-                gc.enable()
-
-
 class Limits:
     """Bounds on what one formula may cost. They are module-wide; assign to change them."""
 
@@ -57,14 +29,7 @@ class Limits:
     name: int = 64
 
 
-def _read_only(*_: Any, **__: Any) -> NoReturn:
-    raise SymdiffError(
-        "the graph of a function cannot be changed from outside",
-        hint="graph.copy() gives a plain networkx.DiGraph of your own",
-    )
-
-
-class Graph(nx.DiGraph):  # type: ignore[misc]
+class Graph(NetworkxView):
     """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
 
     The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
@@ -74,17 +39,11 @@ class Graph(nx.DiGraph):  # type: ignore[misc]
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
-        self.ops: list[Op] = []
-        self.args: list[tuple[int, ...]] = []
-        self.payloads: list[Any] = []
-        self.types: list[TensorType] = []
+        super().__init__()
         self.places: dict[int, Place] = {}
         self.dtype = dtype
-        self.lock = threading.RLock()
         self._interned: dict[Any, int] = {}
-        self._shown = 0
         self._number = tensor(dtype, ())
-        super().__init__()
 
     # Making nodes
 
@@ -306,83 +265,9 @@ class Graph(nx.DiGraph):  # type: ignore[misc]
                     values[at] = operands[0] if operands else np.dtype(self.dtype).type(self.payloads[at])
         return float(values[node])
 
-    def __len__(self) -> int:
-        return len(self.ops)
-
-    def __repr__(self) -> str:
-        return f"<Graph of {len(self.ops)} nodes>"
-
-    # What networkx sees
-
-    def _show(self) -> None:
-        """Bring networkx's dictionaries up to date with the nodes added since they were last looked at."""
-        if self._shown == len(self.ops):
-            return
-        with self.lock:
-            node_attributes, successors, predecessors = self._nx_node, self._nx_succ, self._nx_pred
-            for node in range(self._shown, len(self.ops)):
-                node_attributes[node] = {
-                    "op": self.ops[node].name,
-                    "args": self.args[node],
-                    "payload": self.payloads[node],
-                    "type": self.types[node],
-                }
-                successors[node] = {}
-                before = predecessors[node] = {}
-                for a in self.args[node]:
-                    before[a] = successors[a][node] = {}
-            self._shown = len(self.ops)
-
-    def _shown_dictionary(name: str) -> Any:  # type: ignore[misc]  # noqa: N805
-        def get(self: Graph) -> Any:
-            self._show()
-            return self.__dict__[name]
-
-        def put(self: Graph, value: Any) -> None:
-            self.__dict__[name] = value
-
-        return property(get, put)
-
-    _node = _shown_dictionary("_nx_node")
-    _succ = _shown_dictionary("_nx_succ")
-    _adj = _shown_dictionary("_nx_succ")
-    _pred = _shown_dictionary("_nx_pred")
-    # networkx keeps these views and would not look again.
-    adj = succ = property(lambda self: nx.classes.coreviews.AdjacencyView(self._succ))
-    pred = property(lambda self: nx.classes.coreviews.AdjacencyView(self._pred))
-    nodes = property(lambda self: nx.classes.reportviews.NodeView(self))
-    edges = out_edges = property(lambda self: nx.classes.reportviews.OutEdgeView(self))
-    in_edges = property(lambda self: nx.classes.reportviews.InEdgeView(self))
-    degree = property(lambda self: nx.classes.reportviews.DiDegreeView(self))
-    in_degree = property(lambda self: nx.classes.reportviews.InDegreeView(self))
-    out_degree = property(lambda self: nx.classes.reportviews.OutDegreeView(self))
-
-    add_node = add_nodes_from = remove_node = remove_nodes_from = _read_only
-    add_edge = add_edges_from = add_weighted_edges_from = remove_edge = remove_edges_from = _read_only
-    update = clear = clear_edges = _read_only
-
-    def to_directed_class(self) -> type[nx.DiGraph]:
-        """Networkx makes its copies with this class."""
-        return nx.DiGraph  # type: ignore[no-any-return]
-
-    def copy(self, as_view: bool = False) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` with the same nodes, edges and attributes."""
-        plain = nx.DiGraph()
-        plain.add_nodes_from((n, dict(d)) for n, d in self._node.items())
-        plain.add_edges_from((a, n) for n, args in enumerate(self.args) for a in args)
-        return plain
-
-    def subgraph(self, nodes: Iterable[int]) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` of some of the nodes."""
-        return self.copy().subgraph(nodes)
-
-    def reverse(self, copy: bool = True) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` whose edges lead from users to operands."""
-        return self.copy().reverse()
-
     def __getstate__(self) -> dict[str, Any]:
         raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
 
 
 _ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}
-assert FLOAT64 in FLOATS
+__all__ = ["Graph", "Limits", "collector_paused"]

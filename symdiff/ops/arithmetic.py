@@ -89,8 +89,8 @@ register(
         partials=("where(b == 0 and abs(a) < 1e-300, 0, b*a**(b - 1))", "where(a == 0 and b >= 0, 0, log(a)*y)"),
         aliases=("power", "Pow"), doc="the first operand to the power of the second", exact="a**b",
         domain=(POSITIVE, REAL), parameters=("x1", "x2"), infix=Infix("**", 80, right=True), latex="{}^{{{}}}",
-        edges="0**0 is 1; the derivative by x of x**0 is 0, also at 0; by the exponent at x = 0: 0 for an exponent ≥ 0, "
-        "-inf for one < 0; at x < 0: NaN",
+        edges="0**0 is 1; the derivative by x of x**0 is 0, also at 0; by the exponent at x = 0: 0 for an "
+        "exponent ≥ 0, -inf for one < 0; at x < 0: NaN",
         canonical=simpler_power,
     ),
     Op(

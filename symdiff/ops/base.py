@@ -1,4 +1,4 @@
-"""What an operation is: one record, from which its parser entry, derivative, native code, tests and documentation follow.
+"""What an operation is: one record, from which its parser entry, derivative, native code, tests and docs follow.
 
 The texts in a record are expressions of symdiff's own language. In them `a, b, c` are the operands, `y` is the result
 and a name from `payload` (`n`) is the number that the node carries.

@@ -73,7 +73,7 @@ def _sum(x: Any, axes: tuple[int, ...]) -> Any:
 def _scatter(x: Any, payload: tuple[tuple[Any, ...], Shape]) -> Any:
     index, shape = payload
     dtype = np.asarray(x).dtype
-    out = np.full(shape, np.zeros((), dtype)[()] if dtype != object else 0.0, dtype)
+    out = np.full(fixed(shape), np.zeros((), dtype)[()] if dtype.kind != "O" else 0.0, dtype)
     out[as_index(index)] = x
     return out
 

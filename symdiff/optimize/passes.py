@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
-from symdiff.optimize.rewrite import CONSTANT, INPUT, Rewriter, RuleSet
+from symdiff.optimize.patterns import CONSTANT, INPUT, RuleSet
+from symdiff.optimize.rewrite import Rewriter
 from symdiff.types import FLOATS
 
 MOST_ROUNDS = 4
@@ -77,7 +78,21 @@ def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Gr
             mapping[node] = _fma(fresh, graph, node, factors[node], mapping)
         else:
             mapping[node] = fresh.add(op, tuple([mapping[a] for a in args[node]]), payloads[node])
-    return fresh, [mapping[node] for node in outputs]
+    roots = [mapping[node] for node in outputs]
+    if factors and _has_dead(fresh, roots):
+        return finish(fresh, roots)
+    return fresh, roots
+
+
+def _has_dead(graph: Graph, outputs: Sequence[int]) -> bool:
+    """Whether there are nodes that nothing uses: a sign, say, that went into a fused operation."""
+    used = bytearray(len(graph))
+    for args in graph.args:
+        for a in args:
+            used[a] = 1
+    for node in outputs:
+        used[node] = 1
+    return 0 in used
 
 
 def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[int, int]:
@@ -109,7 +124,7 @@ def _fma(fresh: Graph, graph: Graph, node: int, product: int, mapping: Mapping[i
         return fresh.add(FMA, (a, b, mapping[second if product == first else first]))
     if product == first:
         return fresh.add(FMA, (a, b, _negative(fresh, mapping[second])))
-    if fresh.ops[b] is CONSTANT:
+    if fresh.ops[b] is CONSTANT or fresh.ops[b] is NEG:
         return fresh.add(FMA, (a, _negative(fresh, b), mapping[first]))
     return fresh.add(FMA, (_negative(fresh, a), b, mapping[first]))
 

@@ -8,11 +8,11 @@ from typing import Any
 from symdiff.errors import ArgumentError
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
-from symdiff.ops import Op
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.optimize.passes import finish, simplify
-from symdiff.optimize.program import Counts, Program, count_operations
-from symdiff.optimize.rewrite import EXACT, INPUT, REAL, STABLE, STRUCTURAL, TRANSPARENT, Rewriter
+from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
+from symdiff.optimize.program import Counts, Program, count_nodes, count_operations
+from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import Scalarizer
 from symdiff.types import TensorType
@@ -68,12 +68,14 @@ def _optimize(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
 ) -> Program:  # fmt: skip
     types = tuple(graph.types[node] for node in outputs)
-    before = count_operations(graph, outputs)
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
     elements = [_entries(graph, node) for node in outputs]
     flat = [node for output in elements for node in output]
-    if all(not graph.types[n].shape and not _is_movement(graph.ops[n]) for n in graph.live(flat)):
-        roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, flat))
+    live = graph.live(flat)
+    before = count_nodes(graph, live)
+    node_types, ops = graph.types, graph.ops
+    if not any(node_types[n].shape or (type(ops[n].routine) is Movement and ops[n] not in TRANSPARENT) for n in live):
+        roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, live), live)
         lengths = [len(output) for output in elements]
     else:
         scalarizer = Scalarizer(rewriter, structural=fp != "strict")
@@ -95,7 +97,7 @@ def _optimize(
     for length in lengths:
         parts.append(tuple(roots[start : start + length]))
         start += length
-    counts = Counts(before, count_operations(scalar, roots))
+    counts = Counts(before, count_nodes(scalar, range(len(scalar))))
     program = Program(scalar, tuple(type_ for type_, _ in operands), tuple(parts), types, counts)
     if VERIFY:
         program.verify()
@@ -107,10 +109,6 @@ def _passed(name: str, graph: Graph, roots: Sequence[int], trace: Trace | None) 
         verify(graph, roots)
     if trace is not None:
         trace(name, graph, roots)
-
-
-def _is_movement(op: Op) -> bool:
-    return isinstance(op.routine, Movement) and op not in TRANSPARENT
 
 
 def _entries(graph: Graph, node: int) -> list[int]:
@@ -133,14 +131,14 @@ def _missing(graph: Graph, node: int) -> ArgumentError:
 
 
 def _scalar_inputs(
-    rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], outputs: Sequence[int]
+    rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], live: Sequence[int]
 ) -> dict[int, int]:  # fmt: skip
     known: dict[int, int] = {}
     for k, (_, nodes) in enumerate(operands):
         for element, node in enumerate(nodes):
             if not graph.types[node].shape:
                 known[node] = rewriter.input((k, element), graph.types[node])
-    for node in graph.live(outputs):
+    for node in live:
         if graph.ops[node] is INPUT and node not in known:
             raise _missing(graph, node)
     return known

@@ -12,8 +12,9 @@ from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
-from symdiff.types import Dim, TensorType, product
+from symdiff.types import Dim, Shape, TensorType, product
 
+_ADD = OPS["add"]
 NOT_COUNTED = frozenset(("input", "constant", "where", "logical_and", "logical_or", "logical_xor", "logical_not"))
 
 
@@ -70,6 +71,8 @@ class Program:
         """
         verify(self.graph)
         graph = self.graph
+        if len(graph.live(self.roots)) != len(graph):
+            raise VerifyError("there are nodes that no output depends on")
         for output, type_ in zip(self.outputs, self.types, strict=True):
             if len(output) != product(type_.shape) or any(graph.types[n].dtype != type_.dtype for n in output):
                 raise VerifyError(f"an output of type {type_} has elements that do not fit it")
@@ -89,27 +92,36 @@ def count_operations(graph: Graph, outputs: Iterable[int]) -> dict[str, int]:
 
     Functions that stand for an expression count as the operations of that expression.
     """
-    counts: dict[str, int] = {}
-    for node in graph.live(outputs):
-        op = graph.ops[node]
+    return count_nodes(graph, graph.live(outputs))
+
+
+def count_nodes(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
+    """As `count_operations`, of these nodes."""
+    ops, payloads, types = graph.ops, graph.payloads, graph.types
+    found: dict[tuple[Op, object], int] = {}
+    for node in nodes:
+        op, shape = ops[node], types[node].shape
         if op.name in NOT_COUNTED:
             continue
-        times = _elements(graph.types[node])
-        if isinstance(op.routine, Movement):
+        times = _elements(shape) if shape else 1
+        routine = op.routine
+        if type(routine) is Movement:
             if op.name != "sum":
                 continue
-            op, times = OPS["add"], max(0, _elements(graph.types[graph.args[node][0]]) - times)
-        elif isinstance(op.routine, Fold):
-            op, times = OPS[op.routine.name], times * (len(graph.args[node]) - 1)
-        for name, count in _made_of(op, graph.payloads[node]):
+            op, times = _ADD, max(0, _elements(types[graph.args[node][0]].shape) - times)
+        elif type(routine) is Fold:
+            op, times = OPS[routine.name], times * (len(graph.args[node]) - 1)
+        key = (op, payloads[node] if op.payload else None)
+        found[key] = found.get(key, 0) + times
+    counts: dict[str, int] = {}
+    for (op, payload), times in found.items():
+        for name, count in _made_of(op, payload):
             counts[name] = counts.get(name, 0) + count * times
     return {name: counts[name] for name in sorted(counts) if counts[name]}
 
 
-def _elements(type_: TensorType) -> int:
-    if not type_.shape:
-        return 1
-    return 1 if any(isinstance(n, Dim) for n in type_.shape) else product(type_.shape)
+def _elements(shape: Shape) -> int:
+    return 1 if any(isinstance(n, Dim) for n in shape) else product(shape)
 
 
 @functools.cache

@@ -1,201 +1,28 @@
-"""Patterns, and the constructor that simplifies: nodes are folded, ordered and rewritten when they are made."""
+"""The constructor that simplifies: nodes are folded, ordered and rewritten when they are made."""
 
 from __future__ import annotations
 
 import functools
 import math
-import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import VerifyError
-from symdiff.frontend.template import Template, expansion, template
+from symdiff.frontend.template import Template, expansion
 from symdiff.interpret import compute
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold
-from symdiff.types import BOOL, Dim, TensorType, product
+from symdiff.optimize.patterns import CONSTANT, INPUT, REORDERED, RuleSet
+from symdiff.types import Dim, TensorType, product
 
-CONSTANT, INPUT, BROADCAST = OPS["constant"], OPS["input"], OPS["broadcast"]
+BROADCAST = OPS["broadcast"]
 TRANSPARENT = frozenset((OPS["named"], OPS["stop_gradient"]))
-# Operations whose operands may change places without a changed bit. Not max and min: max(0, -0) is the first operand.
-_SYMMETRIC = ("add", "mul", "hypot", "logaddexp", "equal", "not_equal", "logical_and", "logical_or", "logical_xor")
-REORDERED = frozenset(OPS[name] for name in _SYMMETRIC)
 DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
-_WORD = re.compile(r"(?<![\w.])[A-Za-z]\w*")
-_NOT_VARIABLES = frozenset(("and", "or", "not", "if", "else", "True", "False", "pi", "inf", "nan"))
-
-EXACT, STRUCTURAL, STABLE, REAL = "exact", "structural", "stable", "real"
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Rule:
-    """One rewriting, as text in the language.
-
-    In `pattern`, the names `c, c1, c2, …` stand for any condition, `k, k1, …` for any scalar constant, other names for
-    any number; constants match by their bits, operands of commutative operations in both orders. `where` is given the
-    constants by name and says whether the rule holds for them. A rule with `once` applies only where what the inner
-    operations of the pattern compute is used nowhere else: it would make the program longer there.
-
-    `holds` is EXACT (equal in every bit for every double, NaNs being all the same), STRUCTURAL (equal but for the sign
-    of a zero that differentiation added), STABLE (equal over the reals, nowhere less accurate) or REAL (equal over the
-    reals where all of it is defined).
-    """
-
-    name: str
-    pattern: str
-    replacement: str
-    holds: str
-    where: Callable[..., bool] | None = None
-    once: bool = False
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The names in the pattern, sorted."""
-        words = {m.group() for m in _WORD.finditer(self.pattern) if self.pattern[m.end() : m.end() + 1] != "("}
-        return tuple(sorted(words - _NOT_VARIABLES))
-
-    def parse(self, text: str) -> Template:
-        """The pattern or the replacement as a small graph."""
-        names = self.variables
-        return template(text, names, frozenset(n for n in names if _stands_for(n, "c")))
-
-
-def _stands_for(name: str, letter: str) -> bool:
-    return name[0] == letter and (len(name) == 1 or name[1:].isdigit())
-
-
-@dataclass(frozen=True, slots=True)
-class Matcher:
-    """A rule for one order of commutative operands, as a list of checks on registers.
-
-    The registers start as the operands of the node; a check `op` appends the operands of the register it looks at.
-    """
-
-    rule: Rule
-    root: Op
-    first: tuple[Op | None, ...]
-    checks: tuple[tuple[str, int, Any], ...]
-    bound: tuple[tuple[str, int], ...]
-    constants: tuple[str, ...]
-    body: Template
-
-    def match(self, graph: Graph, args: tuple[int, ...], uses: Mapping[int, int]) -> dict[str, int] | None:
-        """What the variables stand for, or None where the pattern does not fit; `uses` counts the users of nodes."""
-        ops, payloads = graph.ops, graph.payloads
-        registers = list(args)
-        for kind, at, wanted in self.checks:
-            node = registers[at]
-            if kind == "op":
-                if ops[node] is not wanted[0] or payloads[node] != wanted[1]:
-                    return None
-                if self.rule.once and uses.get(node, 0) > 1:
-                    return None
-                registers += graph.args[node]
-            elif kind == "same":
-                if node != registers[wanted]:
-                    return None
-            elif ops[node] is not CONSTANT or graph.types[node].shape or not _is(payloads[node], wanted):
-                return None
-        found = {name: registers[at] for name, at in self.bound}
-        where = self.rule.where
-        if where is not None and not where(**{k: payloads[found[k]] for k in self.constants}):
-            return None
-        return found
-
-
-def _is(value: Any, wanted: Any) -> bool:
-    if wanted is None:
-        return True
-    if type(value) is not type(wanted) or value != wanted:
-        return bool(value != value and wanted != wanted)
-    return type(value) is bool or math.copysign(1.0, value) == math.copysign(1.0, wanted)
-
-
-def matchers(rule: Rule) -> list[Matcher]:
-    """The matchers of a rule, one for each order of the operands of commutative operations."""
-    pattern, body = rule.parse(rule.pattern), rule.parse(rule.replacement)
-    graph = pattern.graph
-    swappable = [n for n in graph.live([pattern.root]) if graph.ops[n] in REORDERED and len(set(graph.args[n])) > 1]
-    found: dict[Any, Matcher] = {}
-    for choice in range(1 << len(swappable)):
-        swapped = {n for bit, n in enumerate(swappable) if choice >> bit & 1}
-        one = _compile(rule, pattern, body, swapped)
-        found.setdefault((one.first, one.checks, tuple(at for _, at in one.bound)), one)
-    return list(found.values())
-
-
-def _compile(rule: Rule, pattern: Template, body: Template, swapped: set[int]) -> Matcher:
-    graph = pattern.graph
-
-    def operands(node: int) -> tuple[int, ...]:
-        return graph.args[node][::-1] if node in swapped else graph.args[node]
-
-    checks: list[tuple[str, int, Any]] = []
-    bound: dict[str, int] = {}
-    first: list[Op | None] = []
-    registers = list(operands(pattern.root))
-    at = 0
-    while at < len(registers):
-        node = registers[at]
-        op, value = graph.ops[node], graph.constant_value(node)
-        seen: Op | None = op
-        if op is INPUT:
-            name = graph.payloads[node]
-            seen = CONSTANT if _stands_for(name, "k") else None
-            if name in bound:
-                checks.append(("same", at, bound[name]))
-            else:
-                bound[name] = at
-                if seen is CONSTANT:
-                    checks.append(("constant", at, None))
-        elif value is not None:
-            seen = CONSTANT
-            truth = graph.payloads[node] if graph.types[node].dtype == BOOL else value
-            checks.append(("constant", at, truth))
-        else:
-            checks.append(("op", at, (op, graph.payloads[node])))
-            registers += operands(node)
-        if at < len(graph.args[pattern.root]):
-            first.append(seen)
-        at += 1
-    if graph.ops[pattern.root] in (INPUT, CONSTANT):
-        raise VerifyError(f"the pattern of the rule {rule.name} is no operation")
-    constants = tuple(name for name in bound if _stands_for(name, "k"))
-    return Matcher(
-        rule, graph.ops[pattern.root], tuple(first), tuple(checks), tuple(bound.items()), constants, body
-    )  # fmt: skip
-
-
-class RuleSet:
-    """Rules compiled and indexed by the operation at their root and those of its operands."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self.by_root: dict[Op, list[Matcher]] = {}
-        for rule in rules:
-            for one in matchers(rule):
-                self.by_root.setdefault(one.root, []).append(one)
-        self._candidates: dict[tuple[Op, ...], tuple[Matcher, ...]] = {}
-
-    def candidates(self, op: Op, operands: list[Op]) -> tuple[Matcher, ...]:
-        """The matchers that a node with these operations may fit."""
-        key = (op, *operands)
-        found = self._candidates.get(key)
-        if found is None:
-            found = tuple(
-                one for one in self.by_root[op]
-                if len(one.first) == len(operands)
-                and all(want is None or want is have for want, have in zip(one.first, operands, strict=True))
-            )  # fmt: skip
-            self._candidates[key] = found
-        return found
-
 
 Steps = tuple[list[tuple[Op, tuple[int, ...], Any]], int]
 
@@ -340,8 +167,16 @@ class Rewriter:
             return self.constant(number if number == number else math.nan)
         return self.constant(np.asarray(value))
 
-    def run(self, source: Graph, outputs: Sequence[int], known: Mapping[int, int] | None = None) -> list[int]:
+    def run(
+        self,
+        source: Graph,
+        outputs: Sequence[int],
+        known: Mapping[int, int] | None = None,
+        live: Sequence[int] | None = None,
+    ) -> list[int]:
         """Rebuild what `outputs` depend on; `known` maps nodes of `source` to nodes made before.
+
+        `live` is `source.live(outputs)` where the caller has it.
 
         Returns
         -------
@@ -351,7 +186,8 @@ class Rewriter:
         ops, args, payloads, types = source.ops, source.args, source.payloads, source.types
         mapping: dict[int, int] = dict(known) if known else {}
         make, uses = self.make, self._uses
-        live = source.live(outputs, stop=mapping)
+        if live is None:
+            live = source.live(outputs, stop=mapping)
         users = [0] * len(source)
         for node in live:
             for a in args[node]:
@@ -360,6 +196,8 @@ class Rewriter:
             users[node] += 1
         with np.errstate(all="ignore"):
             for node in live:
+                if node in mapping:
+                    continue
                 op = ops[node]
                 if op is INPUT:
                     mapping[node] = self.input(payloads[node], types[node])

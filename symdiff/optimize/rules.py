@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Callable
 
-from symdiff.optimize.rewrite import EXACT, REAL, STABLE, STRUCTURAL, Rule, RuleSet
+from symdiff.optimize.patterns import EXACT, REAL, STABLE, STRUCTURAL, Rule, RuleSet
 
 
 def _is_invertible_power_of_two(k: float) -> bool:

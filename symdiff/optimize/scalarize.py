@@ -12,7 +12,8 @@ from symdiff.errors import LimitError
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import Movement
-from symdiff.optimize.rewrite import CONSTANT, INPUT, TRANSPARENT, Rewriter
+from symdiff.optimize.patterns import CONSTANT, INPUT
+from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.types import TensorType, fixed, product, show, tensor
 
 LARGEST = 4096

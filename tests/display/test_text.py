@@ -24,7 +24,7 @@ NORMAL = [
     "1/x", "2/x", "1/(1/x)", "x % y", "x // y % z", "x*(y % z)", "sin(x)**2", "hypot(x, y)", "max(x, y, z)",
     "where(x < y, x, -y)", "(x < y) == (y < z)", "x < y and y < z or x > 3", "x < y and (y < z or x > 3)",
     "not x < y", "x < y and not y < z", "logical_xor(x < y, y < z)", "[x, [y, z][0], 1]", "pi*x", "-pi", "inf", "-inf",
-    "nan", "1e+300*x", "x + 5e-324", "0.1*x", "-0.0*x", "polygamma(2, x)", "xlogy(x, y)", "clip(x, 0, 1)",
+    "nan", "1e+300*x", "x + 5e-324", "0.1*x", "-0*x", "polygamma(2, x)", "xlogy(x, y)", "clip(x, 0, 1)",
     "where(x > 0, sqrt(x), 0) + heaviside(x, 0.5)", "True", "sinc_derivative(1, x)", "mod(x, y)" , "x**17", "2**x",
 ]  # fmt: skip
 WRITTEN_OTHERWISE = {"mod(x, y)": "x % y", "[x, [y, z][0], 1]": "[x, y, 1]", "(x < y) == (y < z)": None}
@@ -54,7 +54,7 @@ def test_normal_form(text):
     assert same(parsed.graph, parsed.output, shown)
 
 
-ELEMENTWISE = [op for op in OPS.values() if op.kinds and op.name not in ("digamma", "polygamma", "integer_power")]
+ELEMENTWISE = [op.name for op in OPS.values() if op.kinds and op.name not in ("fma", "polygamma", "integer_power")]
 
 
 @settings(max_examples=300, deadline=None)
@@ -65,7 +65,7 @@ def test_random_graphs_parse_again(data):
     numbers += [graph.constant(v) for v in data.draw(st.lists(st.floats(width=64), max_size=4))]
     conditions = [graph.constant(True)]
     for _ in range(data.draw(st.integers(1, 25))):
-        op = data.draw(st.sampled_from(ELEMENTWISE))
+        op = OPS[data.draw(st.sampled_from(ELEMENTWISE))]
         args = [data.draw(st.sampled_from(conditions if kind == "c" else numbers)) for kind in op.kinds]
         payload = data.draw(st.integers(1, 3)) if op.payload else None
         node = graph.apply(op, args, payload)
@@ -98,7 +98,7 @@ def test_shared_parts_get_lines_and_stay_small():
     assert str(shared * shared) == "(sin(x) + 1)*(sin(x) + 1)"
 
 
-@pytest.mark.parametrize("step", [lambda e, y: e + y, lambda e, y: y - e, lambda e, y: -e, lambda e, y: y ** e])
+@pytest.mark.parametrize("step", [lambda e, y: e + y, lambda e, y: y - e, lambda e, y: -e, lambda e, y: y**e])
 def test_deep_chains_are_linear(step):
     graph = Graph()
     e, y = Expr(graph, graph.input("x")), Expr(graph, graph.input("y"))
@@ -169,6 +169,9 @@ def test_movements_become_lists():
     assert expression(graph, graph.reshape(w, (4,))) == "[w[0, 0], w[0, 1], w[1, 0], w[1, 1]]"
     assert expression(graph, graph.element(w, (slice(None), 1))) == "w[:, 1]"
     assert expression(graph, graph.element(w, (slice(None, None, -1),))) == "w[::-1]"
+    ones = graph.broadcast(graph.reshape(x, (1, 1)), (2, 2))
+    assert expression(graph, graph.add("mul", (ones, w))) == "x*w"
+    assert expression(graph, graph.reshape(three, (3, 1))) == "[[x], [x], [x]]"
     assert expression(graph, graph.add("sum", (w,), (0, 1))) == "sum(w)"
     assert expression(graph, graph.add("sum", (w,), (1,))) == "sum(w, axis=1)"
     assert expression(graph, graph.add("unit", (x, x))) == "x/hypot(x, x)"

@@ -1,6 +1,7 @@
 """What texts of the language mean: numbers, order, names, and the graph that comes out."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -35,22 +36,26 @@ ACCEPTED = [
     ("1e-400", 0.0), ("9007199254740993", 9007199254740992.0), ("9**9**9**9", math.inf), ("1/0", math.inf),
     ("0**0", 1.0), ("sqrt(-1)", math.nan), ("((9**9)**9999)**9999", math.inf),
     # conditions
-    ("1 if x > 1 else 2", 1.0), ("1 if x < 1 else 2 if y < 0 else 3", 2.0), ("a if (b if x > 0 else c) > 0 else z", 2.0),
+    ("1 if x > 1 else 2", 1.0), ("1 if x < 1 else 2 if y < 0 else 3", 2.0),
+    ("a if (b if x > 0 else c) > 0 else z", 2.0),
     ("1 < x < 2", True), ("1 < x > 2", False), ("x == x != y", True), ("3 > 2 > 1 > 0", True), ("not x > 2", True),
     ("not not x > 2", False), ("not x > 2 and y > 0", False), ("x > 2 or y < 0 and z > 0", True),
     ("(x > 2 or y < 0) and z < 0", False), ("(x > 1) & (y > 0) | (z > 0)", True), ("~(x > 1)", False),
     ("(x > 1) == True", True), ("x > 1 if y < 0 else z > 5", 1.0), ("(x > 1) + (y < 0)", 2.0), ("-(x > 1)", -1.0),
     ("(x > 1)*z", 3.0), ("where(x > 1, y, z)", -0.6), ("where(condition=x > 1, y=z, x=y)", -0.6), ("True", True),
-    ("And(x > 1, y < 0, z > 0)", True), ("Or(x > 2, y > 0)", False), ("Not(x > 2)", True), ("Xor(x > 1, y < 0)", False),
+    ("And(x > 1, y < 0, z > 0)", True), ("Or(x > 2, y > 0)", False), ("Not(x > 2)", True),
+    ("Xor(x > 1, y < 0)", False),
     ("ITE(x > 1, y < 0, y > 0)", True), ("Eq(x, x)", True), ("Ne(x, x)", False), ("Lt(x, y)", False),
     ("Piecewise((x, x < 0), (y, x < 1), (z, True))", 3.0), ("Piecewise((x, x < 0))", math.nan),
     ("Piecewise((1, x > 0), (2, True), (3, True),)", 1.0),
     # calls
     ("max(x, y)", 1.7), ("min(x, y, z)", -0.6), ("Max(x, y, z, a)", 3.0), ("maximum(x, y)", 1.7), ("Max(x)", 1.7),
     ("max([x, y, z])", 3.0), ("min([[x, y], [z, a]])", -0.6), ("clip(x, hi=1, lo=0)", 1.0), ("heaviside(0)", 0.5),
-    ("Heaviside(0, 1)", 1.0), ("log(8, 2)", math.log(8) / math.log(2)), ("log(x=8, base=2)", math.log(8) / math.log(2)),
+    ("Heaviside(0, 1)", 1.0), ("log(8, 2)", math.log(8) / math.log(2)),
+    ("log(x=8, base=2)", math.log(8) / math.log(2)),
     ("polygamma(0, z)", 0.9227843350984671), ("Abs(y)", 0.6), ("ceiling(x)", 2.0), ("Mod(x, 1)", 1.7 % 1),
-    ("sec(x)", 1 / math.cos(1.7)), ("atan2(y, x)", math.atan2(-0.6, 1.7)), ("isnan(nan)", True), ("pow(x, 2,)", 1.7 * 1.7),
+    ("sec(x)", 1 / math.cos(1.7)), ("atan2(y, x)", math.atan2(-0.6, 1.7)), ("isnan(nan)", True),
+    ("pow(x, 2,)", 1.7 * 1.7),
     ("leaky_relu(y)", -0.006), ("factorial(3)", 6.0), ("loggamma(z)", math.log(2)),
     # constants
     ("pi", math.pi), ("-oo", -math.inf), ("inf", math.inf), ("nan", math.nan),
@@ -64,8 +69,10 @@ ACCEPTED = [
     ("x\r\n", 1.7), ("q = x\ry*q", 1.7 * -0.6), ("(x +\n y)", 1.7 - 0.6), ("max(x, # c\n\n y)", 1.7), ("  x  ", 1.7),
     ("f = x*2", 3.4), ("g(u) = u**2\ng(x) + g(y)", 1.7 * 1.7 + 0.36), ("g(u, v) = u - v\ng(v=x, u=y)", -2.3),
     ("k = x\ng(u) = k*u\ng(z)", 1.7 * 3.0), ("g(u) = u + 1\nh(u) = g(g(u))\nh(x)", 3.7), ("g() = 3\ng()*x", 3 * 1.7),
-    ("g(v) = v[0] - v[1]\ng([x, y])", 2.3), ("g([p, q]) = p - q\ng([x, y])", 2.3), ("g(n, t) = polygamma(n, t)\ng(0, z)",
-     0.9227843350984671), ("g(t) = where(t, 1, 2)\ng(x > 0)", 1.0), ("pi = 3\npi*x", 3 * 1.7), ("E = 5\nE*x", 5 * 1.7),
+    ("g(v) = v[0] - v[1]\ng([x, y])", 2.3), ("g([p, q]) = p - q\ng([x, y])", 2.3),
+    ("g(n, t) = polygamma(n, t)\ng(0, z)",
+     0.9227843350984671), ("g(t) = where(t, 1, 2)\ng(x > 0)", 1.0), ("pi = 3\npi*x", 3 * 1.7),
+     ("E = 5\nE*x", 5 * 1.7),
     ("g(x) = x*z\ng(y)", -1.8), ("sum = x\nsum*sum(a*[x, y])", 1.7 * (2 * 1.7 + 2 * -0.6)),
 ]  # fmt: skip
 
@@ -99,15 +106,10 @@ def grow(inner):
 @given(st.recursive(leaf(), grow, max_leaves=12))
 @settings(max_examples=400, deadline=None)
 def test_precedence_is_pythons(text):
-    names = {name: np.float64(v) for name, v in POINT.items()}
-    try:
-        with np.errstate(all="ignore"):
-            expected = float(eval(text.replace("1", "one").replace("2", "two").replace("0.5", "half").replace(
-                "3.twohalf", "quarter").replace("3.two5", "quarter"),
-                {**names, "one": np.float64(1), "two": np.float64(2), "half": np.float64(0.5),
-                 "quarter": np.float64(3.25), "oneone": None}))  # fmt: skip
-    except (OverflowError, ZeroDivisionError, TypeError, NameError, SyntaxError):
-        return
+    names = {name: np.float64(v) for name, v in POINT.items()} | {"number": np.float64}
+    numbers = re.sub(r"[0-9][0-9.]*", r"number(\g<0>)", text)
+    with np.errstate(all="ignore"):
+        expected = float(eval(numbers, names))
     if not math.isfinite(expected) or abs(expected) > 1e200:
         return
     np.testing.assert_allclose(value(text), expected, rtol=1e-9, atol=1e-12)
@@ -115,10 +117,13 @@ def test_precedence_is_pythons(text):
 
 x, y = sympy.symbols("x y")
 SYMPY = [
-    x**2 - y / 3, sympy.exp(-(x**2)) * sympy.sin(y), sympy.Piecewise((x, x > y), (y**2, x < -1), (sympy.sqrt(x), True)),
+    x**2 - y / 3, sympy.exp(-(x**2)) * sympy.sin(y), sympy.Piecewise((x, x > y), (y**2, x < -1),
+    (sympy.sqrt(x), True)),
     sympy.Max(x, y, 2), sympy.Min(x, -y), sympy.Abs(x - y), sympy.ceiling(x) + sympy.floor(y), sympy.Mod(x, 3),
     sympy.loggamma(x), sympy.polygamma(0, x), sympy.atan2(y, x), sympy.sign(y), sympy.cbrt(x), sympy.Heaviside(y),
-    sympy.Piecewise((1, (x > 0) & (y > 0)), (2, (x > 5) | ~(y > 3)), (3, True)), sympy.Piecewise((x, sympy.Eq(x, y)), (y, True)),
+    sympy.Piecewise((1, (x > 0) & (y > 0)), (2, (x > 5) | ~(y > 3)),
+    (3, True)),
+    sympy.Piecewise((x, sympy.Eq(x, y)), (y, True)),
     sympy.Rational(1, 3) * x ** sympy.Rational(-3, 2), sympy.sec(x) + sympy.acot(y), sympy.pi * x, sympy.erf(x),
 ]  # fmt: skip
 
@@ -158,15 +163,15 @@ def test_free_names_in_order_of_appearance():
     assert parsed.free == ("lambda", "S", "e", "λ", "beta", "I")
     assert parsed.arguments is None
     assert parse("ｘ + x").free == ("x",)
-    assert parse("µ").free == ("μ",)  # noqa: RUF001
+    assert parse("µ").free == ("μ",)
 
 
 def test_shapes_of_undeclared_names():
     parsed = parse("sum(x) + W[1, 2]", shapes={"x": (3,), "W": (2, 3), "elsewhere": (1,)})
     assert str(parsed.graph.types[parsed.names["W"]]) == "float64[2, 3]"
     assert parse("f(x) = sum(x)", shapes={"x": (3,)}).arguments == (Argument("x", (3,)),)
-    with pytest.raises(ArgumentError, match="did you mean x"):
-        parse("x1 + 1", arguments=[Argument("x1")], shapes={"x2": (3,)})
+    with pytest.raises(ArgumentError, match="did you mean rate"):
+        parse("rate + 1", arguments=[Argument("rate")], shapes={"rat": (3,)})
 
 
 def test_header_and_arguments_agree():
@@ -227,7 +232,7 @@ def test_all_missing_names_are_listed_at_once():
     with pytest.raises(UnknownNameError) as caught:
         parse("q = alpha*x1\ng(t) = t*k\nf(x, alpha_) = q + z + g(x)")
     error = caught.value
-    assert error.message == "alpha (did you mean alpha_?), x1, k, z are not among the inputs"
+    assert error.message == "alpha (did you mean alpha_?), x1 (did you mean x?), k, z are not among the inputs"
     assert error.span == (4, 9)
     assert error.hint == 'list them: ["x", "alpha_", "alpha", "x1", "k", "z"]'
 

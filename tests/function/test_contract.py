@@ -216,6 +216,7 @@ def test_jacobian_shapes(mode):
     np.testing.assert_array_equal(sd.jacobian(f, mode=mode)(2.0, 3.0), [[3, 2], [1, 1], [4, 0]])
     np.testing.assert_array_equal(sd.jacobian(f, "x", mode=mode)(2.0, 3.0), [3, 1, 4])
     a, b = sd.jacobian(f, ("x", "y"), mode=mode)(2.0, 3.0)
+    np.testing.assert_array_equal(a, [3, 1, 4])
     np.testing.assert_array_equal(b, [2, 1, 0])
     assert sd.jacobian(f, ["x", "y"], mode=mode)(np.zeros(5), 1.0).shape == (5, 3, 2)
     assert sd.jacobian("f(x, y) = x*y", mode=mode)(2.0, 3.0).tolist() == [3.0, 2.0]
@@ -445,3 +446,28 @@ def test_seventh_derivative_stays_small():
     with mpmath.workdps(40):
         want = mpmath.diff(lambda t: mpmath.sin(t * mpmath.exp(t)) * mpmath.tanh(t), mpmath.mpf("0.5"), 7)
     assert d(0.5) == pytest.approx(float(want), rel=1e-11)
+
+
+def test_empty_axes():
+    f = sd.function("f(x[0], y) = x*y")
+    assert f(np.zeros(0), 2.0).shape == (0,)
+    assert f(np.zeros((5, 0)), 2.0).shape == (5, 0)
+    with pytest.raises(sd.ShapeError):
+        f(np.zeros(3), 2.0)
+    J = sd.jacobian(sd.function("x*2", [[], "x"]), "x")
+    assert J([], 1.0) == 2.0
+    assert sd.jacobian("f(x[0], y) = y**2", "x")(np.zeros(0), 2.0).shape == (0,)
+    assert sd.function([sd.expr("x") * 1], ["x"])(3.0).tolist() == [3.0]
+
+
+def test_out_may_overlap_an_input():
+    f = sd.function("f(x[3]) = [x[1], x[2], x[0]]")
+    x = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    want = f(x.copy())
+    f(x, out=x)
+    np.testing.assert_array_equal(x, want)
+    g = sd.function("f(x) = x**2 + 1")
+    y = np.arange(6.0)
+    want = g(y[:-1].copy())
+    g(y[:-1], out=y[1:])
+    np.testing.assert_array_equal(y[1:], want)

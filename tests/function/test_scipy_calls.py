@@ -1,8 +1,8 @@
 """SciPy's solvers take our functions exactly as they are: no lambda in between."""
 
 import numpy as np
-from scipy.optimize import curve_fit, least_squares, minimize, root
 from scipy.integrate import solve_ivp
+from scipy.optimize import curve_fit, least_squares, minimize, root
 
 import symdiff as sd
 

@@ -19,7 +19,9 @@ LARGEST = sys.float_info.max
 PRECISION = 320  # bits; the steps of mpmath's differences are relative, so points next to an edge stay inside
 POWERS = [s * 10.0**k for k in range(-8, 3) for s in (1, -1)]
 TAILS = [s * t for t in (5.0, 19.0, 26.0, 40.0, 200.0, 300.0, 354.0, 700.0, 745.0) for s in (1, -1)]
-OTHERS = [1e-8, 100.0, 0.3, 2.5]
+OTHERS = [1.1e-8, 97.3, 0.317, 2.713]  # no ties with the grid, no whole quotients
+
+GAMMAS = {"gamma", "lgamma", "digamma", "polygamma"}  # slow in mpmath at thousands of bits, which they do not need
 
 NAMESPACE = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")}
 NAMESPACE.update(abs=abs, min=min, max=max, mpf=mp.mpf)
@@ -37,6 +39,7 @@ def exact(op, payload=None):
             scope["n"] = payload
         return mp.mpf(eval(code, NAMESPACE, scope))
 
+    f.name = op.name
     return f
 
 
@@ -53,7 +56,8 @@ def grid(op, k=0):
             for side in (-math.inf, math.inf):
                 step = float(np.nextafter(edge, side))
                 # next to 0 the first number whose own square is still a number
-                points += [step if edge else math.copysign(1e-150, side), edge + math.copysign(1e-3, side)]
+                near = 1e-20 if op.name in GAMMAS else 1e-150
+                points += [step if edge else math.copysign(near, side), edge + math.copysign(1e-3, side)]
     if op.name == "gamma":
         points = [p for p in points if p < 170]
     return sorted({p for p in points if inside(op, k, p) and p not in op.singular})
@@ -71,7 +75,7 @@ def points(op, wide=False):
             few = len(OTHERS) * 2 if wide and count == 2 and x not in TAILS else 2
             columns = [[x] if j == k else rest[j][-few:] for j in range(count)]
             found += itertools.product(*columns)
-    return sorted(set(found))
+    return sorted(x for x in set(found) if len(set(x)) == count)  # no ties: the table of edges has them
 
 
 def function_of(op, payload=None):
@@ -95,7 +99,9 @@ def derivative_of(f, orders, x):
     """
     tiny = max((-math.log2(abs(v)) for v in x if v), default=0.0)
     huge = max(abs(v) for v in x)
-    spare = int(4 * max(tiny - 30, 0.0)) + (int(3 * huge) if 15 < huge < 1000 else 0)
+    spare = int(4 * max(tiny - 30, 0.0))
+    if 5 < huge < 1000 and f.name not in GAMMAS:
+        spare += int(3 * huge) + (int(2 * huge * huge) if huge < 41 else 0)
     with mp.workprec(PRECISION + spare):
         args = tuple(mp.mpf(v) for v in x)
         if not any(orders):

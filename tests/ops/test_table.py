@@ -1,6 +1,7 @@
-"""Every operation against mpmath: value and derivatives of orders 1 to 3, and the listed edges. One table, no code per operation."""
+"""Every operation against mpmath: value, derivatives of orders 1 to 3, edges. One table, no code per operation."""
 
 import math
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -83,7 +84,7 @@ def test_records_are_complete(op):
         assert len(op.partials) == count
     if op.kinds and not op.hidden:
         assert len(op.parameters) == count + (1 if op.payload else 0)
-    assert sum(op in vars(m).values() or op.name in open(m.__file__).read() for m in FAMILIES.values()) >= 1
+    assert any(f'"{op.name}"' in Path(m.__file__).read_text() for m in FAMILIES.values())
 
 
 def test_partials_are_closed_under_differentiation():
@@ -202,6 +203,7 @@ def test_sinc_near_zero():
 def test_ties_of_several_operands_share_equally():
     from symdiff import grad
 
-    np.testing.assert_array_equal(grad("max(a, b, c, d)", ["a", "b", "c", "d"])(1.0, 2.0, 2.0, 2.0), [0, 1 / 3, 1 / 3, 1 / 3])
+    g = grad("max(a, b, c, d)", ["a", "b", "c", "d"])
+    np.testing.assert_array_equal(g(1.0, 2.0, 2.0, 2.0), [0, 1 / 3, 1 / 3, 1 / 3])
     np.testing.assert_array_equal(grad("min(a, b, c)", ["a", "b", "c"])(1.0, 2.0, 2.0), [1, 0, 0])
     assert np.isnan(grad("max(a, b, c)", ["a", "b", "c"])(1.0, NAN, 2.0)).all()

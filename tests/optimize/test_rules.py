@@ -11,7 +11,8 @@ import pytest
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
-from symdiff.optimize.rewrite import EXACT, REAL, STABLE, STRUCTURAL, Rewriter, RuleSet
+from symdiff.optimize.patterns import EXACT, REAL, STABLE, STRUCTURAL, RuleSet
+from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
 
 NAN, INF = math.nan, math.inf

@@ -1,0 +1,70 @@
+"""The documentation runs, and its generated pages are current."""
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import symdiff
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_examples_run(path):
+    done = subprocess.run([sys.executable, path], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def make():
+    spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["operations.md", "rules.md"])
+def test_generated_pages_are_current(name):
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == make().PAGES[name](), "run python docs/make.py"
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_pages_run(path):
+    failures, _ = doctest.testfile(
+        str(path), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    )
+    assert failures == 0
+
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(symdiff.__path__, "symdiff."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings_run(name):
+    failures, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert failures == 0
+
+
+def test_public_functions_have_runnable_examples():
+    for name in ("function", "expr", "grad", "value_and_grad", "jacobian", "hessian", "derivative", "diff"):
+        assert ">>>" in getattr(symdiff, name).__doc__, name
+
+
+def test_links_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_script_runs_the_readmes_test_command():
+    command = re.search(r"<!-- test command -->\n```sh\n(.+?)\n```", (ROOT / "README.md").read_text())
+    assert command
+    assert "pytest" in command[1]
+    assert "test command" in (ROOT / ".ci" / "run").read_text()

@@ -1,0 +1,97 @@
+"""Python functions become graphs."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from symdiff.display.text import program
+from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.frontend.expr import named, symbol
+from symdiff.frontend.functions import function_named
+from symdiff.frontend.trace import trace
+from symdiff.signature import Argument, pack
+
+sin = function_named("sin")
+
+
+def shown(fun, arguments=None):
+    graph, outputs, given = trace(fun, arguments)
+    return program(graph, "f", given, outputs)
+
+
+def loop(x, n=3):
+    for k in range(n):
+        x = x * x + k
+    return x
+
+
+CASES = [
+    (lambda x, y: x * y + sin(x), None, "f(x, y) = x*y + sin(x)"),
+    (lambda x: 2, None, "f(x) = 2"),
+    (lambda x: [x, 1], None, "f(x) = [x, 1]"),
+    (lambda x: [[x, 1], [2, x]], None, "f(x) = [[x, 1], [2, x]]"),
+    (lambda x: np.array([x, x + 1]), None, "f(x) = [x, x + 1]"),
+    (lambda x: np.arange(3), None, "f(x) = [0, 1, 2]"),
+    (lambda x: (x, [x, 2]), None, "# f(x) -> f_0, f_1\nf_0 = x\nf_1 = [x, 2]"),
+    (lambda x: {"a": x, "b": x + 1}, None, "# f(x) -> a, b\na = x\nb = x + 1"),
+    (lambda p, x: p[0] * x + p[1], [pack(("m", "c"), "p"), Argument("x")], "f([m, c], x) = m*x + c"),
+    (lambda p: sum(a * p[1:][0] for a in p[:2]), [pack(("a", "b", "c"))], "f([a, b, c]) = 0 + a*b + b*b"),
+    (lambda v: np.sum(v * v), [Argument("v", (3,))], "f(v[3]) = sum(v*v)"),
+    (lambda *parts: parts[0] + parts[1], [Argument("x"), Argument("y")], "f(x, y) = x + y"),
+    (lambda x, **options: x + len(options), None, "f(x) = x + 0"),
+    (functools.partial(lambda a, x: a * x, 2.0), None, "f(x) = 2*x"),
+    (loop, None, "f(x) = ((x*x + 0)*(x*x + 0) + 1)*((x*x + 0)*(x*x + 0) + 1) + 2"),
+    (lambda x: named("q", x + 1) * 2, None, "q = x + 1\nf(x) = q*2"),
+    (lambda lambda_: lambda_ + 1, None, "f(lambda_) = lambda_ + 1"),
+    (lambda p: 1.0, [pack(())], "f([]) = 1"),
+    (math.floor, [Argument("x")], "f(x) = floor(x)"),
+]
+
+
+@pytest.mark.parametrize(("fun", "arguments", "text"), CASES, ids=[t.splitlines()[-1] for _, _, t in CASES])
+def test_traces(fun, arguments, text):
+    assert shown(fun, arguments) == text
+
+
+def test_it_is_called_once():
+    calls = []
+    trace(lambda x: calls.append(x) or x)
+    assert len(calls) == 1
+
+
+z = symbol("z")
+
+
+@pytest.mark.parametrize(
+    ("fun", "kind", "message"),
+    [
+        (lambda x: None, CallError, "returned None"),
+        (lambda x: "text", CallError, "type str"),
+        (lambda x: {x}, CallError, "type set"),
+        (lambda x: 1j, CallError, "complex"),
+        (lambda x: [x, "a"], CallError, "type str"),
+        (lambda x: [x, [1, 2]], ShapeError, "differ"),
+        (lambda *args: 1, CallError, r"\*args"),
+        (lambda x, *, k: x, CallError, "keyword"),
+        (lambda x: x * z, ArgumentError, "uses z"),
+        (lambda x: math.exp(x), CallError, r"sd\.sin"),
+        (lambda x: x if x > 0 else -x, CallError, r"sd\.where"),
+        (lambda x: {1: x}, CallError, "name"),
+        (dict, CallError, "."),
+    ],
+)
+def test_refusals(fun, kind, message):
+    with pytest.raises(kind, match=message):
+        trace(fun)
+
+
+def test_long_loops():
+    def fun(x):
+        for _ in range(100_000):
+            x = x * 0.5 + 1.0
+        return x
+
+    graph, output, _ = trace(fun)
+    assert len(graph.live([output])) == 200_003

@@ -1,0 +1,89 @@
+"""The project as a whole: layers, sizes, lint, types, import time."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "symdiff"
+MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
+
+# The rooms in the order of the pipeline: a module imports only from its own room and those before it.
+ROOMS = ["errors", "types", "ops", "ir", "signature", "display", "frontend", "numeric", "interpret", "differentiate",
+         "optimize", "codegen", "function", "cli"]  # fmt: skip
+
+
+def room(dotted):
+    parts = dotted.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(path, top_level_only):
+    """The symdiff modules that a file imports when it is itself imported (or ever)."""
+    tree = ast.parse(path.read_text())
+    skipped = set()
+    for node in ast.walk(tree):
+        lazy = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if (lazy and top_level_only) or typing:
+            skipped.update(id(n) for n in ast.walk(node) if n is not node)
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_layers(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for name in imports(path, top_level_only=True):
+        if name.startswith("symdiff."):
+            assert ROOMS.index(room(name)) <= ROOMS.index(own), f"{path} imports {name}"
+        if name.split(".")[0] == "llvmlite":
+            assert own == "codegen"
+        assert name.split(".")[0] not in ("scipy", "sympy"), f"{path} imports {name} at once"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_rooms_stay_small(path):
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def run(*command):
+    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=600)
+
+
+def test_lint():
+    done = run("-m", "ruff", "check", "symdiff", "tests", "examples", "docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types():
+    done = run("-m", "mypy")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_import_is_light():
+    done = run("-X", "importtime", "-c", "import symdiff")
+    assert done.returncode == 0, done.stderr
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "numpy" in loaded
+    assert not loaded & {"sympy", "scipy", "llvmlite"}
+
+
+def test_the_public_names_exist():
+    import symdiff
+
+    for name in symdiff.__all__:
+        assert getattr(symdiff, name).__doc__, name
+    assert {"sin", "where", "maximum"} <= set(dir(symdiff))
+    with pytest.raises(AttributeError):
+        symdiff.no_such_name  # noqa: B018
