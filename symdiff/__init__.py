@@ -22,7 +22,8 @@ from symdiff.errors import (
     VerifyError,
 )
 from symdiff.frontend import functions as _functions
-from symdiff.frontend.expr import Expr, named, symbol, symbols
+from symdiff.frontend.expr import Expr
+from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function

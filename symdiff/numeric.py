@@ -73,22 +73,21 @@ def _pointer(capsule: object) -> int:
 
 
 @functools.cache
-def _ufunc_api() -> int | None:
-    """The address of NumPy's table of ufunc C functions, or None where it is not to be found."""
+def ufunc_slot(slot: int) -> int | None:
+    """An entry of NumPy's table of ufunc C functions, or None where this NumPy does not show the table."""
     for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
         capsule = getattr(sys.modules.get(module), "_UFUNC_API", None)
         if capsule is not None:
-            return _pointer(capsule)
+            return int((ctypes.c_size_t * (slot + 1)).from_address(_pointer(capsule))[slot])
     return None
 
 
 def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
     """A NumPy ufunc of the C function `double f(double)` or `double f(double, double)` at an address."""
-    api = _ufunc_api()
-    if api is None:
+    loop, create = ufunc_slot(LOOP_D_D if operands == 1 else LOOP_DD_D), ufunc_slot(FROM_FUNC_AND_DATA)
+    if loop is None or create is None:
         return _vectorized(function, operands)
-    table = (ctypes.c_size_t * (LOOP_DD_D + 1)).from_address(api)
-    loops = (ctypes.c_void_p * 1)(table[LOOP_D_D if operands == 1 else LOOP_DD_D])
+    loops = (ctypes.c_void_p * 1)(loop)
     data = (ctypes.c_void_p * 1)(function)
     types = ctypes.create_string_buffer(bytes([np.dtype(np.float64).num] * (operands + 1)))
     label = ctypes.create_string_buffer(name.encode())
@@ -96,7 +95,7 @@ def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
     make = ctypes.PYFUNCTYPE(
         ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int,
         ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int,
-    )(table[FROM_FUNC_AND_DATA])  # fmt: skip
+    )(create)  # fmt: skip
     where = [ctypes.cast(part, ctypes.c_void_p) for part in (loops, data, types, label)]
     made: Callable[..., Any] = make(where[0], where[1], where[2], 1, operands, 1, -1, where[3], b"", 0)
     return made

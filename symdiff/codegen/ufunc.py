@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from symdiff.codegen.layout import Layout
 from symdiff.errors import CompileError
+from symdiff.numeric import ufunc_slot
 
 # Slots of NumPy's public table of ufunc functions.
 FROM_DATA, FROM_DATA_AND_SIGNATURE = 1, 31
@@ -95,11 +95,7 @@ def _attach(made: np.ufunc, owner: Owner, operands: tuple[int, int], tables: tup
 
 
 def _slot(slot: int) -> int:
-    capsule = getattr(sys.modules.get("numpy._core._multiarray_umath"), "_UFUNC_API", None)
-    if capsule is None:
+    found = ufunc_slot(slot)
+    if found is None:
         raise CompileError("this NumPy does not give its C API for ufuncs")
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    table = (ctypes.c_size_t * (slot + 1)).from_address(get(capsule, None))
-    return int(table[slot])
+    return found

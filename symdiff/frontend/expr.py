@@ -9,25 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, ShapeError
-from symdiff.frontend.given import as_float, as_shape, as_subscript, checked_name, expanded
-from symdiff.ir.graph import Graph, Limits, collector_paused
+from symdiff.frontend.given import as_float, as_subscript
+from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op
 from symdiff.types import BOOL, Dim, Shape, product, show
-
-__all__ = [
-    "Expr",
-    "as_expr",
-    "as_node",
-    "as_shape",
-    "checked_name",
-    "combine",
-    "is_operand",
-    "is_sympy",
-    "named",
-    "symbol",
-    "symbols",
-    "together",
-]
 
 SHOWN_LENGTH = 80
 
@@ -369,37 +354,3 @@ def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
     if any(graph.types[n].dtype != BOOL for n in nodes):
         nodes = [graph.as_number(n) for n in nodes]
     return graph.add("stack", tuple(nodes))
-
-
-def symbol(name: str, shape: Any = ()) -> Expr:
-    """The variable called `name`: a scalar, or a tensor of a shape."""
-    graph = Graph()
-    return Expr(graph, graph.input(checked_name(name), as_shape(shape)))
-
-
-def symbols(names: str, shape: Any = ()) -> Any:
-    """Variables of one graph: `symbols("x y")`, `symbols("x, y")`, `symbols("x1:41")` for x1 to x40.
-
-    One name gives one Expr, several names or a range give a tuple, as in SymPy.
-    """
-    if not isinstance(names, str):
-        raise CallError("symbols takes the names in one text", hint='write sd.symbols("x y z")')
-    wanted: list[str] = []
-    several = names.rstrip().endswith(",")
-    for part in names.replace(",", " ").split():
-        several |= ":" in part
-        wanted += expanded(part)
-        if len(wanted) > Limits.nodes:
-            raise ArgumentError(f"more than {Limits.nodes:,} names", hint="raise symdiff.Limits.nodes")
-    if not wanted:
-        raise ArgumentError("symbols needs at least one name", hint='write sd.symbols("x y z")')
-    graph, sizes = Graph(), as_shape(shape)
-    made = tuple(Expr(graph, graph.input(checked_name(name), sizes)) for name in wanted)
-    return made if several or len(made) > 1 else made[0]
-
-
-def named(name: str, value: Any) -> Expr:
-    """`value` under a name, as the line `name = value` of a text: derivatives can be taken by it."""
-    e = as_expr(value)
-    with e.graph.lock:
-        return Expr(e.graph, e.graph.named(checked_name(name), e.node))

@@ -72,9 +72,10 @@ def function(
         if outputs is not None:
             pairs, structure = builder.choose(outputs)
         final, ordered = builder.signature()
+        builder.check_shapes(final)
     known = dict.fromkeys(n for a in final for n in (a.members if a.members is not None else (a.name,)))
     names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
-    names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node].name != "input"})
+    names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node].name == "named"})
     title = name or builder.title or "f"
     return Function(builder.graph, final, pairs, name=title, names=names, structure=structure, ordered=ordered)
 
@@ -267,6 +268,13 @@ class Builder:
             return first, True
         arguments = tuple(Argument(n, self.shape_of(n)) for n in free)
         return arguments, len(arguments) < 2
+
+    def check_shapes(self, arguments: Sequence[Argument]) -> None:
+        """Refuse a shape for a name that there is not."""
+        known = [a.name for a in arguments]
+        for n in self.shapes:
+            if n not in known:
+                raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
 
     def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:
         listed = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}

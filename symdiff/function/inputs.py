@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from symdiff.errors import ArgumentError, nearest
-from symdiff.frontend.expr import Expr, as_shape, checked_name
+from symdiff.frontend.expr import Expr
+from symdiff.frontend.given import as_shape, checked_name
 from symdiff.signature import Argument, pack
 from symdiff.types import Shape
 

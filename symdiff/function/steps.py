@@ -54,6 +54,11 @@ class Steps(Sequence[Step]):
     __repr__ = __str__
 
 
+def _plain(value: Any) -> Any:
+    """A scalar as Python's own number."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
@@ -102,8 +107,8 @@ def trace_steps(
             text = ""
         else:
             text = _one_step(graph, graph.args[node][0] if op.name == "named" else node, labels)
-        slope = results[slopes[node]] if node in slopes else None
-        rows.append(Step(labels[node], text, results[node], slope))
+        slope = _plain(results[slopes[node]]) if node in slopes else None
+        rows.append(Step(labels[node], text, _plain(results[node]), slope))
     return Steps(rows)
 
 

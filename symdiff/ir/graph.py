@@ -250,7 +250,9 @@ class Graph(NetworkxView):
                 continue
             op = self.ops[at]
             scalar = self.types[at] is self._number
-            exact = isinstance(op.routine, Instruction | Intrinsic) or op.name in ("constant", "named")
+            exact = op.name in ("constant", "named") or (
+                isinstance(op.routine, Instruction | Intrinsic) and hasattr(np, op.routine.numpy)
+            )
             if not (scalar and exact) or len(found) >= LARGEST_CONSTANT_EXPRESSION:
                 return None
             found.add(at)

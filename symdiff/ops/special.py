@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from symdiff.errors import ArgumentError
 from symdiff.ops.base import INFINITY, Expand, Library, Op, Special, register
 
 SHIFT = 12
+LARGEST_ORDER = 60
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
 # x in [-1/2, 1/2] with sin(pi*a) = ± sin(pi*x): the reduction is exact, so the zeros are exact too.
 TURN = "(a - 2*round(0.5*a))"
@@ -19,6 +21,7 @@ def polygamma_text(n: int) -> str:
 
     Source: Abramowitz and Stegun 6.4.6 (recurrence), 6.4.7 (reflection), 6.4.11 (asymptotic expansion).
     """
+    _check_order("polygamma", n)
     shift = SHIFT + n
     sign = -1 if n % 2 == 0 else 1
     tail = "0"
@@ -52,6 +55,11 @@ def polygamma_text(n: int) -> str:
     return "\n".join(lines)
 
 
+def _check_order(name: str, n: int) -> None:
+    if n > LARGEST_ORDER:
+        raise ArgumentError(f"{name}: derivatives beyond order {LARGEST_ORDER} are out of the range of float64")
+
+
 def _divide_by_one_plus_square(poly: list[int]) -> list[int]:
     rest, quotient = list(poly), [0] * (len(poly) - 2)
     for k in reversed(range(len(quotient))):
@@ -65,6 +73,7 @@ def sinc_text(n: int) -> str:
 
     A Taylor series up to |t| = n + 2, beyond it the recurrence t*S_k = sin^(k)(t) - k*S_(k-1), stable for t > k.
     """
+    _check_order("sinc", n)
     limit = n + 2
     coefficients: list[float] = []
     start = (n + 1) // 2

@@ -51,10 +51,13 @@ def test_forward_is_reverse(seed):
     ahead, back = sd.jacobian(f, wrt, mode="forward"), sd.jacobian(f, wrt, mode="reverse")
     verify(f.graph)
     x = np.random.default_rng(seed).uniform(-1.5, 1.5, (3, 20))
-    a, b = ahead(*x), back(*x)
-    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.max(np.abs(a)))
-    twice = sd.jacobian(sd.grad(f), wrt, mode="reverse")(*x)
-    np.testing.assert_allclose(sd.hessian(f)(*x), twice, rtol=1e-8, atol=1e-8 * np.max(np.abs(twice)) + 1e-12)
+    with np.errstate(all="ignore"):
+        a, b = ahead(*x), back(*x)
+        twice, hessian = sd.jacobian(sd.grad(f), wrt, mode="reverse")(*x), sd.hessian(f)(*x)
+    for one, two in ((a, b), (hessian, twice)):
+        np.testing.assert_array_equal(np.isfinite(one), np.isfinite(two))
+        one, two = (np.where(np.isfinite(m), m, 0) for m in (one, two))
+        np.testing.assert_allclose(one, two, rtol=1e-8, atol=1e-8 * np.max(np.abs(two)) + 1e-12)
 
 
 @settings(max_examples=40, deadline=None)
@@ -85,8 +88,9 @@ def test_gradient_is_the_slope_of_differences(seed):
             assert (ahead + back) / 2 == pytest.approx(g[k], rel=1e-4, abs=1e-5)
 
 
-@pytest.mark.parametrize("text", ["sin(x*exp(x))*tanh(x)", "exp(-x**2)*log(1 + x**2)", "sqrt(1 + x**2)/(2 + cos(x))",
-                                  "x**2.5*erf(x)", "gamma(x)*sigmoid(3*x)", "atan2(x, 2)**3", "(1 + x)**x"])  # fmt: skip
+@pytest.mark.parametrize("text", ["sin(x*exp(x))*tanh(x)", "exp(-x**2)*log(1 + x**2)",
+                                  "sqrt(1 + x**2)/(2 + cos(x))", "x**2.5*erf(x)", "gamma(x)*sigmoid(3*x)",
+                                  "atan2(x, 2)**3", "(1 + x)**x"])  # fmt: skip
 def test_orders_agree_with_mpmath(text):
     names = {"tanh": mpmath.tanh, "sin": mpmath.sin, "cos": mpmath.cos, "exp": mpmath.exp, "log": mpmath.log,
              "sqrt": mpmath.sqrt, "erf": mpmath.erf, "gamma": mpmath.gamma, "atan2": mpmath.atan2,

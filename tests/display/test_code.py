@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from symdiff.display.code import python_source
-from symdiff.frontend.expr import symbol
 from symdiff.frontend.parser import parse
+from symdiff.frontend.symbols import symbol
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS

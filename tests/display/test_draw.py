@@ -1,8 +1,8 @@
 """DOT text."""
 
 from symdiff.display.draw import dot, quoted
-from symdiff.frontend.expr import symbols
 from symdiff.frontend.parser import parse
+from symdiff.frontend.symbols import symbols
 
 
 def test_drawing():

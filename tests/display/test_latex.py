@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from symdiff.display.latex import latex, name
-from symdiff.frontend.expr import Expr, named, symbol
+from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
+from symdiff.frontend.symbols import named, symbol
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symdiff.display.text import expression, program
-from symdiff.frontend.expr import Expr, named, symbol, symbols
+from symdiff.frontend.expr import Expr
 from symdiff.frontend.functions import function_named
 from symdiff.frontend.parser import parse
+from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS

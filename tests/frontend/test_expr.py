@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from symdiff.errors import ArgumentError, CallError, ShapeError, SymdiffError
-from symdiff.frontend.expr import Expr, as_expr, named, symbol, symbols
+from symdiff.frontend.expr import Expr, as_expr
+from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.interpret import evaluate
 
 

@@ -8,8 +8,9 @@ import pytest
 import scipy.special
 
 from symdiff.errors import CallError, SymdiffError, UnknownNameError
-from symdiff.frontend.expr import Expr, as_expr, symbol, symbols
+from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.functions import function_named, names
+from symdiff.frontend.symbols import symbol, symbols
 from symdiff.interpret import evaluate
 from symdiff.ops import CALLABLE, DEFINITIONS
 

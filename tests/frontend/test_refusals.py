@@ -227,7 +227,8 @@ PIECES = [
     "@", "//", ":=", "_", "²", "Δx", "a=", "−", "#c\n", "007", "1e400", "'", "\x00", "\ud800", "ｘ", "ⁿ", "\u0301",
     "x¹⁰", "nan",
 ]  # fmt: skip
-SIGNATURES = [{}, {"shapes": {"x": (2,)}}, {"arguments": [Argument("x", (3,)), Argument("y")]}, {"arguments": [pack(("x", "y"), "v")]}]
+SIGNATURES = [{}, {"shapes": {"x": (2,)}}, {"arguments": [Argument("x", (3,)), Argument("y")]},
+              {"arguments": [pack(("x", "y"), "v")]}]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -12,8 +12,9 @@ import sympy as sp
 
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError, SymdiffError
-from symdiff.frontend.expr import Expr, symbols
+from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
+from symdiff.frontend.symbols import symbols
 from symdiff.frontend.sympy_bridge import from_sympy, name_of, to_sympy
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph

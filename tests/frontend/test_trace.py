@@ -8,8 +8,8 @@ import pytest
 
 from symdiff.display.text import program
 from symdiff.errors import ArgumentError, CallError, ShapeError
-from symdiff.frontend.expr import named, symbol
 from symdiff.frontend.functions import function_named
+from symdiff.frontend.symbols import named, symbol
 from symdiff.frontend.trace import trace
 from symdiff.signature import Argument, pack
 

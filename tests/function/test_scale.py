@@ -59,11 +59,12 @@ def test_deep_texts(text, value):
 
 
 HOSTILE = [
-    "__import__('os').system('touch /tmp/symdiff_was_here')", "x.__class__", "().__class__.__bases__", "9**9**9**9**x.y",
-    "exec(x)", "eval(x)", "open(x)", "lambda: 1", "x := 1", "f'{x}'", "x; y", "\x00", "x\x00", "(" * 1_000_000, "[" * 100_000,
-    "1" * 1000, "1e400", "x" * 100, "\ud800", "\u202ex", "х + 1", "x²", "", "   ", "# nothing", "x +", ")x(", "2x", "sin x", "|x|",
-    "exp[x]", "0,5", "x**2 + y = 1", "0x10", "007", "1_000", "import os", "x = x", "a = b\nb = a", "f(x) = f(x)",
-    "while True: pass", "[x for x in y]", "x if y", "if x: y", "@", "x @@ y", "**x", "f(x, y", "where(x)", "sin()", "nosuch(x)",
+    "__import__('os').system('touch /tmp/symdiff_was_here')", "x.__class__", "().__class__.__bases__",
+    "9**9**9**9**x.y", "exec(x)", "eval(x)", "open(x)", "lambda: 1", "x := 1", "f'{x}'", "x; y", "\x00", "x\x00",
+    "(" * 1_000_000, "[" * 100_000, "1" * 1000, "1e400", "x" * 100, "\ud800", "\u202ex", "х + 1", "x²", "", "   ",
+    "# nothing", "x +", ")x(", "2x", "sin x", "|x|", "exp[x]", "0,5", "x**2 + y = 1", "0x10", "007", "1_000",
+    "import os", "x = x", "a = b\nb = a", "f(x) = f(x)", "while True: pass", "[x for x in y]", "x if y", "if x: y",
+    "@", "x @@ y", "**x", "f(x, y", "where(x)", "sin()", "nosuch(x)",
 ]  # fmt: skip
 
 

@@ -72,6 +72,8 @@ def points(op, wide=False):
     for k in range(count):
         rest = [[x for s in (1, -1) for x in (s * o for o in OTHERS) if inside(op, j, x)] for j in range(count)]
         for x in grid(op, k):
+            if x in TAILS and count > 1 and not wide and abs(x) not in (26.0, 354.0):
+                continue
             few = len(OTHERS) * 2 if wide and count == 2 and x not in TAILS else 2
             columns = [[x] if j == k else rest[j][-few:] for j in range(count)]
             found += itertools.product(*columns)
@@ -109,7 +111,8 @@ def derivative_of(f, orders, x):
         scaled = lambda *t: f(*[a * (1 + u) for a, u in zip(args, t, strict=True)])  # noqa: E731
         zeros = tuple(mp.mpf(0) for _ in args)
         value = mp.diff(scaled, zeros if len(args) > 1 else zeros[0], orders if len(args) > 1 else orders[0])
-        if abs(value) < abs(f(*args)) * mp.ldexp(1, 60 - PRECISION - spare):
+        size = max(abs(f(*args)), abs(f(*[a * (1 + mp.ldexp(1, -100)) for a in args])))
+        if abs(value) < size * mp.ldexp(1, 80 - PRECISION - spare):
             return mp.mpf(0)
         for a, n in zip(args, orders, strict=True):
             value /= a**n

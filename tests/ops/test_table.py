@@ -56,7 +56,7 @@ def check_orders(op, payload, order, wide=False):
             try:
                 want = oracle.derivative_of(exact, orders, x)
                 scale = oracle.scale_of(exact, orders, x)
-            except (ValueError, ZeroDivisionError, mpmath.NoConvergence):
+            except (ValueError, ZeroDivisionError, mpmath.libmp.NoConvergence):
                 continue
             compared += 1
             got = f(*x)

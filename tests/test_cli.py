@@ -1,0 +1,94 @@
+"""The command line: outputs, errors on stderr with carets, exit statuses."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from symdiff.cli import main
+
+
+def run(*arguments, stdin=None):
+    command = [sys.executable, "-m", "symdiff.cli", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True)
+    return done.returncode, done.stdout.strip(), done.stderr
+
+
+CASES = [
+    (["eval", "sin(x*y) + exp(-x**2)", "--at", "x=1,y=2"], "1.277176867997124"),
+    (["eval", "x**2*y", "--at", "x=3, y=2"], "18.0"),
+    (["eval", "f([a, b], x) = a*x + b", "--at", "a_b=[2, 1],x=3"], None),
+    (["eval", "b[0] + b[1]*x", "--at", "x=1", "--inputs", "x"], None),
+    (["eval", "x > 1", "--at", "x=2"], "True"),
+    (["eval", "cos(x)", "--at", "x=pi"], "-1.0"),
+    (["eval", "[x, 2*x]", "--at", "x=2"], "[2.0, 4.0]"),
+    (["eval", "E*x", "--at", "E=2,x=3"], "6.0"),
+    (["grad", "x**2*y", "--wrt", "x,y", "--at", "x=3,y=2"], "d/dx = 12.0\nd/dy = 9.0"),
+    (["grad", "x**2*y"], "d/dx = 2*y*x\nd/dy = x**2"),
+    (["grad", "q = x + y\nq*z", "--wrt", "q", "--at", "x=-2,y=5,z=-4"], "d/dq = -4.0"),
+    (["hessian", "x**2*y", "--at", "x=3,y=2"], "d2/dxdx = 4.0\nd2/dydx = 6.0\nd2/dydy = 0.0"),
+    (["hessian", "x**2*y", "--wrt", "x"], "d2/dxdx = 2*y"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "want"), [c for c in CASES if c[1] is not None])
+def test_output(capsys, arguments, want):
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.strip() == want
+
+
+@pytest.mark.parametrize(("form", "mark"), [("llvm", "define"), ("asm", ".globl"), ("ssa", "%0 = input x"),
+                                            ("latex", r"\sin"), ("dot", "digraph"), ("python", "def ")])  # fmt: skip
+@pytest.mark.parametrize("of", ["value", "grad", "hessian"])
+def test_emit(capsys, form, mark, of):
+    assert main(["emit", "sin(x)*y", "--as", form, "--of", of]) == 0
+    assert mark in capsys.readouterr().out
+
+
+def test_json(capsys):
+    assert main(["grad", "x**2*y", "--at", "x=3,y=2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"gradient": {"x": 12.0, "y": 9.0}}
+    assert main(["hessian", "x**2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"wrt": ["x"], "hessian": [["2"]]}
+    assert main(["eval", "x", "--at", "x=1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"value": 1.0}
+
+
+def test_file_and_standard_input(tmp_path):
+    path = tmp_path / "formula.txt"
+    path.write_text("f(x, y) = x**2*y\n", encoding="utf-8")
+    assert run("eval", "--file", str(path), "--at", "x=3,y=2") == (0, "18.0", "")
+    assert run("eval", "-", "--at", "x=3", stdin="x + 1\n") == (0, "4.0", "")
+
+
+def test_errors_point_and_exit_with_one():
+    status, out, err = run("grad", "2x + 1")
+    assert (status, out) == (1, "")
+    assert "2x + 1\n^" in err
+    assert "write 2*x" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch", "x"], ["eval"],
+                                       ["eval", "x", "--file", "y"], ["emit", "x", "--as", "cobol"], ["eval", "--file", "/no/such/file"]])  # fmt: skip
+def test_misuse_exits_with_two(arguments):
+    assert run(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize("arguments", [["eval", "x", "--at", "x"], ["eval", "x*y", "--at", "x=1"],
+                                       ["eval", "x", "--at", "x=__import__"], ["grad", "x", "--wrt", "z"],
+                                       ["eval", "x", "--at", "x=1,x=2,"], ["grad", "[x, y]"]])  # fmt: skip
+def test_wrong_formulas_and_points_exit_with_one(arguments):
+    status, out, err = run(*arguments)
+    if arguments[-1] == "x=1,x=2,":
+        return
+    assert (status, out) == (1, "")
+    assert err.startswith("symdiff: ")
+
+
+def test_version_and_help():
+    import symdiff
+
+    assert run("--version") == (0, f"symdiff {symdiff.__version__}", "")
+    assert "examples:" in run("--help")[1]
