@@ -71,7 +71,9 @@ def test_errors_point_and_exit_with_one():
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch", "x"], ["eval"],
-                                       ["eval", "x", "--file", "y"], ["emit", "x", "--as", "cobol"], ["eval", "--file", "/no/such/file"]])  # fmt: skip
+                                       ["eval", "x", "--file", "y"],
+                                       ["emit", "x", "--as", "cobol"],
+                                       ["eval", "--file", "/no/such/file"]])  # fmt: skip
 def test_misuse_exits_with_two(arguments):
     assert run(*arguments)[0] == 2
 

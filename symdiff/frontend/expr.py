@@ -12,7 +12,7 @@ from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.given import as_float, as_subscript
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op
-from symdiff.types import BOOL, Dim, Shape, product, show
+from symdiff.types import BOOL, Dim, Shape, product
 
 SHOWN_LENGTH = 80
 
@@ -81,10 +81,16 @@ class Expr:
         return self._rpower(other)
 
     def __matmul__(self, other: Any) -> Any:
-        return matmul(self, other) if is_operand(other) else NotImplemented
+        return self._matmul(self, other) if is_operand(other) else NotImplemented
 
     def __rmatmul__(self, other: Any) -> Any:
-        return matmul(other, self) if is_operand(other) else NotImplemented
+        return self._matmul(other, self) if is_operand(other) else NotImplemented
+
+    @staticmethod
+    def _matmul(a: Any, b: Any) -> Expr:
+        from symdiff.frontend.numpy_protocol import matmul
+
+        return matmul(a, b)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
@@ -246,22 +252,6 @@ def combine(op: Op, *operands: Any) -> Expr:
             if op.infix and op.infix.symbol in ("and", "or"):
                 error.hint = "write parentheses around comparisons: (x > 0) & (y > 0)"
             raise
-
-
-def matmul(a: Any, b: Any) -> Expr:
-    """The matrix product of two operands with one or two axes each."""
-    graph, (left, right) = together((a, b))
-    axes = len(graph.types[left].shape), len(graph.types[right].shape)
-    with graph.lock:
-        if axes in ((1, 1), (2, 1)):
-            if graph.types[left].shape[-1] != graph.types[right].shape[0]:
-                raise ShapeError(f"@: shapes {show(graph.types[left].shape)} and {show(graph.types[right].shape)}")
-            product_ = graph.apply("mul", (left, right))
-            return Expr(graph, graph.add("sum", (product_,), (axes[0] - 1,)))
-    raise ShapeError(
-        f"@ takes a matrix or a vector and a vector, not {show(graph.types[left].shape)} and "
-        f"{show(graph.types[right].shape)}"
-    )
 
 
 def together(operands: Sequence[Any]) -> tuple[Graph, list[int]]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import CallError, nearest
+from symdiff.errors import CallError, ShapeError, nearest
 from symdiff.frontend.calls import is_function
-from symdiff.frontend.expr import Expr, as_expr, matmul, together
+from symdiff.frontend.expr import Expr, as_expr, together
 from symdiff.frontend.functions import apply, names
+from symdiff.types import show
 
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 """Ufuncs that the language calls otherwise."""
@@ -143,3 +144,19 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.size: lambda a: as_expr(a).size,
 }
 """NumPy's functions (those that are not ufuncs) that take an Expr."""
+
+
+def matmul(a: Any, b: Any) -> Expr:
+    """The matrix product of two operands with one or two axes each."""
+    graph, (left, right) = together((a, b))
+    axes = len(graph.types[left].shape), len(graph.types[right].shape)
+    with graph.lock:
+        if axes in ((1, 1), (2, 1)):
+            if graph.types[left].shape[-1] != graph.types[right].shape[0]:
+                raise ShapeError(f"@: shapes {show(graph.types[left].shape)} and {show(graph.types[right].shape)}")
+            product_ = graph.apply("mul", (left, right))
+            return Expr(graph, graph.add("sum", (product_,), (axes[0] - 1,)))
+    raise ShapeError(
+        f"@ takes a matrix or a vector and a vector, not {show(graph.types[left].shape)} and "
+        f"{show(graph.types[right].shape)}"
+    )
