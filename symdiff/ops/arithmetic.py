@@ -60,7 +60,7 @@ register(
     ),
     Op(
         "div", "ff", routine=Instruction("fdiv", "divide"), partials=("1/b", "-((1/b)*y)"),
-        aliases=("divide", "true_divide"), doc="quotient", exact="a/b", domain=(REAL, POSITIVE),
+        aliases=("divide", "true_divide"), doc="quotient", exact="a/b", domain=(REAL, REAL), singular=(0.0,),
         parameters=("x1", "x2"), infix=Infix("/", 60), latex=r"\frac{{{}}}{{{}}}",
         edges="1/0 is inf; the derivative by the divisor at 0 is infinite with the sign of the branch of +0",
     ),

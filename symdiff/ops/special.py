@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from symdiff.errors import ArgumentError
-from symdiff.ops.base import INFINITY, Expand, Library, Op, Special, register
+from symdiff.ops.base import Expand, Library, Op, Special, register
 
 SHIFT = 12
 LARGEST_ORDER = 60
@@ -103,16 +103,16 @@ register(
        doc="1 - erf(x), accurate for large x", exact="erfc(a)", parameters=("x",),
        latex=r"\operatorname{{erfc}}\left({}\right)"),
     Op("gamma", routine=Library("tgamma"), partials=("y*digamma(a)",), aliases=("Gamma",), doc="gamma function",
-       exact="gamma(a)", domain=((0.0, INFINITY),), parameters=("x",), latex=r"\Gamma\left({}\right)",
+       exact="gamma(a)", singular=(0.0, -1.0, -2.0, -10.0), parameters=("x",), latex=r"\Gamma\left({}\right)",
        edges="poles at 0, -1, -2, …: the value is infinite or NaN and the derivatives NaN"),
     Op("lgamma", routine=Library("lgamma"), partials=("digamma(a)",), aliases=("gammaln", "loggamma"),
-       doc="logarithm of |gamma(x)|", exact="ln(abs(gamma(a)))", domain=((0.0, INFINITY),), parameters=("x",),
+       doc="logarithm of |gamma(x)|", exact="ln(abs(gamma(a)))", singular=(0.0, -1.0, -2.0, -10.0), parameters=("x",),
        latex=r"\log\left|\Gamma\left({}\right)\right|", edges="inf at 0, -1, -2, …"),
     Op("digamma", routine=Special("psi"), partials=("polygamma(1, a)",), aliases=("psi",),
-       doc="derivative of lgamma", exact="psi(0, a)", domain=((0.0, INFINITY),), parameters=("x",),
+       doc="derivative of lgamma", exact="psi(0, a)", singular=(0.0, -1.0, -2.0, -10.0), parameters=("x",),
        latex=r"\psi\left({}\right)", edges="poles at 0, -1, -2, …: -inf at 0, otherwise NaN"),
     Op("polygamma", payload="n", routine=Expand(polygamma_text), partials=("polygamma(n + 1, a)",),
-       doc="n-th derivative of digamma, for a constant integer n", exact="psi(n, a)", domain=((0.0, INFINITY),),
+       doc="n-th derivative of digamma, for a constant integer n", exact="psi(n, a)", singular=(0.0, -1.0, -2.0, -10.0),
        parameters=("n", "x"), samples=(1, 2, 3, 4), latex=r"\psi^{{(n)}}\left({}\right)",
        edges="poles at 0, -1, -2, …: infinite"),
     Op("sinc", routine=Expand(f"where(a == 0, 1, {SIN_PI}/(pi*a))"), partials=("sinc_derivative(1, a)",),

@@ -59,7 +59,9 @@ def grid(op, k=0):
                 near = 1e-20 if op.name in GAMMAS else 1e-150
                 points += [step if edge else math.copysign(near, side), edge + math.copysign(1e-3, side)]
     if op.name == "gamma":
-        points = [p for p in points if p < 170]
+        points = [p for p in points if -150 < p < 170]
+    if op.name in GAMMAS:
+        points = [p for p in points if p > 0 or not p.is_integer()] + [-0.5, -1.5, -10.1, -99.5]
     return sorted({p for p in points if inside(op, k, p) and p not in op.singular})
 
 
