@@ -13,6 +13,7 @@ from symdiff.ops.base import Instruction
 from symdiff.types import fixed
 
 MUL, DIV, ADD, SUB, NEG = OPS["mul"], OPS["div"], OPS["add"], OPS["sub"], OPS["neg"]
+SMALL = 1e-100
 CONSTANT, SCATTER = OPS["constant"], OPS["scatter"]
 
 
@@ -64,7 +65,21 @@ def multiply(graph: Graph, a: int, b: int) -> int:
         return negate(graph, multiply(graph, graph.args[a][0], b))
     if graph.ops[b] is NEG:
         return negate(graph, multiply(graph, a, graph.args[b][0]))
-    return graph.add(MUL, (a, b) if y is None else (b, a))
+    if x is not None:
+        return _scaled(graph, x, a, b)
+    if y is not None:
+        return _scaled(graph, y, b, a)
+    return graph.add(MUL, (a, b))
+
+
+def _scaled(graph: Graph, factor: float, constant: int, node: int) -> int:
+    """factor*node; a factor that the node begins with is taken together with it where that is safe."""
+    op, args = graph.ops[node], graph.args[node]
+    if op is MUL or op is DIV:
+        own = number(graph, args[0])
+        if own is not None and SMALL <= abs(factor * own) <= 1 / SMALL:
+            return (multiply if op is MUL else divide)(graph, graph.constant(factor * own), args[1])
+    return graph.add(MUL, (constant, node))
 
 
 def divide(graph: Graph, a: int, b: int) -> int:

@@ -70,7 +70,7 @@ def function(
                 builder.graph = shared.graph
         pairs, structure = builder.read(source, name)
         if outputs is not None:
-            pairs, structure = builder.choose(outputs)
+            pairs, structure = builder.choose(outputs, dict(pairs))
         final, ordered = builder.signature()
         builder.check_shapes(final)
     known = dict.fromkeys(n for a in final for n in (a.members if a.members is not None else (a.name,)))
@@ -241,14 +241,15 @@ class Builder:
                 return argument.shape
         return self.shapes.get(name, ())
 
-    def choose(self, outputs: Any) -> tuple[Pairs, Structure]:
-        """The named lines that `outputs` asks for."""
+    def choose(self, outputs: Any, results: Mapping[str, int]) -> tuple[Pairs, Structure]:
+        """The named lines, or `results` by their names, that `outputs` asks for."""
+        lines = {**results, **self.names}
         wanted = [outputs] if isinstance(outputs, str) else list(outputs)
         pairs = []
         for n in wanted:
-            if n not in self.names:
-                raise UnknownNameError(f"there is no line {n} to return", hint=nearest(str(n), self.names))
-            pairs.append((n, self.names[n]))
+            if n not in lines:
+                raise UnknownNameError(f"there is no line {n} to return", hint=nearest(str(n), lines))
+            pairs.append((n, lines[n]))
         if isinstance(outputs, str):
             return pairs, 0
         if isinstance(outputs, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -11,6 +12,14 @@ import networkx as nx
 from symdiff.errors import SymdiffError
 from symdiff.ops import Op
 from symdiff.types import TensorType
+
+
+LOCK = threading.RLock()
+"""Held while any graph grows. One lock for all graphs: importing from one into another cannot deadlock, and a process
+that forks while another thread adds nodes takes it first, so the child gets whole graphs and a free lock."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
 def _read_only(*_: Any, **__: Any) -> NoReturn:
@@ -28,7 +37,7 @@ class NetworkxView(nx.DiGraph):  # type: ignore[misc]
         self.args: list[tuple[int, ...]] = []
         self.payloads: list[Any] = []
         self.types: list[TensorType] = []
-        self.lock = threading.RLock()
+        self.lock = LOCK
         self._shown = 0
         super().__init__()
 

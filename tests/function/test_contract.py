@@ -471,3 +471,9 @@ def test_out_may_overlap_an_input():
     want = g(y[:-1].copy())
     g(y[:-1], out=y[1:])
     np.testing.assert_array_equal(y[1:], want)
+
+
+def test_a_header_is_an_output_like_the_lines():
+    f = sd.function("q = x + 1\nf(x) = q**2", outputs=("q", "f"))
+    assert f(2.0) == (3.0, 9.0)
+    assert f.outputs == ("q", "f")
