@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from symdiff.errors import ParseError, Place
 from symdiff.frontend import mistakes
 from symdiff.frontend.brackets import TOP, Bracket
@@ -17,6 +19,7 @@ BINARY, UNARY, PLUS, COMPARE, IF, ELSE = range(6)
 Pending = tuple[int, int, Op | None, int]
 """An operator that waits for its operands: binding strength, how it is applied, the operation, its token."""
 
+POWER = OPS["pow"]
 CHOICE = 5
 """The strength of `a if c else b`, the loosest of all."""
 
@@ -72,6 +75,7 @@ class Stacks:
         self.brackets: list[Bracket] = []
         self.open = Bracket(TOP, 0, 0, 0)
         self.at = 0
+        self.powers: dict[int, float] = {}  # powers of numbers and what they are
 
     def reduce(self, power: int) -> None:
         """Apply the pending operators of the open bracket that bind at least as tightly as `power`."""
@@ -93,6 +97,8 @@ class Stacks:
                     if self.tokens.texts[at] == "^":
                         mistakes.check_power(graph, a, b)
                     node = graph.apply(op, (a, b))
+                    if op is POWER:
+                        self._check_tower(a, b, node)
                 ends[-1] = end
             elif how == COMPARE:
                 assert op is not None
@@ -111,6 +117,20 @@ class Stacks:
             nodes[-1] = node
             if len(made) > size:
                 self.note(size, starts[-1], ends[-1])
+
+    def _check_tower(self, a: int, b: int, node: int) -> None:
+        """Refuse a power of numbers that overflows, as a literal that overflows is refused."""
+        values, graph = self.powers, self.graph
+        exponent = values[b] if b in values else graph.constant_value(b)
+        base = (values[a] if a in values else graph.constant_value(a)) if exponent is not None else None
+        if base is None or exponent is None:
+            return
+        try:
+            values[node] = math.pow(base, exponent)
+        except OverflowError:
+            raise ParseError("a power of numbers that overflows float64", hint="write inf") from None
+        except ValueError:  # NaN, or a pole: IEEE arithmetic says which
+            return
 
     def note(self, size: int, start: int, end: int) -> None:
         """Keep the place of the nodes made since the graph had `size` of them."""

@@ -201,7 +201,7 @@ HOSTILE = {
     "comment": ("x #" + "(" * 1_000_000, None),
     "subscripts": ("x" + "[0]" * COUNT, "scalar"),
     "doubling": ("\n".join(["a0 = x + y"] + [f"a{k} = a{k - 1}*a{k - 1}" for k in range(1, 5_000)]), None),
-    "tower": ("9**9**9**9", None),
+    "tower": ("9**9**9**9", "overflows"),
 }  # fmt: skip
 
 
