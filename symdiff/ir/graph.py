@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -116,6 +117,8 @@ class Graph(NetworkxView):
             type_ = tensor(BOOL)
         elif isinstance(value, float | int | np.floating | np.integer):
             value = float(value) if self.dtype == FLOAT64 else float(np.float32(value))
+            if value != value:
+                value = math.nan  # one NaN: neither its sign nor its payload means anything
             key = struct.pack("<d", value)
             type_ = self._number
         else:

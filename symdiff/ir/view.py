@@ -13,7 +13,6 @@ from symdiff.errors import SymdiffError
 from symdiff.ops import Op
 from symdiff.types import TensorType
 
-
 LOCK = threading.RLock()
 """Held while any graph grows. One lock for all graphs: importing from one into another cannot deadlock, and a process
 that forks while another thread adds nodes takes it first, so the child gets whole graphs and a free lock."""

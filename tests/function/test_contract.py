@@ -477,3 +477,9 @@ def test_a_header_is_an_output_like_the_lines():
     f = sd.function("q = x + 1\nf(x) = q**2", outputs=("q", "f"))
     assert f(2.0) == (3.0, 9.0)
     assert f.outputs == ("q", "f")
+
+
+def test_a_nan_has_no_sign():
+    assert sd.function("copysign(x, nan)", ["x"])(2.0) == sd.function(sd.expr("x") * 0 + 2, ["x"])(1.0)
+    graph = sd.Graph()
+    assert graph.constant(-math.nan) == graph.constant(math.nan)
