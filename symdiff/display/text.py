@@ -212,6 +212,8 @@ class Writer:
             return infix.power, [infix.symbol + " " * word, (args[0], infix.power + (not word), not word)]
         if infix is not None and len(args) == 2:
             compares = op.result == "c" and op.kinds == "ff"
+            if op.name == "pow" and all(graph.constant_value(a) is not None for a in args):
+                return ATOM, ["pow(", (args[0], 0, False), ", ", (args[1], 0, False), ")"]
             left = infix.power + (infix.right or compares)
             right = infix.power + (not infix.right)
             if op.name == "add" and is_negative(graph, args[1]):
@@ -252,12 +254,19 @@ def _input(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 def _square(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
-    return POWER, [(writer.graph.args[node][0], POWER + 1, False), "**2"]
+    return _power(writer, writer.graph.args[node][0], "2")
 
 
 def _integer_power(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     n = writer.graph.payloads[node]
-    return POWER, [(writer.graph.args[node][0], POWER + 1, False), f"**{n}" if n >= 0 else f"**({n})"]
+    return _power(writer, writer.graph.args[node][0], str(n) if n >= 0 else f"({n})")
+
+
+def _power(writer: Writer, base: int, exponent: str) -> tuple[int, Sequence[Part]]:
+    """A power; one of numbers as a call, because `**` between numbers that overflow is refused."""
+    if writer.graph.constant_value(base) is not None:
+        return ATOM, ["pow(", (base, 0, False), f", {exponent})"]
+    return POWER, [(base, POWER + 1, False), f"**{exponent}"]
 
 
 def _reciprocal(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
