@@ -17,6 +17,7 @@ from symdiff.errors import (
     LimitError,
     ParseError,
     ShapeError,
+    StorageError,
     SymdiffError,
     UnknownNameError,
     VerifyError,
@@ -27,6 +28,7 @@ from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
+from symdiff.function.storage import load
 from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph, Limits
 
@@ -45,6 +47,7 @@ __all__ = [
     "Limits",
     "ParseError",
     "ShapeError",
+    "StorageError",
     "SymdiffError",
     "UnknownNameError",
     "VerifyError",
@@ -55,6 +58,7 @@ __all__ = [
     "grad",
     "hessian",
     "jacobian",
+    "load",
     "named",
     "symbol",
     "symbols",

@@ -1,4 +1,4 @@
-"""The command line: `symdiff eval`, `grad`, `hessian`, `emit`."""
+"""The command line: `symdiff eval`, `grad`, `hessian`, `emit`, `cache`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ EPILOG = """examples:
   symdiff hessian "f(x, y) = x**2*y"
   symdiff emit "x**2" --of grad --as llvm
   echo "a*exp(-b*t)" | symdiff grad - --json
+  symdiff cache info
 
 exit status: 0 done, 1 the formula or the point is wrong, 2 the command is wrong
 """
@@ -51,7 +52,28 @@ def parser() -> argparse.ArgumentParser:
     emit = commands.add_parser("emit", parents=[shared, wrt], help="code for the value or a derivative")
     emit.add_argument("--as", dest="form", choices=sorted(FORMS), default="ssa", help="default: ssa")
     emit.add_argument("--of", choices=("value", "grad", "hessian"), default="value", help="default: value")
+    stored = commands.add_parser("cache", help="the compiled code kept on disk, where SYMDIFF_CACHE=1 asks for it")
+    stored.add_argument("action", choices=sorted(CACHE), help="info: where it is and how large; clear: remove it")
+    stored.add_argument("--json", action="store_true", help="print JSON")
     return top
+
+
+def _cache_info() -> tuple[dict[str, Any], str]:
+    from symdiff.codegen.cache import cache_info
+
+    info = cache_info()
+    data = {"directory": info.directory, "entries": info.entries, "bytes": info.size, "limit": info.limit}
+    return data, "\n".join(f"{key}: {value}" for key, value in data.items())
+
+
+def _cache_clear() -> tuple[dict[str, Any], str]:
+    from symdiff.codegen.cache import cache_clear
+
+    removed = cache_clear()
+    return {"removed": removed}, f"removed {removed} {'entry' if removed == 1 else 'entries'}"
+
+
+CACHE: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {"clear": _cache_clear, "info": _cache_info}
 
 
 def _latex(f: sd.Function) -> str:
@@ -86,6 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     top = parser()
     options = top.parse_args(arguments)
+    if options.command == "cache":
+        try:
+            print(_shown(options, *CACHE[options.action]()))
+        except SymdiffError as error:
+            print(f"symdiff: {error}", file=sys.stderr)
+            return FAILED
+        return 0
     if (options.formula is None) == (options.file is None):
         top.error("give one formula: EXPR, - or --file PATH")
     try:

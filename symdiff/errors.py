@@ -148,3 +148,7 @@ class VerifyError(SymdiffError, RuntimeError):
 
 class CompileError(SymdiffError, RuntimeError):
     """LLVM refused a module or the machine cannot run native code."""
+
+
+class StorageError(SymdiffError, ValueError):
+    """A saved function that is damaged, incomplete, or of a newer symdiff."""

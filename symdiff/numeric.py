@@ -75,8 +75,18 @@ def _pointer(capsule: object) -> int:
 @functools.cache
 def ufunc_slot(slot: int) -> int | None:
     """An entry of NumPy's table of ufunc C functions, or None where this NumPy does not show the table."""
+    return _table_entry("_UFUNC_API", slot)
+
+
+@functools.cache
+def array_slot(slot: int) -> int | None:
+    """An entry of NumPy's table of array C functions and types, or None where this NumPy does not show the table."""
+    return _table_entry("_ARRAY_API", slot)
+
+
+def _table_entry(table: str, slot: int) -> int | None:
     for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
-        capsule = getattr(sys.modules.get(module), "_UFUNC_API", None)
+        capsule = getattr(sys.modules.get(module), table, None)
         if capsule is not None:
             return int((ctypes.c_size_t * (slot + 1)).from_address(_pointer(capsule))[slot])
     return None

@@ -1,7 +1,7 @@
 """The scalar body: nodes become lines of LLVM IR.
 
-A body is emitted for `lanes` points at once. With one lane a number is `double`; with more it is `<lanes x double>`,
-which elementary operations already allow for; calls of library functions on vectors belong to vector_math.
+A body is emitted for `lanes` points at once. With one lane a number is `double`; with more it is `<lanes x double>`
+and a condition `<lanes x i1>`, in memory a byte for each lane.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from symdiff.codegen.vector_math import VectorLibrary, find, lane_by_lane
 from symdiff.errors import CompileError
 from symdiff.ops import Op
 from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
@@ -27,13 +28,24 @@ EXTRA_PARAMETERS = ", i32"
 
 
 class Routines:
-    """The functions from outside that a module calls, and the names that they have in it."""
+    """The functions from outside that a module calls, and the names that they have in it.
 
-    def __init__(self, number: str) -> None:
-        self.number = number
+    Attributes
+    ----------
+    lanes : how many numbers a value has.
+    vector : whether functions of vectors may stand for the scalar ones; otherwise those are called for each lane.
+    definitions : the functions that call scalar functions lane by lane.
+    """
+
+    def __init__(self, element: str, lanes: int = 1, vector: bool = False) -> None:
+        self.lanes = lanes
+        self.vector = vector
+        self.number = element if lanes == 1 else f"<{lanes} x {element}>"
         self.declarations: list[str] = []
-        self.imports: list[tuple[str, Routine]] = []
+        self.definitions: list[str] = []
+        self.imports: list[tuple[str, Routine | VectorLibrary]] = []
         self._symbols: dict[Routine, str] = {}
+        self._vectors: dict[Routine, str] = {}
         self._intrinsics: dict[tuple[str, int], str] = {}
 
     def symbol(self, routine: Library | Special, arity: int) -> str:
@@ -46,10 +58,25 @@ class Routines:
             self.imports.append((found, routine))
         return found
 
+    def vector_symbol(self, routine: Library | Special, arity: int) -> str:
+        """The name of a function of vectors of doubles."""
+        name = self._vectors.get(routine)
+        if name is not None:
+            return name
+        name = self._vectors[routine] = f"v_{len(self._vectors)}"
+        found = find(routine, arity, self.lanes) if self.vector and isinstance(routine, Library) else None
+        if found is not None:
+            self.declarations.append(f"declare {self.number} @{name}({', '.join([self.number] * arity)}) #0")
+            self.imports.append((name, found))
+        else:
+            extra = EXTRA_ARGUMENTS if isinstance(routine, Special) else ""
+            self.definitions += lane_by_lane(name, self.symbol(routine, arity), arity, self.lanes, extra)
+        return name
+
     @property
-    def intrinsics(self) -> list[str]:
-        """The full names of the intrinsics in use."""
-        return list(self._intrinsics.values())
+    def intrinsics(self) -> list[tuple[str, str]]:
+        """The intrinsics in use: the C function's name that each has, and its full name."""
+        return [(name.removeprefix("llvm."), full) for (name, _), full in self._intrinsics.items()]
 
     def intrinsic(self, name: str, arity: int) -> str:
         """The full name of an intrinsic for this module's numbers."""
@@ -75,14 +102,16 @@ class Body:
     values : node → the text of its value in this function.
     """
 
-    def __init__(self, graph: Graph, routines: Routines, address: Address, lanes: int = 1) -> None:
+    def __init__(self, graph: Graph, routines: Routines, address: Address) -> None:
         self.graph = graph
         self.routines = routines
         self.address = address
-        self.lanes = lanes
+        self.lanes = lanes = routines.lanes
         self.element = "float" if graph.dtype == FLOAT32 else "double"
         self.number = self.element if lanes == 1 else f"<{lanes} x {self.element}>"
         self.condition = "i1" if lanes == 1 else f"<{lanes} x i1>"
+        self.byte = "i8" if lanes == 1 else f"<{lanes} x i8>"
+        self.alignment = 4 if self.element == "float" else 8
         self.lines: list[str] = []
         self.values: dict[int, str] = {}
         self._templates: dict[Op, Callable[[str, list[str]], str]] = {}
@@ -128,20 +157,22 @@ class Body:
     def load(self, name: str, pointer: str, is_condition: bool) -> str:
         """Read an element; a condition is a byte that is 0 or not."""
         if is_condition:
-            self.lines.append(f"{name}b = load i8, ptr {pointer}, align 1\n{name} = icmp ne i8 {name}b, 0")
+            self.lines.append(f"{name}b = load {self.byte}, ptr {pointer}, align 1")
+            self.lines.append(f"{name} = icmp ne {self.byte} {name}b, {'0' if self.lanes == 1 else 'zeroinitializer'}")
         else:
-            self.lines.append(f"{name} = load {self.number}, ptr {pointer}")
+            self.lines.append(f"{name} = load {self.number}, ptr {pointer}, align {self.alignment}")
         return name
 
     def store(self, node: int, pointer: str, name: str) -> None:
         """Write an element; `name` is a fresh name for what is needed on the way."""
         value = self.value(node)
         if not self.graph.types[node].is_condition:
-            self.lines.append(f"store {self.number} {value}, ptr {pointer}")
+            self.lines.append(f"store {self.number} {value}, ptr {pointer}, align {self.alignment}")
         elif value in ("true", "false"):
             self.lines.append(f"store i8 {int(value == 'true')}, ptr {pointer}, align 1")
         else:
-            self.lines.append(f"{name} = zext i1 {value} to i8\nstore i8 {name}, ptr {pointer}, align 1")
+            self.lines.append(f"{name} = zext {self.condition} {value} to {self.byte}")
+            self.lines.append(f"store {self.byte} {name}, ptr {pointer}, align 1")
 
     def _splat(self, payload: float | bool) -> str:
         return f"splat ({'i1' if isinstance(payload, bool) else self.element} {constant(payload)})"
@@ -172,7 +203,9 @@ class Body:
 
     def _call(self, routine: Library | Special, arity: int) -> Callable[[str, list[str]], str]:
         if self.lanes != 1:
-            raise CompileError("library functions on vectors are not written here")
+            vector = self.routines.vector_symbol(routine, arity)
+            start, then = f"= call {self.number} @{vector}({self.number} ", f", {self.number} "
+            return lambda name, v: f"{name} {start}{then.join(v)})"
         function = self.routines.symbol(routine, arity)
         extra = EXTRA_ARGUMENTS if isinstance(routine, Special) else ""
         if self.element == "double":

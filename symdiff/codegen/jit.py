@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
+from symdiff import locks
+from symdiff.codegen import cache
 from symdiff.codegen.status import machine
 from symdiff.errors import CompileError
 
@@ -58,6 +60,11 @@ def _host() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), features
 
 
+def host_features() -> list[str]:
+    """What LLVM says that this processor has, such as `+avx2`."""
+    return _host()[1].split(",")
+
+
 @functools.cache
 def has_fma() -> bool:
     """Whether this processor computes a*b + c in one instruction."""
@@ -73,18 +80,29 @@ def target_machine(opt: int) -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=opt, jit=True)
 
 
-def load(ir: str, imports: Mapping[str, int], exports: Iterable[str], opt: int, verify: bool = True) -> Code:
+def load(
+    ir: str, imports: Mapping[str, int], exports: Iterable[str], opt: int, verify: bool = True,
+    cached: bool | None = None,
+) -> Code:  # fmt: skip
     """Compile a module and load it; `imports` are the addresses of the symbols that it declares.
+
+    `cached` tells whether to look for its object code on disk, and to keep it there; None: as the environment says.
 
     Raises
     ------
     CompileError
         Where LLVM refuses it.
     """
+    target = (llvm.get_process_triple(), *_host(), llvmlite.__version__, str(llvm.llvm_version_info))
+    from_disk = cache.is_on(cached) and "inttoptr" not in ir  # an address is of this process alone
     try:
-        if verify:
-            parse(ir)
-        builder = llvm.JITLibraryBuilder().add_ir(ir)
+        if from_disk:
+            code = cache.fetch(ir, opt, target, lambda: target_machine(opt).emit_object(parse(ir)))
+            builder = llvm.JITLibraryBuilder().add_object_img(code)
+        else:
+            if verify:
+                parse(ir)
+            builder = llvm.JITLibraryBuilder().add_ir(ir)
         for symbol, address in imports.items():
             builder.import_symbol(symbol, address)
         for symbol in exports:
@@ -97,6 +115,9 @@ def load(ir: str, imports: Mapping[str, int], exports: Iterable[str], opt: int, 
             name = f"k{next(_names)}"
         return Code(engine, builder.link(engine, name))
     except RuntimeError as error:
+        if from_disk and not isinstance(error, CompileError):  # whole, and yet not what LLVM can load
+            cache.forget(cache.key(ir, opt, target))
+            return load(ir, imports, exports, opt, verify, cached=False)
         raise CompileError(f"LLVM refused the code: {error}") from error
 
 
@@ -133,5 +154,4 @@ def _after_fork() -> None:
     _lock.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+locks.guard(locks.ENGINES, _before_fork, _after_fork)

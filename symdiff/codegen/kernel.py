@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import locks
 from symdiff.codegen import jit
-from symdiff.codegen.entry_points import BATCH, CALL, batch_code, describe, write_call
+from symdiff.codegen.batches import BATCH, batch_code, describe
+from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange
 from symdiff.codegen.loops import LOOP
-from symdiff.codegen.module import Module, Statistics, write_module
+from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
 from symdiff.codegen.pieces import PIECE
+from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
+from symdiff.codegen.vector_loops import BODY
+from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.types import FLOAT64
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -34,6 +40,14 @@ VERIFIED = 20_000
 """Up to so many operations LLVM checks the text before it compiles it."""
 
 
+LARGEST_CORE = 20_000
+"""Elements of all operands at one point, up to which batches are computed by vectors."""
+
+
+_MAKING = locks.lock(locks.COMPILING)
+"""Held while a kernel makes an entry point that it was not asked for before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to compile.
@@ -42,21 +56,32 @@ class Options:
     ----------
     opt : LLVM's code generation level, 0 to 3; None chooses by size. It changes no bit of a result.
     fp : "contract" or "strict" or "fast"; already applied when a program gets here, and kept for the record.
+    math : "vector" lets batches use vector functions, each result at most 4 units in the last place from the true
+        value; "scalar" gives batches the bits of points. With fp="strict" it is always "scalar".
+    threads : over how many threads big batches are spread; 0 is one for each processor.
     piece : about how many operations one function has.
     verify : whether LLVM checks the text first; None does so up to 20,000 operations.
+    cache : whether object code is kept on disk and taken from there; None: as SYMDIFF_CACHE in the environment says.
     name, doc : what NumPy calls the ufunc in its messages, and its documentation.
     """
 
     opt: int | None = None
     fp: str = "contract"
+    math: str = "vector"
+    threads: int = 1
     piece: int = PIECE
     verify: bool | None = None
+    cache: bool | None = None
     name: str = "kernel"
     doc: str = ""
 
     def __post_init__(self) -> None:
         if self.opt not in (None, 0, 1, 2, 3):
             raise ArgumentError(f"opt is {self.opt!r}", hint="give 0, 1, 2 or 3, or None to let symdiff choose")
+        if self.math not in ("vector", "scalar"):
+            raise ArgumentError(f"math is {self.math!r}", hint='give "vector" or "scalar"')
+        if self.threads < 0:
+            raise ArgumentError(f"threads is {self.threads!r}", hint="give a number, or 0 for all processors")
         if self.piece < 1:
             raise ArgumentError(f"piece is {self.piece!r}", hint="give a positive number of operations")
 
@@ -85,13 +110,17 @@ class Kernel:
         module, self.statistics = self._write()
         count = self.statistics.instructions
         self.opt = _level(self.statistics) if options.opt is None else options.opt
-        verify = count <= VERIFIED if options.verify is None else options.verify
-        self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, verify)
-        self._lock = threading.Lock()
+        self._verify = count <= VERIFIED if options.verify is None else options.verify
+        self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 
     def _write(self) -> tuple[Module, Statistics]:
         return write_module(self.program, self.layout, self.options.piece)
+
+    @property
+    def loop(self) -> int:
+        """The address of the loop that NumPy calls; the code behind it lives as long as the kernel."""
+        return self._code[LOOP]
 
     @functools.cached_property
     def ufunc(self) -> np.ufunc:
@@ -105,10 +134,38 @@ class Kernel:
         Invalid is raised only where a result is NaN and no operand was, overflow and division by zero only where a
         result is infinite and all operands are finite.
         """
-        description = describe(self.layout, self._code[LOOP])
-        owned = [self._code, description]
+        width = self.lanes
+        owned: list[object] = [self._code]
+        body = workspace = 0
+        if width > 1:
+            module, workspace = self._write_vectors()
+            cached = self.options.cache
+            code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, cached)
+            owned.append(code)
+            body = code[BODY]
+        description = describe(self.layout, self._code[LOOP], body, width, workspace)
+        owned.append(description)
         loop, data = batch_code()[BATCH], description.ctypes.data
         return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
+
+    @functools.cached_property
+    def batch(self) -> Callable[..., Any]:
+        """`batch_ufunc`, spread over threads where the options say so."""
+        if self.options.threads == 1:
+            return self.batch_ufunc
+        return Threaded(self.batch_ufunc, self.layout, self.statistics.instructions, self.options.threads)
+
+    @property
+    def lanes(self) -> int:
+        """How many points a batch computes at once; 1 where it does one after the other."""
+        size = sum(o.size for o in self.layout.operands)
+        if self.program.graph.dtype != FLOAT64 or size > LARGEST_CORE:
+            return 1
+        return lanes()
+
+    def _write_vectors(self) -> tuple[Module, int]:
+        vector = self.options.math == "vector" and self.options.fp != "strict"
+        return write_vector_module(self.program, self.layout, self.lanes, vector, self.options.piece)
 
     @property
     def address(self) -> int:
@@ -118,10 +175,11 @@ class Kernel:
         order and no output overlaps an input. `work` is null or `statistics.workspace` bytes, aligned to 8. The
         function is re-entrant.
         """
-        with self._lock:
+        with _MAKING:
             if self._call is None:
                 module = write_call(self.layout)
-                self._call = jit.load(module.text, {LOOP: self._code[LOOP]}, module.exports, 2)
+                loop, cached = {LOOP: self._code[LOOP]}, self.options.cache
+                self._call = jit.load(module.text, loop, module.exports, 2, cached=cached)
         return self._call[CALL]
 
     def llvm_ir(self) -> str:

@@ -5,7 +5,8 @@ floating-point status is put back as it was: nothing warns. Otherwise `data` poi
 be null, and the exceptions of the computation stay in the status.
 
 NumPy hands a loop aligned operands in native byte order, in any strides. It copies operands that overlap, except where
-an output is the very array of an input: so each point's inputs are read before its outputs are written.
+an output is the very array of an input or follows an input that runs ahead of it: so each point's inputs are read
+before its outputs are written, and points are computed in order.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int
     else:
         text = _driver(layout, len(pieces), slots * 8, status)
         for k, piece in enumerate(pieces):
-            text += _piece(program, layout, k, piece, routines)
+            text += write_piece(program, layout, k, piece, routines)
     on_heap = slots * 8 > LARGEST_FRAME
     return Written(text, routines, slots * 8, on_heap)
 
@@ -126,7 +127,7 @@ def _open(layout: Layout, status: Status) -> list[str]:
     return lines
 
 
-def _operand_lines(k: int) -> list[str]:
+def operand_lines(k: int) -> list[str]:
     """An operand's first address and its stride over the batch."""
     return [
         f"%ap{k} = getelementptr ptr, ptr %args, i64 {k}",
@@ -161,7 +162,7 @@ def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, s
     used = sorted(pointers.used)
     lines = _open(layout, status)
     for k in used:
-        lines += _operand_lines(k)
+        lines += operand_lines(k)
     lines += pointers.prologue
     lines += ["%some = icmp sgt i64 %n, 0", "br i1 %some, label %point, label %done", "point:"]
     lines.append("%i = phi i64 [ 0, %entry ], [ %i1, %point ]")
@@ -178,7 +179,7 @@ def _driver(layout: Layout, count: int, workspace: int, status: Status) -> list[
     lines = _open(layout, status)
     lines.append(f"%current = alloca [{max(1, len(operands))} x ptr]")
     for k in operands:
-        lines += _operand_lines(k)
+        lines += operand_lines(k)
         lines.append(f"%c{k} = getelementptr ptr, ptr %current, i64 {k}")
     on_heap = workspace > LARGEST_FRAME
     if on_heap:
@@ -261,7 +262,7 @@ def _fill(layout: Layout, status: Status) -> list[str]:
     return lines
 
 
-def _piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Routines) -> list[str]:
+def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Routines) -> list[str]:
     """A piece as a function of its own."""
     pointers = Pointers(layout, from_array=True)
     body = Body(program.graph, routines, pointers.input)
@@ -280,5 +281,5 @@ def _piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Rou
 
 
 def _slot(body: Body, name: str, place: int) -> str:
-    body.lines.append(f"{name} = getelementptr i64, ptr %work, i64 {place}")
+    body.lines.append(f"{name} = getelementptr [{body.lanes} x i64], ptr %work, i64 {place}")
     return name

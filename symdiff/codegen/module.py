@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from symdiff import numeric
 from symdiff.codegen.layout import Layout
-from symdiff.codegen.loops import LOOP, write_loop
+from symdiff.codegen.loops import LOOP, Written, write_loop
 from symdiff.codegen.pieces import PIECE, cut
 from symdiff.codegen.status import Status, status
+from symdiff.codegen.vector_loops import BODY, write_vector_body
+from symdiff.codegen.vector_math import VectorLibrary
+from symdiff.codegen.vector_math import address as vector_address
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library, Routine
 
@@ -22,12 +25,11 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinline }")
 """Nothing here throws: without this, tables for unwinding would be made and registered."""
 
-# Processors without the instruction call these.
-FALLBACKS = {
-    f"llvm.{name}.{suffix}": name + ending
-    for name in ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
-    for suffix, ending in (("f64", ""), ("f32", "f"))
-}
+# Processors without the instruction call the C function.
+FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
+
+
+Import = Routine | VectorLibrary | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,12 @@ class Module:
     Attributes
     ----------
     text : LLVM IR.
-    imports : symbol → the routine, or the name of the C function, that it stands for.
+    imports : symbol → what it stands for: a routine, a function of vectors, or the name of a C function.
     exports : the symbols that are looked up after loading.
     """
 
     text: str
-    imports: tuple[tuple[str, Routine | str], ...]
+    imports: tuple[tuple[str, Import], ...]
     exports: tuple[str, ...] = (LOOP,)
 
     def addresses(self) -> dict[str, int]:
@@ -53,10 +55,7 @@ class Module:
         CompileError
             Where one does not exist, before anything is compiled.
         """
-        return {
-            symbol: c_function(what) if isinstance(what, str) else numeric.address(what)
-            for symbol, what in self.imports
-        }
+        return {symbol: _address(what) for symbol, what in self.imports}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +85,42 @@ def write_module(
     state = state or status()
     pieces, slots = cut(program, size)
     written = write_loop(program, layout, pieces, slots, state)
-    imports: list[tuple[str, Routine | str]] = [*written.routines.imports]
-    imports += [(name, name) for name in state.functions]
-    declarations = [*written.routines.declarations, *state.declarations]
-    imports += [(FALLBACKS[name], FALLBACKS[name]) for name in written.routines.intrinsics if name in FALLBACKS]
+    declarations, imports = [*state.declarations], [(name, name) for name in state.functions]
     if written.on_heap:
         declarations += ["declare ptr @malloc(i64) #0", "declare void @free(ptr) #0"]
         imports += [("malloc", "malloc"), ("free", "free")]
-    text = "\n".join([*declarations, *written.lines, *ATTRIBUTES, ""])
+    module = _finish(written, declarations, imports, LOOP)
     count = sum(1 for piece in pieces for node in piece.nodes if program.graph.args[node])
     crossings = sum(len(piece.loads) for piece in pieces)
-    return Module(text, tuple(imports)), Statistics(count, len(pieces), crossings, written.workspace, written.on_heap)
+    return module, Statistics(count, len(pieces), crossings, written.workspace, written.on_heap)
+
+
+def write_vector_module(
+    program: Program, layout: Layout, lanes: int, vector: bool, size: int = PIECE
+) -> tuple[Module, int]:
+    """The module of the vector body, and the bytes of workspace that it needs."""
+    pieces, slots = cut(program, size)
+    written = write_vector_body(program, layout, pieces, slots, lanes, vector)
+    return _finish(written, [], [], BODY), written.workspace
+
+
+def _finish(
+    written: Written, declarations: Sequence[str], imports: Sequence[tuple[str, Import]], export: str
+) -> Module:
+    routines = written.routines
+    fallbacks: dict[str, Import] = {}
+    for name, full in routines.intrinsics:
+        if name in FALLBACKS:
+            single = name + "f" if full.endswith("f32") else name
+            fallbacks[single] = single
+    text = "\n".join([*routines.declarations, *declarations, *written.lines, *ATTRIBUTES, ""])
+    return Module(text, (*routines.imports, *imports, *fallbacks.items()), (export,))
+
+
+def _address(what: Import) -> int:
+    if isinstance(what, VectorLibrary):
+        return vector_address(what)
+    return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 
 def assemble(

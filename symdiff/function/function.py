@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+from symdiff import locks
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr, together
-from symdiff.function.compiled import Binder, CompiledFunction, Structure, arrange, signature
+from symdiff.function.binder import Binder, Structure, arrange, signature
+from symdiff.function.calls import Call
+from symdiff.function.compiled import CompiledFunction
+from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import TensorType
@@ -19,7 +22,11 @@ if TYPE_CHECKING:
     from symdiff.optimize.program import Program
 
 
-class Function:
+COMPILING = locks.lock(locks.COMPILING)
+"""Held while a function compiles itself at its first call, so that many threads compile it once."""
+
+
+class Function(Exchange):
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -42,6 +49,10 @@ class Function:
     grad_f(x, y) = 2*x
     """
 
+    # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+    __call__: Callable[..., Any]
+
     def __init__(
         self,
         graph: Graph,
@@ -62,9 +73,9 @@ class Function:
         self._structure = structure
         self._ordered = ordered
         self._notes = tuple(notes)
-        self._lock = threading.Lock()
         self._compiled: CompiledFunction | None = None
         self._programs: dict[str, Program] = {}
+        self._make_callable()
 
     # What it is
 
@@ -127,22 +138,30 @@ class Function:
 
     # Calling it
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """The value; the first call compiles."""
-        compiled = self._compiled
-        if compiled is None or any(type(a) is Expr for a in args) or keywords:
-            if any(isinstance(a, Expr) for a in (*args, *keywords.values())):
-                return self._inlined(args, keywords)
-            compiled = self._default()
-        return compiled(*args, **keywords)
+    def _make_callable(self) -> None:
+        general = Call(self).__call__
+        _SLOT.__set__(self, general if self._compiled is None else self._compiled.entry(general))
 
     def _default(self) -> CompiledFunction:
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = self.compile()
-            return self._compiled
+        with COMPILING:
+            compiled = self._compiled
+            if compiled is None:
+                compiled = self.compile()
+                compiled.origin = None  # the two would hold each other
+                _SLOT.__set__(self, compiled.entry(Call(self).__call__))
+                self._compiled = compiled
+            return compiled
 
-    def compile(self, *, opt: int | None = None, fp: str = "contract") -> CompiledFunction:
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._make_callable()
+        return twin
+
+    def compile(
+        self, *, opt: int | None = None, fp: str = "contract", math: str = "vector", threads: int = 1,
+        cache: bool | None = None,
+    ) -> CompiledFunction:  # fmt: skip
         """Native code now, with options.
 
         Parameters
@@ -150,6 +169,11 @@ class Function:
         opt : LLVM's level, 0 to 3; chosen by the size of the formula where it is None.
         fp : "contract" may fuse a*b + c, "strict" gives the interpreter's bits, "fast" allows rules that hold over the
             real numbers only.
+        math : "vector" lets batches use vector functions, each of whose results is at most 4 units in the last place
+            from the true value; "scalar" gives batches the bits of points. With fp="strict" it is always "scalar".
+        threads : how many threads compute a big batch; 0 for one on each processor.
+        cache : whether to keep the machine code on disk for other processes, and to take it from there; as the
+            environment variable SYMDIFF_CACHE says where it is None. See docs/saving.md.
 
         Raises
         ------
@@ -162,9 +186,11 @@ class Function:
 
         if opt is not None and opt not in (0, 1, 2, 3):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
-        kernel = compile_program(self._program(fp), Options(opt=opt, fp=fp))
+        kernel = compile_program(self._program(fp), Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache))
         binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
-        return CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
+        compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
+        compiled.origin = self, {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache}
+        return compiled
 
     def _program(self, fp: str = "contract") -> Program:
         from symdiff.optimize.pipeline import optimize
@@ -296,3 +322,7 @@ class Function:
         """The same outputs with the arguments in another order."""
         return Function(self._graph, arguments, self._outputs, name=self.__name__, names=self._names,
                         structure=self._structure, ordered=True, notes=self._notes)  # fmt: skip
+
+
+_SLOT: Any = Function.__dict__["__call__"]
+"""Through this the slot is written in a subclass, too, that has a `__call__` of its own."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from symdiff import locks
+
 _pauses = 0
-_pause_lock = threading.Lock()
+_pause_lock = locks.lock(locks.COLLECTOR)
 _collector_was_on = False
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import networkx as nx
 
+from symdiff import locks
 from symdiff.errors import SymdiffError
 from symdiff.ops import Op
 from symdiff.types import TensorType
 
-LOCK = threading.RLock()
-"""Held while any graph grows. One lock for all graphs: importing from one into another cannot deadlock, and a process
-that forks while another thread adds nodes takes it first, so the child gets whole graphs and a free lock."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+LOCK = locks.lock(locks.GRAPHS)
+"""Held while any graph grows. One lock for all graphs, so that importing from one into another cannot deadlock."""
 
 
 def _read_only(*_: Any, **__: Any) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Any
 from symdiff.errors import ArgumentError
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
+from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.optimize.passes import finish, simplify
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
@@ -18,6 +19,8 @@ from symdiff.optimize.scalarize import Scalarizer
 from symdiff.types import TensorType
 
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
+
+RESHAPE, STACK = OPS["reshape"], OPS["stack"]
 
 VERIFY = False
 """Whether to check the graph after every pass; the tests do."""
@@ -117,9 +120,9 @@ def _entries(graph: Graph, node: int) -> list[int]:
     stack = [node]
     while stack:
         at = stack.pop()
-        while graph.ops[at] in TRANSPARENT:
+        while graph.ops[at] in TRANSPARENT or graph.ops[at] is RESHAPE:  # which keeps the elements and their order
             at = graph.args[at][0]
-        if graph.ops[at].name == "stack":
+        if graph.ops[at] is STACK:
             stack += graph.args[at][::-1]
         else:
             found.append(at)

@@ -1,15 +1,22 @@
 """Programs made by hand, and their values by the interpreter."""
 
+import dataclasses
 import random
 
 import numpy as np
 
+from symdiff import codegen
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.optimize.program import Program
 from symdiff.types import tensor
 
 F = tensor("float64")
+
+
+def compile_program(prog, options=None):
+    """Native code whose batches have the bits of points."""
+    return codegen.compile_program(prog, dataclasses.replace(options or codegen.Options(), math="scalar"))
 
 
 def node_types(graph, outputs, shapes):

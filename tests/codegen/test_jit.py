@@ -10,11 +10,11 @@ import weakref
 import numpy as np
 import pytest
 
-from symdiff.codegen import Options, compile_program, has_fma, jit
+from symdiff.codegen import Options, has_fma, jit
 from symdiff.codegen.ufunc import _Head, _kept_for_ever
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library
-from tests.codegen.programs import program, random_program, reference, same_bits
+from tests.codegen.programs import compile_program, program, random_program, reference, same_bits
 
 
 def line(k=1.0):
@@ -145,8 +145,7 @@ def test_one_kernel_in_many_threads():
 FORK = """
 import os, sys, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from symdiff.codegen import compile_program
-from tests.codegen.programs import random_program
+from tests.codegen.programs import compile_program, random_program
 kept = compile_program(random_program(50))
 stop = False
 def work():
@@ -186,7 +185,7 @@ def test_fork_while_another_thread_compiles():
 def test_ends_quietly_with_kernels_alive():
     """Nothing is freed in the wrong order when the interpreter ends."""
     code = (
-        "from symdiff.codegen import compile_program\nfrom tests.codegen.programs import random_program\n"
+        "from tests.codegen.programs import compile_program, random_program\n"
         "ks = [compile_program(random_program(20, seed=k)) for k in range(70)]\nus = [k.ufunc for k in ks]\n"
         "bs = [k.batch_ufunc for k in ks]\nprint(bs[3](*[0.1] * 8)[0] == us[3](*[0.1] * 8)[0])\n"
     )

@@ -5,12 +5,12 @@ import ctypes
 import numpy as np
 import pytest
 
-from symdiff.codegen import Options, compile_program
+from symdiff.codegen import Options
 from symdiff.codegen.layout import arrange, operand_limit
 from symdiff.codegen.status import portable
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.types import tensor
-from tests.codegen.programs import program, random_program, reference, same_bits
+from tests.codegen.programs import compile_program, program, random_program, reference, same_bits
 
 RNG = np.random.default_rng(3)
 
@@ -302,16 +302,16 @@ def test_options():
 
 def test_portable_status_gives_the_same(monkeypatch):
     """The lines for processors other than x86 work here too."""
-    from symdiff.codegen import entry_points, jit, module, ufunc
+    from symdiff.codegen import batches, jit, module, ufunc
 
     state = portable("x86_64")
     prog = program(lambda g, x: [g.add("log", (x,))], [()])
     layout = arrange(prog.inputs, prog.types)
     text, _ = module.write_module(prog, layout, state=state)
     code = jit.load(text.text, text.addresses(), text.exports, 2)
-    batch = entry_points.write_batch(state)
+    batch = batches.write_batch(state)
     loud = jit.load(batch.text, batch.addresses(), batch.exports, 2)
-    description = entry_points.describe(layout, code["k"])
+    description = batches.describe(layout, code["k"])
     quiet = ufunc.make_ufunc(layout, code["k"], 0, "f", "", [code])
     raising = ufunc.make_ufunc(layout, loud["batch"], description.ctypes.data, "f", "", [code, loud, description])
     with np.errstate(all="raise"):

@@ -6,13 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from symdiff.codegen import Options, compile_program
+from symdiff.codegen import Options
 from symdiff.codegen.layout import arrange
 from symdiff.codegen.pieces import cut
 from symdiff.ir.graph import Graph
 from symdiff.optimize.program import Program
 from symdiff.types import tensor
-from tests.codegen.programs import F, program, random_program, reference, same_bits
+from tests.codegen.programs import F, compile_program, program, random_program, reference, same_bits
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(-1, 1, size=(8, 3))
@@ -78,13 +78,16 @@ def test_workspace_on_the_heap():
 def test_no_memory_for_the_workspace(monkeypatch):
     """A malloc that gives nothing: outputs are NaN, NumPy is told, the C function returns 1."""
     nothing = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(lambda size: None)
-    from symdiff.codegen import module
+    from symdiff.codegen import batches, jit, module
 
     real = module.c_function
     address = ctypes.cast(nothing, ctypes.c_void_p).value
     monkeypatch.setattr(module, "c_function", lambda name: address if name == "malloc" else real(name))
     kernel = compile_program(wide(4000))
+    driver = batches.write_batch()
+    code = jit.load(driver.text, driver.addresses(), driver.exports, 2)
     monkeypatch.undo()
+    monkeypatch.setattr("symdiff.codegen.kernel.batch_code", lambda: code)
     out = [np.ones((3, 2))[:, 0], np.ones(3), np.ones((4000, 3), bool).T]
     with pytest.warns(RuntimeWarning, match="invalid"):
         kernel.ufunc(X[0], out=tuple(out))

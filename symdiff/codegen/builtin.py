@@ -1,0 +1,197 @@
+"""Kernels called at the speed of a builtin: numbers in, numbers, new arrays and tuples of them out.
+
+`make_builtin` gives a CPython builtin for a function whose arguments are all scalars. It answers calls with numbers by
+position alone; every other call goes on, as it came, to a callable that knows all the rules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.codegen.builtin_code import (
+    BUILTIN,
+    FIELDS,
+    LARGEST_OBJECTS,
+    LARGEST_OPERANDS,
+    LARGEST_VALUES,
+    OBJECTS,
+    builtin_code,
+)
+from symdiff.codegen.layout import BYTES
+from symdiff.types import FLOAT64, TensorType, fixed
+
+if TYPE_CHECKING:
+    from symdiff.codegen.kernel import Kernel
+
+Structure = int | tuple["Structure", ...]
+FASTCALL, KEYWORDS = 0x80, 0x02
+DESCRIPTIONS = {name: np.dtype(name) for name in ("float64", "bool")}
+"""One object each, for ever: records hold their addresses."""
+
+
+class Entry(tuple[Any, ...]):
+    """What a builtin is bound to: the general path, the record, then what has to live as long as the builtin.
+
+    It does not hold the function that the builtin belongs to, so that nothing waits for the cyclic collector.
+    """
+
+    __slots__ = ()
+
+
+class _Method(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("code", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+def make_builtin(
+    kernel: Kernel, structure: Structure, name: str, doc: str, general: Callable[..., Any]
+) -> Callable[..., Any] | None:
+    """A builtin for a kernel whose inputs are all scalars, or None where there can be none.
+
+    Parameters
+    ----------
+    structure : how the program's outputs are handed back: an index, or a tuple of structures.
+    name, doc : the builtin's.
+    general : what answers the calls that are not plain numbers by position.
+    """
+    content = write_record(kernel, structure)
+    if content is None:
+        return None
+    code = builtin_code()
+    if code is None:
+        return None
+    label, text = (part.replace("\0", "").encode("utf-8", "replace") for part in (name, doc))
+    method = _Method(label, code[BUILTIN], FASTCALL | KEYWORDS, text)
+    # CPython gives `self` back last, so what lies in it may own the method's description.
+    entry = Entry((general, content, method, label, text, kernel, code))
+    made: Callable[..., Any] = _create()(ctypes.addressof(method), entry, None)
+    return made
+
+
+@functools.cache
+def _create() -> Callable[..., Any]:
+    prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    return prototype(("PyCFunction_NewEx", ctypes.pythonapi))
+
+
+class _Values:
+    """Places in the memory for numbers."""
+
+    def __init__(self) -> None:
+        self.used = 0
+
+    def take(self, size: int) -> int:
+        """The place of so many bytes."""
+        place = self.used
+        self.used += -(-size // 8) * 8
+        return place
+
+
+def write_record(kernel: Kernel, structure: Structure) -> bytes | None:
+    """The record of a kernel for `builtin_code`, or None where it does not fit."""
+    layout, types = kernel.layout, kernel.program.types
+    inputs = kernel.program.inputs
+    if any(t.shape or t.dtype != FLOAT64 for t in inputs) or not types or len(layout.operands) > LARGEST_OPERANDS:
+        return None
+    if any(t.dtype not in DESCRIPTIONS or 0 in t.shape for t in types):
+        return None
+    if [m for operand in layout.inputs for m in operand.members] != list(range(len(inputs))):
+        return None
+    values = _Values()
+    operands = [values.take(operand.size * 8) for operand in layout.inputs]
+    arrays: list[int] = []
+    scalars: dict[int, int] = {}
+    for operand in layout.outputs:
+        if types[operand.members[0]].shape == operand.shape and operand.shape:
+            arrays.append(operand.members[0])
+            operands.append(0)
+            continue
+        place = values.take(operand.size * BYTES[operand.dtype])
+        operands.append(place)
+        scalars.update({member: place + k * BYTES[operand.dtype] for k, member in enumerate(operand.members)})
+    members = {member: k for k, member in enumerate((*arrays, *scalars))}
+    tuples, count = _tuples(structure, members)
+    if count != len(members) + len(tuples) or count > LARGEST_OBJECTS or values.used > LARGEST_VALUES:
+        return None
+    return _pack(kernel, types, operands, arrays, scalars, tuples)
+
+
+def _tuples(structure: Structure, members: dict[int, int]) -> tuple[list[list[int]], int]:
+    """The items of each tuple, inner ones first, as numbers of objects; and how many objects the result is made of."""
+    tuples: list[list[int]] = []
+    seen: set[int] = set()
+    pending: list[tuple[Structure, list[int] | None]] = [(structure, None)]
+    finished: list[int] = []
+    # A tuple comes by twice: to line up its items, and, when they have their numbers, to take them.
+    while pending:
+        part, marks = pending.pop()
+        if isinstance(part, int):
+            seen.add(members[part])
+            finished.append(members[part])
+        elif marks is None:
+            pending.append((part, []))
+            pending.extend((item, None) for item in reversed(part))
+        else:
+            start = len(finished) - len(part)
+            tuples.append(finished[start:])
+            finished[start:] = [len(members) + len(tuples) - 1]
+    return tuples, len(seen) + len(tuples)
+
+
+def _pack(
+    kernel: Kernel,
+    types: Sequence[TensorType],
+    operands: list[int],
+    arrays: list[int],
+    scalars: dict[int, int],
+    tuples: list[list[int]],
+) -> bytes:
+    homes = {o.members[0]: len(kernel.layout.inputs) + k for k, o in enumerate(kernel.layout.outputs)}
+    uses: dict[int, int] = {}
+    for items in tuples:
+        for item in items:
+            uses[item] = uses.get(item, 0) + 1
+    grouped: list[int] = []
+    for items in tuples:
+        grouped.append(len(items))
+        for item in items:
+            uses[item] -= 1
+            grouped += [item, int(uses[item] > 0)]
+    truths = [word for m, place in scalars.items() for word in (int(types[m].is_condition), place)]
+    strides = kernel.layout.contiguous_strides()
+    end = len(FIELDS) + len(operands) + 4 * len(arrays) + len(truths) + len(grouped)
+    entries: list[int] = []
+    sizes: list[int] = []
+    for member in arrays:
+        shape = fixed(types[member].shape)
+        place = 8 * (end + len(strides) + len(sizes))
+        entries += [homes[member], id(DESCRIPTIONS[types[member].dtype]), len(shape), place]
+        sizes += shape
+    alone = not tuples and not arrays and not types[next(iter(scalars))].is_condition
+    head = {
+        "arity": len(kernel.program.inputs),
+        "loop": kernel.loop,
+        "one": 1,
+        "strides": 8 * end,
+        "no_work": 0,
+        "single": next(iter(scalars.values())) if alone else -1,
+        "operands": len(operands),
+        "arrays": len(arrays),
+        "scalars": len(scalars),
+        "tuples": len(tuples),
+        **{name: id(thing) for name, thing in OBJECTS.items()},
+    }
+    words = [*(head[name] for name in FIELDS), *operands, *entries, *truths, *grouped, *strides, *sizes]
+    return struct.pack(f"{len(words)}q", *words)
