@@ -266,15 +266,25 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
     """A piece as a function of its own."""
     pointers = Pointers(layout, from_array=True)
     body = Body(program.graph, routines, pointers.input)
-    types = program.graph.types
+    args, types = program.graph.args, program.graph.types
     slot = functools.partial(_slot, body)
-    # Values from other pieces are loaded first, so that a slot may change its owner within a piece.
-    for node, place in piece.loads:
-        body.values[node] = body.load(f"%v{node}", slot(f"%l{node}", place), types[node].is_condition)
-    body.compute(piece.nodes)
-    for node, place in piece.saves:
-        body.store(node, slot(f"%t{node}", place), f"%c{node}")
+    waiting, saves = dict(piece.loads), dict(piece.saves)
+
+    def fetch(node: int) -> None:
+        if node in waiting:
+            place = slot(f"%l{node}", waiting.pop(node))
+            body.values[node] = body.load(f"%v{node}", place, types[node].is_condition)
+
+    # A value is loaded where it is first needed and saved where it is made: fewer are alive at a time. A slot has one
+    # owner within a piece.
+    for node in piece.nodes:
+        for a in args[node]:
+            fetch(a)
+        body.compute((node,))
+        if node in saves:
+            body.store(node, slot(f"%t{node}", saves[node]), f"%c{node}")
     for count, (output, element, node) in enumerate(piece.stores):
+        fetch(node)
         body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
     head = f"define internal void @p{k}(ptr %args, ptr %steps, ptr %work) #1 {{"
     return [head, *pointers.prologue, *body.lines, "ret void", "}"]

@@ -297,7 +297,9 @@ def test_options():
     with pytest.raises(ArgumentError):
         Options(piece=0)
     small, large = compile_program(random_program(100)), compile_program(random_program(30_000))
-    assert (small.opt, large.opt) == (2, 0)
+    assert (small.batch_opt, large.batch_opt) == (2, 0)
+    assert small.opt == (0 if small.lanes > 1 else 2)
+    assert compile_program(random_program(100), Options(opt=1)).opt == 1
 
 
 def test_portable_status_gives_the_same(monkeypatch):
