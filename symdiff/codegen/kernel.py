@@ -54,8 +54,8 @@ class Options:
 
     Attributes
     ----------
-    opt : LLVM's code generation level, 0 to 3; None takes 0 for points, where more is not worth its time, and chooses by
-        size for batches. It changes no bit of a result.
+    opt : LLVM's code generation level, 0 to 3; None takes 0 for points, where more is not worth its time, and chooses
+        by size for batches. It changes no bit of a result.
     fp : "contract" or "strict" or "fast"; already applied when a program gets here, and kept for the record.
     math : "vector" lets batches use vector functions, each result at most 4 units in the last place from the true
         value; "scalar" gives batches the bits of points. With fp="strict" it is always "scalar".
