@@ -17,7 +17,7 @@ from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
-from symdiff.codegen.pieces import PIECE
+from symdiff.codegen.pieces import crossing_share, piece_size
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from symdiff.optimize.program import Program
 
 SMALL, MEDIUM = 1000, 20_000
-"""Up to so many operations the code generator works at level 2, and at 1; beyond at 0, which costs a third of the time
-for code that is 0 to 40 % slower."""
+"""Up to so many operations batches are compiled at level 2, and at 1; beyond at 0, which costs a third of the time for
+code that is 0 to 40 % slower."""
 
 LARGEST_CROSSING = 0.25
 """Level 1 only with less crossings an operation: it gets super-linear in values that wait (measured: 187 µs an
@@ -60,7 +60,7 @@ class Options:
     math : "vector" lets batches use vector functions, each result at most 4 units in the last place from the true
         value; "scalar" gives batches the bits of points. With fp="strict" it is always "scalar".
     threads : over how many threads big batches are spread; 0 is one for each processor.
-    piece : about how many operations one function has.
+    piece : about how many operations one function has; None chooses by level.
     verify : whether LLVM checks the text first; None does so up to 20,000 operations.
     cache : whether object code is kept on disk and taken from there; None: as SYMDIFF_CACHE in the environment says.
     name, doc : what NumPy calls the ufunc in its messages, and its documentation.
@@ -70,7 +70,7 @@ class Options:
     fp: str = "contract"
     math: str = "vector"
     threads: int = 1
-    piece: int = PIECE
+    piece: int | None = None
     verify: bool | None = None
     cache: bool | None = None
     name: str = "kernel"
@@ -83,7 +83,7 @@ class Options:
             raise ArgumentError(f"math is {self.math!r}", hint='give "vector" or "scalar"')
         if self.threads < 0:
             raise ArgumentError(f"threads is {self.threads!r}", hint="give a number, or 0 for all processors")
-        if self.piece < 1:
+        if self.piece is not None and self.piece < 1:
             raise ArgumentError(f"piece is {self.piece!r}", hint="give a positive number of operations")
 
 
@@ -108,18 +108,21 @@ class Kernel:
         self.options = options
         self.layout: Layout = arrange(program.inputs, program.types)
         self.packed = self.layout.packed
+        # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
+        self.opt = 0 if options.opt is None and self.lanes > 1 else self.batch_opt
         module, self.statistics = self._write()
         count = self.statistics.instructions
-        # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
-        chosen = _level(self.statistics)
-        self.opt = (0 if self.lanes > 1 else chosen) if options.opt is None else options.opt
-        self.batch_opt = chosen if options.opt is None else options.opt
         self._verify = count <= VERIFIED if options.verify is None else options.verify
         self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 
     def _write(self) -> tuple[Module, Statistics]:
-        return write_module(self.program, self.layout, self.options.piece)
+        return write_module(self.program, self.layout, self.options.piece or piece_size(self.opt))
+
+    @functools.cached_property
+    def batch_opt(self) -> int:
+        """The level of code generation for batches."""
+        return _level(self.program) if self.options.opt is None else self.options.opt
 
     @property
     def loop(self) -> int:
@@ -169,7 +172,8 @@ class Kernel:
 
     def _write_vectors(self) -> tuple[Module, int]:
         vector = self.options.math == "vector" and self.options.fp != "strict"
-        return write_vector_module(self.program, self.layout, self.lanes, vector, self.options.piece)
+        size = self.options.piece or piece_size(self.batch_opt)
+        return write_vector_module(self.program, self.layout, self.lanes, vector, size)
 
     @property
     def address(self) -> int:
@@ -199,11 +203,11 @@ class Kernel:
         return f"<Kernel {self.layout.signature}, {s.instructions} operations in {s.pieces} functions>"
 
 
-def _level(statistics: Statistics) -> int:
-    if statistics.instructions <= SMALL and statistics.pieces == 1:
+def _level(program: Program) -> int:
+    count = len(program.graph)
+    if count <= SMALL:
         return 2
-    few = statistics.crossings <= LARGEST_CROSSING * statistics.instructions
-    return 1 if few and statistics.instructions <= MEDIUM else 0
+    return 1 if count <= MEDIUM and crossing_share(program) <= LARGEST_CROSSING else 0
 
 
 def compile_program(program: Program, options: Options | None = None) -> Kernel:

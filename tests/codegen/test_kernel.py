@@ -282,7 +282,7 @@ def test_text_is_deterministic_and_has_no_names():
 
 
 def test_what_a_kernel_tells():
-    kernel = compile_program(random_program(3000))
+    kernel = compile_program(random_program(3000), Options(piece=1000))
     assert kernel.statistics.pieces == 3
     assert 2000 < kernel.statistics.instructions <= 3000
     assert kernel.statistics.workspace > 0
