@@ -14,6 +14,8 @@ from symdiff.function.exchange import Exchange
 from symdiff.types import FLOAT64, TensorType, fixed
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from symdiff.codegen import Kernel
     from symdiff.function.function import Function
 
@@ -45,6 +47,7 @@ class CompiledFunction(Exchange):
         self.kernel = kernel
         self.general = GeneralCall(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
+        self._improving: Thread | None = None
         _SLOT.__set__(self, self.entry(self.general.__call__))
 
     def __repr__(self) -> str:
@@ -65,6 +68,32 @@ class CompiledFunction(Exchange):
 
         doc = f"{self.__name__}{self.__signature__}\n--\n\nThe value."
         return make_builtin(self.kernel, self.general.structure, self.__name__, doc, general) or general
+
+    def replace(self, kernel: Kernel) -> None:
+        """Use other code for the same program from the next call on; calls under way keep what they have."""
+        self.kernel = self.general.kernel = kernel
+        _SLOT.__set__(self, self.entry(self.general.__call__))
+
+    def improve(self, make: Callable[[], Kernel]) -> None:
+        """Make better code in a thread, and use it when it is ready."""
+        from symdiff.function.background import improve
+
+        self._improving = improve(self, make)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the code that is compiled in the background is in use, at most `timeout` seconds.
+
+        Returns
+        -------
+        bool
+            Whether nothing is being compiled any more.
+        """
+        if self._improving is not None:
+            self._improving.join(timeout)
+            if self._improving.is_alive():
+                return False
+            self._improving = None
+        return True
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from symdiff import locks
@@ -160,7 +161,7 @@ class Function(Exchange):
 
     def compile(
         self, *, opt: int | None = None, fp: str = "contract", math: str = "vector", threads: int = 1,
-        cache: bool | None = None,
+        cache: bool | None = None, background: bool = False,
     ) -> CompiledFunction:  # fmt: skip
         """Native code now, with options.
 
@@ -175,6 +176,8 @@ class Function(Exchange):
         threads : how many threads compute a big batch; 0 for one on each processor.
         cache : whether to keep the machine code on disk for other processes, and to take it from there; as the
             environment variable SYMDIFF_CACHE says where it is None. See docs/saving.md.
+        background : start with level 0 and compile at `opt` (2 where it is None) in a thread; the faster code, which
+            gives the same bits, is used from when it is ready. `wait()` waits for that.
 
         Raises
         ------
@@ -187,10 +190,16 @@ class Function(Exchange):
 
         if opt is not None and opt not in (0, 1, 2, 3):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
-        kernel = compile_program(self._program(fp), Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache))
+        program, options = self._program(fp), Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache)
+        kernel = compile_program(program, replace(options, opt=0) if background else options)
         binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
         compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
-        compiled.origin = self, {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache}
+        compiled.origin = self, {
+            "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
+        }  # fmt: skip
+        if background:
+            better = replace(options, opt=2 if opt is None else opt)
+            compiled.improve(lambda: compile_program(program, better))
         return compiled
 
     def _program(self, fp: str = "contract") -> Program:
