@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CompileError
+from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
 
 # Slots of NumPy's public ufunc C API.
@@ -157,4 +158,5 @@ def as_ufunc(routine: Routine) -> Callable[..., Any]:
 
 
 def _operands(routine: Library | Special) -> int:
-    return 2 if routine.symbol in ("pow", "fmod", "atan2", "hypot") else 1
+    """How many operands the records' operation with this routine has."""
+    return next(len(op.kinds or "") for op in OPS.values() if op.routine == routine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.chain import elements
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.partials import has_partial
 from symdiff.differentiate.reverse import depending, reverse
@@ -172,9 +172,3 @@ def repeated(graph: Graph, output: int, target: int, order: int) -> int:
         (tangent,) = forward(graph, [output], {target: graph.constant(1.0)})
         output = graph.full_like(0.0, output) if tangent is None else tangent
     return output
-
-
-__all__ = [
-    "Costs", "Nodes", "assemble", "check_differentiable", "costs", "derivatives", "elements", "gradient", "repeated",
-    "second_derivatives", "unit",
-]  # fmt: skip

@@ -192,7 +192,7 @@ class Function(Exchange):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
         program, options = self._program(fp), Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache)
         kernel = compile_program(program, replace(options, opt=0) if background else options)
-        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        binder = self._binder()
         compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
         compiled.origin = self, {
             "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
@@ -213,6 +213,9 @@ class Function(Exchange):
             self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp)
         return self._programs[fp]
 
+    def _binder(self) -> Binder:
+        return Binder(self.__name__, self.arguments, self.ordered, self._graph.dtype)
+
     def _leaves(self, argument: Argument) -> tuple[int, ...]:
         """The input nodes of an argument."""
         if argument.members is None:
@@ -221,7 +224,7 @@ class Function(Exchange):
 
     def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """This function's formula with expressions for its arguments."""
-        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        binder = self._binder()
         values = binder.order(args, keywords)
         target, nodes = together(values)
         known: dict[int, int] = {}
@@ -249,7 +252,7 @@ class Function(Exchange):
         """
         from symdiff.function.steps import trace_steps
 
-        binder = Binder(self.__name__, self.arguments, self._ordered or len(self.arguments) < 2, self._graph.dtype)
+        binder = self._binder()
         values, _ = binder.convert(binder.order(point, keywords))
         leaves: dict[int, Any] = {}
         for argument, value in zip(self.arguments, values, strict=True):
@@ -259,20 +262,14 @@ class Function(Exchange):
 
     def stats(self) -> dict[str, Any]:
         """Counts: live nodes, floating-point operations before and after optimization, kernels, workspace bytes."""
-        from symdiff.optimize.pipeline import count_operations
-
-        program = self._program()
-        before = count_operations(self._graph, self.nodes)
-        flat = [node for nodes in program.outputs for node in nodes]
-        after = count_operations(program.graph, flat)
-        compiled = self._default()
+        counts = self._program().counts
         return {
             "nodes": len(self._graph.live(self.nodes)),
-            "operations_before": sum(before.values()),
-            "operations": sum(after.values()),
-            "by_operation": dict(after),
+            "operations_before": counts.total_before,
+            "operations": counts.total_after,
+            "by_operation": dict(counts.after),
             "kernels": 1,
-            "workspace_bytes": compiled.kernel.statistics.workspace,
+            "workspace_bytes": self._default().kernel.statistics.workspace,
         }
 
     def explain(self) -> str:

@@ -7,15 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.operators import (
-    assemble,
-    costs,
-    derivatives,
-    elements,
-    gradient,
-    repeated,
-    second_derivatives,
-)
+from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.operators import costs, derivatives, gradient, repeated, second_derivatives
 from symdiff.errors import ArgumentError, DifferentiationError, UnknownNameError
 from symdiff.frontend.expr import Expr
 from symdiff.function.build import function

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.chain import elements
-from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
+from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
 from symdiff.function.inputs import name_of
 from symdiff.ir.graph import Graph
@@ -158,11 +157,3 @@ class Scope:
     def _known(self) -> str:
         listed = ", ".join(list(self.names)[:12])
         return f"the names are: {listed}" if listed else "the function has no names"
-
-
-def gather(graph: Graph, nodes: Sequence[int], found: Sequence[int]) -> dict[int, np.ndarray[Any, Any]]:
-    """The derivative of a scalar by each node, as element arrays."""
-    return {n: elements(graph, d) for n, d in zip(nodes, found, strict=True)}
-
-
-__all__ = ["Scope", "ShapeError", "Target", "Wrt", "gather"]

@@ -38,10 +38,6 @@ def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> Tensor
     return tensor(types[0].dtype, probe[as_index(payload)].shape)
 
 
-def _to_shape(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
-    return tensor(types[0].dtype, payload)
-
-
 def _reshape_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
     if product(payload) != product(types[0].shape):
         raise ShapeError(f"cannot reshape {show(types[0].shape)} to {show(payload)}")

@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import textwrap
-import threading
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from symdiff.codegen import builtin, builtin_code, jit, python_api
 from symdiff.codegen.builtin import make_builtin, write_record
 from symdiff.codegen.builtin_code import FIELDS, LARGEST_FRAME_BYTES, LARGEST_OBJECTS, LARGEST_VALUES, write_builtin
 from symdiff.function.binder import arrange
+from tests.concurrency import run_together
 
 pytestmark = pytest.mark.skipif(python_api.python() is None, reason="this Python has no fast calls")
 
@@ -362,16 +362,7 @@ def test_many_threads():
             if bits(fast(k / 7, 2.0)) != want[k]:
                 wrong.append(k)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(64)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    run_together(work, 64, interval=1e-6)
     assert not wrong
 
 

@@ -18,6 +18,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.codegen import python_api
+from tests.concurrency import run_together
 
 FAST = python_api.python() is not None
 BUILTIN = type(len)
@@ -348,16 +349,7 @@ def test_the_first_call_from_many_threads_compiles_once(make):
             if bits(got) != want[k]:
                 wrong.append(k)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(64)]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    run_together(work, 64)
     assert not wrong
     assert len(compiled) == 1
 
