@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
-from symdiff.ops.base import Expand, Op
+from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op
 from symdiff.optimize.rules import RULES
 
 HERE = Path(__file__).parent
@@ -17,6 +18,10 @@ This page is generated from the records in `symdiff/ops` by `python docs/make.py
 In the partials `a, b, c` are the operands, `y` is the result and `n` the number that belongs to the operation. A
 partial is an expression of the language, so derivatives of every order follow from it. `where(c, p, 0)` in a partial
 is a guard: what stands on its other side never touches a derivative. An empty partial is zero everywhere.
+
+The tables from "Movement of elements" on have the operations on whole arrays: one node whatever the size. Functions of
+the language are written with them (`mean`, `trace`, `softmax`, …). A linear operation maps tangents as it maps values,
+and adjoints by its transpose; `d` stands for a tangent in the rules of the others.
 
 ## Edges and kinks
 
@@ -60,12 +65,30 @@ def meaning(op: Op) -> str:
     return next((f"`{getattr(routine, f)}`" for f in ("opcode", "name", "symbol") if hasattr(routine, f)), "")
 
 
+def records_of(module: object) -> list[Op]:
+    """The records that a module makes, in its order."""
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")  # type: ignore[attr-defined]
+    return [op for op in OPS.values() if re.search(rf'\b(Op|_compare)\(\s*"{op.name}"', text)]
+
+
+def tensors(records: list[Op]) -> list[str]:
+    """The table of operations on whole arrays."""
+    lines = ["| operation | meaning | carries | derivative |", "| --- | --- | --- | --- |"]
+    for op in records:
+        rule = "" if op.differential is None else op.differential.text
+        lines.append(f"| `{op.name}` | {cell(op.doc)} | {op.payload or ''} | {cell(rule)} |")
+    return lines
+
+
 def operations() -> str:
     """docs/operations.md."""
     lines = [HEAD.rstrip("\n")]
     lines += [f"| `{op.name}` | {cell(op.edges)} |" for op in OPS.values() if op.edges]
     for title, module in FAMILIES.items():
-        records = [op for op in OPS.values() if f'"{op.name}"' in Path(str(module.__file__)).read_text()]
+        records = records_of(module)
+        if all(op.hidden and isinstance(op.routine, Movement | MatrixRoutine) for op in records):
+            lines += ["", f"## {title}", "", *tensors(records)]
+            continue
         lines += ["", f"## {title}", "", "| operation | meaning | also called | partials | computed as |",
                   "| --- | --- | --- | --- | --- |"]  # fmt: skip
         for op in records:

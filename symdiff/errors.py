@@ -130,6 +130,23 @@ class ShapeError(SymdiffError, ValueError):
     """Operands whose shapes do not fit together, or an argument of the wrong shape."""
 
 
+class NeedsShape(ShapeError):
+    """An operation of arrays on a scalar; `names` are the inputs without a shape that the scalar is made of."""
+
+    def __init__(
+        self, message: str, *, names: tuple[str, ...] = (), hint: str = "", place: Place | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, place=place)
+        self.names = names
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_needs_shape, (self.message, self.names, self.hint, self.place)
+
+
+def _rebuild_needs_shape(message: str, names: tuple[str, ...], hint: str, place: Place | None) -> NeedsShape:
+    return NeedsShape(message, names=names, hint=hint, place=place)
+
+
 class ArgumentError(SymdiffError, ValueError):
     """A wrong value given to one of symdiff's functions."""
 

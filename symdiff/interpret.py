@@ -17,7 +17,7 @@ from symdiff.frontend.template import expansion
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Library, Movement, Special
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Library, MatrixRoutine, Movement, Special
 from symdiff.types import BOOL, FLOAT64
 
 Value = Any
@@ -53,8 +53,9 @@ def compute(op: Op, payload: Any, operands: Sequence[Value], dtype: str = FLOAT6
         leaves = body.leaves
         given = {leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in leaves}
         return _walk(body.graph, (body.root,), given, dtype, body.order)[body.root]
-    if isinstance(routine, Movement):
-        return routine.evaluate(*operands, payload)
+    if isinstance(routine, Movement | MatrixRoutine):
+        value = routine.evaluate(*operands, payload)
+        return value if operands else np.asarray(value, dtype)[()]
     if isinstance(routine, Fold):
         step = OPS[routine.name]
         return functools.reduce(lambda x, y: compute(step, None, (x, y), dtype), operands)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-COMPILING, GRAPHS, COLLECTOR, CACHE, ENGINES = range(5)
+SPECIALIZING, COMPILING, GRAPHS, COLLECTOR, CACHE, ENGINES = range(6)
 """What each lock is for, outermost first."""
 
 _guards: list[tuple[int, Callable[[], object], Callable[[], object]]] = []

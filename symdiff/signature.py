@@ -13,12 +13,14 @@ class Argument:
 
     `members` are the names of the scalars that a packed vector is made of, in order; None where it is not a pack.
     A pack that nobody named is called by its members' names joined, and is then `anonymous`: it has no keyword.
+    `deferred` is one whose shape nobody declared and that of the value at each call is.
     """
 
     name: str
     shape: Shape = ()
     members: tuple[str, ...] | None = None
     anonymous: bool = False
+    deferred: bool = False
 
     def type(self, dtype: str = FLOAT64) -> TensorType:
         """The type of the value that a caller passes."""

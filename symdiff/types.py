@@ -74,7 +74,10 @@ def broadcast(name: str, shapes: Sequence[Shape]) -> Shape:
             if a == b or a == 1:
                 continue
             if b != 1:
-                raise ShapeError(f"{name}: shapes {' and '.join(map(show, shapes))} do not broadcast together")
+                raise ShapeError(
+                    f"{name}: shapes {' and '.join(map(show, shapes))} do not broadcast together",
+                    hint="from the last axis on sizes must be equal or 1; write x[:, None] for a column",
+                )
             merged[-k] = a
         result = tuple(merged)
     return result

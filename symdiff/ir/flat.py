@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.errors import StorageError, SymdiffError, escape
+from symdiff.errors import StorageError, SymdiffError
 from symdiff.ir.collector import collector_paused
 from symdiff.ir.graph import Graph, Limits
+from symdiff.ir.payloads import (
+    LARGEST_ARRAY,
+    check_operands,
+    integer,
+    items,
+    name,
+    read_payload,
+    read_shape,
+    refuse,
+    shown,
+)
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import Expand, Movement
-from symdiff.types import BOOL, FLOATS, INT64, Dim, Shape, product, tensor
-
-LARGEST_ARRAY = 2**31
-"""More elements than this no node of a file may have."""
-
-LARGEST_RANK, LARGEST_ORDER, LARGEST_NAME = 32, 64, 1000
+from symdiff.types import BOOL, FLOATS, INT64, Dim, Shape, product
 
 # Constants are told apart by what stands for their operation.
 NUMBER, TRUE, FALSE, ARRAY = "constant", "constant true", "constant false", "constant array"
-ELEMENTS = {"float64": "<f8", "float32": "<f4", "bool": "|u1"}
+ELEMENTS = {"float64": "<f8", "float32": "<f4", "bool": "|u1", "int64": "<i8"}
 
 Description = dict[str, Any]
 
@@ -76,6 +81,8 @@ def flatten(graph: Graph, roots: Iterable[int]) -> tuple[Description, bytes, dic
             payloads.append(written_shape(payload))
         elif tag == "scatter":
             payloads.append([payload[0], written_shape(payload[1])])
+        elif tag == "iota":
+            payloads.append([written_shape(payload[0]), payload[1]])
         elif payload is not None:
             payloads.append(payload)
         codes.append(tags.setdefault(tag, len(tags)))
@@ -96,131 +103,6 @@ def flatten(graph: Graph, roots: Iterable[int]) -> tuple[Description, bytes, dic
 def written_shape(shape: Shape) -> list[int | str]:
     """A shape as JSON holds it; a size known by name only is its name."""
     return [n.name if isinstance(n, Dim) else int(n) for n in shape]
-
-
-def refuse(what: str) -> StorageError:
-    """The error for content that is not what symdiff writes."""
-    return StorageError(f"the content is not a function of symdiff: {what}", hint="save it again where it was made")
-
-
-def shown(value: Any) -> str:
-    """What a file holds, for a message."""
-    return escape(repr(value)[:80])
-
-
-def integer(value: Any, low: int, high: int, what: str) -> int:
-    """`value` where it is an integer from `low` to `high`.
-
-    Raises
-    ------
-    StorageError
-        Where it is not.
-    """
-    if type(value) is not int or not low <= value <= high:
-        raise refuse(f"{what} is {shown(value)}")
-    return value
-
-
-def items(value: Any, what: str, length: int | None = None) -> list[Any]:
-    """`value` where it is a list (of `length` items).
-
-    Raises
-    ------
-    StorageError
-        Where it is not.
-    """
-    if type(value) is not list or (length is not None and len(value) != length):
-        raise refuse(f"{what} is not a list{'' if length is None else f' of {length}'}")
-    return value
-
-
-def name(value: Any, what: str) -> str:
-    """`value` where it is an identifier.
-
-    Raises
-    ------
-    StorageError
-        Where it is not.
-    """
-    if type(value) is not str or len(value) > LARGEST_NAME or not value.isidentifier():
-        raise refuse(f"{what} is called {shown(value)}")
-    return value
-
-
-def read_shape(value: Any) -> Shape:
-    """A shape of at most 32 axes and 2**31 elements.
-
-    Raises
-    ------
-    StorageError
-        Where it is not.
-    """
-    parts = items(value, "a shape")
-    if len(parts) > LARGEST_RANK:
-        raise refuse(f"a shape of {len(parts)} axes")
-    shape = tuple(
-        Dim(name(n, "a size")) if type(n) is str else integer(n, 0, LARGEST_ARRAY, "a size") for n in parts
-    )
-    if math.prod(n for n in shape if isinstance(n, int)) > LARGEST_ARRAY:
-        raise refuse("an array is too large")
-    return shape
-
-
-def _index(value: Any) -> tuple[Any, ...]:
-    return tuple(_slice(part) if type(part) is list else integer(part, 0, LARGEST_ARRAY, "an index")
-                 for part in items(value, "an index"))  # fmt: skip
-
-
-def _slice(value: Any) -> tuple[int, int | None, int]:
-    start, stop, step = items(value, "a slice", 3)
-    bounds = (-LARGEST_ARRAY, LARGEST_ARRAY)
-    if integer(step, *bounds, "a step") == 0:
-        raise refuse("a step of 0")
-    end = None if stop is None else integer(stop, *bounds, "the end of a slice")
-    return integer(start, *bounds, "the start of a slice"), end, step
-
-
-def _axes(value: Any) -> tuple[int, ...]:
-    axes = tuple(integer(k, 0, LARGEST_RANK, "an axis") for k in items(value, "axes"))
-    if len(set(axes)) != len(axes):
-        raise refuse("an axis is given twice")
-    return axes
-
-
-def _scatter(value: Any) -> tuple[Any, Shape]:
-    index, shape = items(value, "a scattering", 2)
-    return _index(index), read_shape(shape)
-
-
-PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
-    "named": lambda value: name(value, "a line"),
-    "index": _index,
-    "scatter": _scatter,
-    "sum": _axes,
-    "broadcast": read_shape,
-    "reshape": read_shape,
-}
-
-
-def _payload(op: Op, value: Any) -> Any:
-    if op.name in PAYLOADS:
-        return PAYLOADS[op.name](value)
-    order = integer(value, -LARGEST_ORDER, LARGEST_ORDER, op.name)
-    if isinstance(op.routine, Expand):
-        op.routine.of(order)  # refuses what has no expression
-    return order
-
-
-def _check(graph: Graph, op: Op, args: tuple[int, ...], payload: Any) -> None:
-    """What type rules take for granted."""
-    if op.kinds is None and len(args) != 1 and ((isinstance(op.routine, Movement) and op.name != "stack") or not args):
-        raise refuse(f"{op.name} of {len(args)} operands")
-    if op.name == "sum" and any(k >= len(graph.types[args[0]].shape) for k in payload):
-        raise refuse("a sum over an axis that there is not")
-    if op.name == "scatter":
-        target = tensor(graph.types[args[0]].dtype, payload[1])
-        if OPS["index"].type_rule(OPS["index"], [target], payload[0]) != graph.types[args[0]]:
-            raise refuse("a scattering to another shape")
 
 
 def unflatten(description: Any, data: memoryview, dtype: str) -> tuple[Graph, list[int]]:
@@ -320,8 +202,8 @@ def _build(
                 raise refuse(f"an input of type {shown(kind)}")
             node = graph.input(name(title, "an input"), read_shape(shape), kind)
         else:
-            payload = _payload(op, next(left_payloads)) if op.payload is not None else None
-            _check(graph, op, args, payload)
+            payload = read_payload(op, next(left_payloads)) if op.payload is not None else None
+            check_operands(graph, op, args, payload)
             node = graph.add(op, args, payload)
         own = graph.types[node].shape
         if own and math.prod(n for n in own if isinstance(n, int)) > LARGEST_ARRAY:

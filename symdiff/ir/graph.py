@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.errors import ArgumentError, LimitError, Place, ShapeError
+from symdiff.ir.algebra import MatrixBuilding
+from symdiff.ir.building import bounds
 from symdiff.ir.collector import collector_paused
-from symdiff.ir.view import NetworkxView
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.structure import as_index
-from symdiff.types import BOOL, FLOAT64, Shape, TensorType, fixed, tensor
+from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, tensor
 
 LARGEST_CONSTANT_EXPRESSION = 64
 class Limits:
@@ -30,7 +31,7 @@ class Limits:
     name: int = 64
 
 
-class Graph(NetworkxView):
+class Graph(MatrixBuilding):
     """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
 
     The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
@@ -72,7 +73,7 @@ class Graph(NetworkxView):
             if op.kinds is not None and op.kinds == _ALL_NUMBERS.get(len(args)) and op.result == "f":
                 type_ = number
             else:
-                type_ = op.type_rule(op, [types[a] for a in args], payload)
+                type_ = op.type_rule(op, [types[a] for a in args] or [number], payload)
         return self._append(key, op, args, payload, type_)
 
     def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
@@ -110,7 +111,10 @@ class Graph(NetworkxView):
         return self.add("where", (node, self.constant(1.0), self.constant(0.0)))
 
     def constant(self, value: float | bool | npt.NDArray[Any]) -> int:
-        """A constant, keyed by its bits: 0.0 and -0.0 differ, and NaN equals NaN. Arrays are copied."""
+        """A constant, keyed by its bits: 0.0 and -0.0 differ, and NaN equals NaN. Arrays are copied.
+
+        Arrays of int64 are indices and stay int64; others become numbers of the graph's type, or conditions.
+        """
         if isinstance(value, bool | np.bool_):
             value = bool(value)
             key: Any = ("constant", value)
@@ -122,8 +126,9 @@ class Graph(NetworkxView):
             key = struct.pack("<d", value)
             type_ = self._number
         else:
-            array = np.array(value, dtype=BOOL if value.dtype == BOOL else self.dtype, order="C", copy=True)
-            if array.ndim == 0:
+            dtype = str(value.dtype) if value.dtype in (BOOL, INT64) else self.dtype
+            array = np.array(value, dtype=dtype, order="C", copy=True)
+            if array.ndim == 0 and dtype != INT64:
                 return self.constant(array[()])
             array.flags.writeable = False
             value = array
@@ -153,27 +158,6 @@ class Graph(NetworkxView):
         """The line `name = node`: the identity for every pass, a place to cut the graph at for derivatives."""
         return self.add("named", (node,), name)
 
-    def full_like(self, value: float, node: int) -> int:
-        """The constant `value` in the shape of `node`."""
-        return self.broadcast(self.constant(value), self.types[node].shape)
-
-    def broadcast(self, node: int, shape: Shape) -> int:
-        """`node` repeated to `shape`."""
-        return node if self.types[node].shape == shape else self.add("broadcast", (node,), shape)
-
-    def reshape(self, node: int, shape: Shape) -> int:
-        """The elements of `node` in C order, in another shape."""
-        return node if self.types[node].shape == shape else self.add("reshape", (node,), shape)
-
-    def unbroadcast(self, node: int, shape: Shape) -> int:
-        """The transpose of broadcasting from `shape`: sums over the axes along which it repeated."""
-        own = self.types[node].shape
-        if own == shape:
-            return node
-        lead = len(own) - len(shape)
-        axes = tuple(range(lead)) + tuple(lead + k for k, n in enumerate(shape) if n == 1 and own[lead + k] != 1)
-        return self.reshape(self.add("sum", (node,), axes) if axes else node, shape)
-
     def element(self, node: int, index: tuple[Any, ...]) -> int:
         """`node[index]` for constant integers and slices; an entry of a list is that entry itself.
 
@@ -187,11 +171,8 @@ class Graph(NetworkxView):
             raise ShapeError(f"{len(index)} indices for a value with {len(shape)} axes")
         parts: list[Any] = []
         for part, size in zip(index, shape, strict=False):
-            if isinstance(part, slice):
-                start, stop, step = part.indices(size)
-                parts.append((start, stop if stop >= 0 else None, step))
-            elif isinstance(part, tuple):
-                parts.append(part)
+            if isinstance(part, slice | tuple):
+                parts.append(bounds(part, size))
             elif not -size <= part < size:
                 raise ShapeError(f"index {part} is out of range for an axis of size {size}")
             else:
@@ -200,8 +181,16 @@ class Graph(NetworkxView):
             node = self.args[node][parts.pop(0)]
         if not parts:
             return node
+        shape = fixed(self.types[node].shape)
+        while parts and parts[-1] == (0, shape[len(parts) - 1], 1):
+            parts.pop()
+        if not parts:
+            return node
         if self.ops[node].name == "constant":
-            return self.constant(self.payloads[node][as_index(tuple(parts))])
+            return self.constant(np.asarray(self.payloads[node][as_index(tuple(parts))]))
+        scalar = self.repeated_scalar(node)
+        if scalar is not None:
+            return self.broadcast(scalar, np.broadcast_to(0, shape)[as_index(tuple(parts))].shape)
         return self.add("index", (node,), tuple(parts))
 
     def splice(self, other: Graph, roots: Iterable[int], known: dict[int, int] | None = None) -> dict[int, int]:

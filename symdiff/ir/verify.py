@@ -12,11 +12,9 @@ from symdiff.errors import SymdiffError, VerifyError
 from symdiff.ir.graph import Graph
 from symdiff.ir.listing import line
 from symdiff.ops import OPS
-from symdiff.types import BOOL, FLOATS, TensorType, fixed
+from symdiff.types import BOOL, FLOATS, TensorType, fixed, tensor
 
 CONTEXT = 3
-LEAVES = ("input", "constant")
-WITH_PAYLOAD = ("input", "constant", "named", "index", "scatter", "sum", "broadcast", "reshape")
 
 
 def verify(graph: Graph, roots: Iterable[int] | None = None) -> None:
@@ -64,9 +62,9 @@ def _check_node(graph: Graph, node: int) -> None:
         raise _fault(graph, node, f"%{node} has no type")
     if op.kinds is not None and len(args) != len(op.kinds):
         raise _fault(graph, node, f"%{node}: {op.name} takes {len(op.kinds)} operands, not {len(args)}")
-    if payload is None and (op.name in WITH_PAYLOAD or (op.payload is not None and op.name not in LEAVES)):
+    if payload is None and op.payload is not None:
         raise _fault(graph, node, f"%{node}: {op.name} lacks its payload")
-    if payload is not None and op.name not in WITH_PAYLOAD and op.payload is None:
+    if payload is not None and op.payload is None:
         raise _fault(graph, node, f"%{node}: {op.name} carries a payload, {payload!r}")
     if op.name == "constant":
         _check_constant(graph, node)
@@ -74,7 +72,7 @@ def _check_node(graph: Graph, node: int) -> None:
     if op.name == "input":
         return
     try:
-        expected = op.type_rule(op, [graph.types[a] for a in args], payload)
+        expected = op.type_rule(op, [graph.types[a] for a in args] or [tensor(graph.dtype)], payload)
     except (SymdiffError, LookupError, TypeError, ValueError) as error:
         raise _fault(graph, node, f"%{node}: its operands do not fit: {error}") from error
     if expected != type_:

@@ -1,6 +1,22 @@
 """The operations: one record each, a file for each family."""
 
-from symdiff.ops import activation, arithmetic, definitions, exponential, piecewise, special, structure, trigonometric
+from symdiff.ops import (
+    activation,
+    arithmetic,
+    contraction,
+    custom,
+    definitions,
+    exponential,
+    indexing,
+    matrices,
+    movement,
+    piecewise,
+    reduction,
+    scan,
+    special,
+    structure,
+    trigonometric,
+)
 from symdiff.ops.base import CALLABLE, DEFINITIONS, OPS, Op, operation
 
 FAMILIES = {
@@ -11,7 +27,14 @@ FAMILIES = {
     "Pieces, kinks and conditions": piecewise,
     "Activations and stable sums": activation,
     "Structure": structure,
+    "Movement of elements": movement,
+    "Reductions": reduction,
+    "Contractions": contraction,
+    "Scans": scan,
+    "Indices": indexing,
+    "Matrices": matrices,
+    "Functions with derivatives of their own": custom,
 }
 """The families in the order in which the documentation lists them."""
 
-__all__ = ["CALLABLE", "DEFINITIONS", "FAMILIES", "OPS", "Op", "definitions", "operation"]
+__all__ = ["CALLABLE", "DEFINITIONS", "FAMILIES", "OPS", "Op", "custom", "definitions", "operation"]

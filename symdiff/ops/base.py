@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
-from symdiff.types import BOOL, FLOAT64, TensorType, broadcast, tensor
+from symdiff.types import BOOL, FLOAT64, INT64, TensorType, broadcast, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -70,13 +70,26 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """The meaning of an operation that only moves or adds elements, on NumPy arrays of anything that adds."""
+    """The meaning of an operation that moves, adds and multiplies elements, on NumPy arrays.
+
+    `evaluate(*operands, payload)` is the reference. It works on arrays of objects that add and multiply as well, unless
+    `unrolled(call, *operands, payload)` is there for them: `call(name, *elements)` applies an elementwise operation.
+    """
+
+    evaluate: Callable[..., Any]
+    unrolled: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRoutine:
+    """The meaning of an operation of linear algebra on the last two axes: a library's, never taken apart."""
 
     evaluate: Callable[..., Any]
 
 
-Routine = Instruction | Intrinsic | Library | Special | Expand | Fold | Movement
+Routine = Instruction | Intrinsic | Library | Special | Expand | Fold | Movement | MatrixRoutine
 TypeRule = Callable[["Op", Sequence[TensorType], Any], TensorType]
+Flops = Callable[[Sequence[TensorType], TensorType, Any], dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +106,35 @@ class Infix:
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
-    """The derivative of a linear operation on tensors.
+class Differential:
+    """How an operation on tensors maps tangents and adjoints.
 
-    `pushforward(graph, tangents, args, payload)` gives the tangent of the result (a missing tangent is None);
-    `pullback(graph, adjoint, args, payload, k)` gives the adjoint of operand k.
+    Every array that is passed may have `lead` more axes in front, the same for all; results have them too. `node`
+    names the operation, its operands and its payload through the graph.
+
+    Attributes
+    ----------
+    pushforward : (graph, tangents of the operands, node, lead), the tangent of the node; a missing tangent is None.
+    pullback : (graph, adjoint, node, k, lead), the adjoint of operand k.
+    reach : (graph, mask, node, k, lead, forward), for a mask of numbers ≥ 0 in place of the tangent of operand k (or,
+        not `forward`, of the adjoint): positive where the result depends on an element whose mask is. None: the linear
+        map itself, whose coefficients are ≥ 0.
+    active : which operands have a derivative; None for all.
+    selects : whether some coefficients are 0 by selection, as those of `where`, so that `reach` says more than that
+        everything is reached, even for a mask of ones.
+    text : the rule as a textbook writes it, for the documentation.
     """
 
-    pushforward: Callable[[Graph, list[int | None], tuple[int, ...], Any], int]
-    pullback: Callable[[Graph, int, tuple[int, ...], Any, int], int]
+    pushforward: Callable[[Graph, list[int | None], int, int], int]
+    pullback: Callable[[Graph, int, int, int, int], int]
+    reach: Callable[[Graph, int, int, int, int, bool], int] | None = None
+    active: tuple[bool, ...] | None = None
+    selects: bool = False
+    text: str = "linear"
+
+    def has(self, k: int) -> bool:
+        """Whether there is a derivative by operand k."""
+        return self.active is None or self.active[k]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,6 +155,9 @@ class Op:
     edges : what happens at kinks, ties, poles and ends, in words.
     parameters, defaults : as a user calls it; `aliases` other names that users type; hidden ones can't be called.
     payload : the names of numbers that belong to the node itself; they are given first in a call.
+    differential : of an operation on tensors: its derivative.
+    flops : of an operation on tensors: given (types of the operands, type of the result, payload), how many
+        floating-point operations it takes, by the names of elementwise operations; None where it takes none.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
     """
 
@@ -145,7 +181,8 @@ class Op:
     latex: str | None = None
     commutative: bool = False
     hidden: bool = False
-    linear: Linear | None = None
+    differential: Differential | None = None
+    flops: Flops | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
     canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
 
@@ -218,6 +255,8 @@ def elementwise(op: Op, types: Sequence[TensorType]) -> TensorType:
             wanted, got = ("a condition", "a number") if kind == "c" else ("a number", "a condition")
             hint = "write x != 0 for the condition that x is not zero" if kind == "c" else "write where(c, 1, 0)"
             raise ShapeError(f"{op.name} takes {wanted} here, not {got}", hint=hint)
+        if type_.dtype == INT64:
+            raise ShapeError(f"{op.name} takes numbers, not indices (int64)")
         if kind == "f":
             if dtype is not None and type_.dtype != dtype:
                 raise ShapeError(f"{op.name}: operands of types {dtype} and {type_.dtype}")

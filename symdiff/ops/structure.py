@@ -1,21 +1,18 @@
-"""The nodes that are not arithmetic: inputs, constants, names, and the moving of elements."""
+"""The nodes that are not arithmetic: inputs, constants, names, and the order in which elements are added up."""
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops.base import Linear, Movement, Op, register
-from symdiff.types import Shape, TensorType, broadcast, fixed, product, same, show, tensor
+from symdiff.ops.base import Movement, Op, register
+from symdiff.types import BOOL, INT64, TensorType
 
-if TYPE_CHECKING:
-    from symdiff.ir.graph import Graph
-
+LANES = 8
+FEWEST_FOR_LANES = 16
 Payload = Any
 
 
@@ -27,78 +24,73 @@ def _like_operand(op: Op, types: Sequence[TensorType], payload: Payload) -> Tens
     return types[0]
 
 
-def _stack_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    if len({t.dtype for t in types}) > 1:
-        raise ShapeError("a list cannot mix numbers and conditions")
-    return tensor(types[0].dtype, (len(types), *same("a list", [t.shape for t in types])))
-
-
-def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    probe = np.empty(fixed(types[0].shape), bool)
-    return tensor(types[0].dtype, probe[as_index(payload)].shape)
-
-
-def _reshape_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
-    if product(payload) != product(types[0].shape):
-        raise ShapeError(f"cannot reshape {show(types[0].shape)} to {show(payload)}")
-    return tensor(types[0].dtype, payload)
-
-
-def _broadcast_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
-    if broadcast("broadcast", [types[0].shape, payload]) != payload:
-        raise ShapeError(f"cannot broadcast {show(types[0].shape)} to {show(payload)}")
-    return tensor(types[0].dtype, payload)
-
-
-def _sum_type(op: Op, types: Sequence[TensorType], payload: tuple[int, ...]) -> TensorType:
-    return tensor(types[0].dtype, tuple(n for k, n in enumerate(types[0].shape) if k not in payload))
-
-
 def as_index(payload: tuple[Any, ...]) -> tuple[Any, ...]:
     """The NumPy index of an `index` payload: an integer, or (start, stop, step) for a slice."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in payload)
 
 
-def _sum(x: Any, axes: tuple[int, ...]) -> Any:
-    """The sum over `axes`, from the first element to the last, in this order everywhere."""
+def operands(op: Op, types: Sequence[TensorType], count: int) -> None:
+    """Refuse another number of operands than `count`.
+
+    Raises
+    ------
+    ShapeError
+        For another number.
+    """
+    if len(types) != count:
+        raise ShapeError(f"{op.name} takes {count} operands, not {len(types)}")
+
+
+def numbers(op: Op, types: Sequence[TensorType]) -> str:
+    """The one float type of operands that must be numbers.
+
+    Raises
+    ------
+    ShapeError
+        Where one is a condition or an index, or they differ.
+    """
+    for type_ in types:
+        if type_.dtype == BOOL:
+            raise ShapeError(f"{op.name} takes a number here, not a condition", hint="write where(c, 1, 0)")
+        if type_.dtype == INT64:
+            raise ShapeError(f"{op.name} takes numbers, not indices (int64)")
+        if type_.dtype != types[0].dtype:
+            raise ShapeError(f"{op.name}: operands of types {types[0].dtype} and {type_.dtype}")
+    return types[0].dtype
+
+
+def rows(x: Any, axes: tuple[int, ...]) -> Any:
+    """The elements along `axes` in C order as a first axis, the other axes after it."""
+    x = np.asarray(x)
     moved = np.moveaxis(x, axes, tuple(range(len(axes))))
-    rows = moved.reshape((-1, *moved.shape[len(axes) :]))
-    return functools.reduce(operator.add, rows) if len(rows) else np.zeros(rows.shape[1:])
+    rest = moved.shape[len(axes) :]
+    count = int(np.prod(moved.shape[: len(axes)], dtype=np.int64))
+    return np.ascontiguousarray(moved.reshape((count, *rest))).reshape((count, *rest))
 
 
-def _scatter(x: Any, payload: tuple[tuple[Any, ...], Shape]) -> Any:
-    index, shape = payload
-    dtype = np.asarray(x).dtype
-    out = np.full(fixed(shape), np.zeros((), dtype)[()] if dtype.kind != "O" else 0.0, dtype)
-    out[as_index(index)] = x
-    return out
+def lane_fold(step: np.ufunc, x: Any, axes: tuple[int, ...], empty: float) -> Any:
+    """The elements of `x` along `axes` taken together by `step`, in the one order that all back ends keep.
+
+    Fewer than 16 elements are taken from the first to the last. Otherwise element k goes into lane k % 8, and the
+    eight lanes are taken together as k and k + 4, then k and k + 2, then the two that are left.
+    """
+    lines = rows(x, axes)
+    count = len(lines)
+    if not count:
+        return np.full(lines.shape[1:], empty, lines.dtype)[()]
+    if count < FEWEST_FOR_LANES:
+        return step.accumulate(lines, axis=0)[-1]
+    whole = count - count % LANES
+    lanes = step.accumulate(lines[:whole].reshape((whole // LANES, LANES, *lines.shape[1:])), axis=0)[-1]
+    lanes[: count - whole] = step(lanes[: count - whole], lines[whole:])
+    for half in (4, 2, 1):
+        lanes = step(lanes[:half], lanes[half:])
+    return lanes[0]
 
 
-def _reduced_shape(shape: Shape, axes: tuple[int, ...]) -> Shape:
-    return tuple(1 if k in axes else n for k, n in enumerate(shape))
-
-
-def _stack_forward(graph: Graph, tangents: list[int | None], args: tuple[int, ...], payload: Payload) -> int:
-    return graph.add("stack", tuple(graph.full_like(0.0, a) if t is None else t
-                                    for t, a in zip(tangents, args, strict=True)))  # fmt: skip
-
-
-def _unary_forward(name: str) -> Callable[[Graph, list[int | None], tuple[int, ...], Payload], int]:
-    def forward(graph: Graph, tangents: list[int | None], args: tuple[int, ...], payload: Payload) -> int:
-        tangent = tangents[0]
-        assert tangent is not None
-        return graph.add(name, (tangent,), payload)
-
-    return forward
-
-
-def _shape(graph: Graph, node: int) -> Shape:
-    return graph.types[node].shape
-
-
-def _linear(name: str, pullback: Callable[[Graph, int, int, Payload], int]) -> Linear:
-    """A linear operation on one operand; `pullback` takes (graph, adjoint, operand, payload)."""
-    return Linear(_unary_forward(name), lambda graph, g, args, payload, k: pullback(graph, g, args[0], payload))
+def lane_sum(x: Any, axes: tuple[int, ...]) -> Any:
+    """The sum over `axes`, added up in the order of `lane_fold`."""
+    return lane_fold(np.add, x, axes, 0.0)
 
 
 register(
@@ -110,25 +102,4 @@ register(
     Op("stop_gradient", None, routine=Movement(lambda x, _: x), partials=(None,),
        doc="its operand, as a constant for every derivative", parameters=("x",), type_rule=_like_operand,
        aliases=("detach",), latex=r"\operatorname{{stop}}\left({}\right)"),
-    Op("stack", None, hidden=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
-       routine=Movement(lambda *parts: np.stack(parts[:-1])),
-       linear=Linear(_stack_forward, lambda graph, g, args, payload, k: graph.element(g, (k,)))),
-    Op("index", None, hidden=True, doc="an element or a slice", payload="index", type_rule=_index_type,
-       routine=Movement(lambda x, index: x[as_index(index)]),
-       linear=_linear("index", lambda graph, g, x, index: graph.add("scatter", (g,), (index, _shape(graph, x))))),
-    Op("scatter", None, hidden=True, doc="zeros, with the operand at an index", payload="index",
-       type_rule=lambda op, types, payload: tensor(types[0].dtype, payload[1]),
-       routine=Movement(_scatter),
-       linear=_linear("scatter", lambda graph, g, x, payload: graph.element(g, payload[0]))),
-    Op("sum", None, hidden=True, doc="the sum over some axes", payload="axes", type_rule=_sum_type,
-       routine=Movement(_sum),
-       linear=_linear("sum", lambda graph, g, x, axes: graph.broadcast(
-           graph.reshape(g, _reduced_shape(_shape(graph, x), axes)), _shape(graph, x)))),
-    Op("broadcast", None, hidden=True, doc="the operand repeated to a shape", payload="shape",
-       type_rule=_broadcast_type,
-       routine=Movement(lambda x, shape: np.broadcast_to(x, shape)),
-       linear=_linear("broadcast", lambda graph, g, x, shape: graph.unbroadcast(g, _shape(graph, x)))),
-    Op("reshape", None, hidden=True, doc="the same elements in another shape", payload="shape",
-       type_rule=_reshape_type, routine=Movement(lambda x, shape: np.reshape(x, shape)),
-       linear=_linear("reshape", lambda graph, g, x, shape: graph.reshape(g, _shape(graph, x)))),
 )  # fmt: skip

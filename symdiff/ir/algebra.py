@@ -1,0 +1,164 @@
+"""What a graph makes of matrices and indices: solutions, inverses, determinants, gathered elements, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from symdiff.errors import ShapeError
+from symdiff.ir.building import Building
+from symdiff.ops.matrices import square
+from symdiff.types import BOOL, INT64, fixed, show
+
+LARGEST_EXPANDED = 3
+
+
+class MatrixBuilding(Building):
+    """The makers of nodes for matrices and indices; `Graph` has them."""
+
+    def integers(self, values: npt.ArrayLike) -> int:
+        """A constant of integers: indices.
+
+        Raises
+        ------
+        ShapeError
+            Where a value is no integer.
+        """
+        given = np.asarray(values)
+        rounded = np.asarray(given, float) if given.dtype.kind == "f" else given
+        if given.dtype.kind not in "iuf" or not np.array_equal(rounded, np.rint(rounded)):
+            raise ShapeError("an index must be an integer")
+        return self.constant(given.astype(np.int64, order="C"))
+
+    def as_index(self, node: int) -> int:
+        """The nearest integers of numbers, as indices; indices as they are."""
+        if self.types[node].dtype == INT64:
+            return node
+        if self.ops[node].name == "constant" and self.types[node].dtype != BOOL:
+            return self.integers(np.rint(self.payloads[node]))
+        return self.add("as_index", (node,))
+
+    def gather(self, node: int, index: int, axis: int = 0) -> int:
+        """The elements of `node` at the indices in the node `index`, along an axis, as `numpy.take`.
+
+        Raises
+        ------
+        ShapeError
+            Where a constant index is out of range.
+        """
+        shape = self.shape(node)
+        axis = self._axis("gather", axis, shape)
+        self._check_range(index, shape[axis])
+        scalar = self.repeated_scalar(node)
+        if scalar is not None:
+            return self.broadcast(scalar, (*shape[:axis], *self.shape(index), *shape[axis + 1 :]))
+        return self.add("gather", (node, index), axis)
+
+    def scatter_add(self, node: int, index: int, axis: int, size: int) -> int:
+        """Zeros with `size` elements along an axis, to which `node` is added at some indices."""
+        self._check_range(index, size)
+        return self.add("scatter_add", (self.as_number(node), index), (axis, size))
+
+    def _check_range(self, index: int, size: int) -> None:
+        values = self.payloads[index] if self.ops[index].name == "constant" else None
+        if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.size:
+            low, high = int(values.min()), int(values.max())
+            if low < -size or high >= size:
+                wrong = low if low < -size else high
+                raise ShapeError(f"index {wrong} is out of range for an axis of size {size}")
+
+    def iota(self, shape: tuple[int, ...], axis: int = 0) -> int:
+        """The index along an axis, as a number, over a whole shape."""
+        return self.add("iota", (), (tuple(shape), self._axis("iota", axis, tuple(shape))))
+
+    def same_index(self, shape: tuple[int, ...], axis1: int, axis2: int, offset: int = 0) -> int:
+        """The condition that the index along `axis2` is that along `axis1` plus `offset`."""
+        first = self.iota(shape, axis1)
+        if offset:
+            first = self.add("add", (first, self.constant(float(offset))))
+        return self.add("equal", (first, self.iota(shape, axis2)))
+
+    def eye(self, rows: int, columns: int, offset: int = 0, on: float = 1.0, off: float = 0.0) -> int:
+        """The matrix with `on` on a diagonal and `off` elsewhere."""
+        condition = self.same_index((rows, columns), 0, 1, offset)
+        return self.add("where", (condition, self.constant(on), self.constant(off)))
+
+    def triangle(self, node: int, lower: bool, offset: int = 0) -> int:
+        """The lower (or upper) triangles of matrices up to the diagonal `offset`, zeros elsewhere."""
+        node = self.as_number(node)
+        shape = self.shape(node)[-2:]
+        if len(shape) < 2:
+            raise ShapeError(f"{'tril' if lower else 'triu'}: the shape {show(shape)} has fewer than two axes")
+        row, column = self.iota(shape, 0), self.iota(shape, 1)
+        if offset:
+            row = self.add("add", (row, self.constant(float(offset))))
+        inside = self.add("less_equal", (column, row) if lower else (row, column))
+        return self.add("where", (inside, node, self.constant(0.0)))
+
+    # Linear algebra
+
+    def solve(self, a: int, b: int) -> int:
+        """The solution of a @ x = b, as `numpy.linalg.solve`: a vector b, or matrices with leading axes that broadcast.
+
+        Raises
+        ------
+        ShapeError
+            Where the operands do not fit.
+        """
+        shape, right = self.shape(a), self.shape(b)
+        rows = square("solve", shape)[-1]
+        if not right or right[0 if len(right) == 1 else -2] != rows:
+            raise ShapeError(f"solve: shapes {show(shape)} and {show(right)}: {rows} rows are needed")
+        if len(right) > 1:
+            return self.add("solve", (self.as_number(a), self.as_number(b)))
+        found = self.add("solve", (self.as_number(a), self.reshape(self.as_number(b), (rows, 1))))
+        return self.reshape(found, (*shape[:-2], rows))
+
+    def solve_triangular(self, a: int, b: int, lower: bool = True, transposed: bool = False) -> int:
+        """The solution of a @ x = b (`transposed`: a.T @ x = b) for a triangle a; b is a matrix or a stack of them."""
+        return self.add("solve_triangular", (a, b), (bool(lower), bool(transposed)))
+
+    def inv(self, a: int) -> int:
+        """The inverse of matrices."""
+        square("inv", self.types[a].shape)
+        return self.add("inv", (self.as_number(a),))
+
+    def det(self, a: int) -> int:
+        """The determinant of matrices; of small ones its expansion, whose derivatives hold at singular ones, too."""
+        a = self.as_number(a)
+        size = square("det", self.types[a].shape)[-1]
+        if size > LARGEST_EXPANDED:
+            return self.add("det", (a,))
+        batch = fixed(self.types[a].shape)[:-2]
+        if size == 0:
+            return self.broadcast(self.constant(1.0), batch)
+
+        def at(i: int, j: int) -> int:
+            return self.element(a, ((slice(None),) * len(batch)) + (i, j))
+
+        def minor(i: int, rows: tuple[int, int]) -> int:
+            """The determinant of two rows without column i."""
+            j, k = (c for c in range(3) if c != i)
+            return self._difference(at(rows[0], j), at(rows[1], k), at(rows[0], k), at(rows[1], j))
+
+        if size == 1:
+            return at(0, 0)
+        if size == 2:
+            return self._difference(at(0, 0), at(1, 1), at(0, 1), at(1, 0))
+        terms: list[Any] = [self.add("mul", (at(0, i), minor(i, (1, 2)))) for i in range(3)]
+        return self.add("add", (self.add("sub", (terms[0], terms[1])), terms[2]))
+
+    def _difference(self, a: int, b: int, c: int, d: int) -> int:
+        return self.add("sub", (self.add("mul", (a, b)), self.add("mul", (c, d))))
+
+    def logdet(self, a: int) -> int:
+        """The logarithm of the absolute value of the determinant of matrices."""
+        square("logdet", self.types[a].shape)
+        return self.add("logdet", (self.as_number(a),))
+
+    def cholesky(self, a: int) -> int:
+        """The lower triangular factor L of positive definite matrices L @ L.T."""
+        square("cholesky", self.types[a].shape)
+        return self.add("cholesky", (self.as_number(a),))

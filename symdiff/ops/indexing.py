@@ -1,0 +1,131 @@
+"""Elements chosen by numbers: gathering, adding back, and the numbers of the places themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, ShapeError
+from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.structure import numbers, operands
+from symdiff.types import FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+
+def _indices(op: Op, types: Sequence[TensorType], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    operands(op, types, 2)
+    if types[1].dtype != INT64:
+        raise ShapeError(f"{op.name} takes indices (int64), not {types[1].dtype}")
+    shape, index = fixed(types[0].shape), fixed(types[1].shape)
+    if not 0 <= axis < len(shape):
+        raise ShapeError(f"{op.name}: the shape {show(shape)} has no axis {axis}")
+    return shape, index
+
+
+def _gather_type(op: Op, types: Sequence[TensorType], axis: int) -> TensorType:
+    shape, index = _indices(op, types, axis)
+    if not shape[axis] and product(index):
+        raise ShapeError(f"gather: the shape {show(shape)} has no elements along axis {axis}")
+    return tensor(types[0].dtype, (*shape[:axis], *index, *shape[axis + 1 :]))
+
+
+def _scatter_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
+    operands(op, types, 2)
+    axis, size = payload
+    dtype, shape, index = numbers(op, types[:1]), fixed(types[0].shape), fixed(types[1].shape)
+    if types[1].dtype != INT64:
+        raise ShapeError(f"scatter_add takes indices (int64), not {types[1].dtype}")
+    if shape[axis : axis + len(index)] != index:
+        raise ShapeError(f"scatter_add: shapes {show(shape)} and {show(index)} differ from axis {axis} on")
+    return tensor(dtype, (*shape[:axis], size, *shape[axis + len(index) :]))
+
+
+def _as_index_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
+    operands(op, types, 1)
+    numbers(op, types)
+    return tensor(INT64, types[0].shape)
+
+
+def _iota_type(op: Op, types: Sequence[TensorType], payload: tuple[Shape, int]) -> TensorType:
+    shape, axis = payload
+    if not 0 <= axis < len(shape):
+        raise ShapeError(f"iota: the shape {show(shape)} has no axis {axis}")
+    return tensor(types[0].dtype if types else FLOAT64, shape)
+
+
+def _iota(payload: tuple[tuple[int, ...], int]) -> Any:
+    shape, axis = payload
+    line = np.arange(shape[axis], dtype=float)
+    return np.broadcast_to(line.reshape([-1 if k == axis else 1 for k in range(len(shape))]), shape)
+
+
+def _checked(index: Any, size: int) -> Any:
+    """The indices, which must be in range; negative ones count from the end."""
+    wrong = (index < -size) | (index >= size)
+    if np.any(wrong):
+        shown = np.extract(wrong, index)[0]
+        raise ArgumentError(f"index {shown} is out of range for an axis of size {size}")
+    return index
+
+
+def _gather(x: Any, index: Any, axis: int) -> Any:
+    return np.take(x, _checked(np.asarray(index), np.shape(x)[axis]), axis)
+
+
+def _scatter_add(g: Any, index: Any, payload: tuple[int, int]) -> Any:
+    """Rows are added in the order of the index."""
+    axis, size = payload
+    g, index = np.asarray(g), np.asarray(index)
+    count = int(index.size)
+    outer, inner = g.shape[:axis], g.shape[axis + index.ndim :]
+    lines = np.moveaxis(g.reshape((*outer, count, *inner)), axis, 0)
+    found = np.full((size, *outer, *inner), 0.0, g.dtype)
+    for k, place in enumerate(_checked(index, size).ravel().tolist()):
+        found[place] = found[place] + lines[k]
+    return np.moveaxis(found, 0, axis)
+
+
+def _as_index(x: Any, payload: object) -> Any:
+    return np.rint(x).astype(np.int64)
+
+
+def _gather_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    tangent = tangents[0]
+    assert tangent is not None
+    return graph.gather(tangent, graph.args[node][1], graph.payloads[node] + lead)
+
+
+def _gather_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    x, index = graph.args[node]
+    axis = graph.payloads[node]
+    return graph.scatter_add(g, index, axis + lead, fixed(graph.types[x].shape)[axis])
+
+
+def _scatter_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    tangent = tangents[0]
+    assert tangent is not None
+    axis, size = graph.payloads[node]
+    return graph.scatter_add(tangent, graph.args[node][1], axis + lead, size)
+
+
+def _scatter_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    return graph.gather(g, graph.args[node][1], graph.payloads[node][0] + lead)
+
+
+register(
+    Op("gather", None, hidden=True, doc="the elements at some indices along an axis", payload="axis",
+       type_rule=_gather_type, routine=Movement(_gather),
+       differential=Differential(_gather_forward, _gather_back, active=(True, False))),
+    Op("scatter_add", None, hidden=True, doc="zeros, to which the operand is added at some indices along an axis",
+       payload="axis", type_rule=_scatter_type, routine=Movement(_scatter_add),
+       flops=lambda types, result, payload: {"add": product(types[0].shape)},
+       differential=Differential(_scatter_forward, _scatter_back, active=(True, False))),
+    Op("as_index", None, hidden=True, doc="a number as an index: the nearest integer", type_rule=_as_index_type,
+       routine=Movement(_as_index), partials=(None,)),
+    Op("iota", "", hidden=True, doc="the index along an axis, as a number", payload="axis", type_rule=_iota_type,
+       routine=Movement(_iota)),
+)  # fmt: skip

@@ -1,0 +1,315 @@
+"""Linear algebra on the last two axes, and its derivatives: every rule is again a few operations on matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
+from symdiff.ops.movement import leading
+from symdiff.ops.structure import numbers, operands
+from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+
+def square(name: str, shape: Shape) -> tuple[int, ...]:
+    """`shape` where it is that of square matrices.
+
+    Raises
+    ------
+    ShapeError
+        Where it is not.
+    """
+    found = fixed(shape)
+    if len(found) < 2 or found[-1] != found[-2]:
+        raise ShapeError(f"{name} takes a square matrix, not the shape {show(shape)}")
+    return found
+
+
+def _matrix_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
+    operands(op, types, 1)
+    shape = square(op.name, types[0].shape)
+    return tensor(numbers(op, types), shape[:-2] if op.name in ("det", "logdet") else shape)
+
+
+def _solve_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
+    operands(op, types, 2)
+    shape, right = square(op.name, types[0].shape), fixed(types[1].shape)
+    if len(right) < 2 or right[-2] != shape[-1]:
+        raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(right)}: {shape[-1]} rows are needed")
+    return tensor(numbers(op, types), (*broadcast(op.name, [shape[:-2], right[:-2]]), *right[-2:]))
+
+
+# Values
+
+
+def _each(routine: Callable[..., Any], failed: float, scalar: bool = False) -> Callable[..., Any]:
+    """A routine of `numpy.linalg` on every matrix of a stack; where it fails, `failed` everywhere."""
+
+    def evaluate(*parts: Any) -> Any:
+        arrays = [np.asarray(p) for p in parts[:-1]]
+        batch = np.broadcast_shapes(*[a.shape[:-2] for a in arrays])
+        arrays = [np.broadcast_to(a, (*batch, *a.shape[-2:])) for a in arrays]
+        found = np.empty(batch if scalar else (*batch, *arrays[-1].shape[-2:]), arrays[0].dtype)
+        for k in np.ndindex(batch):
+            try:
+                found[k] = routine(*[a[k] for a in arrays])
+            except np.linalg.LinAlgError:
+                found[k] = failed
+        return found[()]
+
+    return evaluate
+
+
+def _triangular(t: Any, b: Any, payload: tuple[bool, bool]) -> Any:
+    """Substitution; NaN everywhere where the diagonal has a zero."""
+    lower, transposed = payload
+    t, b = np.asarray(t), np.asarray(b)
+    if transposed:
+        t, lower = np.swapaxes(t, -1, -2), not lower
+    batch = np.broadcast_shapes(t.shape[:-2], b.shape[:-2])
+    found = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])))
+    count = t.shape[-1]
+    order = range(count) if lower else range(count)[::-1]
+    for i in order:
+        done = slice(0, i) if lower else slice(i + 1, count)
+        row = t[..., i, None, done] @ found[..., done, :]
+        found[..., i, :] = (found[..., i, :] - row[..., 0, :]) / t[..., i, i, None]
+    singular = (np.diagonal(t, 0, -2, -1) == 0).any(axis=-1)
+    return np.where(singular[..., None, None], np.full((), np.nan, found.dtype), found)
+
+
+def _log_det(a: Any) -> Any:
+    return np.linalg.slogdet(a)[1]
+
+
+# Derivatives
+
+
+def _shape(graph: Graph, node: int) -> tuple[int, ...]:
+    return fixed(graph.types[node].shape)
+
+
+def _turned(graph: Graph, node: int) -> int:
+    return graph.swap_last(node)
+
+
+def _negative(graph: Graph, node: int) -> int:
+    return graph.add("neg", (node,))
+
+
+def _given(tangents: list[int | None]) -> int:
+    tangent = tangents[0]
+    assert tangent is not None
+    return tangent
+
+
+Solver = Callable[["Graph", int, int], int]
+
+
+def _solved(graph: Graph, solver: Solver, a: int, b: int, lead: int) -> int:
+    """`solver(a, b)`, where b has `lead` more axes in front; for one matrix they become more columns."""
+    shape, right = _shape(graph, a), _shape(graph, b)
+    rank = max(len(shape), len(right) - lead)
+    if lead and len(shape) == 2 and rank == 2:
+        rows, columns = right[-2:]
+        last = (lead, *range(lead), lead + 1)
+        wide = graph.reshape(graph.transpose(b, last), (rows, product(right[:lead]) * columns))
+        found = graph.reshape(solver(graph, a, wide), (rows, *right[:lead], columns))
+        return graph.transpose(found, (*range(1, lead + 1), 0, lead + 1))
+    return solver(graph, a, graph.aligned(b, lead, rank))
+
+
+def _matched(graph: Graph, node: int, shape: tuple[int, ...], lead: int) -> int:
+    """The sum of an adjoint over the batch axes that an operand of `shape` was repeated along."""
+    sizes, own = leading(graph, node, lead), _shape(graph, node)
+    rank = len(own) - lead
+    padded = (*sizes, *(1,) * (rank - len(shape)), *shape)
+    return graph.reshape(graph.unbroadcast(node, padded), (*sizes, *shape))
+
+
+def _solution_tangent(
+    graph: Graph, solver: Solver, tangents: list[int | None], node: int, lead: int, part: Callable[[int], int]
+) -> int:
+    """solve(A, dB - dA X); `part` gives the part of the tangent of A that the operation reads."""
+    by_matrix, by_right = tangents
+    a, rank = graph.args[node][0], len(_shape(graph, node))
+    right = None if by_right is None else graph.aligned(by_right, lead, rank)
+    if by_matrix is not None:
+        own = graph.matmul(graph.aligned(part(by_matrix), lead, rank), node)
+        right = _negative(graph, own) if right is None else graph.add("sub", (right, own))
+    assert right is not None
+    shape = (*leading(graph, right, lead), *_shape(graph, node))
+    return _solved(graph, solver, a, graph.broadcast(right, shape), lead)
+
+
+def _solve_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    return _solution_tangent(graph, lambda graph, a, b: graph.solve(a, b), tangents, node, lead, lambda t: t)
+
+
+def _solve_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    a = graph.args[node][0]
+    right = _solved(graph, lambda graph, a, b: graph.solve(a, b), _turned(graph, a), g, lead)
+    own = _shape(graph, graph.args[node][k])
+    if k == 1:
+        return _matched(graph, right, own, lead)
+    return _matched(graph, _negative(graph, graph.matmul(right, _turned(graph, node))), own, lead)
+
+
+def _triangular_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    lower, transposed = graph.payloads[node]
+
+    def part(t: int) -> int:
+        kept = graph.triangle(t, lower)
+        return _turned(graph, kept) if transposed else kept
+
+    solver: Solver = lambda graph, a, b: graph.solve_triangular(a, b, lower, transposed)  # noqa: E731
+    return _solution_tangent(graph, solver, tangents, node, lead, part)
+
+
+def _triangular_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    lower, transposed = graph.payloads[node]
+    a = graph.args[node][0]
+    right = _solved(graph, lambda graph, a, b: graph.solve_triangular(a, b, lower, not transposed), a, g, lead)
+    own = _shape(graph, graph.args[node][k])
+    if k == 1:
+        return _matched(graph, right, own, lead)
+    full = graph.matmul(right, _turned(graph, node))
+    full = _turned(graph, full) if transposed else full
+    return _matched(graph, graph.triangle(_negative(graph, full), lower), own, lead)
+
+
+def _columns(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
+    """A column of the solution depends on its own right side and on the whole matrix."""
+    rank, result = len(_shape(graph, node)), _shape(graph, node)
+    sizes = leading(graph, mask, lead)
+    aligned = graph.aligned(mask, lead, rank)
+    axes = (lead + rank - 2, lead + rank - 1) if k == 0 else (lead + rank - 2,)
+    own = _shape(graph, graph.args[node][k])
+    found = graph.sum(aligned, axes)
+    seen = _shape(graph, aligned)
+    found = graph.reshape(found, tuple(1 if j in axes else n for j, n in enumerate(seen)))
+    if forward:
+        return graph.broadcast(found, (*sizes, *result))
+    if k == 1:
+        return _matched(graph, graph.broadcast(found, (*sizes, *result)), own, lead)
+    return _matched(graph, graph.broadcast(found, (*sizes, *result[:-2], *own[-2:])), own, lead)
+
+
+def _inverse_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    return _negative(graph, graph.matmul(graph.matmul(node, _given(tangents)), node))
+
+
+def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    y = _turned(graph, node)
+    return _negative(graph, graph.matmul(graph.matmul(y, g), y))
+
+
+def _gradient(graph: Graph, node: int) -> int:
+    """The derivative of a determinant, or of its logarithm, by the matrix."""
+    slopes = _turned(graph, graph.inv(graph.args[node][0]))
+    if graph.ops[node].name == "logdet":
+        return slopes
+    return graph.add("mul", (graph.reshape(node, (*_shape(graph, node), 1, 1)), slopes))
+
+
+def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    tangent = _given(tangents)
+    rank = len(_shape(graph, tangent))
+    return graph.sum(graph.add("mul", (tangent, _gradient(graph, node))), (rank - 2, rank - 1))
+
+
+def _determinant_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    return graph.add("mul", (graph.reshape(g, (*_shape(graph, g), 1, 1)), _gradient(graph, node)))
+
+
+def _half(graph: Graph, node: int) -> int:
+    """The lower triangle, with half of the diagonal."""
+    count = _shape(graph, node)[-1]
+    halves = graph.eye(count, count, on=0.5, off=1.0)
+    return graph.triangle(graph.add("mul", (node, halves)), True)
+
+
+def _symmetric(graph: Graph, node: int) -> int:
+    return graph.add("mul", (graph.constant(0.5), graph.add("add", (node, _turned(graph, node)))))
+
+
+def _under(graph: Graph, factor: int, middle: int, transposed: bool, lead: int) -> int:
+    """L⁻¹ M L⁻ᵀ, or `transposed` L⁻ᵀ M L⁻¹."""
+
+    def solver(graph: Graph, a: int, b: int) -> int:
+        return graph.solve_triangular(a, b, True, transposed)
+
+    once = _solved(graph, solver, factor, middle, lead)
+    return _turned(graph, _solved(graph, solver, factor, _turned(graph, once), lead))
+
+
+def _cholesky_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    return graph.matmul(node, _half(graph, _under(graph, node, _symmetric(graph, _given(tangents)), False, lead)))
+
+
+def _cholesky_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    inner = _half(graph, graph.matmul(_turned(graph, node), graph.triangle(g, True)))
+    return _symmetric(graph, _under(graph, node, inner, True, lead))
+
+
+def _whole(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
+    """The whole result depends on the whole matrix."""
+    number = len(_shape(graph, node)) < len(_shape(graph, graph.args[node][0]))
+    own = _shape(graph, graph.args[node][0])
+    result = (*leading(graph, mask, lead), *own)
+    rank = len(result)
+    if number and forward:
+        return graph.sum(mask, (rank - 2, rank - 1))
+    found = mask if number else graph.sum(mask, (rank - 2, rank - 1))
+    return graph.broadcast(graph.reshape(found, (*result[:-2], 1, 1)), result)
+
+
+# Records
+
+
+def _cost(multiplier: float, right: float = 0.0) -> Flops:
+    """`multiplier`*n**3 + `right`*n**2*columns products for each matrix, and as many sums."""
+
+    def flops(types: Sequence[TensorType], result: TensorType, payload: object) -> dict[str, int]:
+        shape, last = fixed(types[0].shape), fixed(types[-1].shape)
+        n, columns = shape[-1], last[-1]
+        made = fixed(result.shape)
+        batch = product(made if len(made) == len(shape) - 2 else made[:-2])
+        count = batch * int(multiplier * n**3 + right * n * n * columns)
+        return {"add": count, "mul": count}
+
+    return flops
+
+
+register(
+    Op("solve", None, hidden=True, doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
+       routine=MatrixRoutine(_each(np.linalg.solve, np.nan)), flops=_cost(1 / 3, 1.0),
+       differential=Differential(_solve_forward, _solve_back, _columns, text="solve(A, dB - dA @ X)")),
+    Op("solve_triangular", None, hidden=True, payload="triangle", type_rule=_solve_type,
+       doc="the solution X of T X = B, or of T.T X = B, for a lower or upper triangle T",
+       routine=MatrixRoutine(_triangular), flops=_cost(0.0, 0.5),
+       differential=Differential(_triangular_forward, _triangular_back, _columns,
+                                 text="solve(T, dB - triangle(dT) @ X)")),
+    Op("inv", None, hidden=True, doc="the inverse of a matrix; NaN for a singular one", type_rule=_matrix_type,
+       routine=MatrixRoutine(_each(np.linalg.inv, np.nan)), flops=_cost(1.0),
+       differential=Differential(_inverse_forward, _inverse_back, _whole, text="-Y @ dA @ Y")),
+    Op("det", None, hidden=True, doc="the determinant of a matrix", type_rule=_matrix_type,
+       routine=MatrixRoutine(_each(np.linalg.det, 0.0, scalar=True)), flops=_cost(1 / 3),
+       differential=Differential(_determinant_forward, _determinant_back, _whole,
+                                 text="det(A)*sum(inv(A).T*dA)"),
+       edges="the derivative at a singular matrix of more than 3 rows is NaN"),
+    Op("logdet", None, hidden=True, doc="the logarithm of the absolute value of the determinant",
+       type_rule=_matrix_type, routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True)), flops=_cost(1 / 3),
+       differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(inv(A).T*dA)"),
+       edges="-inf for a singular matrix"),
+    Op("cholesky", None, hidden=True, doc="the lower triangle L with L @ L.T = A; NaN where A is not positive definite",
+       type_rule=_matrix_type, routine=MatrixRoutine(_each(np.linalg.cholesky, np.nan)), flops=_cost(1 / 6),
+       differential=Differential(_cholesky_forward, _cholesky_back, _whole, text="L @ half(L⁻¹ dA L⁻ᵀ)"),
+       edges="the derivative is that by a symmetric matrix: tangents and adjoints are made symmetric"),
+)  # fmt: skip

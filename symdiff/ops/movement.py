@@ -1,0 +1,211 @@
+"""Operations that move elements: their transposes move adjoints back, and nothing is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.structure import as_index, operands
+from symdiff.types import Shape, TensorType, broadcast, fixed, product, same, show, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+Payload = Any
+WHOLE = slice(None)
+Pullback = Callable[["Graph", int, int, Payload, int], int]
+
+
+def _stack_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    if len({t.dtype for t in types}) > 1:
+        raise ShapeError("a list cannot mix numbers and conditions")
+    return tensor(types[0].dtype, (len(types), *same("a list", [t.shape for t in types])))
+
+
+def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    probe = np.broadcast_to(np.False_, fixed(types[0].shape))
+    return tensor(types[0].dtype, probe[as_index(payload)].shape)
+
+
+def _reshape_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
+    if product(payload) != product(types[0].shape):
+        raise ShapeError(f"cannot reshape {show(types[0].shape)} to {show(payload)}")
+    return tensor(types[0].dtype, payload)
+
+
+def _broadcast_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
+    if broadcast("broadcast", [types[0].shape, payload]) != payload:
+        raise ShapeError(f"cannot broadcast {show(types[0].shape)} to {show(payload)}")
+    return tensor(types[0].dtype, payload)
+
+
+def _transpose_type(op: Op, types: Sequence[TensorType], payload: tuple[int, ...]) -> TensorType:
+    operands(op, types, 1)
+    shape = types[0].shape
+    if sorted(payload) != list(range(len(shape))):
+        raise ShapeError(f"transpose: {payload} is no order of the axes of the shape {show(shape)}")
+    return tensor(types[0].dtype, tuple(shape[k] for k in payload))
+
+
+def _diagonal_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
+    operands(op, types, 1)
+    shape, (first, second) = fixed(types[0].shape), payload
+    if first == second or not (0 <= first < len(shape) and 0 <= second < len(shape)):
+        raise ShapeError(f"diagonal: {first} and {second} are not two axes of the shape {show(shape)}")
+    rest = tuple(n for k, n in enumerate(shape) if k not in payload)
+    return tensor(types[0].dtype, (*rest, min(shape[first], shape[second])))
+
+
+def _concatenate_type(op: Op, types: Sequence[TensorType], axis: int) -> TensorType:
+    if len({t.dtype for t in types}) > 1:
+        raise ShapeError("concatenate: the parts mix numbers and conditions")
+    first = fixed(types[0].shape)
+    if not 0 <= axis < len(first):
+        raise ShapeError(f"concatenate: the shape {show(first)} has no axis {axis}")
+    for type_ in types:
+        other = type_.shape
+        if len(other) != len(first) or (*first[:axis], *first[axis + 1 :]) != (*other[:axis], *other[axis + 1 :]):
+            raise ShapeError(f"concatenate: shapes {show(first)} and {show(other)} differ in more than axis {axis}")
+    count = sum(fixed(t.shape)[axis] for t in types)
+    return tensor(types[0].dtype, (*first[:axis], count, *first[axis + 1 :]))
+
+
+def _scatter(x: Any, payload: tuple[tuple[Any, ...], Shape]) -> Any:
+    index, shape = payload
+    dtype = np.asarray(x).dtype
+    out = np.full(fixed(shape), np.zeros((), dtype)[()] if dtype.kind != "O" else 0.0, dtype)
+    out[as_index(index)] = x
+    return out
+
+
+def _shape(graph: Graph, node: int) -> tuple[int, ...]:
+    return fixed(graph.types[node].shape)
+
+
+def leading(graph: Graph, node: int, lead: int) -> tuple[int, ...]:
+    """The sizes of the first `lead` axes of a node."""
+    return _shape(graph, node)[:lead]
+
+
+def known(graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> list[int]:
+    """The tangents of the operands of `node`, with zeros for those that are missing."""
+    sizes = next(leading(graph, t, lead) for t in tangents if t is not None)
+    zero = graph.constant(0.0)
+    return [graph.broadcast(zero, (*sizes, *_shape(graph, a))) if t is None else t
+            for t, a in zip(tangents, graph.args[node], strict=True)]  # fmt: skip
+
+
+def unary(forward: Callable[[Graph, int, Payload, int], int], pullback: Pullback) -> Differential:
+    """A linear operation on one operand with coefficients 0 and 1.
+
+    `forward` takes (graph, tangent, payload, lead) and `pullback` (graph, adjoint, operand, payload, lead).
+    """
+
+    def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+        tangent = tangents[0]
+        assert tangent is not None
+        return forward(graph, tangent, graph.payloads[node], lead)
+
+    def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+        return pullback(graph, g, graph.args[node][0], graph.payloads[node], lead)
+
+    return Differential(push, pull)
+
+
+def _stack_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    return graph.stack(known(graph, tangents, node, lead), lead)
+
+
+def _stack_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    return graph.element(g, (WHOLE,) * lead + (k,))
+
+
+def _scatter_under(graph: Graph, node: int, index: tuple[Any, ...], shape: Shape, lead: int) -> int:
+    own = leading(graph, node, lead)
+    return graph.scatter(node, (WHOLE,) * lead + index, (*own, *shape))
+
+
+def _broadcast_forward(graph: Graph, t: int, shape: Shape, lead: int) -> int:
+    return graph.broadcast(graph.aligned(t, lead, len(shape)), (*leading(graph, t, lead), *shape))
+
+
+def _broadcast_back(graph: Graph, g: int, x: int, shape: Shape, lead: int) -> int:
+    own, sizes = _shape(graph, x), leading(graph, g, lead)
+    padded = (*sizes, *(1,) * (len(shape) - len(own)), *own)
+    return graph.reshape(graph.unbroadcast(g, padded), (*sizes, *own))
+
+
+def _reshape_back(graph: Graph, g: int, x: int, shape: Shape, lead: int) -> int:
+    return graph.reshape(g, (*leading(graph, g, lead), *_shape(graph, x)))
+
+
+def _permuted(perm: tuple[int, ...], lead: int) -> tuple[int, ...]:
+    return (*range(lead), *(lead + k for k in perm))
+
+
+def inverse(perm: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that undoes `perm`."""
+    return tuple(sorted(range(len(perm)), key=lambda k: perm[k]))
+
+
+def _diagonal_back(graph: Graph, g: int, x: int, payload: tuple[int, int], lead: int) -> int:
+    """The adjoint on the diagonal of zeros."""
+    sizes, shape = leading(graph, g, lead), _shape(graph, x)
+    long, other = payload if shape[payload[0]] <= shape[payload[1]] else payload[::-1]
+    count = len(shape)
+    rest = [k for k in range(count) if k not in payload]
+    at = sorted([*rest, long])
+    perm = [len(rest) if k == long else rest.index(k) for k in at]
+    placed = graph.transpose(g, _permuted(tuple(perm), lead))
+    placed = graph.reshape(placed, (*sizes, *(1 if k == other else shape[k] for k in range(count))))
+    square = tuple(n if k in payload else 1 for k, n in enumerate(shape))
+    return graph.add("where", (graph.same_index(square, *payload), placed, graph.constant(0.0)))
+
+
+def _concatenate_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    return graph.concatenate(known(graph, tangents, node, lead), graph.payloads[node] + lead)
+
+
+def _concatenate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    axis, args = graph.payloads[node], graph.args[node]
+    sizes = [_shape(graph, a)[axis] for a in args]
+    start = sum(sizes[:k])
+    return graph.element(g, (WHOLE,) * (lead + axis) + (slice(start, start + sizes[k]),))
+
+
+register(
+    Op("stack", None, hidden=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
+       routine=Movement(lambda *parts: np.stack(parts[:-1])),
+       differential=Differential(_stack_forward, _stack_back)),
+    Op("concatenate", None, hidden=True, doc="arrays one after the other along an axis", payload="axis",
+       type_rule=_concatenate_type, routine=Movement(lambda *parts: np.concatenate(parts[:-1], parts[-1])),
+       differential=Differential(_concatenate_forward, _concatenate_back)),
+    Op("index", None, hidden=True, doc="an element or a slice", payload="index", type_rule=_index_type,
+       routine=Movement(lambda x, index: x[as_index(index)]),
+       differential=unary(lambda graph, t, index, lead: graph.element(t, (WHOLE,) * lead + index),
+                          lambda graph, g, x, index, lead: _scatter_under(graph, g, index, _shape(graph, x), lead))),
+    Op("scatter", None, hidden=True, doc="zeros, with the operand at an index", payload="index",
+       type_rule=lambda op, types, payload: tensor(types[0].dtype, payload[1]),
+       routine=Movement(_scatter),
+       differential=unary(lambda graph, t, payload, lead: _scatter_under(graph, t, payload[0], payload[1], lead),
+                          lambda graph, g, x, payload, lead: graph.element(g, (WHOLE,) * lead + payload[0]))),
+    Op("broadcast", None, hidden=True, doc="the operand repeated to a shape", payload="shape",
+       type_rule=_broadcast_type, routine=Movement(lambda x, shape: np.broadcast_to(x, shape)),
+       differential=unary(_broadcast_forward, _broadcast_back)),
+    Op("reshape", None, hidden=True, doc="the same elements in another shape", payload="shape",
+       type_rule=_reshape_type, routine=Movement(lambda x, shape: np.reshape(x, shape)),
+       differential=unary(lambda graph, t, shape, lead: graph.reshape(t, (*leading(graph, t, lead), *shape)),
+                          _reshape_back)),
+    Op("transpose", None, hidden=True, doc="the axes in another order", payload="axes",
+       type_rule=_transpose_type, routine=Movement(lambda x, perm: np.transpose(x, perm)),
+       differential=unary(lambda graph, t, perm, lead: graph.transpose(t, _permuted(perm, lead)),
+                          lambda graph, g, x, perm, lead: graph.transpose(g, _permuted(inverse(perm), lead)))),
+    Op("diagonal", None, hidden=True, doc="the diagonal of two axes, as a new last axis", payload="axes",
+       type_rule=_diagonal_type, routine=Movement(lambda x, axes: np.diagonal(x, 0, *axes)),
+       differential=unary(lambda graph, t, axes, lead: graph.diagonal(t, axes[0] + lead, axes[1] + lead),
+                          _diagonal_back)),
+)  # fmt: skip

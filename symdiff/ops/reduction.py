@@ -1,0 +1,206 @@
+"""Reductions over axes: sums, products, extrema, norms and whether conditions hold."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ops.base import Differential, Flops, Movement, Op, register
+from symdiff.ops.movement import leading, unary
+from symdiff.ops.structure import lane_fold, lane_sum, numbers, operands, rows
+from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+Axes = tuple[int, ...]
+Call = Callable[..., Any]
+
+
+def _type(op: Op, types: Sequence[TensorType], axes: Axes) -> TensorType:
+    operands(op, types, 1)
+    shape = fixed(types[0].shape)
+    if len(set(axes)) != len(axes) or any(not 0 <= k < len(shape) for k in axes):
+        raise ShapeError(f"{op.name}: {axes} are not axes of the shape {show(shape)}")
+    if op.result == "c":
+        if types[0].dtype != BOOL:
+            raise ShapeError(f"{op.name} takes a condition, not a number", hint="write x != 0")
+        dtype = BOOL
+    else:
+        dtype = numbers(op, types)
+    result = tuple(n for k, n in enumerate(shape) if k not in axes)
+    if op.name in ("amax", "amin") and 0 in [shape[k] for k in axes] and 0 not in result:
+        name = op.name[1:]
+        raise ShapeError(f"{name}: the shape {show(shape)} has no elements along {show(axes)}, so there is no {name}")
+    return tensor(dtype, result)
+
+
+def _first(found: Callable[..., Any]) -> Callable[..., Any]:
+    """The extremum that stands first, or the first NaN, as a fold from the left gives it."""
+
+    def evaluate(x: Any, axes: Axes) -> Any:
+        lines = rows(x, axes)
+        if lines.size == 0:
+            return np.zeros(lines.shape[1:], lines.dtype)[()]
+        return np.take_along_axis(lines, found(lines, axis=0)[None], 0)[0]
+
+    return evaluate
+
+
+def _folded(name: str, empty: float | bool | None = None) -> Callable[..., Any]:
+    """A fold by an elementwise operation over an array of elements."""
+
+    def unrolled(call: Call, x: Any, axes: Axes) -> Any:
+        lines = rows(x, axes)
+        out = np.empty(lines.shape[1:], object)
+        for k in np.ndindex(out.shape):
+            column = [lines[(j, *k)] for j in range(len(lines))]
+            out[k] = functools.reduce(lambda a, b: call(name, a, b), column) if column else empty
+        return out[()]
+
+    return unrolled
+
+
+def _norm(x: Any, axes: Axes) -> Any:
+    return np.sqrt(lane_sum(x * x, axes))
+
+
+def _norm_unrolled(call: Call, x: Any, axes: Axes) -> Any:
+    return np.frompyfunc(lambda e: call("sqrt", e), 1, 1)(lane_sum(x * x, axes))
+
+
+def _shape(graph: Graph, node: int) -> tuple[int, ...]:
+    return fixed(graph.types[node].shape)
+
+
+def kept(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int = 0) -> int:
+    """What a reduction over `axes` of an array of `shape` gave, with axes of size 1 in the place of those."""
+    sizes = leading(graph, node, lead)
+    return graph.reshape(node, (*sizes, *(1 if k in axes else n for k, n in enumerate(shape))))
+
+
+def repeated(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int) -> int:
+    """The transpose of a sum over `axes` of an array of `shape`."""
+    return graph.broadcast(kept(graph, node, axes, shape, lead), (*leading(graph, node, lead), *shape))
+
+
+def _after(axes: Axes, lead: int) -> Axes:
+    return tuple(lead + k for k in axes)
+
+
+def _sum_back(graph: Graph, g: int, x: int, axes: Axes, lead: int) -> int:
+    return repeated(graph, g, axes, _shape(graph, x), lead)
+
+
+def _anywhere(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
+    """Every element of the result depends on all elements that it is reduced from."""
+    axes = graph.payloads[node]
+    if forward:
+        return graph.sum(mask, _after(axes, lead))
+    return repeated(graph, mask, axes, _shape(graph, graph.args[node][0]), lead)
+
+
+def weighted(weight: Callable[[Graph, int], int], text: str) -> Differential:
+    """A reduction whose derivative is a weight, an array in the shape of the operand."""
+
+    def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+        tangent = tangents[0]
+        assert tangent is not None
+        return graph.sum(graph.add("mul", (tangent, weight(graph, node))), _after(graph.payloads[node], lead))
+
+    def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+        axes, shape = graph.payloads[node], _shape(graph, graph.args[node][0])
+        own = weight(graph, node)
+        found = graph.add("mul", (kept(graph, g, axes, shape, lead), own))
+        return graph.broadcast(found, (*leading(graph, g, lead), *shape))
+
+    return Differential(push, pull, _anywhere, text=text)
+
+
+def _others(graph: Graph, node: int) -> int:
+    return graph.exclusive_products(graph.args[node][0], graph.payloads[node])
+
+
+def _direction(graph: Graph, node: int) -> int:
+    x = graph.args[node][0]
+    size = kept(graph, node, graph.payloads[node], _shape(graph, x))
+    zero = graph.constant(0.0)
+    return graph.add("where", (graph.add("equal", (size, zero)), zero, graph.add("div", (x, size))))
+
+
+def _extremum(beaten: str) -> Differential:
+    """`beaten` is the comparison of an operand with the result that holds where the operand is not the extremum."""
+
+    def select(graph: Graph, node: int, taken: int) -> int:
+        """`taken` where the operand is the extremum, otherwise 0; NaN where one of the two is."""
+        x = graph.args[node][0]
+        y = kept(graph, node, graph.payloads[node], _shape(graph, x))
+        nan = graph.constant(float("nan"))
+        inner = graph.add("where", (graph.add("equal", (x, y)), taken, nan))
+        return graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), inner))
+
+    def ties(graph: Graph, node: int) -> int:
+        return graph.sum(select(graph, node, graph.constant(1.0)), graph.payloads[node])
+
+    def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+        tangent = tangents[0]
+        assert tangent is not None
+        total = graph.sum(select(graph, node, tangent), _after(graph.payloads[node], lead))
+        return graph.add("div", (total, ties(graph, node)))
+
+    def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+        axes, shape = graph.payloads[node], _shape(graph, graph.args[node][0])
+        share = graph.add("div", (g, ties(graph, node)))
+        return select(graph, node, repeated(graph, share, axes, shape, lead))
+
+    def reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
+        axes, x = graph.payloads[node], graph.args[node][0]
+        y = kept(graph, node, axes, _shape(graph, x))
+        own = mask if forward else repeated(graph, mask, axes, _shape(graph, x), lead)
+        chosen = graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), own))
+        return graph.sum(chosen, _after(axes, lead)) if forward else chosen
+
+    return Differential(push, pull, reach, selects=True, text="the mean over the elements that tie")
+
+
+def _steps(name: str, *others: str) -> Flops:
+    """One operation fewer than elements for each result; `square` for each element, `sqrt` for each result."""
+
+    def flops(types: Sequence[TensorType], result: TensorType, payload: Axes) -> dict[str, int]:
+        count, made = product(types[0].shape), product(result.shape)
+        found = {name: max(0, count - made)}
+        if "mul" in others:
+            found["mul"] = count
+        if "sqrt" in others:
+            found["sqrt"] = made
+        return found
+
+    return flops
+
+
+register(
+    Op("sum", None, hidden=True, doc="the sum over some axes", payload="axes", type_rule=_type,
+       routine=Movement(lane_sum), flops=_steps("add"),
+       differential=unary(lambda graph, t, axes, lead: graph.sum(t, _after(axes, lead)), _sum_back)),
+    Op("prod", None, hidden=True, doc="the product over some axes", payload="axes", type_rule=_type,
+       routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
+       differential=weighted(_others, "sum(dx*products of the others)"),
+       edges="the derivative by a factor is the product of the others, also at zeros"),
+    Op("amax", None, hidden=True, doc="the largest element along some axes; NaN if one is NaN", payload="axes",
+       type_rule=_type, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
+       differential=_extremum("less"), edges="n elements that tie share the derivative, 1/n each"),
+    Op("amin", None, hidden=True, doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
+       type_rule=_type, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
+       differential=_extremum("greater"), edges="n elements that tie share the derivative, 1/n each"),
+    Op("norm", None, hidden=True, doc="the root of the sum of squares over some axes", payload="axes",
+       type_rule=_type, routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
+       differential=weighted(_direction, "sum(dx*x)/norm(x)"), edges="derivative 0 where all elements are 0"),
+    Op("any", None, "c", hidden=True, doc="whether a condition holds somewhere along some axes", payload="axes",
+       type_rule=_type, routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
+    Op("all", None, "c", hidden=True, doc="whether a condition holds everywhere along some axes", payload="axes",
+       type_rule=_type, routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
+)  # fmt: skip

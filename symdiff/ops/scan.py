@@ -1,0 +1,110 @@
+"""Running sums and linear recurrences along an axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.errors import ShapeError
+from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.movement import leading, unary
+from symdiff.ops.structure import numbers, operands
+from symdiff.types import TensorType, fixed, product, show, tensor
+
+if TYPE_CHECKING:
+    from symdiff.ir.graph import Graph
+
+Scan = tuple[int, bool]
+"""The axis, and whether the scan goes from its end to its start."""
+
+
+def _type(op: Op, types: Sequence[TensorType], payload: Scan) -> TensorType:
+    operands(op, types, 2 if op.name == "recurrence" else 1)
+    shape = fixed(types[0].shape)
+    if any(t.shape != shape for t in types):
+        raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(types[1].shape)} differ")
+    if not 0 <= payload[0] < len(shape):
+        raise ShapeError(f"{op.name}: the shape {show(shape)} has no axis {payload[0]}")
+    return tensor(numbers(op, types), shape)
+
+
+def _running_sum(x: Any, payload: Scan) -> Any:
+    axis, reverse = payload
+    lines = np.moveaxis(x, axis, 0)
+    lines = lines[::-1] if reverse else lines
+    found = np.add.accumulate(lines, axis=0) if len(lines) else lines
+    return np.moveaxis(found[::-1] if reverse else found, 0, axis)
+
+
+def _recurrence(a: Any, b: Any, payload: Scan) -> Any:
+    axis, reverse = payload
+    factors, terms = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    found = np.array(terms)
+    order = range(len(found))[::-1] if reverse else range(len(found))
+    for before, k in itertools.pairwise(order):
+        found[k] = factors[k] * found[before] + terms[k]
+    return np.moveaxis(found, 0, axis)
+
+
+def _shape(graph: Graph, node: int) -> tuple[int, ...]:
+    return fixed(graph.types[node].shape)
+
+
+def _after(payload: Scan, lead: int, flip: bool = False) -> Scan:
+    return payload[0] + lead, payload[1] != flip
+
+
+def _running_sum_forward(graph: Graph, t: int, payload: Scan, lead: int) -> int:
+    return graph.cumsum(t, *_after(payload, lead))
+
+
+def _running_sum_back(graph: Graph, g: int, x: int, payload: Scan, lead: int) -> int:
+    return graph.cumsum(g, *_after(payload, lead, flip=True))
+
+
+def _before(graph: Graph, node: int) -> int:
+    """For each element of a recurrence the one that it is made from."""
+    axis, reverse = graph.payloads[node]
+    return graph.shifted(node, axis, -1 if reverse else 1)
+
+
+def _forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    by_factor, by_term = tangents
+    a = graph.args[node][0]
+    term = by_term
+    if by_factor is not None:
+        own = graph.add("mul", (by_factor, _before(graph, node)))
+        term = own if term is None else graph.add("add", (term, own))
+    assert term is not None
+    factors = graph.broadcast(a, (*leading(graph, term, lead), *_shape(graph, a)))
+    return graph.recurrence(factors, term, *_after(graph.payloads[node], lead))
+
+
+def _back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    axis, reverse = graph.payloads[node]
+    factors = graph.shifted(graph.args[node][0], axis, 1 if reverse else -1)
+    factors = graph.broadcast(factors, _shape(graph, g))
+    found = graph.recurrence(factors, g, *_after((axis, reverse), lead, flip=True))
+    return found if k == 1 else graph.add("mul", (found, _before(graph, node)))
+
+
+def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
+    """An element depends on all those before it."""
+    return graph.cumsum(mask, *_after(graph.payloads[node], lead, flip=not forward))
+
+
+def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> dict[str, int]:
+    count = product(result.shape)
+    return {"add": count, "mul": count} if len(types) > 1 else {"add": count}
+
+
+register(
+    Op("cumsum", None, hidden=True, doc="the running sum along an axis", payload="scan", type_rule=_type,
+       routine=Movement(_running_sum), flops=_flops, differential=unary(_running_sum_forward, _running_sum_back)),
+    Op("recurrence", None, hidden=True, payload="scan", type_rule=_type, routine=Movement(_recurrence), flops=_flops,
+       doc="h[i] = a[i]*h[i-1] + b[i] along an axis; h[0] = b[0]",
+       differential=Differential(_forward, _back, _reach, text="recurrence(a, db + da*h before)")),
+)  # fmt: skip
