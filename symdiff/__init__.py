@@ -23,6 +23,7 @@ from symdiff.errors import (
     VerifyError,
 )
 from symdiff.frontend import functions as _functions
+from symdiff.frontend.define import define
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
@@ -51,6 +52,7 @@ __all__ = [
     "SymdiffError",
     "UnknownNameError",
     "VerifyError",
+    "define",
     "derivative",
     "diff",
     "expr",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.display.text import Outputs, output_names, subscript
+from symdiff.display.structure_code import STRUCTURE
+from symdiff.display.text import Outputs, output_names
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
-from symdiff.ops.structure import as_index
 from symdiff.signature import Argument
 from symdiff.types import fixed
 
@@ -72,7 +72,8 @@ def python_source(graph: Graph, name: str, arguments: Sequence[Argument] | None,
             body.append(f"{values[node]} = {_statement(graph, node, values)}")
     results = ", ".join(values[r] for r in roots)
     body.append(f"return {results if isinstance(outputs, int) else f'({results},)'}")
-    lines = ["import functools", ""] if any("functools." in line for line in body) else []
+    lines = [f"import {module}" for module in ("functools", "itertools") if any(f"{module}." in line for line in body)]
+    lines += [""] * bool(lines)
     lines.append("import numpy as np")
     if any("special." in line for line in body):
         lines.append("from scipy import special")
@@ -83,7 +84,7 @@ class _Names:
     """Python names, each given once."""
 
     def __init__(self) -> None:
-        self.used = {"np", "special", "functools", "float"}
+        self.used = {"np", "special", "functools", "itertools", "float", "list", "zip"}
         self.count = 0
 
     def new(self, wanted: str) -> str:
@@ -142,7 +143,8 @@ def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
     op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
     args = [values[a] for a in operands]
     if op.name in STRUCTURE:
-        return STRUCTURE[op.name](args, payload, fixed(graph.types[node].shape), fixed(graph.types[operands[0]].shape))
+        shapes = [fixed(graph.types[a].shape) for a in operands]
+        return STRUCTURE[op.name](args, payload, fixed(graph.types[node].shape), *shapes)
     if all(isinstance(graph.payloads[a], float) and graph.ops[a].name == "constant" for a in operands):
         args[0] = f"np.float64({args[0]})"  # Python's own floats raise where NumPy's give inf
     numbers = [] if payload is None else [str(payload)]
@@ -161,28 +163,3 @@ def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
         assert isinstance(routine, Instruction | Intrinsic), op.name
         function = f"np.{routine.numpy}"
     return f"{function}({', '.join([*numbers, *args])})"
-
-
-def _index(args: Sequence[str], payload: Any, shape: tuple[int, ...], operand: tuple[int, ...]) -> str:
-    return f"{args[0]}[..., {', '.join([subscript(payload), *[':'] * (len(operand) - len(payload))])}]"
-
-
-def _scatter(args: Sequence[str], payload: Any, shape: tuple[int, ...], operand: tuple[int, ...]) -> str:
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[as_index(payload[0])].ravel().tolist()
-    return f"np.bincount({places}, np.ravel({args[0]}), {int(np.prod(shape))}).reshape({shape})"
-
-
-STRUCTURE: dict[str, Callable[[Sequence[str], Any, tuple[int, ...], tuple[int, ...]], str]] = {
-    "named": lambda args, payload, shape, operand: args[0],
-    "stop_gradient": lambda args, payload, shape, operand: args[0],
-    "neg": lambda args, payload, shape, operand: f"-{args[0]}",
-    "stack": lambda args, payload, shape, operand: (
-        f"np.stack(np.broadcast_arrays({', '.join(args)}), axis={-len(shape)})"
-    ),
-    "index": _index,
-    "scatter": _scatter,
-    "sum": lambda args, payload, shape, operand: f"np.sum({args[0]}, axis={tuple(k - len(operand) for k in payload)})",
-    "broadcast": lambda args, payload, shape, operand: f"np.broadcast_to({args[0]}, {shape})",
-    "reshape": lambda args, payload, shape, operand: f"np.reshape({args[0]}, {shape})",
-}
-"""The statements of the operations that move elements."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.display.arrays import subscripts
 from symdiff.display.text import Outputs, number, output_names, subscript
 from symdiff.ir.graph import Graph
 from symdiff.types import show
@@ -45,6 +46,8 @@ def label(graph: Graph, node: int) -> str:
         text = f"{payload} ="
     elif op.name == "index":
         text = f"[{subscript(payload)}]"
+    elif op.name == "einsum":
+        text = f"einsum {subscripts(payload)}"
     else:
         text = (op.infix.symbol if op.infix else op.name) + _numbers(payload)
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"

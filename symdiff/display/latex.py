@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.display.arrays import PRODUCTS
 from symdiff.display.text import (
     ATOM,
     MOST_LINES,
@@ -37,6 +38,9 @@ GREEK = frozenset(_GREEK_NAMES.split())
 FRACTION = PRODUCT + 5
 """How tightly a fraction binds: a factor as it is, but not the base of a power."""
 CALL = POWER - 1
+REDUCTIONS = {"sum": r"\operatorname{sum}", "prod": r"\operatorname{prod}", "amax": r"\max", "amin": r"\min",
+              "any": r"\operatorname{any}", "all": r"\operatorname{all}"}  # fmt: skip
+"""The notation of the reductions."""
 _SIMPLE_CALL = re.compile(r"(\\[a-z]+)\\left\(\{\}\\right\)\Z")
 _OPENING = ("{", "(", "|", "lfloor ", "lceil ", ", ", "& ", "cases} ", r"\\ ")
 
@@ -137,9 +141,20 @@ class LatexWriter(Writer):
             return ATOM, self._rows(node)
         if op.name == "index":
             return ATOM, [(args[0], ATOM, False), rf"_{{{subscript(payload)}}}"]
-        if op.name == "sum":
+        if op.name in REDUCTIONS:
             axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
-            return CALL, [rf"\operatorname{{sum}}{axes}\left(", (args[0], 0, False), r"\right)"]
+            return CALL, [rf"{REDUCTIONS[op.name]}{axes}\left(", (args[0], 0, False), r"\right)"]
+        if op.name == "norm":
+            axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
+            return CALL, [r"\left\|", (args[0], 0, False), rf"\right\|{axes}"]
+        if op.name in ("transpose", "inv"):
+            return POWER, [(args[0], POWER + 1, False), "^{T}" if op.name == "transpose" else "^{-1}"]
+        if op.name == "einsum" and payload in PRODUCTS:
+            turned = PRODUCTS[payload]
+            sides: list[Part] = []
+            for k, (arg, turn) in enumerate(zip(args, turned, strict=True)):
+                sides += [r" \, "] * k + [(arg, POWER + 1 if turn else PRODUCT + k, k == 1)] + ["^{T}"] * turn
+            return PRODUCT, sides
         if op.latex is None:
             return CALL, [rf"\operatorname{{{op.name}}}".replace("_", r"\_") + r"\left(", *listed(args), r"\right)"]
         if op.kinds is None:

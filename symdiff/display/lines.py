@@ -7,25 +7,29 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops.base import OPERAND_NAMES, Expand, Movement
-from symdiff.types import Dim, Shape, broadcast, fixed, product
+from symdiff.ops.base import OPERAND_NAMES, Expand
+from symdiff.types import Shape, broadcast
 
 LONGEST_TREE = 200
 LARGEST_REPEATED = 8
 SHORTEST_SHARED = 12
 LENGTH_LIMIT = 10**9
-LONGEST_LIST = 10_000
+
+
+CHANGED = frozenset(("custom", "broadcast", "iota"))
+"""Operations that are written, but not as they stand."""
 
 
 def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[Graph, list[int]]:
     """The graph in terms of what can be written.
 
     Hidden operations, except those in `written`, become what they stand for; repetitions that the operation around
-    them makes anyway are dropped; other movements of elements become lists of the elements.
+    them makes anyway are dropped.
     """
     written = frozenset(written)
     live = graph.live(roots)
-    if not any(graph.ops[n].hidden and graph.ops[n].name not in written for n in live):
+    changed = {op.name for op in (graph.ops[n] for n in live) if op.hidden and op.name not in written} | CHANGED
+    if not any(graph.ops[n].name in changed for n in live):
         return graph, list(roots)
     from symdiff.frontend.template import expansion, template
 
@@ -38,9 +42,11 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
             new = result.constant(payload)
         elif op.name == "input":
             new = result.input(payload, type_.shape, type_.dtype)
-        elif op.name == "broadcast" or (op.name == "reshape" and _single(result, args[0]) is not None):
-            single = _single(result, args[0])
-            new = result.broadcast(args[0] if single is None else single, payload)
+        elif op.name == "iota":
+            new = _spread_line(result, *payload)
+        elif op.name == "custom":  # written as a call: its expression stays out
+            value = result.input(f"value of {node}", type_.shape, type_.dtype)
+            new = result.add(op, (value, *args[1:]), payload)
         elif op.kinds:
             args = _without_repetition(result, args, type_.shape)
             if op.hidden and op.name not in written:
@@ -50,23 +56,18 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
                 new = body.splice(result, dict(zip(parameters, args, strict=True)))
             else:
                 new = result.add(op, args, payload)
+        elif op.name == "index":
+            new = result.element(args[0], payload)
         else:
-            args = tuple([_spread(result, a) for a in args])
-            if op.name == "index":
-                new = result.element(args[0], payload)
-            else:
-                new = result.add(op, args, payload)
-                if op.hidden and op.name not in written and isinstance(op.routine, Movement):
-                    new = new if op.name == "named" else _as_list(result, new)
+            new = result.add(op, args, payload)
         mapping[node] = new
-    return result, [_spread(result, mapping[r]) for r in roots]
+    return result, [mapping[r] for r in roots]
 
 
-def _single(graph: Graph, node: int) -> int | None:
-    """The scalar that a node repeats, if it does."""
-    if graph.ops[node].name == "broadcast":
-        (node,) = graph.args[node]
-    return None if graph.types[node].shape else node
+def _spread_line(graph: Graph, shape: tuple[int, ...], axis: int) -> int:
+    """The index along an axis, as a line of numbers repeated to the whole shape."""
+    line = graph.iota((shape[axis],), 0)
+    return graph.broadcast(graph.reshape(line, (shape[axis], *(1,) * (len(shape) - axis - 1))), shape)
 
 
 def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
@@ -76,35 +77,8 @@ def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tu
         if graph.ops[a].name == "broadcast":
             kept[k] = graph.args[a][0]
             if broadcast("", [graph.types[b].shape for b in kept]) != shape:
-                kept[k] = _spread(graph, a)
+                kept[k] = a
     return tuple(kept)
-
-
-def _spread(graph: Graph, node: int) -> int:
-    return _as_list(graph, node) if graph.ops[node].name == "broadcast" else node
-
-
-def _as_list(graph: Graph, node: int) -> int:
-    """A movement of elements as the list of the elements; as it is where that would be too long."""
-    shape = graph.types[node].shape
-    (operand,) = graph.args[node]
-    if any(isinstance(n, Dim) for n in (*shape, *graph.types[operand].shape)) or product(shape) > LONGEST_LIST:
-        return node
-    sizes = fixed(graph.types[operand].shape)
-    routine = graph.ops[node].routine
-    assert isinstance(routine, Movement)
-    sources = np.arange(1, product(sizes) + 1).reshape(sizes)
-    moved = np.broadcast_to(routine.evaluate(sources, graph.payloads[node]), fixed(shape))
-    if not moved.size:
-        return graph.constant(np.zeros(moved.shape))
-    nodes = [
-        graph.element(operand, tuple(int(k) for k in np.unravel_index(source - 1, sizes))) if source
-        else graph.constant(0.0)
-        for source in moved.ravel().tolist()
-    ]  # fmt: skip
-    for size in reversed(moved.shape):
-        nodes = [graph.add("stack", tuple(nodes[k : k + size])) for k in range(0, len(nodes), size)]
-    return nodes[0]
 
 
 class Lines:
@@ -142,7 +116,8 @@ class Lines:
             op, args = graph.ops[node], graph.args[node]
             if not args:
                 payload = graph.payloads[node]
-                lengths[node] = 2 + (len(payload) if isinstance(payload, str) else 4 * int(np.size(payload)))
+                size = 3 if isinstance(payload, tuple) else int(np.size(payload))
+                lengths[node] = 2 + (len(payload) if isinstance(payload, str) else 4 * size)
                 counts[node] = 0
                 continue
             length, count = 3 if op.infix else len(op.name) + 2, 1

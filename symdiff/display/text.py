@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.display.arrays import NOTATIONS, shape_text
 from symdiff.display.lines import Lines, opened
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
@@ -65,7 +66,9 @@ def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
 def array(values: Any, taken: Iterable[str] = ()) -> str:
     """A constant array as nested lists."""
     if values.ndim == 0:
-        return number(values[()], taken)[0]
+        return str(values[()]) if values.dtype == np.int64 else number(values[()], taken)[0]
+    if not values.size:
+        return f"zeros({shape_text(values.shape)})"
     return "[" + ", ".join([array(row, taken) for row in values]) + "]"
 
 
@@ -285,13 +288,9 @@ def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     ]
 
 
-def _sum(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
-    graph = writer.graph
-    axes, operand = graph.payloads[node], graph.args[node][0]
-    if len(axes) == len(graph.types[operand].shape):
-        return ATOM, ["sum(", (operand, 0, False), ")"]
-    shown = str(axes[0]) if len(axes) == 1 else str(tuple(axes))
-    return ATOM, ["sum(", (operand, 0, False), f", axis={shown})"]
+def _custom(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    args = writer.graph.args[node][1:]
+    return ATOM, [f"{writer.graph.payloads[node].name}(", *listed(args), ")"]
 
 
 SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
@@ -302,7 +301,8 @@ SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     "reciprocal": _reciprocal,
     "stack": _stack,
     "index": _index,
-    "sum": _sum,
+    "custom": _custom,
+    **NOTATIONS,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""
 WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from symdiff.frontend.names import Helper
 from symdiff.frontend.subscripts import Subscript
 
-TOP, GROUP, LIST, INDEX, CALL, PAIRS, PAIR, INLINED = range(8)
-"""What is open: nothing; ( ); [ ]; a subscript; a call; Piecewise(; one of its pairs; the body of a helper."""
+TOP, GROUP, LIST, INDEX, CALL, PAIRS, PAIR, INLINED, TUPLE = range(9)
+"""What is open: nothing; ( ); [ ]; a subscript; a call; Piecewise(; one of its pairs; the body of a helper; what may
+become a tuple, as an argument."""
 
 
 @dataclass(slots=True)
@@ -24,11 +25,16 @@ class Bracket:
 
 @dataclass(slots=True)
 class Call(Bracket):
-    """A call whose arguments are read: those with names, the name that waits for its value, those before the names."""
+    """A call whose arguments are read: those with names, the name that waits for its value, those before the names.
+
+    `takes_parts`: tuples, texts and None may be arguments. `start` is the first character of it.
+    """
 
     keywords: dict[str, int] = field(default_factory=dict)
     keyword: str | None = None
     positional: int = 0
+    takes_parts: bool = False
+    start: int = -1
 
 
 @dataclass(slots=True)

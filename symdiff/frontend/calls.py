@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from symdiff.errors import LimitError, ParseError, ShapeError, UnknownNameError, nearest
+from symdiff.frontend import creation, joining, linear_algebra, reductions, shapes, statistics, subscripts
+from symdiff.frontend.arguments import ARRAYS, Value, as_node
+from symdiff.frontend.constants import integer
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op
-from symdiff.types import BOOL, fixed
+from symdiff.types import BOOL
 
-LATER = frozenset((
-    "all", "any", "arange", "argmax", "argmin", "array", "concatenate", "cov", "cross", "cumsum", "det", "diag",
-    "dot", "einsum", "eye", "identity", "inner", "inv", "linspace", "logsumexp", "matmul", "mean", "norm", "ones",
-    "outer", "prod", "reshape", "size", "softmax", "solve", "stack", "std", "trace", "transpose", "var", "zeros",
-))  # fmt: skip
-"""Functions of tensors that users know and that the language does not have yet."""
+CUSTOM: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {}
+"""Functions that users defined, by name: they are looked up before those of the language."""
 
 LARGEST_ORDER = 30
 
@@ -24,10 +23,20 @@ ORDER_ZERO = {"polygamma": "digamma", "sinc_derivative": "sinc", "integer_power"
 
 def is_function(name: str) -> bool:
     """Whether the language itself gives `name` a meaning before a parenthesis."""
-    return name in CALLABLE or name in SPECIAL or name in DEFINED
+    return name in CALLABLE or name in SPECIAL or name in ARRAYS or name in DEFINED or name in CUSTOM
 
 
-def call(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int], hidden: bool = False) -> int:
+def takes_parts(name: str) -> bool:
+    """Whether a function takes tuples, texts and None beside values."""
+    return (name in ARRAYS or name in REDUCE) and name not in CUSTOM
+
+
+def functions() -> list[str]:
+    """The names of all functions of the language, sorted."""
+    return sorted({*CALLABLE, *SPECIAL, *ARRAYS, *DEFINED, *CUSTOM})
+
+
+def call(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Value], hidden: bool = False) -> int:
     """The node that `name(*args, **keywords)` stands for; `hidden` lets operations be called that users cannot call.
 
     Raises
@@ -39,10 +48,16 @@ def call(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int], 
     ShapeError
         Where the operands do not fit.
     """
+    if name in CUSTOM:
+        return CUSTOM[name](graph, name, args, keywords)
+    if name in ARRAYS:
+        return ARRAYS[name](graph, name, args, keywords)
     op = CALLABLE.get(name)
     if op is None and hidden:
         op = OPS.get(name)
-    if op is not None and not keywords and op.payload is None and op.kinds is not None and len(args) == len(op.kinds):
+    plain = op is not None and not keywords and op.payload is None and len(args) == len(op.kinds or "")
+    if plain and name not in REDUCE:
+        assert op is not None
         return graph.apply(op, args)
     special = SPECIAL.get(name)
     if special is not None:
@@ -70,10 +85,10 @@ def call(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int], 
 
 def unknown_function(name: str, others: Sequence[str] = (), argument: str = "") -> UnknownNameError:
     """The error for a function that does not exist, with the nearest that does."""
-    if name in LATER:
-        return UnknownNameError(f"{name} is a tensor operation, not available yet",
-                                hint="write its elements out: x[0]*y[0] + x[1]*y[1]")  # fmt: skip
-    near = nearest(name, [*CALLABLE, *SPECIAL, *DEFINED, *others])
+    if name in UNAVAILABLE:
+        what, hint = UNAVAILABLE[name]
+        return UnknownNameError(f"{name} {what}", hint=hint)
+    near = nearest(name, [*functions(), *others])
     product = f"write {name}*{argument} for a product" if argument else ""
     hint = f"{near}; {product}" if near and product and len(name) < 4 else near or product
     return UnknownNameError(f"there is no function called {name}", hint=hint)
@@ -107,22 +122,6 @@ def bind(
     if missing:
         raise ParseError(_usage(name, len(args) + len(keywords), parameters), hint=hint)
     return [values[p] if p in values else (defaults or {})[p] for p in parameters]
-
-
-def integer(graph: Graph, node: int, what: str) -> int:
-    """The integer that a constant expression has.
-
-    Raises
-    ------
-    ParseError
-        Where it is not an integer, or not a constant.
-    """
-    value = graph.constant_value(node)
-    if value is None or graph.types[node].dtype == BOOL:
-        raise ParseError(f"{what} must be a constant integer")
-    if not value.is_integer() or abs(value) > 2**53:
-        raise ParseError(f"{what} must be an integer, not {value!r}")
-    return int(value)
 
 
 def _signature(name: str, parameters: Sequence[str], defaults: Sequence[float] = ()) -> str:
@@ -169,64 +168,22 @@ def _no_keywords(name: str, keywords: Mapping[str, int]) -> None:
         raise ParseError(f"{name} has no parameter called {key}", hint=f"write {name}(a, b)")
 
 
-def _extremum(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+def _extremum(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Value]) -> int:
+    """`max(a, b, …)` compares its operands, `max(x)` and `max(x, axis=0)` reduce an array."""
     op = CALLABLE[name]
+    if (name in REDUCE and len(args) + len(keywords) == 1) or any(k in keywords for k in ("axis", "keepdims")):
+        if name not in REDUCE or len(args) > 1:
+            raise ParseError(f"{name} of several operands has no axis", hint=f"write {op.name}(x, axis=0)")
+        return ARRAYS[f"a{op.name}"](graph, name, args, keywords)
+    nodes = [as_node(graph, a) for a in args]
     if keywords:
-        if len(args) + len(keywords) == 1 or "axis" in keywords:
-            raise ParseError(f"{name} along an axis is not available yet", hint=f"write {name}(x[0], x[1])")
-        args = bind(name, op.parameters, args, keywords)
-    if len(args) == 1 and name == op.name:
-        shape = fixed(graph.types[args[0]].shape)
-        if not shape:
-            raise _needs_vector(name)
-        args = _elements(graph, args[0], shape)
-        if not args:
-            raise ShapeError(f"{name} of no elements")
-    if len(args) < (1 if name in ("max", "min", "Max", "Min") else 2):
-        raise ParseError(_usage(name, len(args), op.parameters), hint=f"write {name}(a, b)")
-    args = [graph.as_number(a) for a in args]
-    if len(args) == 1:
-        return args[0]
-    return graph.apply(op, args) if len(args) == 2 else graph.apply(f"{op.name}_of", args)
-
-
-def _elements(graph: Graph, node: int, shape: tuple[int, ...]) -> list[int]:
-    """Every element of a tensor, in C order."""
-    nodes = [node]
-    for size in shape:
-        nodes = [graph.element(n, (k,)) for n in nodes for k in range(size)]
-    return nodes
-
-
-def _needs_vector(name: str) -> ShapeError:
-    return ShapeError(f"{name} of one scalar: it takes a vector",
-                      hint='declare the shape of the vector: shapes={"x": 3}, or f(x[3]) = …')  # fmt: skip
-
-
-def _sum(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
-    known = ("x", "axis", "keepdims")
-    if not args or len(args) > 2 or any(k not in known for k in keywords):
-        raise ParseError("sum takes a vector and an axis", hint="write sum(x), sum(x, axis=0), or a + b for numbers")
-    values = dict(zip(known, args, strict=False)) | dict(keywords)
-    node = graph.as_number(values["x"])
-    shape = graph.types[node].shape
-    if not shape:
-        raise _needs_vector(name)
-    axes = tuple(range(len(shape)))
-    if "axis" in values:
-        axis = integer(graph, values["axis"], "the axis")
-        if not -len(shape) <= axis < len(shape):
-            raise ShapeError(f"axis {axis} is out of range for a value with {len(shape)} axes")
-        axes = (axis % len(shape),)
-    result = graph.add("sum", (node,), axes)
-    keep = values.get("keepdims")
-    if keep is not None:
-        flag = graph.constant_value(keep)
-        if flag is None:
-            raise ParseError("keepdims must be True or False", hint="write keepdims=True")
-        if flag:
-            result = graph.reshape(result, tuple(1 if k in axes else n for k, n in enumerate(shape)))
-    return result
+        nodes = bind(name, op.parameters, nodes, keywords)
+    if len(nodes) < (1 if name in ("Max", "Min") else 2):
+        raise ParseError(_usage(name, len(nodes), op.parameters), hint=f"write {name}(a, b)")
+    nodes = [graph.as_number(a) for a in nodes]
+    if len(nodes) == 1:
+        return nodes[0]
+    return graph.apply(op, nodes) if len(nodes) == 2 else graph.apply(f"{op.name}_of", nodes)
 
 
 def _logic(op: str) -> Callable[[Graph, str, list[int], Mapping[str, int]], int]:
@@ -274,8 +231,7 @@ def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
 
 
 DEFINED = frozenset(name for name, _ in DEFINITIONS)
-SPECIAL: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {
-    "sum": _sum,
+SPECIAL: dict[str, Callable[[Graph, str, list[Value], Mapping[str, Value]], int]] = {
     "And": _logic("logical_and"),
     "Or": _logic("logical_or"),
     "Xor": _logic("logical_xor"),
@@ -283,3 +239,32 @@ SPECIAL: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = 
     "ITE": _choose,
 }
 SPECIAL |= {name: _extremum for name, op in CALLABLE.items() if op.name in ("min", "max")}
+
+REDUCE = {"max": "max", "min": "min"}
+"""The functions that compare several operands, or reduce one."""
+
+_COUNTED = "would have a size that depends on values"
+_FACTORS = "write solve(A, b), inv(A), det(A) or cholesky(A)"
+UNAVAILABLE: dict[str, tuple[str, str]] = {
+    "slogdet": ("gives two values", "write logdet(A) for the logarithm of abs(det(A))"),
+    "pinv": ("is not available", "write solve(A.T @ A, A.T) for a matrix with independent columns"),
+    "lstsq": ("is not available", "write solve(A.T @ A, A.T @ b)"),
+    "meshgrid": ("gives several values", "write x[:, None] and y[None, :], which broadcast"),
+    "argmax": ("has no derivative", "write max(x) for the largest value"),
+    "argmin": ("has no derivative", "write min(x) for the smallest value"),
+    "argsort": ("has no derivative", "write max(x) or min(x) for an extreme value"),
+    "sort": ("is not available", "write max(x) or min(x) for an extreme value"),
+    "median": ("is not available", "write mean(x)"),
+    "eig": ("is not available", _FACTORS), "eigh": ("is not available", _FACTORS),
+    "eigvals": ("is not available", _FACTORS), "eigvalsh": ("is not available", _FACTORS),
+    "svd": ("is not available", _FACTORS), "qr": ("is not available", _FACTORS), "lu": ("is not available", _FACTORS),
+    "nonzero": (_COUNTED, "write where(c, x, 0)"), "unique": (_COUNTED, "write sum(x == value) to count"),
+    "flatnonzero": (_COUNTED, "write where(c, x, 0)"), "compress": (_COUNTED, "write where(c, x, 0)"),
+    "split": ("gives several values", "write x[:2] and x[2:]"),
+    "array_split": ("gives several values", "write x[:2] and x[2:]"),
+}  # fmt: skip
+"""Functions that users of NumPy know and that are not in the language: what they are, and what to type."""
+
+__all__ = [
+    "ARRAYS", "creation", "integer", "joining", "linear_algebra", "reductions", "shapes", "statistics", "subscripts",
+]  # fmt: skip

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, ShapeError
-from symdiff.frontend.given import as_float, as_subscript
+from symdiff.frontend.array_methods import ArrayMethods
+from symdiff.frontend.given import as_float
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op
-from symdiff.types import BOOL, Dim, Shape, product
+from symdiff.types import BOOL, Dim
 
 SHOWN_LENGTH = 80
 
@@ -42,7 +43,7 @@ def _unary(name: str) -> Callable[[Expr], Expr]:
     return lambda self: combine(op, self)
 
 
-class Expr:
+class Expr(ArrayMethods):
     """A symbolic value: node `node` of `graph`. Operators, NumPy's functions and symdiff's own make new ones.
 
     Comparisons, `==` among them, give conditions; `hash` tells two handles on one node to be the same.
@@ -88,9 +89,11 @@ class Expr:
 
     @staticmethod
     def _matmul(a: Any, b: Any) -> Expr:
-        from symdiff.frontend.numpy_protocol import matmul
+        from symdiff.frontend.attributes import product
 
-        return matmul(a, b)
+        graph, (left, right) = together((a, b))
+        with graph.lock:
+            return Expr(graph, product(graph, left, right))
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
@@ -132,34 +135,7 @@ class Expr:
     def __hash__(self) -> int:
         return hash((id(self.graph), self.node))
 
-    # Shape and elements
-
-    @property
-    def shape(self) -> Shape:
-        """The shape; `()` for a scalar."""
-        return self.graph.types[self.node].shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return product(self.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        return np.dtype(self.graph.types[self.node].dtype)
-
-    @property
-    def T(self) -> Expr:
-        """The transpose; of a scalar or a vector that is itself."""
-        if self.ndim < 2:
-            return self
-        raise CallError("the transpose of an Expr with two or more axes is not supported", hint="build it from rows")
+    # Elements
 
     def __len__(self) -> int:
         if not self.shape:
@@ -178,13 +154,15 @@ class Expr:
         raise CallError("whether an Expr contains a value is not known before numbers are given")
 
     def __getitem__(self, index: Any) -> Expr:
-        graph, node = self.graph, self.node
-        parts = as_subscript(index, self.ndim)
+        from symdiff.frontend.places import as_subscript
+        from symdiff.frontend.subscripts import subscripted
+
+        graph, node, parts = as_subscript(self, index)
         with graph.lock:
             if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node].name == "stack":
                 entries = graph.args[node][parts[0]]
                 return Expr(graph, graph.add("stack", entries) if entries else graph.element(node, parts))
-            return Expr(graph, graph.element(node, parts))
+            return Expr(graph, subscripted(graph, node, parts))
 
     # How others see it
 
@@ -256,6 +234,12 @@ def combine(op: Op, *operands: Any) -> Expr:
 
 def together(operands: Sequence[Any]) -> tuple[Graph, list[int]]:
     """The operands as nodes of one graph: the largest of theirs, into which what the others need is imported."""
+    graph = shared_graph(operands)
+    return graph, [as_node(graph, item) for item in operands]
+
+
+def shared_graph(operands: Sequence[Any]) -> Graph:
+    """The largest graph of the operands and of what lists among them hold; a new one where there is none."""
     graph: Graph | None = None
     stack = list(operands)
     while stack:
@@ -265,9 +249,7 @@ def together(operands: Sequence[Any]) -> tuple[Graph, list[int]]:
                 graph = item.graph
         elif isinstance(item, list | tuple) or (isinstance(item, np.ndarray) and item.dtype == object):
             stack.extend(item.tolist() if isinstance(item, np.ndarray) and not item.ndim else item)
-    if graph is None:
-        graph = Graph()
-    return graph, [as_node(graph, item) for item in operands]
+    return Graph() if graph is None else graph
 
 
 def as_expr(value: Any) -> Expr:
@@ -309,7 +291,7 @@ def as_node(graph: Graph, value: Any) -> int:
             return graph.constant(as_float(value))
         if isinstance(value, np.ndarray):
             if value.dtype.kind in "biuf":
-                return graph.constant(value)
+                return graph.constant(value if value.dtype.kind == "b" else value.astype(float))
             if value.dtype == object:
                 value = value.tolist()
                 return as_node(graph, value)
@@ -337,7 +319,8 @@ def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
         if any(isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 for v in flat):
             flat = [as_float(v) if isinstance(v, int) else v for v in flat]
         try:
-            return graph.constant(np.array(values, dtype=None if flat else float))
+            array = np.array(values, dtype=None if flat else float)
+            return graph.constant(array if array.dtype == BOOL else array.astype(float))
         except ValueError:
             raise ShapeError("the rows of a list have different lengths") from None
     nodes = [as_node(graph, v) for v in values]

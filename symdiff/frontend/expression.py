@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from symdiff.errors import ParseError, Place, SymdiffError
 from symdiff.frontend import mistakes
-from symdiff.frontend.brackets import CALL, GROUP, INDEX, INLINED, LIST, PAIR, PAIRS, TOP, Bracket, Call, Inlined, Pairs
-from symdiff.frontend.calls import call, is_function, piecewise
-from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, OPEN, OPERATOR
-from symdiff.frontend.names import Helper, Names
-from symdiff.frontend.operators import CHOICE, ELSE, IF, INFIX, PREFIX, Stacks
+from symdiff.frontend.attributes import ATTRIBUTES, METHODS, attribute
+from symdiff.frontend.brackets import (
+    CALL,
+    GROUP,
+    INDEX,
+    LIST,
+    PAIR,
+    PAIRS,
+    TOP,
+    TUPLE,
+    Bracket,
+    Call,
+    Pairs,
+)
+from symdiff.frontend.calls import call, is_function, piecewise, takes_parts
+from symdiff.frontend.constants import folded
+from symdiff.frontend.inlining import Inlining
+from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, OPEN, OPERATOR, TEXT
+from symdiff.frontend.names import Names
+from symdiff.frontend.operators import CHOICE, ELSE, IF, INFIX, PREFIX
 from symdiff.frontend.subscripts import Subscript, element
 from symdiff.ops import OPS
 
-SEPARATED = frozenset((LIST, CALL, PAIRS, PAIR))
+SEPARATED = frozenset((LIST, CALL, PAIRS, PAIR, TUPLE))
 """Where commas separate values."""
+
+NOTHING = frozenset(("None", "newaxis"))
+"""Names of no value, as an argument or an index, unless they are declared."""
 
 PIECEWISE = "Piecewise"
 PAIRS_HINT = "write Piecewise((x, x > 0), (-x, True))"
 
 
-class Reader(Stacks):
+class Reader(Inlining):
     """The machine that reads one expression.
 
     `varied` tells afterwards whether the expression depends on any input.
@@ -29,9 +49,6 @@ class Reader(Stacks):
         super().__init__(names.tokens, names.graph)
         self.names = names
         self.hidden = hidden
-        self.scope: dict[str, int] | None = None
-        self.helper: Helper | None = None
-        self.varied = False
 
     def read(self, first: int) -> int:
         """The node of the expression that starts at a token and ends with its line.
@@ -46,7 +63,7 @@ class Reader(Stacks):
             while True:
                 at = self._after_operand(self._operand(at))
                 if at < 0:
-                    return self.nodes[-1]
+                    return int(self.nodes[-1])
         except SymdiffError as error:
             if error.place is None:
                 error.locate(self.tokens.place(self.at))
@@ -56,6 +73,7 @@ class Reader(Stacks):
         """Read prefixes, opening brackets and one value; the token after it."""
         tokens, names, pending = self.tokens, self.names, self.pending
         kinds, texts = tokens.kinds, tokens.texts
+        node: Any
         while True:
             kind, text = kinds[i], texts[i]
             self.at = i
@@ -67,6 +85,8 @@ class Reader(Stacks):
                 if following == "=" and self._takes_keyword(i):
                     i += 2
                     continue
+                if following == "." and text in mistakes.MODULES and text not in names.variables:
+                    mistakes.refuse_module(tokens, i)
                 node = names.variables.get(text)
                 if self.scope is not None and text in self.scope:
                     node = self.scope[text]
@@ -75,6 +95,8 @@ class Reader(Stacks):
                 else:
                     node = names.constants.get(text)
                     if node is None:
+                        if text in NOTHING and self._is_part(i):
+                            break
                         node = names.resolve(text, i)
                         if text in names.variables:
                             self.varied = True
@@ -86,14 +108,20 @@ class Reader(Stacks):
                 break
             if kind == OPEN:
                 inner = GROUP if text == "(" else LIST
-                if self.open.kind == PAIRS and text == "(" and len(pending) == self.open.base:
-                    inner = PAIR
+                if text == "(" and len(pending) == self.open.base:
+                    inner = PAIR if self.open.kind == PAIRS else TUPLE if self._takes_parts(self.open) else GROUP
                 self.enter(Bracket(inner, i, len(pending), len(self.nodes)))
             elif kind == OPERATOR and text in PREFIX:
                 power, how, op = PREFIX[text]
                 if text == "not" and len(pending) > self.open.base and pending[-1][0] > power:
                     mistakes.refuse_not(tokens, i)
                 pending.append((power, how, op, i))
+            elif text == "..." and self.open.kind == INDEX and self._is_part(i):
+                node = Ellipsis
+                break
+            elif kind == TEXT and self._is_part(i):
+                node = text[1:-1]
+                break
             elif self._may_be_left_out(i):
                 return i
             else:
@@ -113,7 +141,17 @@ class Reader(Stacks):
             return texts[i] in (":", ",", "]")
         if self.tokens.kinds[i] != CLOSE or top.kind not in SEPARATED:
             return False
-        return texts[i - 1] == "," or (top.kind == CALL and i == top.at + 2)
+        return texts[i - 1] == "," or (top.kind == CALL and i == top.at + 2) or (top.kind == TUPLE and i == top.at + 1)
+
+    def _takes_parts(self, top: Bracket) -> bool:
+        """Whether what is open takes tuples, texts and None: a call of some functions, or a tuple in one."""
+        return top.kind == TUPLE or (isinstance(top, Call) and top.takes_parts)
+
+    def _is_part(self, i: int) -> bool:
+        """Whether a token stands where an argument or an index may be no value, and is all of it."""
+        top = self.open
+        return (len(self.pending) == top.base and self.tokens.texts[i + 1] in (",", ")", "]")
+                and (top.kind == INDEX or self._takes_parts(top)))  # fmt: skip
 
     def _after_operand(self, i: int) -> int:
         """Read operators and closing brackets up to where a value is expected; -1 at the end of the expression."""
@@ -128,6 +166,12 @@ class Reader(Stacks):
                     if len(pending) > self.open.base and pending[-1][0] >= least:
                         self.reduce(least)
                     pending.append((power, how, op, i))
+                elif text == "." and kinds[i + 1] == NAME:
+                    following = self._attribute(i)
+                    if following:
+                        return following
+                    i += 2
+                    continue
                 else:
                     self._separate(i, text)
                 return i + 1
@@ -147,7 +191,7 @@ class Reader(Stacks):
                 self.reduce(0)
                 if self.open.kind == TOP:
                     return -1
-                i = self._leave_helper()
+                i = self.leave_helper()
 
     def _separate(self, i: int, text: str) -> None:
         """A comma, a colon, `if` or `else` at a token."""
@@ -184,10 +228,30 @@ class Reader(Stacks):
         if text == PIECEWISE:
             self.enter(Pairs(PAIRS, i, len(self.pending), len(self.nodes)))
         elif text in names.helpers or is_function(text) or (self.hidden and text in OPS):
-            self.enter(Call(CALL, i, len(self.pending), len(self.nodes)))
+            parts, start = text not in names.helpers and takes_parts(text), self.tokens.starts[i]
+            self.enter(Call(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, start=start))
         else:
             mistakes.refuse_call(self.tokens, i, names.variables, names.constants, self.scope)
         return i + 2
+
+    def _attribute(self, i: int) -> int:
+        """Apply the attribute at a point to the value before it; of a method, the token where its arguments start."""
+        texts = self.tokens.texts
+        name = texts[i + 1]
+        self.at = i + 1
+        if texts[i + 2] == "(" and name in METHODS:
+            top = Call(CALL, i + 1, len(self.pending), len(self.nodes) - 1, takes_parts=True, start=self.starts[-1])
+            top.positional = 1
+            self.enter(top)
+            return i + 3
+        if texts[i + 2] == "(" or name not in ATTRIBUTES:
+            mistakes.refuse_operator(self.tokens, i, self.starts[-1])
+        size = len(self.graph.ops)
+        self.nodes[-1] = attribute(self.graph, self.nodes[-1], name)
+        self.ends[-1] = self.tokens.ends[i + 1]
+        if len(self.graph.ops) > size:
+            self.note(size, self.starts[-1], self.ends[-1])
+        return 0
 
     def _takes_keyword(self, i: int) -> bool:
         """Whether the name at a token, before an `=`, starts an argument of the open call; if so it is noted."""
@@ -217,18 +281,20 @@ class Reader(Stacks):
         """Note a part of the open subscript."""
         assert top.subscript is not None
         self.at = i
-        node = place = None
-        if len(self.nodes) > top.values:
-            node, place = self.nodes.pop(), Place(self.tokens.source, self.starts.pop(), self.ends.pop())
-        top.subscript.piece(self.graph, node, place, closed_by)
+        value = place = None
+        given = len(self.nodes) > top.values
+        if given:
+            value, place = self.nodes.pop(), Place(self.tokens.source, self.starts.pop(), self.ends.pop())
+        top.subscript.piece(self.graph, value, given, place, closed_by)
 
     def _close(self, i: int) -> int:
         """Close the open bracket at a token; -1, or for a call of a helper the token where its body starts."""
         tokens, graph, top = self.tokens, self.graph, self.open
         nodes, starts, ends = self.nodes, self.starts, self.ends
         end, size, values = tokens.ends[i], len(graph.ops), top.values
+        node: Any
         start = tokens.starts[top.at]
-        if top.kind == GROUP:
+        if top.kind == GROUP or (top.kind == TUPLE and len(nodes) == values + 1 and tokens.texts[i - 1] != ","):
             starts[-1], ends[-1] = start, end
             self.open = self.brackets.pop()
             return -1
@@ -237,7 +303,8 @@ class Reader(Stacks):
             self._end_argument(top)
             helper = self.names.helpers.get(tokens.texts[top.at])
             if helper is not None:
-                return self._enter_helper(top, helper, i)
+                return self.enter_helper(top, helper, i)
+            start = top.start
             node = call(graph, tokens.texts[top.at], nodes[values:], top.keywords, self.hidden)
         elif top.kind == INDEX:
             self._end_index(top, "]", i)
@@ -250,7 +317,13 @@ class Reader(Stacks):
         elif top.kind == LIST:
             if len(nodes) == values:
                 raise ParseError("an empty list", hint="write its elements, [a, b]")
-            node = graph.apply("stack", nodes[values:])
+            outer = self.brackets[-1]
+            is_part = self._takes_parts(outer) and len(self.pending) == outer.base and tokens.texts[i + 1] in (",", ")")
+            node = tuple(nodes[values:]) if is_part else folded(graph, nodes[values:])
+        elif top.kind == TUPLE:
+            if tokens.texts[i + 1] not in (",", ")"):
+                raise ParseError("a tuple stands alone as an argument", hint="write [a, b] for a vector")
+            node = tuple(nodes[values:])
         elif top.kind == PAIR:
             outer = self.brackets[-1]
             assert isinstance(outer, Pairs)
@@ -269,31 +342,3 @@ class Reader(Stacks):
             self.note(size, start, end)
         self.open = self.brackets.pop()
         return -1
-
-    def _enter_helper(self, top: Call, helper: Helper, i: int) -> int:
-        """Inline a call, which closes at a token: the token where the body starts, or -1 for a call that is known."""
-        arguments = helper.bind(self.graph, self.nodes[top.values :], top.keywords)
-        known = helper.calls.get(arguments)
-        if known is not None:
-            self.replace(top.values, known[0], self.tokens.starts[top.at], self.tokens.ends[i])
-            self.varied = self.varied or known[1]
-            self.open = self.brackets.pop()
-            return -1
-        scope = helper.scope(self.graph, arguments)
-        del self.nodes[top.values :], self.starts[top.values :], self.ends[top.values :]
-        self.open = Inlined(
-            INLINED, top.at, top.base, top.values, None, arguments, i, self.helper, self.scope, self.varied
-        )
-        self.helper, self.scope, self.varied = helper, scope, False
-        return helper.body
-
-    def _leave_helper(self) -> int:
-        """End the body of a helper; the token after its call."""
-        top = self.open
-        assert isinstance(top, Inlined)
-        assert self.helper is not None
-        self.helper.calls[top.arguments] = self.nodes[-1], self.varied
-        self.starts[-1], self.ends[-1] = self.tokens.starts[top.at], self.tokens.ends[top.closing]
-        self.helper, self.scope, self.varied = top.helper, top.scope, self.varied or top.varied
-        self.open = self.brackets.pop()
-        return top.closing + 1

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, nearest
-from symdiff.frontend.calls import DEFINED, SPECIAL, call, is_function
-from symdiff.frontend.expr import Expr, as_node, is_sympy, together
+from symdiff.frontend.arguments import ANY, ARRAY, ARRAYS, NODES, ArrayFunction, Value
+from symdiff.frontend.calls import CUSTOM, REDUCE, SPECIAL, call, functions, is_function
+from symdiff.frontend.constants import declare_scalars
+from symdiff.frontend.expr import Expr, as_node, is_sympy, shared_graph
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS
 from symdiff.types import BOOL, fixed
@@ -19,7 +21,7 @@ from symdiff.types import BOOL, fixed
 
 def names() -> list[str]:
     """The names of all functions of the language, sorted."""
-    return sorted({*CALLABLE, *SPECIAL, *DEFINED})
+    return functions()
 
 
 @functools.cache
@@ -52,20 +54,15 @@ def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None
     CallError
         Where the function takes other arguments.
     """
-    keywords = {k: v for k, v in (keywords or {}).items() if v is not None}
-    everything = [*operands, *keywords.values()]
+    given = {k: v for k, v in (keywords or {}).items() if v is not None or name in ARRAYS}
+    everything = [*operands, *given.values()]
     symbolic = any(is_symbolic(v) for v in everything)
-    if symbolic:
-        graph, nodes = together(everything)
-        values: dict[int, Any] = {}
-    else:
-        graph = Graph()
-        values = {}
-        nodes = [_operand(graph, k, value, values) for k, value in enumerate(everything)]
+    graph = shared_graph(everything)
+    values: dict[int, Any] | None = None if symbolic else {}
     try:
         with graph.lock:
-            args = nodes[: len(operands)]
-            node = call(graph, name, args, dict(zip(keywords, nodes[len(operands) :], strict=True)))
+            args, named = _arguments(graph, name, operands, given, values)
+            node = call(graph, name, args, named)
     except ParseError as error:
         if isinstance(error, LimitError | UnknownNameError):
             raise
@@ -74,7 +71,7 @@ def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None
         return Expr(graph, node)
     from symdiff.interpret import evaluate
 
-    value = evaluate(graph, [node], values)[0]
+    value = evaluate(graph, [node], values or {})[0]
     if graph.types[node].shape or any(isinstance(v, np.ndarray | list | tuple) for v in everything):
         return np.broadcast_to(value, fixed(graph.types[node].shape)).copy()
     return bool(value) if graph.types[node].dtype == BOOL else float(value)
@@ -94,8 +91,44 @@ def is_symbolic(value: Any) -> bool:
     return False
 
 
-def _operand(graph: Graph, position: int, value: Any, values: dict[int, Any]) -> int:
-    """The node of a number: arrays are inputs, so that they are neither copied nor hashed."""
+def _arguments(
+    graph: Graph, name: str, operands: Sequence[Any], keywords: Mapping[str, Any], values: dict[int, Any] | None
+) -> tuple[list[Value], dict[str, Value]]:
+    """The arguments of a call as nodes and parts; arrays of numbers become inputs where `values` keeps theirs."""
+    function = None if name in CUSTOM else ARRAYS.get(f"a{REDUCE[name]}" if name in REDUCE else name)
+    if function is None or (name in REDUCE and len(operands) > 1):
+        found = [_operand(graph, k, v, values) for k, v in enumerate([*operands, *keywords.values()])]
+        return found[: len(operands)], dict(zip(keywords, found[len(operands) :], strict=True))
+    named: dict[str, Value] = {}
+    parameters = function.slots(len(operands))
+    args = [_part(graph, function, p, k, v, values) for k, (p, v) in enumerate(zip(parameters, operands, strict=True))]
+    for k, (key, value) in enumerate(keywords.items()):
+        named[key] = _part(graph, function, function.parameter(key), len(operands) + k, value, values)
+    return args, named
+
+
+def _part(
+    graph: Graph, function: ArrayFunction, parameter: str, position: int, value: Any, values: dict[int, Any] | None
+) -> Value:
+    """A Python value as the argument of a function of arrays."""
+    kind = function.kind(parameter)
+    if value is None or isinstance(value, str):
+        return value
+    if kind == NODES and isinstance(value, list | tuple):
+        return tuple([_operand(graph, f"{position}_{k}", v, values) for k, v in enumerate(value)])
+    if kind in (ARRAY, ANY, NODES):
+        return _operand(graph, position, value, values)
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return tuple([_part(graph, function, parameter, position, v, values) for v in value])
+    return as_node(graph, value)
+
+
+def _operand(graph: Graph, position: int | str, value: Any, values: dict[int, Any] | None) -> int:
+    """The node of a value; where `values` keeps them arrays are inputs, so that they are neither copied nor hashed."""
+    if values is None:
+        return as_node(graph, value)
     if isinstance(value, list | tuple):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
@@ -103,11 +136,15 @@ def _operand(graph: Graph, position: int, value: Any, values: dict[int, Any]) ->
     dtype = BOOL if value.dtype == np.bool_ else graph.dtype
     node = graph.input(f"operand_{position}", value.shape, dtype)
     values[node] = np.asarray(value, dtype)
+    if not value.shape:
+        declare_scalars(graph, [f"operand_{position}"])
     return node
 
 
 def _doc(name: str) -> str:
     op = CALLABLE.get(name)
+    if name in ARRAYS:
+        return f"{ARRAYS[name].doc}\n\nIn a formula: {ARRAYS[name].usage}."
     lines = [f"{op.doc[0].upper()}{op.doc[1:]}."] if op is not None else []
     lines += [f"{d.doc[0].upper()}{d.doc[1:]}: {d.text}." for (n, _), d in DEFINITIONS.items() if n == name]
     if op is not None and op.edges:
@@ -118,7 +155,9 @@ def _doc(name: str) -> str:
 def _signature(name: str) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     op = CALLABLE.get(name)
-    if name in SPECIAL:
+    if name in ARRAYS:
+        return ARRAYS[name].signature
+    if name in SPECIAL or name in CUSTOM:
         return inspect.Signature([
             inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL),
             inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD),

@@ -7,9 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from symdiff.errors import ArgumentError, CallError, ShapeError, Source, SymdiffError, quote
+from symdiff.errors import ArgumentError, CallError, Source, SymdiffError, quote
 from symdiff.frontend import lexer
 from symdiff.ir.graph import Limits
 from symdiff.types import Dim, Shape
@@ -30,35 +28,6 @@ def as_float(value: float) -> float:
         return float(value)
     except OverflowError:
         raise ArgumentError("an integer is too large for float64", hint="write inf, or scale the formula") from None
-
-
-def as_subscript(index: Any, axes: int) -> tuple[Any, ...]:
-    """What stands between the brackets of `x[…]` as a tuple of integers and slices.
-
-    Raises
-    ------
-    CallError
-        For an index that is not known yet, or of another type.
-    """
-    parts = list(index) if isinstance(index, tuple) else [index]
-    dots = [k for k, part in enumerate(parts) if part is Ellipsis]
-    if len(dots) > 1:
-        raise ShapeError("an index can hold one ellipsis (...) only")
-    if dots:
-        parts[dots[0] : dots[0] + 1] = [slice(None)] * (axes - len(parts) + 1)
-    try:
-        return tuple([part if isinstance(part, slice) else _integer(part) for part in parts])
-    except (TypeError, SymdiffError):
-        raise CallError(
-            "an index must be an integer or a slice of integers",
-            hint="to choose by a condition write sd.where(c, a, b)",
-        ) from None
-
-
-def _integer(part: Any) -> int:
-    if isinstance(part, bool | np.bool_):
-        raise TypeError
-    return operator.index(part)
 
 
 def checked_name(name: str) -> str:

@@ -10,7 +10,10 @@ from typing import NoReturn
 from symdiff.errors import LimitError, ParseError, Place, Source, quote
 from symdiff.ir.graph import Limits
 
-NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9
+NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+
+TAKE_TEXT = frozenset(("einsum", "norm", "scatter"))
+"""The functions with an argument in quotes."""
 
 WORDS = frozenset(("and", "or", "not", "if", "else"))
 RESERVED = WORDS | {"True", "False"}
@@ -19,11 +22,12 @@ RESERVED = WORDS | {"True", "False"}
 _TOKEN = re.compile(
     r"([0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)"
     r"|([^\W\d][\w\u0300-\u036f]*)"
-    r"|(\*\*|//|<=|>=|==|!=|:=|[-+*/%^<>=&|~@,:.\u2212\u00d7])"
+    r"|(\.\.\.|\*\*|//|<=|>=|==|!=|:=|[-+*/%^<>=&|~@,:.\u2212\u00d7])"
     r"|([(\[])"
     r"|([)\]])"
     r"|(\r\n?|\n)"
     r"|(\#[^\r\n]*)"
+    r"|('[^'\r\n]*'|\"[^\"\r\n]*\")"
     r"|([^ \t])"
 )
 _SIGNS = {"\u2212": "-", "\u00d7": "*"}
@@ -94,6 +98,7 @@ def tokenize(source: Source) -> Tokens:
     kinds, texts, starts, ends = result.kinds, result.texts, result.starts, result.ends
     newlines, equals = result.newlines, result.equals
     open_brackets: list[int] = []
+    openings: list[int] = []  # their tokens
     plain = text.isascii()
     longest, most = Limits.name, Limits.tokens
     for match in _TOKEN.finditer(text):
@@ -119,17 +124,19 @@ def tokenize(source: Source) -> Tokens:
                 token = _SIGNS.get(token, token)
         elif kind == OPEN:
             open_brackets.append(start)
+            openings.append(len(kinds))
         elif kind == CLOSE:
             if not open_brackets or text[open_brackets[-1]] != _PARTNER[token]:
                 refuse_bracket(source, token, start, open_brackets)
             open_brackets.pop()
+            openings.pop()
         elif kind == NEWLINE:
             if open_brackets:
                 continue
             newlines.append(len(kinds))
         elif kind == COMMENT:
             continue
-        elif kind == OTHER:
+        elif kind == OTHER or (kind == TEXT and not (openings and _takes_text(result, openings[-1]))):
             refuse_character(source, start)
         kinds.append(kind)  # type: ignore[arg-type]
         texts.append(token)
@@ -150,6 +157,11 @@ def tokenize(source: Source) -> Tokens:
     ends += (last, last)
     newlines.append(len(kinds) - 2)
     return result
+
+
+def _takes_text(tokens: Tokens, opening: int) -> bool:
+    """Whether the bracket that a token opens is a call of a function with an argument in quotes."""
+    return opening > 0 and tokens.kinds[opening - 1] == NAME and tokens.texts[opening - 1] in TAKE_TEXT
 
 
 def refuse_bracket(source: Source, token: str, start: int, open_brackets: list[int]) -> NoReturn:

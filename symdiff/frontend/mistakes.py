@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from symdiff.errors import ParseError, Place, UnknownNameError, nearest
 from symdiff.frontend.calls import is_function, unknown_function
-from symdiff.frontend.lexer import CLOSE, END, NAME, NEWLINE, NUMBER, OPEN, OPERATOR, RESERVED, Tokens
+from symdiff.frontend.lexer import CLOSE, END, NAME, NEWLINE, NUMBER, OPEN, OPERATOR, RESERVED, TEXT, Tokens
 from symdiff.frontend.statements import Statement, scalars
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
@@ -117,14 +117,22 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
     if text in doubled and before == text:
         raise ParseError(f"{text}{text} is not an operator", hint=f"write {doubled[text]}",
                          place=tokens.place(at - 1, at))  # fmt: skip
-    if text == "@":
-        _refuse_tensor(tokens, at, "@")
+    if kind == TEXT:
+        raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
     raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
 
 
-def _refuse_tensor(tokens: Tokens, at: int, text: str) -> NoReturn:
-    raise ParseError(f"{text} is a tensor operation, not available yet",
-                     hint="write its elements out: x[0]*y[0] + x[1]*y[1]", place=tokens.place(at))  # fmt: skip
+MODULES = frozenset(("np", "numpy", "sp", "scipy", "sd", "symdiff", "math", "linalg", "torch", "jnp"))
+"""What people write before the names of functions."""
+
+
+def refuse_module(tokens: Tokens, at: int) -> NoReturn:
+    """Raise for `np.sum(x)`: functions have no module before them."""
+    last = at + 2
+    while tokens.texts[last + 1] == "." and tokens.kinds[last + 2] == NAME:
+        last += 2
+    raise ParseError("functions are written without a module", hint=f"write {tokens.texts[last]}",
+                     place=tokens.place(at, last))  # fmt: skip
 
 
 def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
@@ -147,12 +155,8 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
     if text == "=":
         raise ParseError("= binds a name at the start of a line", hint="write == for a comparison", place=place)
     if text == ".":
-        if texts[at + 1] == "T":
-            _refuse_tensor(tokens, at, ".T")
         hint = f"write {texts[at + 1]}({left})" if is_function(texts[at + 1]) else "write names without a point"
         raise ParseError("values have no attributes", hint=hint, place=tokens.place(at, at + 1))
-    if text == "@":
-        _refuse_tensor(tokens, at, "@")
     if text == "not":
         raise ParseError("not stands before a condition", hint=f"write {left} and not …", place=place)
     if text == ":":

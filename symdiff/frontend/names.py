@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from symdiff.errors import LimitError, ParseError, ShapeError
+from symdiff.errors import LimitError, NeedsShape, ParseError, ShapeError
 from symdiff.frontend import mistakes
 from symdiff.frontend.calls import bind, is_function
+from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.statements import Statement
 from symdiff.ir.graph import Graph, Limits
@@ -58,7 +59,9 @@ class Helper:
         for parameter, node in zip(self.parameters, bound, strict=True):
             shape = graph.types[node].shape
             if parameter.shape not in ((), shape):
-                raise ShapeError(f"{self.name}: {parameter} is given a value of shape {show(shape)}")
+                message = f"{self.name}: {parameter} is given a value of shape {show(shape)}"
+                missing = undeclared(graph, node)
+                raise NeedsShape(message, names=missing) if missing else ShapeError(message)
             if parameter.members is None:
                 scope[parameter.name] = node
             else:
@@ -80,6 +83,7 @@ class Names:
         arguments: tuple[Argument, ...] | None,
         shapes: Mapping[str, Shape],
         conditions: frozenset[str],
+        sizes: Mapping[str, int],
     ) -> None:
         self.tokens = tokens
         self.graph = graph
@@ -94,6 +98,8 @@ class Names:
         self.later = {s.name for s in statements if s.name is not None and s.parameters is None}
         for argument in arguments or ():
             self._declare(argument, conditions)
+        self.sizes = {name: size for name, size in sizes.items() if name not in self.variables}
+        self.constants.update((name, graph.constant(float(size))) for name, size in self.sizes.items())
         self.inputs = dict(self.variables)
 
     def _declare(self, argument: Argument, conditions: frozenset[str]) -> None:
@@ -124,6 +130,8 @@ class Names:
             what = "a function"
         elif name in self.inputs and not is_output:
             what = "an input"
+        elif name in self.sizes:
+            what = "a size"
         elif name in self.constants or (name in self.variables and name not in self.inputs):
             what = "bound"
         elif statement.parameters is not None and not is_output and is_function(name):
@@ -174,6 +182,9 @@ class Names:
         if text in CONSTANTS and (text != "E" or self.arguments is not None):
             node = self.constants[text] = graph.constant(CONSTANTS[text])
             return node
+        if text in ("None", "newaxis"):
+            raise ParseError(f"{text} is no number", hint="write x[:, None] for a new axis, axis=None for all axes",
+                             place=tokens.place(at))  # fmt: skip
         if is_function(text) or text in self.helpers:
             mistakes.refuse_function_without_call(tokens, at)
         if self.arguments is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from symdiff.errors import ParseError, Place
 from symdiff.frontend import mistakes
+from symdiff.frontend.attributes import product
 from symdiff.frontend.brackets import TOP, Bracket
 from symdiff.frontend.lexer import Tokens
 from symdiff.ir.graph import Graph
@@ -13,7 +15,7 @@ from symdiff.ops import OPS, Op
 from symdiff.ops.base import Infix
 from symdiff.types import tensor
 
-BINARY, UNARY, PLUS, COMPARE, IF, ELSE = range(6)
+BINARY, UNARY, PLUS, COMPARE, IF, ELSE, MATMUL = range(7)
 """How a pending operator is applied; an IF waits for its `else`."""
 
 Pending = tuple[int, int, Op | None, int]
@@ -30,8 +32,8 @@ def _notation(name: str) -> Infix:
     return infix
 
 
-def _infix() -> dict[str, tuple[int, int, int, Op]]:
-    table: dict[str, tuple[int, int, int, Op]] = {}
+def _infix() -> dict[str, tuple[int, int, int, Op | None]]:
+    table: dict[str, tuple[int, int, int, Op | None]] = {}
     for op in OPS.values():
         if op.infix is None or op.infix.prefix:
             continue
@@ -41,6 +43,8 @@ def _infix() -> dict[str, tuple[int, int, int, Op]]:
         least = power + 1 if op.infix.right or compares else power
         table[op.infix.symbol] = least, power, COMPARE if compares else BINARY, op
     table["^"] = table["**"]
+    power = table["*"][1]
+    table["@"] = power, power, MATMUL, None
     for symbol, name, power in (("|", "logical_or", 43), ("&", "logical_and", 46)):
         table[symbol] = power, power, BINARY, OPS[name]
     return table
@@ -68,7 +72,7 @@ class Stacks:
         self.tokens = tokens
         self.graph = graph
         self.number = tensor(graph.dtype)
-        self.nodes: list[int] = []
+        self.nodes: list[Any] = []  # among arguments also tuples, texts and None
         self.starts: list[int] = []
         self.ends: list[int] = []
         self.pending: list[Pending] = []
@@ -99,6 +103,11 @@ class Stacks:
                     node = graph.apply(op, (a, b))
                     if op is POWER:
                         self._check_tower(a, b, node)
+                ends[-1] = end
+            elif how == MATMUL:
+                b, end = nodes.pop(), ends.pop()
+                starts.pop()
+                node = product(graph, nodes[-1], b)
                 ends[-1] = end
             elif how == COMPARE:
                 assert op is not None

@@ -6,16 +6,17 @@ A text comes from anywhere, a web form too: whatever it holds, the answer is a g
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symdiff.errors import Source
-from symdiff.frontend.expression import Reader
-from symdiff.frontend.lexer import tokenize
-from symdiff.frontend.names import Names
-from symdiff.frontend.statements import reconcile, split
+from symdiff.frontend.constants import declare_scalars
+from symdiff.frontend.expression import NOTHING, Reader
+from symdiff.frontend.lexer import NAME, tokenize
+from symdiff.frontend.names import CONSTANTS, Names
+from symdiff.frontend.statements import reconcile, scalars, split
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
-from symdiff.types import FLOAT64, Shape
+from symdiff.types import FLOAT64, Dim, Shape
 
 
 @dataclass
@@ -51,11 +52,14 @@ def parse(
     dtype: str = FLOAT64,
     graph: Graph | None = None,
     hidden: bool = False,
+    sizes: Mapping[str, int] | None = None,
 ) -> Parsed:
     """Parse a text of the language into a graph, a new one unless one is given.
 
     `arguments` declares the inputs, `shapes` the shapes of names without one (those that the text does not have are
-    ignored: several texts may share the shapes). For the texts in symdiff's own records:
+    ignored: several texts may share the shapes); a name with the shape () there is a scalar for certain, others without
+    a shape may be meant to be arrays. `sizes` are named sizes: integers in the text. For the texts in symdiff's own
+    records:
     `conditions` are the inputs that are conditions, and `hidden` lets operations be called that users cannot call.
 
     Raises
@@ -66,6 +70,8 @@ def parse(
         For functions that do not exist, and names that are not among the arguments.
     ShapeError
         For operands that do not fit together.
+    NeedsShape
+        For an operation of arrays on an input that no shape is declared for.
     LimitError
         For a text larger than `Limits` allows.
     """
@@ -78,7 +84,10 @@ def parse(
         last = statements[-1]
         place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
         known = reconcile(last.parameters, arguments, shapes, place)
-        names = Names(tokens, graph, statements, known, shapes or {} if known is None else {}, conditions)
+        if sizes and known is not None:
+            known = tuple([replace(a, shape=_bound(a.shape, sizes)) for a in known])
+        declare_scalars(graph, [name for name, shape in (shapes or {}).items() if not shape])
+        names = Names(tokens, graph, statements, known, shapes or {} if known is None else {}, conditions, sizes or {})
         lines: dict[str, int] = {}
         output = -1
         for statement in statements:
@@ -94,3 +103,40 @@ def parse(
         return Parsed(
             graph, known, tuple(names.free), names.inputs | names.free | lines, output, last.name, source
         )
+
+
+def _bound(shape: Shape, sizes: Mapping[str, int]) -> Shape:
+    """A shape with the named sizes that are known as numbers."""
+    return tuple([sizes.get(n.name, n) if isinstance(n, Dim) else n for n in shape])
+
+
+def free_names(text: str) -> tuple[str, ...]:
+    """The names in a text that stand for inputs, in the order of their appearance; a header's first, in its order.
+
+    They are told by the words alone: what stands before a parenthesis is a function, before `=` in a call the name of
+    an argument; lines bind names, the headers of helper functions their parameters. Sizes in headers are left out.
+
+    Raises
+    ------
+    ParseError
+        Where the text has no lines that could be formulas.
+    """
+    tokens = tokenize(Source(text))
+    statements = split(tokens)
+    last = statements[-1]
+    declared = () if last.parameters is None else last.parameters
+    dims = {n.name for a in declared for n in a.shape if isinstance(n, Dim)}
+    bound = {s.name for s in statements if s.name is not None}
+    found = dict.fromkeys(scalars(declared))
+    kinds, texts, equals = tokens.kinds, tokens.texts, set(tokens.equals)
+    for statement in statements:
+        own = set(scalars(statement.parameters or ())) if statement is not last else set()
+        for k in range(statement.body, statement.last):
+            name = texts[k]
+            if kinds[k] != NAME or name in own or name in bound or name in dims or name in CONSTANTS or name in NOTHING:
+                continue
+            attribute = k > statement.body and texts[k - 1] == "."
+            keyword = texts[k + 1] == "=" and k + 1 not in equals
+            if texts[k + 1] != "(" and not attribute and not keyword:
+                found.setdefault(name)
+    return tuple(found)

@@ -1,15 +1,31 @@
-"""Subscripts: `x[3]`, `x[-1]`, `x[1:]`, `x[i, j]` with constant integers."""
+"""Subscripts by NumPy's rules: integers, slices, `...`, None for a new axis, and lists or arrays of integers."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
 from typing import Any
 
-from symdiff.errors import ParseError, Place, ShapeError, SymdiffError, quote
-from symdiff.frontend.calls import integer
+import numpy as np
+
+from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, quote
+from symdiff.frontend.arguments import axis_of, language
+from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, undeclared
+from symdiff.frontend.reductions import number, shape_of
 from symdiff.ir.graph import Graph
+from symdiff.types import BOOL, show
 
 SUGGESTED_SIZE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A part of a subscript that chooses elements by numbers: a node, with its values where they are constant."""
+
+    node: int
+    values: Any = None
 
 
 @dataclass(slots=True)
@@ -19,22 +35,24 @@ class Subscript:
     parts: list[Any] = field(default_factory=list)
     pieces: list[int | None] = field(default_factory=list)
 
-    def piece(self, graph: Graph, node: int | None, place: Place | None, closed_by: str) -> None:
-        """Note the index that ends at a colon, a comma or the bracket; None where it is left out.
+    def piece(self, graph: Graph, value: Any, given: bool, place: Place | None, closed_by: str) -> None:
+        """Note the index that ends at a colon, a comma or the bracket, if one is `given` there.
 
         Raises
         ------
         ParseError
             For an index that is no constant integer, an empty subscript, or a slice with too many parts.
         """
-        index: int | None = None
-        if node is not None:
-            try:
-                index = integer(graph, node, "an index")
-            except SymdiffError as error:
-                if place is not None:
-                    error.locate(place)
-                raise
+        index: Any = None
+        try:
+            if given and (closed_by == ":" or self.pieces):
+                index = None if value is None else integer(graph, value, "the end of a slice")
+            elif given:
+                index = part_of(graph, value)
+        except SymdiffError as error:
+            if place is not None and error.place is None:
+                error.locate(place)
+            raise
         if closed_by == ":":
             if len(self.pieces) == 2:
                 raise ParseError("a slice has at most three parts", hint="write x[start:stop:step]")
@@ -44,10 +62,39 @@ class Subscript:
                 raise ParseError("the step of a slice must not be 0", hint="write x[start:stop]")
             self.parts.append(slice(self.pieces[0], *(*self.pieces[1:], index)))
             self.pieces.clear()
-        elif index is not None:
+        elif given:
             self.parts.append(index)
         elif closed_by == "," or not self.parts:
             raise ParseError("an empty subscript", hint="write x[0]")
+
+
+def part_of(graph: Graph, value: Any) -> Any:
+    """A value between the brackets as a part of a subscript: an integer, None, `...`, or what chooses elements.
+
+    Raises
+    ------
+    ParseError
+        For a number that is no integer.
+    ShapeError
+        For conditions.
+    """
+    if value is None or isinstance(value, EllipsisType):
+        return value
+    type_ = graph.types[value]
+    if type_.dtype == BOOL:
+        if not type_.shape and graph.ops[value].name == "constant":
+            raise ParseError("an index must be an integer, not True or False")
+        raise ShapeError("elements are not chosen by a condition: their number would depend on values",
+                         hint="write where(c, x, 0)")  # fmt: skip
+    found = constant_array(graph, value)
+    if found is None:
+        return Chosen(value)
+    if found.ndim == 0:
+        return as_integer(float(found), "an index")
+    with np.errstate(invalid="ignore"):
+        if not (found == np.rint(found)).all():
+            raise ParseError("an index must be made of integers")
+    return Chosen(value, found.astype(np.int64))
 
 
 def element(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> int:
@@ -59,14 +106,167 @@ def element(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> in
         For a scalar, whose hint is how to declare a shape, and for an index out of range.
     """
     if graph.types[node].shape:
-        return graph.element(node, index)
+        return subscripted(graph, node, index)
     name = place.source.text[place.start : place.end]
-    if graph.ops[node].name != "input":
-        raise ShapeError(f"{quote(name)} is a scalar and has no elements", place=place)
-    sizes = [max(SUGGESTED_SIZE, part + 1) if isinstance(part, int) else SUGGESTED_SIZE for part in index]
+    missing = undeclared(graph, node)
+    if graph.ops[node].name != "input" or not missing:
+        message = f"{quote(name)} is a scalar and has no elements"
+        raise NeedsShape(message, names=missing, place=place) if missing else ShapeError(message, place=place)
+    wanted = [part for part in index if part is not None and part is not Ellipsis] or [slice(None)]
+    sizes = [max(SUGGESTED_SIZE, part + 1) if isinstance(part, int) else SUGGESTED_SIZE for part in wanted]
     shape = ", ".join(map(str, sizes))
-    raise ShapeError(
+    raise NeedsShape(
         f"{name} is a scalar; no shape is declared for it",
+        names=missing,
         hint=f'write shapes={{"{name}": {shape if len(sizes) == 1 else f"({shape})"}}}, or f({name}[{shape}]) = …',
         place=place,
     )
+
+
+def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
+    """`node[index]` by NumPy's rules.
+
+    Raises
+    ------
+    ShapeError
+        For an index out of range, and more parts than axes.
+    """
+    needs_array(graph, node, "an element")
+    parts = _without_dots(list(index), len(graph.types[node].shape))
+    chosen = [k for k, part in enumerate(parts) if isinstance(part, Chosen)]
+    if not chosen and None not in parts:
+        return graph.element(node, tuple(parts))
+    placed = [k for k, part in enumerate(parts) if isinstance(part, Chosen | int)] if chosen else []
+    basic = [slice(None) if isinstance(part, Chosen) else part for part in parts if part is not None]
+    node = graph.element(node, tuple(basic))
+    # What is left of each part: integers took their axes away.
+    kept = [part for part in parts if not isinstance(part, int)]
+    shape = list(shape_of(graph, node))
+    for k, part in enumerate(kept):
+        if part is None:
+            shape.insert(k, 1)
+    node = graph.reshape(node, tuple(shape))
+    if not chosen:
+        return node
+    axes = [k for k, part in enumerate(kept) if isinstance(part, Chosen)]
+    first = sum(not isinstance(part, int) for part in parts[: placed[0]])
+    # NumPy puts the chosen axes where they stood together, otherwise in front.
+    target = first if placed == list(range(placed[0], placed[-1] + 1)) else 0
+    return gathered(graph, node, [part for part in kept if isinstance(part, Chosen)], axes, target)
+
+
+def _without_dots(parts: list[Any], axes: int) -> list[Any]:
+    dots = [k for k, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise ShapeError("an index can hold one ellipsis (...) only")
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    if taken > axes:
+        raise ShapeError(f"{taken} indices for a value with {axes} axes")
+    if dots:
+        parts[dots[0] : dots[0] + 1] = [slice(None)] * (axes - taken)
+    return parts
+
+
+def gathered(graph: Graph, node: int, parts: Sequence[Chosen], axes: Sequence[int], target: int) -> int:
+    """The elements at several indices along as many axes, which broadcast; the new axes stand at `target`."""
+    shape = shape_of(graph, node)
+    order = [*axes, *(k for k in range(len(shape)) if k not in axes)]
+    if len(axes) == 1:
+        (axis,) = axes
+        result = graph.gather(node, _checked(graph, parts[0], shape[axis]), axis)
+        new = len(shape_of(graph, result)) - len(shape) + 1
+        return _moved(graph, result, axis, new, target)
+    sizes = [shape[k] for k in axes]
+    rest = [shape[k] for k in order[len(axes) :]]
+    flat = graph.reshape(graph.transpose(node, tuple(order)), (math.prod(sizes), *rest))
+    if all(part.values is not None for part in parts):
+        wrapped = [_wrapped(part.values, size) for part, size in zip(parts, sizes, strict=True)]
+        places = np.ravel_multi_index(np.broadcast_arrays(*wrapped), sizes)
+        index = graph.constant(np.asarray(places, np.int64))
+    else:
+        index = graph.as_index(_place(graph, parts, sizes))
+    result = graph.gather(flat, index, 0)
+    return _moved(graph, result, 0, len(graph.types[index].shape), target)
+
+
+def _moved(graph: Graph, node: int, start: int, count: int, target: int) -> int:
+    """`count` axes from `start` on, moved to `target`."""
+    rest = [k for k in range(len(graph.types[node].shape)) if not start <= k < start + count]
+    order = (*rest[:target], *range(start, start + count), *rest[target:])
+    return graph.transpose(node, order)
+
+
+def _wrapped(values: Any, size: int) -> Any:
+    """Constant indices counted from the start."""
+    wrong = values[(values < -size) | (values >= size)]
+    if wrong.size:
+        raise ShapeError(f"index {int(wrong[0])} is out of range for an axis of size {size}")
+    return np.where(values < 0, values + size, values)
+
+
+def _checked(graph: Graph, part: Chosen, size: int) -> int:
+    """The node of one index: constants are in range, others are checked where they are known."""
+    if part.values is not None:
+        return graph.constant(np.asarray(_wrapped(part.values, size), np.int64))
+    return graph.as_index(part.node)
+
+
+def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
+    """The number of each chosen element in C order; one past the last where an index is out of range."""
+    place: int | None = None
+    inside: int | None = None
+    zero = number(graph, 0.0)
+    for part, size in zip(parts, sizes, strict=True):
+        limit = number(graph, size)
+        at = graph.apply("round", (part.node,))
+        if part.values is None:
+            at = graph.apply("where", (graph.apply("less", (at, zero)), graph.apply("add", (at, limit)), at))
+            below = graph.apply("less", (at, limit))
+            known = graph.apply("logical_and", (graph.apply("less_equal", (zero, at)), below))
+            inside = known if inside is None else graph.apply("logical_and", (inside, known))
+        else:
+            _wrapped(part.values, size)
+            at = part.node if (part.values >= 0).all() else graph.constant(_wrapped(part.values, size).astype(float))
+        place = at if place is None else graph.apply("add", (graph.apply("mul", (place, limit)), at))
+    assert place is not None
+    return place if inside is None else graph.apply("where", (inside, place, number(graph, math.prod(sizes))))
+
+
+@language("take")
+def _take(graph: Graph, x: int, indices: int, axis: int | None = None) -> int:
+    """The elements at some indices along an axis, or of all elements in their order."""
+    shape = shape_of(graph, x)
+    if axis is None:
+        x, axis = graph.reshape(x, (math.prod(shape),)), 0
+    at = axis_of(axis, len(shape_of(graph, x)), "take")
+    return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
+
+
+@language("scatter_add")
+def _scatter_add(graph: Graph, x: int, indices: int, size: int, axis: int = 0) -> int:
+    """Zeros with `size` elements along an axis, to which `x` is added at some indices: the transpose of take."""
+    at = axis_of(axis, len(shape_of(graph, x)), "scatter_add")
+    part = part_of(graph, indices)
+    part = Chosen(indices, np.array(part, np.int64)) if isinstance(part, int) else part
+    return graph.scatter_add(graph.as_number(x), _checked(graph, part, size), at, size)
+
+
+@language("scatter", numbers="x")
+def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
+    """Zeros of a shape with `x` at an index, written as text: `scatter(x, "1:, 0", (3, 2))` is that of x[1:, 0]."""
+    parts: list[Any] = []
+    for axis, piece in enumerate(index.split(",")):
+        found = [p.strip() for p in piece.split(":")]
+        if axis >= len(shape) or len(found) > 3 or not all(p.removeprefix("-").isdigit() or not p for p in found):
+            raise ParseError(f"scatter: {quote(index)} is no index of an array of shape {show(shape)}",
+                             hint='write scatter(x, "1:3", (5,))')  # fmt: skip
+        ends = [int(p) if p else None for p in found]
+        if len(ends) > 1:
+            start, stop, step = slice(*ends).indices(shape[axis])
+            parts.append((start, stop if stop >= 0 else None, step))
+        elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
+            raise ShapeError(f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}")
+        else:
+            parts.append(ends[0] % shape[axis])
+    region = np.broadcast_to(np.False_, shape)[tuple(slice(*p) if isinstance(p, tuple) else p for p in parts)]
+    return graph.scatter(graph.broadcast(x, region.shape), tuple(parts), shape)

@@ -17,6 +17,7 @@ from symdiff.frontend.given import checked_name
 from symdiff.frontend.lexer import RESERVED
 from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
 from symdiff.frontend.sympy_export import to_sympy
+from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.ir.graph import Graph, collector_paused
 
 __all__ = ["from_sympy", "name_of", "to_sympy"]
@@ -143,6 +144,11 @@ class _Converter:
             return (), lambda graph, nodes: node
         if isinstance(item, sympy.MatrixBase | sympy.NDimArray):
             return _array(item)
+        found = matrix_plan(item)
+        if found is not None:
+            return found
+        if isinstance(item, sympy.matrices.expressions.matexpr.MatrixElement):
+            return _element(item)
         if isinstance(item, sympy.MatrixExpr):
             raise _refusal(item)
         if isinstance(item, sympy.Add):
@@ -157,8 +163,6 @@ class _Converter:
         if isinstance(item, sympy.Piecewise):
             parts = [part for pair in item.args for part in pair.args]
             return parts, lambda graph, nodes: piecewise(graph, list(zip(nodes[::2], nodes[1::2], strict=True)))
-        if isinstance(item, sympy.matrices.expressions.matexpr.MatrixElement):
-            return _element(item)
         kind = type(item).__name__
         if kind in FUNCTIONS and type(item).__module__.startswith("sympy."):
             name = FUNCTIONS[kind]
@@ -229,7 +233,7 @@ def _array(item: Any) -> Plan:
 
 
 def _element(item: Any) -> Plan:
-    if not (_is_leaf(item.parent) and item.i.is_Integer and item.j.is_Integer):
+    if not (item.i.is_Integer and item.j.is_Integer):
         raise _refusal(item)
     index = int(item.i), int(item.j)
     return (item.parent,), lambda graph, nodes: graph.element(nodes[0], index)

@@ -11,9 +11,9 @@ import numpy as np
 
 from symdiff.errors import ArgumentError
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Movement
-from symdiff.types import fixed
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, MatrixRoutine, Movement
+from symdiff.types import INT64, fixed
 
 
 def to_sympy(graph: Graph, node: int) -> Any:
@@ -78,16 +78,32 @@ def _value(graph: Graph, node: int, op: Op, operands: Sequence[Any]) -> Any:
     if op.name == "input":
         return _symbol(payload, fixed(shape))
     if op.name == "constant":
+        if isinstance(payload, np.ndarray) and payload.dtype == INT64:
+            return payload
         return _array([number(v) for v in payload.ravel().tolist()], payload.shape) if shape else number(payload)
     if op.name == "stack":
         return _array([v for o in operands for v in (o.ravel() if isinstance(o, np.ndarray) else (o,))], fixed(shape))
-    if isinstance(op.routine, Movement) and op.linear is not None:
-        return op.routine.evaluate(*map(_boxed, operands), payload)
-    if isinstance(op.routine, Movement):
+    if op.name in ("named", "stop_gradient", "custom"):
         return operands[0]
+    if isinstance(op.routine, Movement):
+        return _moved(op.routine, payload, operands)
+    if isinstance(op.routine, MatrixRoutine):
+        raise ArgumentError(f"SymPy has no counterpart of {op.name} on arrays")
     if not shape:
         return _scalar(op, payload, operands)
     return np.frompyfunc(lambda *parts: _scalar(op, payload, parts), len(operands), 1)(*operands)
+
+
+def _moved(routine: Movement, payload: Any, operands: Sequence[Any]) -> Any:
+    """A movement, a reduction or a contraction of the elements of object arrays."""
+    boxed = [_boxed(value) for value in operands]
+    if routine.unrolled is not None:
+        found = routine.unrolled(lambda name, *parts: _scalar(OPS[name], None, parts), *boxed, payload)
+    else:
+        found = routine.evaluate(*boxed, payload)
+    if operands:
+        return found
+    return _array([number(v) for v in found.ravel().tolist()], found.shape)
 
 
 def _boxed(value: Any) -> Any:

@@ -69,6 +69,33 @@ def test_movements_and_several_outputs():
     np.testing.assert_array_equal(two, [[1, 1], [2, 2], [3, 3]])
 
 
+ARRAYS = [
+    "W @ x + u", "K @ x", "K.mT", "K.T", "diagonal(W)", "concatenate([x, u])", "take(W, [0, 2], axis=1)", "x[round(u)]",
+    "arange(3)*x", "eye(3)", "prod(W, axis=0)", "max(W, axis=1) + min(W)", "norm(W, axis=1)", "any(W > 0, axis=0)",
+    "all(W > -9)",
+    "cumsum(W, axis=1)", "cumprod(x)", "cumprod(W, axis=1)", "recurrence(x, x, reverse=True)", "solve(W @ W.T, u)",
+    "inv(W @ W.T)",
+    "logdet(W @ W.T)", "cholesky(W @ W.T)", "solve_triangular(W @ W.T, u, lower=True)",
+    "scatter_add(W, [1, 1, 0], 4, axis=1)",
+    'scatter(x, "1:4", 6)', 'scatter(u, "1, ::2", (2, 3))', "softmax(W, axis=1)", "x[:, None] - x",
+    "broadcast_to(x, (2, 3))",
+    "sum(K, axis=(0, 2))", "det(eye(4)*s)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ARRAYS)
+def test_arrays(text):
+    rng = np.random.default_rng(1)
+    values = {"x": rng.normal(size=3), "u": np.array([1.0, 0.0]), "W": rng.normal(size=(2, 3)), "s": np.float64(0.9),
+              "K": rng.normal(size=(2, 3, 3))}  # fmt: skip
+    arguments = [Argument(k, v.shape) for k, v in values.items()]
+    parsed = parse(text, arguments=arguments)
+    given = {parsed.names[k]: v for k, v in values.items()}
+    expected = evaluate(parsed.graph, [parsed.output], given)[0]
+    value = run(python_source(parsed.graph, "f", arguments, parsed.output), "f", *values.values())
+    np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-14)
+
+
 def test_deep_chains():
     e = symbol("x")
     for _ in range(20_000):

@@ -63,6 +63,20 @@ def test_braces_balance(op):
     assert "{}" not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("W @ x", r"W \, x"), ("W.T @ u", r"W^{T} \, u"), ("(W + 1) @ x", r"\left(W + 1\right) \, x"), ("W.T", "W^{T}"),
+        ("inv(W @ W.T)", r"\left(W \, W^{T}\right)^{-1}"), ("sum(x)", r"\operatorname{sum}\left(x\right)"),
+        ("max(W, axis=1)", r"\max_{1}\left(W\right)"), ("norm(x)", r"\left\|x\right\|"), ("x @ x", r"x \, x"),
+        ("concatenate([x, u])", r"\operatorname{concatenate}\left(x, u\right)"),
+    ],
+)  # fmt: skip
+def test_arrays_of_a_formula(text, wanted):
+    parsed = parse(text, shapes={"W": (2, 3), "x": (3,), "u": (2,)})
+    assert latex(parsed.graph, parsed.output) == wanted
+
+
 def test_lines_and_limits():
     x = symbol("x")
     q = named("q", x + 1)

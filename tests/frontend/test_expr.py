@@ -68,8 +68,10 @@ def test_conditions():
         (lambda x: round(x, 2), "1e2"), (lambda x: len(x), "scalar"), (lambda x: list(x), "scalar"),
         (lambda x: x[0], "indices|scalar|axes"), (lambda x: x in symbol("v", 3), "known"),
         (lambda x: pow(x, 2, 3), "two"),
-        (lambda x: symbol("v", 3)[x], "integer or a slice"), (lambda x: symbol("v", 3)[True], "integer or a slice"),
-        (lambda x: symbol("v", 3)[None], "integer or a slice"), (lambda x: symbol("W", (2, 2)).T, "transpose"),
+        (lambda x: symbol("v", 3)[x > 0], "where"), (lambda x: symbol("v", 3)[True], "sd.where"),
+        (lambda x: symbol("v", 3)[1.5], "integer"), (lambda x: symbol("v", 3)[[1.5]], "integers"),
+        (lambda x: symbol("v", 3)[np.array([True, False, True])], "sd.where"),
+        (lambda x: symbol("v", 3)["a"], "integer"),
         (lambda x: symbol("v", 3)[3], "out of range"), (lambda x: symbol("v", 3)[0, 0], "2 indices"),
         (lambda x: symbol("v", 3) + symbol("w", 2), "broadcast"), (lambda x: x + 10**400, "too large"),
         (lambda x: pickle.dumps(x), "function"), (lambda x: symbol("W", (2, 2)) @ symbol("v", 3), "@"),
@@ -129,6 +131,23 @@ def test_vectors():
     np.testing.assert_array_equal(value(w @ v, W=np.arange(6.0).reshape(2, 3), v=np.ones(3)), [3, 12])
     assert value(v @ v, v=np.array([1.0, 2, 3])) == 14
     assert v.T is v
+    values = {"W": np.arange(6.0).reshape(2, 3), "v": np.array([1.0, 2, 3])}
+    for take in (lambda w, v: w.T, lambda w, v: w[[1, 0, 1]], lambda w, v: w[:, np.array([0, 2])], lambda w,
+                 v: w[None, 1],
+                 lambda w, v: w[..., -1], lambda w, v: w[np.arange(2), [0, 2]], lambda w, v: v[::-1] @ w.T, lambda w,
+                 v: w @ w.T,
+                 lambda w, v: v[:, None] * v, lambda w, v: w.sum(axis=0), lambda w, v: w.mean(1), lambda w, v: w.max(),
+                 lambda w, v: w.reshape(3, 2), lambda w, v: w.reshape((3, -1)), lambda w, v: w.transpose(), lambda w,
+                 v: w.dot(v),
+                 lambda w, v: w.ravel(), lambda w, v: w.trace(), lambda w, v: w.prod(axis=(0, 1)), lambda w,
+                 v: w.min(axis=-1),
+                 lambda w, v: w.std(axis=0, keepdims=True), lambda w, v: w.cumsum(axis=1), lambda w, v: w.mT,
+                 lambda w, v: w[1][2],
+                 lambda w, v: w.flatten()[2:], lambda w, v: w.swapaxes(0, 1), lambda w, v: np.ones((2, 2)) @ w,
+                 lambda w, v: [1.0, 2.0] @ w, lambda w, v: w.clip(1, None), lambda w, v: w.round(1)):  # fmt: skip
+        want = take(values["W"], values["v"])
+        np.testing.assert_allclose(value(take(w, v), **values), want, rtol=1e-15)
+    assert value(v[symbol("k")], v=values["v"], k=2.0) == 3.0
     assert as_expr([a, b])[0].node == a.node
 
 

@@ -1,0 +1,218 @@
+"""How operations on arrays are written in the language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.ir.graph import Graph
+from symdiff.types import Shape, fixed
+
+if TYPE_CHECKING:
+    from symdiff.display.text import Part, Writer
+
+ATOM, PRODUCT = 100, 60
+LETTERS = "ijklmnopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
+
+Labels = tuple[int, ...]
+Written = tuple[int, Sequence["Part"]]
+
+PRODUCTS: dict[Any, tuple[bool, bool]] = {
+    (((0,), (0,)), ()): (False, False),
+    (((0, 1), (1,)), (0,)): (False, False),
+    (((0,), (0, 1)), (1,)): (False, False),
+    (((0, 1), (1, 2)), (0, 2)): (False, False),
+    (((0, 1), (0,)), (1,)): (True, False),
+    (((0,), (1, 0)), (1,)): (False, True),
+    (((0, 1), (0, 2)), (1, 2)): (True, False),
+    (((0, 1), (2, 1)), (0, 2)): (False, True),
+    (((0, 1), (2, 0)), (1, 2)): (True, True),
+    (((0, 1, 2), (0, 2, 3)), (0, 1, 3)): (False, False),
+    (((0, 1, 2), (2, 3)), (0, 1, 3)): (False, False),
+    (((0, 1, 2), (2,)), (0, 1)): (False, False),
+}
+"""The contractions that are products of matrices and vectors, and which operands are transposed in them."""
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as an argument."""
+    return str(shape[0]) if len(shape) == 1 else "(" + ", ".join(map(str, shape)) + ")"
+
+
+def subscripts(payload: tuple[tuple[Labels, ...], Labels]) -> str:
+    """The labels of a contraction in Einstein's notation."""
+    labels, output = payload
+    return ",".join("".join(LETTERS[k] for k in own) for own in labels) + "->" + "".join(LETTERS[k] for k in output)
+
+
+def _operand(writer: Writer, node: int, k: int = 0) -> int:
+    return writer.graph.args[node][k]
+
+
+def _rank(graph: Graph, node: int) -> int:
+    return len(graph.types[node].shape)
+
+
+def _call(name: str, *pieces: Part | int) -> Written:
+    """A call: nodes and texts between commas."""
+    parts: list[Part] = [f"{name}("]
+    for k, piece in enumerate(pieces):
+        if k:
+            parts.append(", ")
+        parts.append((piece, 0, False) if isinstance(piece, int) else piece)
+    return ATOM, [*parts, ")"]
+
+
+def reduction(name: str) -> Callable[[Writer, int], Written]:
+    """A reduction: `sum(x)`, `sum(x, axis=1)`."""
+
+    def write(writer: Writer, node: int) -> Written:
+        axes, x = writer.graph.payloads[node], _operand(writer, node)
+        if len(axes) == _rank(writer.graph, x):
+            return _call(name, x)
+        return _call(name, x, f"axis={axes[0] if len(axes) == 1 else tuple(axes)}")
+
+    return write
+
+
+def function(name: str) -> Callable[[Writer, int], Written]:
+    """A call of the operands."""
+    return lambda writer, node: _call(name, *writer.graph.args[node])
+
+
+def _transpose(writer: Writer, node: int) -> Written:
+    perm, x = writer.graph.payloads[node], _operand(writer, node)
+    count = len(perm)
+    if perm == tuple(range(count))[::-1]:
+        return ATOM, [(x, ATOM, False), ".T"]
+    if perm == (*range(count - 2), count - 1, count - 2):
+        return ATOM, [(x, ATOM, False), ".mT"]
+    return _call("transpose", x, str(tuple(perm)))
+
+
+def _einsum(writer: Writer, node: int) -> Written:
+    args, payload = writer.graph.args[node], writer.graph.payloads[node]
+    turned = PRODUCTS.get(payload)
+    if turned is not None:
+        sides: list[Part] = []
+        for k, (arg, turn) in enumerate(zip(args, turned, strict=True)):
+            sides += [(arg, ATOM, False), ".T"] if turn else [(arg, PRODUCT + k, k == 1)]
+            sides += [" @ "] if k == 0 else []
+        return PRODUCT, sides
+    if payload == (((0,), (1,)), (0, 1)):
+        return _call("outer", *args)
+    return _call("einsum", f'"{subscripts(payload)}"', *args)
+
+
+def _diagonal(writer: Writer, node: int) -> Written:
+    axes, x = writer.graph.payloads[node], _operand(writer, node)
+    return _call("diagonal", x, *([] if axes == (0, 1) else [f"axis1={axes[0]}", f"axis2={axes[1]}"]))
+
+
+def _concatenate(writer: Writer, node: int) -> Written:
+    axis, args = writer.graph.payloads[node], writer.graph.args[node]
+    inner: list[Part] = ["concatenate(["]
+    for k, a in enumerate(args):
+        inner += [", "] * (k > 0) + [(a, 0, False)]
+    return ATOM, [*inner, f"], axis={axis})" if axis else "])"]
+
+
+def _index_node(writer: Writer, node: int) -> Part | int:
+    """The indices of a node as the language takes them."""
+    graph = writer.graph
+    if graph.ops[node].name == "constant":
+        return str(np.asarray(graph.payloads[node]).tolist())
+    return graph.args[node][0] if graph.ops[node].name == "as_index" and node not in writer.names else node
+
+
+def _gather(writer: Writer, node: int) -> Written:
+    x, index = writer.graph.args[node]
+    return _call("take", x, _index_node(writer, index), f"axis={writer.graph.payloads[node]}")
+
+
+def _scatter_add(writer: Writer, node: int) -> Written:
+    x, index = writer.graph.args[node]
+    axis, size = writer.graph.payloads[node]
+    return _call("scatter_add", x, _index_node(writer, index), str(size), *([f"axis={axis}"] if axis else []))
+
+
+def _iota(writer: Writer, node: int) -> Written:
+    shape, axis = writer.graph.payloads[node]
+    if len(shape) == 1:
+        return ATOM, [f"arange({shape[0]})"]
+    line = f"reshape(arange({shape[axis]}), {tuple(n if k == axis else 1 for k, n in enumerate(shape))})"
+    return ATOM, [f"broadcast_to({line}, {shape_text(shape)})"]
+
+
+def _broadcast(writer: Writer, node: int) -> Written:
+    graph, x, shape = writer.graph, _operand(writer, node), shape_text(writer.graph.payloads[node])
+    if graph.types[x].shape:
+        return _call("broadcast_to", x, shape)
+    value = graph.payloads[x] if graph.ops[x].name == "constant" and x not in writer.names else None
+    if isinstance(value, float) and value in (0.0, 1.0) and str(value)[0] != "-":
+        return _call("ones" if value else "zeros", shape)
+    return _call("full", shape, x)
+
+
+def _reshape(writer: Writer, node: int) -> Written:
+    graph, x = writer.graph, _operand(writer, node)
+    own, shape = fixed(graph.types[x].shape), fixed(graph.types[node].shape)
+    if not own:
+        return _call("full", shape_text(shape), x)
+    if len(own) == 1 and sorted(shape)[:-1] == [1] * (len(shape) - 1) and own[0] in shape and 1 < len(shape) < 4:
+        at = max(range(len(shape)), key=lambda k: shape[k])
+        return ATOM, [(x, ATOM, False), "[" + ", ".join(":" if k == at else "None" for k in range(len(shape))) + "]"]
+    if len(shape) == 1:
+        return _call("ravel", x)
+    return _call("reshape", x, shape_text(shape) if shape else "()")
+
+
+def _scatter(writer: Writer, node: int) -> Written:
+    from symdiff.display.text import subscript
+
+    index, shape = writer.graph.payloads[node]
+    return _call("scatter", _operand(writer, node), f'"{subscript(index, shape)}"', shape_text(shape))
+
+
+def _cumsum(writer: Writer, node: int) -> Written:
+    (axis, reverse), x = writer.graph.payloads[node], _operand(writer, node)
+    if not reverse:
+        return _call("cumsum", x, *([f"axis={axis}"] if _rank(writer.graph, x) > 1 else []))
+    return ATOM, ["flip(cumsum(flip(", (x, 0, False), f", axis={axis}), axis={axis}), axis={axis})"]
+
+
+def _recurrence(writer: Writer, node: int) -> Written:
+    axis, reverse = writer.graph.payloads[node]
+    options = [f"axis={axis}"] * (axis > 0) + ["reverse=True"] * reverse
+    return _call("recurrence", *writer.graph.args[node], *options)
+
+
+def _solve_triangular(writer: Writer, node: int) -> Written:
+    lower, transposed = writer.graph.payloads[node]
+    options = ["trans=1"] * transposed + ["lower=True"] * lower
+    return _call("solve_triangular", *writer.graph.args[node], *options)
+
+
+NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
+    **{name: reduction(name) for name in ("sum", "prod", "norm", "any", "all")},
+    "amax": reduction("max"),
+    "amin": reduction("min"),
+    **{name: function(name) for name in ("solve", "inv", "det", "logdet", "cholesky")},
+    "as_index": function("round"),
+    "transpose": _transpose,
+    "einsum": _einsum,
+    "diagonal": _diagonal,
+    "concatenate": _concatenate,
+    "gather": _gather,
+    "scatter_add": _scatter_add,
+    "iota": _iota,
+    "broadcast": _broadcast,
+    "reshape": _reshape,
+    "scatter": _scatter,
+    "cumsum": _cumsum,
+    "recurrence": _recurrence,
+    "solve_triangular": _solve_triangular,
+}
+"""The notation of the operations on arrays."""

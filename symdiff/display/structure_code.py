@@ -1,0 +1,139 @@
+"""The Python statements of the operations that move, join, reduce and multiply arrays; leading axes are batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.display.arrays import subscripts
+from symdiff.display.text import subscript
+from symdiff.ops.structure import as_index
+
+Sizes = tuple[int, ...]
+Statement = Callable[..., str]
+"""(names of the operands, payload, shape of the result, shapes of the operands) to text."""
+
+
+def _axes(axes: Sequence[int], operand: Sizes) -> str:
+    """Axes counted from the end, so that there may be more in front."""
+    return str(tuple(k - len(operand) for k in axes))
+
+
+def _reduced(function: str) -> Statement:
+    return lambda args, axes, shape, x: f"{function}({args[0]}, axis={_axes(axes, x)})"
+
+
+def _index(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
+    return f"{args[0]}[..., {', '.join([subscript(payload), *[':'] * (len(operand) - len(payload))])}]"
+
+
+def _scatter(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
+    index, whole = payload
+    if all(isinstance(part, tuple) and part[2] == 1 for part in index):
+        ends = [*index, *((0, n, 1) for n in whole[len(index) :])]
+        widths = [(start, n - stop) for (start, stop, _), n in zip(ends, whole, strict=True)]
+        return f"np.pad({args[0]}, {widths})"
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[as_index(index)].ravel().tolist()
+    return f"np.bincount({places}, np.ravel({args[0]}), {int(np.prod(shape))}).reshape({shape})"
+
+
+def _stack(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    return f"np.stack(np.broadcast_arrays({', '.join(args)}), axis={-len(shape)})"
+
+
+def _transpose(args: Sequence[str], perm: Sizes, shape: Sizes, operand: Sizes) -> str:
+    if perm == (*range(len(perm) - 2), len(perm) - 1, len(perm) - 2):
+        return f"np.swapaxes({args[0]}, -1, -2)"
+    return f"np.transpose({args[0]}, {perm})"
+
+
+def _einsum(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    return f"np.einsum({subscripts(payload)!r}, {', '.join(args)})"
+
+
+def _diagonal(args: Sequence[str], axes: Sizes, shape: Sizes, operand: Sizes) -> str:
+    return f"np.diagonal({args[0]}, 0, {axes[0] - len(operand)}, {axes[1] - len(operand)})"
+
+
+def _concatenate(args: Sequence[str], axis: int, shape: Sizes, *operands: Sizes) -> str:
+    return f"np.concatenate([{', '.join(args)}], axis={axis - len(shape)})"
+
+
+def _scatter_add(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
+    axis, size = payload
+    one = f"np.arange({size}) == np.ravel({args[1]} % {size})[:, None]"
+    flat = f"np.reshape({args[0]}, {(*operand[:axis], -1, *operand[axis + len(index) :])})"
+    return f"np.moveaxis(np.tensordot({one}, {flat}, axes=(0, {axis})), 0, {axis})"
+
+
+def _iota(args: Sequence[str], payload: Any, shape: Sizes) -> str:
+    axis = payload[1]
+    line = f"np.arange({float(shape[axis])}).reshape({tuple(n if k == axis else 1 for k, n in enumerate(shape))})"
+    return f"np.broadcast_to({line}, {shape})"
+
+
+def _cumsum(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
+    axis = payload[0] - len(shape)
+    return f"np.flip(np.cumsum(np.flip({args[0]}, {axis}), {axis}), {axis})" if payload[1] else (
+        f"np.cumsum({args[0]}, axis={axis})"
+    )
+
+
+def _recurrence(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    axis = payload[0]
+    order = f"np.flip({{}}, {axis})" if payload[1] else "{}"
+    pairs = "zip(" + ", ".join(f"np.moveaxis({order.format(a)}, {axis}, 0)" for a in args) + ")"
+    rows = f"list(itertools.accumulate({pairs}, lambda h, ab: ab[0]*h + ab[1], initial=0.0))[1:]"
+    return order.format(f"np.stack({rows}, {axis})")
+
+
+def _solve(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    return f"np.linalg.solve({args[0]}, {args[1]})"
+
+
+def _solve_triangular(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    lower, transposed = payload
+    kept = f"np.{'tril' if lower else 'triu'}({args[0]})"
+    return f"np.linalg.solve({f'np.swapaxes({kept}, -1, -2)' if transposed else kept}, {args[1]})"
+
+
+def _of_operand(text: str) -> Statement:
+    return lambda args, payload, shape, *operands: text.format(*args)
+
+
+STRUCTURE: dict[str, Statement] = {
+    "named": _of_operand("{0}"),
+    "stop_gradient": _of_operand("{0}"),
+    "neg": _of_operand("-{0}"),
+    "stack": _stack,
+    "index": _index,
+    "scatter": _scatter,
+    "broadcast": lambda args, payload, shape, operand: f"np.broadcast_to({args[0]}, {shape})",
+    "reshape": lambda args, payload, shape, operand: f"np.reshape({args[0]}, {shape})",
+    "transpose": _transpose,
+    "einsum": _einsum,
+    "diagonal": _diagonal,
+    "concatenate": _concatenate,
+    "gather": lambda args, axis, shape, operand, index: f"np.take({args[0]}, {args[1]}, axis={axis - len(operand)})",
+    "scatter_add": _scatter_add,
+    "as_index": _of_operand("np.rint({0}).astype(np.int64)"),
+    "iota": _iota,
+    "sum": _reduced("np.sum"),
+    "prod": _reduced("np.prod"),
+    "amax": _reduced("np.max"),
+    "amin": _reduced("np.min"),
+    "any": _reduced("np.any"),
+    "all": _reduced("np.all"),
+    "norm": lambda args, axes, shape, x: f"np.sqrt(np.sum(np.square({args[0]}), axis={_axes(axes, x)}))",
+    "cumsum": _cumsum,
+    "recurrence": _recurrence,
+    "solve": _solve,
+    "solve_triangular": _solve_triangular,
+    "inv": _of_operand("np.linalg.inv({0})"),
+    "det": _of_operand("np.linalg.det({0})"),
+    "logdet": _of_operand("np.linalg.slogdet({0})[1]"),
+    "cholesky": _of_operand("np.linalg.cholesky({0})"),
+}
+"""The statements of the operations on arrays."""

@@ -1,0 +1,175 @@
+"""What is known of a node while a formula is read: its constant value, and the scalars that should be arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from symdiff.errors import NeedsShape, ParseError
+from symdiff.ir.graph import Graph
+from symdiff.types import BOOL, INT64, fixed, product
+
+LARGEST_EXPRESSION = 256
+LARGEST_ARRAY = 10_000_000
+LARGEST_INTEGER = 2**53
+
+_scalars: WeakKeyDictionary[Graph, frozenset[str]] = WeakKeyDictionary()
+"""The inputs of a graph that are declared to be scalars, as far as any are."""
+
+_settled: WeakKeyDictionary[Graph, set[int]] = WeakKeyDictionary()
+"""The nodes of a graph that depend on no input which might be an array."""
+
+
+def declare_scalars(graph: Graph, names: Iterable[str]) -> None:
+    """Note that some inputs are scalars for certain; others without a shape may be arrays whose shape is not given."""
+    _scalars[graph] = _scalars.get(graph, frozenset()) | frozenset(names)
+
+
+def undeclared(graph: Graph, node: int) -> tuple[str, ...]:
+    """The inputs that a scalar node is made of elementwise and that have no shape: they may be meant to be arrays."""
+    if graph.types[node].shape:
+        return ()
+    declared = _scalars.get(graph, frozenset())
+    settled = _settled.setdefault(graph, set())
+    found: dict[str, None] = {}
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        at = stack.pop()
+        if at in seen or at in settled or graph.types[at].shape:
+            continue
+        seen.add(at)
+        op = graph.ops[at]
+        if op.name == "input":
+            if graph.payloads[at] not in declared:
+                found[graph.payloads[at]] = None
+        elif op.kinds or op.name == "named":
+            stack.extend(graph.args[at])
+    if not found:
+        settled |= seen
+    return tuple(sorted(found, key=lambda name: graph.input(name)))
+
+
+def needs_array(graph: Graph, node: int, name: str) -> int:
+    """The node, which `name` takes as an array.
+
+    Raises
+    ------
+    NeedsShape
+        Where it is made of inputs that no shape is declared for.
+    """
+    missing = undeclared(graph, node)
+    if missing:
+        first = missing[0]
+        raise NeedsShape(
+            f"{name} of one scalar: it takes a vector",
+            names=missing,
+            hint=f'declare the shape of the vector: shapes={{"{first}": 3}}, or f({first}[3]) = …',
+        )
+    return node
+
+
+def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
+    """The value of a small expression of constants, a number or an array, otherwise None."""
+    payload = graph.payloads[node]
+    if graph.ops[node].name == "constant":
+        return np.asarray(payload)
+    if not graph.types[node].shape:
+        value = graph.constant_value(node)
+        if value is not None:
+            return np.asarray(value)
+    if graph.ops[node].name == "stack":
+        entries = [graph.payloads[a] if graph.ops[a].name == "constant" else constant_number(graph, a)
+                   if not graph.types[a].shape else constant_array(graph, a) for a in graph.args[node]]  # fmt: skip
+        return None if any(e is None for e in entries) else np.asarray(entries)
+    if product(graph.types[node].shape) > LARGEST_ARRAY:
+        return None
+    live = _without_inputs(graph, node)
+    if live is None:
+        return None
+    from symdiff.interpret import evaluate
+
+    value = evaluate(graph, [node], {})[0]
+    return np.broadcast_to(np.asarray(value), fixed(graph.types[node].shape))
+
+
+def _without_inputs(graph: Graph, node: int) -> set[int] | None:
+    """The nodes that a small expression needs, where no input is among them."""
+    seen = {node}
+    stack = [node]
+    while stack:
+        at = stack.pop()
+        if graph.ops[at].name == "input" or len(seen) > LARGEST_EXPRESSION:
+            return None
+        for a in graph.args[at]:
+            if a not in seen:
+                seen.add(a)
+                stack.append(a)
+    return seen
+
+
+def constant_number(graph: Graph, node: int) -> float | None:
+    """The number that a small expression of constants has, otherwise None."""
+    if graph.types[node].shape:
+        return None
+    value = graph.constant_value(node)
+    if value is not None or graph.ops[node].name == "input":
+        return value
+    found = constant_array(graph, node)
+    return None if found is None else float(found)
+
+
+def integer(graph: Graph, node: int, what: str) -> int:
+    """The integer that a constant expression has.
+
+    Raises
+    ------
+    ParseError
+        Where it is not an integer, or not a constant.
+    """
+    value = constant_number(graph, node)
+    if value is None or graph.types[node].dtype == BOOL:
+        raise ParseError(f"{what} must be a constant integer")
+    return as_integer(value, what)
+
+
+def as_integer(value: float, what: str) -> int:
+    """A number as an integer.
+
+    Raises
+    ------
+    ParseError
+        Where it is none.
+    """
+    if not float(value).is_integer() or abs(value) > LARGEST_INTEGER:
+        raise ParseError(f"{what} must be an integer, not {float(value)!r}")
+    return int(value)
+
+
+def folded(graph: Graph, nodes: list[int]) -> int:
+    """A list of nodes as one: a constant array where it holds numbers only, otherwise a stack."""
+    arrays = []
+    types = graph.types
+    first = types[nodes[0]]
+    for node in nodes:
+        value = _literal(graph, node) if types[node] == first else None
+        if value is None:
+            return graph.apply("stack", nodes)
+        arrays.append(value)
+    if first.dtype == INT64:
+        return graph.apply("stack", nodes)
+    return graph.constant(np.array(arrays, dtype=first.dtype))
+
+
+def _literal(graph: Graph, node: int) -> Any:
+    """The value of a constant, or of one with a sign before it."""
+    name = graph.ops[node].name
+    if name == "constant":
+        return graph.payloads[node]
+    if name == "neg" and graph.ops[graph.args[node][0]].name == "constant":
+        return -graph.payloads[graph.args[node][0]]
+    return None

@@ -1,0 +1,195 @@
+"""Functions that users define: a forward expression and, where they want it, derivatives of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from symdiff.errors import NeedsShape, ShapeError, Source
+from symdiff.frontend.calls import bind
+from symdiff.frontend.constants import undeclared
+from symdiff.frontend.lexer import NAME, tokenize
+from symdiff.frontend.parser import Parsed, parse
+from symdiff.ir.graph import Graph
+from symdiff.signature import Argument
+from symdiff.types import Dim, Shape, fixed
+
+RESULT, ADJOINT = "y", "g"
+"""What a derivative's text calls the result and its adjoint."""
+
+KEPT = 64
+LAYERS: dict[str, Layer] = {}
+"""The functions that users defined, by name, each after those that it is made of."""
+
+
+class Layer:
+    """A function that a user defined.
+
+    Attributes
+    ----------
+    text : the header and the expression, as it was written.
+    backward : for each operand the text of its adjoint in the operands, the result `y` and the result's adjoint `g`.
+    partials : for each operand of an elementwise function the text of its derivative in the operands and `y`.
+    """
+
+    def __init__(
+        self, name: str, parameters: Sequence[Argument], text: str, backward: Mapping[str, str],
+        partials: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.name, self.parameters, self.text = name, tuple(parameters), text
+        self.backward, self.partials = dict(backward), dict(partials)
+        self._read: dict[Any, Parsed] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.text}>"
+
+    def same(self, other: Layer) -> bool:
+        """Whether another definition says the same."""
+        mine, theirs = (self.text, self.backward, self.partials), (other.text, other.backward, other.partials)
+        return mine == theirs
+
+    def __call__(self, graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+        """The node of a call."""
+        bound = bind(self.name, tuple(p.name for p in self.parameters), args, keywords)
+        operands = [graph.as_number(a) for a in bound]
+        for parameter, node in zip(self.parameters, operands, strict=True):
+            rank = len(graph.types[node].shape)
+            if parameter.shape and len(parameter.shape) != rank:
+                raise ShapeError(f"{self.name}: {parameter} is given a value with {rank} axes")
+        try:
+            value = self.spliced(graph, self.text, dict(zip((p.name for p in self.parameters), operands, strict=True)))
+        except ShapeError as error:
+            missing = tuple(dict.fromkeys(n for node in operands for n in undeclared(graph, node)))
+            if missing:
+                raise NeedsShape(f"{self.name}: {error.message}", names=missing, hint=error.hint) from None
+            raise
+        return graph.add("custom", (value, *operands), self) if self.backward else value
+
+    def spliced(self, graph: Graph, text: str, values: Mapping[str, int]) -> int:
+        """A text of this definition in a graph, with nodes for its names."""
+        shapes = {n: graph.shape(node) for n, node in values.items()}
+        parsed = self.read(text, shapes, graph.dtype)
+        own = parsed.graph
+        mapping = {parsed.names[n]: node for n, node in values.items()}
+        for node in own.live([parsed.output], stop=mapping):
+            op, args = own.ops[node], tuple(mapping[a] for a in own.args[node])
+            if op.name == "constant":
+                mapping[node] = graph.constant(own.payloads[node])
+            elif op.name == "named":
+                mapping[node] = args[0]
+            else:
+                mapping[node] = graph.apply(op, args, own.payloads[node])
+        return mapping[parsed.output]
+
+    def read(self, text: str, shapes: Mapping[str, Shape], dtype: str) -> Parsed:
+        """A text of this definition for operands of some shapes."""
+        key = text, tuple(shapes.items()), dtype
+        found = self._read.get(key)
+        if found is None:
+            sizes = self._sizes(shapes)
+            own = {p.name for p in self.parameters if p.shape} if text == self.text else set()  # the header says them
+            arguments = [Argument(n, () if n in own else shape) for n, shape in shapes.items()]
+            options: dict[str, Any] = {"sizes": sizes} if sizes else {}
+            found = parse(text, arguments=arguments, dtype=dtype, **options)
+            while len(self._read) >= KEPT:
+                self._read.pop(next(iter(self._read)), None)
+            self._read[key] = found
+        return found
+
+    def _sizes(self, shapes: Mapping[str, Shape]) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for parameter in self.parameters:
+            given = fixed(shapes[parameter.name]) if parameter.shape else ()
+            for declared, size in zip(parameter.shape, given, strict=True):
+                known = sizes.setdefault(declared.name, size) if isinstance(declared, Dim) else declared
+                if known != size:
+                    raise ShapeError(f"{self.name}: {declared} is {known} in one operand and {size} in {parameter}")
+        return sizes
+
+    # The derivative
+
+    def adjoint(self, graph: Graph, adjoint: int, node: int, k: int, lead: int) -> int:
+        """The adjoint of operand k."""
+        if not lead:
+            return self._pulled(graph, adjoint, node, k)
+        return self._contracted(graph, adjoint, node, k, lead, False)
+
+    def tangent(self, graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> int:
+        """The tangent of the result: the transpose of what `backward` says, which is linear in `g`."""
+        from symdiff.differentiate.reverse import reverse
+
+        total: int | None = None
+        for k, tangent in enumerate(tangents):
+            if tangent is None:
+                continue
+            if lead:
+                part: int | None = self._contracted(graph, tangent, node, k, lead, True)
+            else:
+                g = self._placeholder(graph, node)
+                (part,) = reverse(graph, self._pulled(graph, g, node, k), tangent, [g])
+            if part is not None:
+                total = part if total is None else graph.add("add", (total, part))
+        if total is not None:
+            return total
+        first = next(t for t in tangents if t is not None)
+        return graph.broadcast(graph.constant(0.0), (*graph.shape(first)[:lead], *graph.shape(node)))
+
+    def _pulled(self, graph: Graph, adjoint: int, node: int, k: int) -> int:
+        operands = graph.args[node][1:]
+        names = [p.name for p in self.parameters]
+        values = {**dict(zip(names, operands, strict=True)), RESULT: node, ADJOINT: adjoint}
+        text, shape = self.backward[names[k]], graph.shape(operands[k])
+        found = graph.as_number(self.spliced(graph, text, values))
+        own = graph.shape(found)
+        if len(own) > len(shape) or any(n not in (1, m) for n, m in zip(reversed(own), reversed(shape), strict=False)):
+            try:
+                return graph.unbroadcast(found, shape)
+            except ShapeError:
+                raise ShapeError(f"{self.name}: the adjoint of {names[k]} has shape {own}, "
+                                 f"{names[k]} has shape {shape}", hint=f"it is {text}") from None  # fmt: skip
+        return graph.broadcast(found, shape)
+
+    def _placeholder(self, graph: Graph, node: int) -> int:
+        """A node for the adjoint, to differentiate by; nothing depends on its value."""
+        return graph.named(f"adjoint of {self.name}", graph.full_like(0.0, node))
+
+    def _contracted(self, graph: Graph, value: int, node: int, k: int, lead: int, forward: bool) -> int:
+        """A tangent or an adjoint with more axes in front, times the matrix of what `backward` says."""
+        from symdiff.differentiate.linearize import forward_terms
+
+        g = self._placeholder(graph, node)
+        pulled = self._pulled(graph, g, node, k)
+        calculus, (terms,) = forward_terms(graph, [pulled], g)
+        matrix = calculus.total(terms, graph.shape(pulled))  # of the shape of the operand, then that of the result
+        before, after = len(graph.shape(pulled)), len(graph.shape(node))
+        front = list(range(lead))
+        rows, columns = list(range(lead, lead + before)), list(range(lead + before, lead + before + after))
+        given, wanted = (rows, columns) if forward else (columns, rows)
+        return graph.einsum([value, matrix], [(*front, *given), (*rows, *columns)], (*front, *wanted))
+
+
+def needed(names: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The definitions of the functions called `names` and of those in `texts`, and what they are made of."""
+    if not LAYERS:
+        return []
+    waiting, found = [n for n in names if n in LAYERS], set[str]()
+    queue = list(texts)
+    while waiting or queue:
+        if queue:
+            waiting += _called(queue.pop())
+            continue
+        layer = LAYERS[waiting.pop()]
+        if layer.name not in found:
+            found.add(layer.name)
+            queue += [layer.text, *layer.backward.values(), *layer.partials.values()]
+    return [
+        {"text": x.text, "backward": x.backward if not x.partials else {}, "partials": x.partials}
+        for x in LAYERS.values() if x.name in found
+    ]  # fmt: skip
+
+
+def _called(text: str) -> list[str]:
+    tokens = tokenize(Source(text))
+    return [t for kind, t in zip(tokens.kinds, tokens.texts, strict=False) if kind == NAME and t in LAYERS]
+
+
