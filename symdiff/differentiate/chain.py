@@ -10,11 +10,11 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction
-from symdiff.types import fixed
+from symdiff.types import broadcast, fixed, product
 
 MUL, DIV, ADD, SUB, NEG = OPS["mul"], OPS["div"], OPS["add"], OPS["sub"], OPS["neg"]
 SMALL = 1e-100
-CONSTANT, SCATTER = OPS["constant"], OPS["scatter"]
+CONSTANT, SCATTER, BROADCAST = OPS["constant"], OPS["scatter"], OPS["broadcast"]
 
 
 def number(graph: Graph, node: int) -> float | None:
@@ -48,6 +48,15 @@ def negate(graph: Graph, a: int) -> int:
 
 def multiply(graph: Graph, a: int, b: int) -> int:
     """a*b; a factor 1 disappears and a sign moves out of the product."""
+    if graph.ops[a] is BROADCAST or graph.ops[b] is BROADCAST:
+        first, second = _once(graph, a), _once(graph, b)
+        if not graph.types[first].shape and not graph.types[second].shape:
+            shape = broadcast("mul", [graph.types[a].shape, graph.types[b].shape])
+            return graph.broadcast(multiply(graph, first, second), shape)
+        if graph.ops[a] is BROADCAST:
+            a = _unrepeated(graph, a, b)
+        if graph.ops[b] is BROADCAST:
+            b = _unrepeated(graph, b, a)
     x, y = number(graph, a), number(graph, b)
     if x == 1.0:
         return b
@@ -72,6 +81,16 @@ def multiply(graph: Graph, a: int, b: int) -> int:
     return graph.add(MUL, (a, b))
 
 
+def _once(graph: Graph, node: int) -> int:
+    """What a node repeats, or the node."""
+    return graph.args[node][0] if graph.ops[node] is BROADCAST else node
+
+
+def _unrepeated(graph: Graph, a: int, b: int) -> int:
+    """`a` before it was repeated to its shape, where a product with `b` has that shape anyway."""
+    return graph.args[a][0] if graph.types[a].shape == graph.types[b].shape else a
+
+
 def _scaled(graph: Graph, factor: float, constant: int, node: int) -> int:
     """factor*node; a factor that the node begins with is taken together with it where that is safe."""
     op, args = graph.ops[node], graph.args[node]
@@ -84,6 +103,8 @@ def _scaled(graph: Graph, factor: float, constant: int, node: int) -> int:
 
 def divide(graph: Graph, a: int, b: int) -> int:
     """a/b."""
+    if graph.ops[a] is BROADCAST:
+        a = _unrepeated(graph, a, b)
     x, y = number(graph, a), number(graph, b)
     if y == 1.0:
         return a
@@ -106,13 +127,13 @@ def add(graph: Graph, a: int, b: int) -> int:
 
 
 def total(graph: Graph, terms: Sequence[int]) -> int:
-    """The sum of `terms`, from the left; terms that each fill one element of an array make one list."""
+    """The sum of `terms`, from the left; terms that each fill one element of an array make one list if it is short."""
     dense: list[int] = []
     filled: list[int] = []
     for term in terms:
         is_element = graph.ops[term] is SCATTER and not graph.types[graph.args[term][0]].shape
         (filled if is_element else dense).append(term)
-    if len(filled) > 1:
+    if len(filled) > 1 and product(graph.types[filled[0]].shape) <= 2 * len(filled):
         dense.append(_assemble(graph, filled))
     else:
         dense += filled

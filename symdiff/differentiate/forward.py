@@ -28,7 +28,7 @@ def _sweep(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> li
             continue
         op, args = graph.ops[node], graph.args[node]
         first_new = len(graph)
-        if op.linear is not None:
+        if op.differential is not None:
             tangent = _pushed(guards, node, [tangents.get(a) for a in args])
         else:
             application = Application(guards, node)
@@ -50,13 +50,29 @@ def _sweep(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> li
 
 
 def _pushed(guards: Guards, node: int, tangents: list[Guarded | None]) -> Guarded:
-    """The tangent of a linear operation on tensors."""
+    """The tangent of an operation on tensors: one call for all tangents that have no guard, one for each other."""
     graph = guards.graph
-    linear, args, payload = graph.ops[node].linear, graph.args[node], graph.payloads[node]
-    assert linear is not None
-    value = linear.pushforward(graph, [None if t is None else guards.masked(*t) for t in tangents], args, payload)
-    if all(t is None or t[1] is None for t in tangents):
-        return value, None
-    holds = [None if t is None else guards.holds(*t) for t in tangents]
-    node = graph.add("greater", (linear.pushforward(graph, holds, args, payload), graph.constant(0.0)))
-    return value, guards.of(node)
+    differential = graph.ops[node].differential
+    assert differential is not None
+    pushforward, reach = differential.pushforward, differential.reach
+    active = [None if t is None or not differential.has(k) else t for k, t in enumerate(tangents)]
+    free = [k for k, t in enumerate(active) if t is not None and t[1] is None]
+    if differential.selects and len(free) == 1:
+        free = []
+    parts: list[Guarded] = []
+    if free:
+        values = [t[0] if t and k in free else None for k, t in enumerate(active)]
+        parts.append((pushforward(graph, values, node, 0), None))
+    for k, t in enumerate(active):
+        if t is None or k in free:
+            continue
+
+        def alone(value: int, k: int = k) -> int:
+            return pushforward(graph, [value if j == k else None for j in range(len(active))], node, 0)
+
+        def reached(mask: int, k: int = k) -> int:
+            return alone(mask, k) if reach is None else reach(graph, mask, node, k, 0, True)
+
+        clean = reach is None or all(guards.finite(a) for a in (*graph.args[node], node))
+        parts.append(guards.transform(t, alone, reached, clean, differential.selects))
+    return guards.merge(parts)

@@ -77,7 +77,10 @@ class Partial:
                 continue
             node = self._value(graph, values, step.node)
             if step.kind == "multiply":
-                value = chain.multiply(graph, value, node)
+                product = chain.multiply(graph, value, node)
+                if guards.noted:
+                    guards.keep_clean(value, product, node)
+                value = product
             elif step.kind == "divide":
                 value = chain.divide(graph, value, node)
             elif graph.ops[node] is CONSTANT and isinstance(graph.payloads[node], bool):
@@ -93,7 +96,12 @@ class Partial:
                 guard = guards.under(guard, node, step.holds)
             else:
                 value, guard = self._select(guards, values, (value, guard), step, node)
-        return (chain.negate(graph, value) if negative else value), guard
+        if negative:
+            negated = chain.negate(graph, value)
+            if guards.noted:
+                guards.keep_clean(value, negated)
+            value = negated
+        return value, guard
 
     def _select(
         self, guards: Guards, values: dict[int, int], g: Guarded, step: Step, condition: int
@@ -143,8 +151,8 @@ def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
 
 def has_partial(op: Op, k: int) -> bool:
     """Whether the operation has a derivative by operand k that is not zero everywhere."""
-    if op.linear is not None:
-        return True
+    if op.differential is not None:
+        return op.differential.has(k)
     return bool(op.partials) and op.partials[min(k, len(op.partials) - 1)] is not None
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.differentiate.guards import Guarded, Guards
+from symdiff.differentiate.axes import product_of
+from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import OPS
 from symdiff.types import BOOL
+
+EINSUM = OPS["einsum"]
 
 
 def depending(graph: Graph, live: Sequence[int], targets: Sequence[int]) -> set[int]:
@@ -57,11 +61,8 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
         for k, a in enumerate(args):
             if a not in varied or not has_partial(op, k) or types[a].dtype == BOOL:
                 continue
-            if op.linear is not None:
-                pullback, payload = op.linear.pullback, graph.payloads[node]
-                result: Guarded | None = guards.transform(
-                    adjoint, lambda g, k=k: pullback(graph, g, args, payload, k)  # type: ignore[misc]  # noqa: B023
-                )
+            if op.differential is not None:
+                result: Guarded | None = pulled(guards, node, k, adjoint)
             else:
                 application = application or Application(guards, node)
                 result = application.times(k, adjoint)
@@ -73,6 +74,50 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
             waiting.setdefault(a, []).append(result)
         mark(places, node, output, first_new, len(graph))
     return [adjoints.get(t) for t in targets]
+
+
+def pulled(guards: Guards, node: int, k: int, adjoint: Guarded) -> Guarded:
+    """The adjoint of operand k of an operation on tensors."""
+    graph = guards.graph
+    differential = graph.ops[node].differential
+    assert differential is not None
+    pullback, reach = differential.pullback, differential.reach
+    if adjoint[1] is None and not differential.selects:
+        return pullback(graph, adjoint[0], node, k, 0), None
+
+    def linear(g: int) -> int:
+        if graph.ops[node] is EINSUM and adjoint[1] is not None:
+            return _spared(guards, node, k, g, adjoint[1])
+        return pullback(graph, g, node, k, 0)
+
+    def reached(mask: int) -> int:
+        return pullback(graph, mask, node, k, 0) if reach is None else reach(graph, mask, node, k, 0, False)
+
+    # what an operation without data multiplies by is 0 and 1
+    clean = reach is None or all(guards.finite(a) for a in (*graph.args[node], node))
+    return guards.transform(adjoint, linear, reached, clean, differential.selects)
+
+
+def _spared(guards: Guards, node: int, k: int, g: int, guard: Guard) -> int:
+    """The pullback of a contraction where a factor that may be infinite or NaN never meets a zero of the guard."""
+    graph = guards.graph
+    labels, output = graph.payloads[node]
+    sizes = dict(zip(output, graph.shape(node), strict=True))
+    holds = -1
+    factors: list[tuple[int, tuple[int, ...]]] = [(g, output)]
+    for j, (a, own) in enumerate(zip(graph.args[node], labels, strict=True)):
+        if j == k:
+            continue
+        if not guards.finite(a):
+            if holds < 0:
+                condition = graph.as_number(guards.condition(guard))
+                holds = graph.broadcast(condition, graph.types[node].shape)
+            found = product_of(graph, [(holds, output)], own, sizes, set())
+            if found is not None:
+                reached = graph.add("greater", (found, graph.constant(0.0)))
+                a = graph.add("where", (reached, a, graph.constant(0.0)))
+        factors.append((a, own))
+    return graph.einsum([a for a, _ in factors], [own for _, own in factors], labels[k])
 
 
 def mark(places: dict[int, Place], node: int, output: int, start: int, stop: int) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from symdiff.differentiate.arrays import hessian_blocks, is_elementary, jacobian_blocks
 from symdiff.differentiate.chain import assemble, elements
 from symdiff.differentiate.operators import costs, derivatives, gradient, repeated, second_derivatives
-from symdiff.errors import ArgumentError, DifferentiationError, UnknownNameError
+from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.frontend.expr import Expr
-from symdiff.function.build import function
 from symdiff.function.compiled import Structure
 from symdiff.function.function import Function
 from symdiff.function.inputs import name_of
-from symdiff.function.wrt import Scope, Wrt
-from symdiff.ir.graph import collector_paused
+from symdiff.function.record import read, recorded
+from symdiff.function.wrt import Scope, Target, Wrt
+from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
 from symdiff.types import fixed, show
 
@@ -25,30 +26,8 @@ LARGEST_ORDER = 64
 
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by; a list or tuple of all free names orders them."""
-    f = fun if isinstance(fun, Function) else _read(fun, _listed(wrt))
+    f = fun if isinstance(fun, Function) else read(fun, wrt)
     return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
-
-
-def _listed(wrt: Any) -> list[str]:
-    """The names that a list or tuple `wrt` consists of; none where it has other parts."""
-    if not isinstance(wrt, list | tuple):
-        return []
-    names = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
-    return names if len(names) == len(wrt) and all(n.isidentifier() for n in names) else []
-
-
-def _read(source: Any, listed: list[str]) -> Function:
-    """The function of a source; `listed` orders its names where it names every free one."""
-    if "E" in listed and isinstance(source, str):
-        try:
-            return function(source, listed)
-        except (ArgumentError, UnknownNameError):
-            pass  # it does not list every name
-    f = function(source)
-    free = {a.name: a for a in f.arguments}
-    if not f.ordered and sorted(listed) == sorted(free):
-        return f.with_arguments([free[n] for n in listed])
-    return f
 
 
 def _one_scalar(f: Function, what: str) -> int:
@@ -71,14 +50,15 @@ def _gradient(f: Function, wrt: Wrt) -> list[int]:
     output = _one_scalar(f, "the gradient")
     nodes = wrt.nodes
     found = dict(zip(nodes, gradient(f.graph, output, nodes), strict=True))
-    blocks = {n: elements(f.graph, d) for n, d in found.items()}
+    if any(f.graph.types[n].shape for n in nodes) and not is_elementary(f.graph, [output], nodes):
+        return [t.join(f.graph, [found[n] for n in t.nodes], 0) for t in wrt.targets]
     results = []
     for target in wrt.targets:
-        if target.picks == (None,):
-            results.append(found[target.nodes[0]] if target.shape == fixed(f.graph.types[target.nodes[0]].shape)
-                           else assemble(f.graph, blocks[target.nodes[0]].reshape(target.shape)))  # fmt: skip
+        if target.picks == (None,) and target.shape == _shape(f, target.nodes[0]):
+            results.append(found[target.nodes[0]])
         else:
-            results.append(assemble(f.graph, target.arrange([blocks[n] for n in target.nodes], 0)))
+            blocks = [elements(f.graph, found[n]) for n in target.nodes]
+            results.append(assemble(f.graph, target.arrange(blocks, 0)))
     return results
 
 
@@ -86,6 +66,7 @@ def _structure(count: int, apart: bool, start: int = 0) -> Structure:
     return tuple(range(start, start + count)) if apart else start
 
 
+@recorded("grad_{f}")
 def grad(fun: Any, wrt: Any = None) -> Function:
     """The gradient of a scalar-valued function.
 
@@ -117,6 +98,7 @@ def grad(fun: Any, wrt: Any = None) -> Function:
     return f.with_outputs(name, pairs, _structure(len(nodes), targets.apart))
 
 
+@recorded("value_and_grad_{f}")
 def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     """The pair (value, gradient) from one kernel; arguments and errors as for `grad`.
 
@@ -134,6 +116,7 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     return f.with_outputs(f"value_and_{name}", pairs, (0, _structure(len(nodes), targets.apart, 1)))
 
 
+@recorded("jacobian_{f}")
 def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     """The dense Jacobian: for an output of shape S and an input of shape T an array of shape S + T.
 
@@ -159,19 +142,29 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
         raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward" or "reverse"')
     f, targets = prepare(fun, wrt)
     graph, nodes = f.graph, targets.nodes
-    counted = costs(graph, f.nodes, nodes)
-    chosen = counted.cheaper if mode == "auto" else mode
+    column = {n: j for j, n in enumerate(nodes)}
+    pairs: list[tuple[str, int]] = []
+    parts: list[Structure] = []
     with collector_paused():
-        blocks = derivatives(graph, f.nodes, nodes, chosen)
-        column = {n: j for j, n in enumerate(nodes)}
-        pairs: list[tuple[str, int]] = []
-        parts: list[Structure] = []
-        for (title, output), row in zip(f.output_pairs(), blocks, strict=True):
-            lead = len(graph.types[output].shape)
-            found = [assemble(graph, t.arrange([row[column[n]] for n in t.nodes], lead)) for t in targets.targets]
-            parts.append(_structure(len(found), targets.apart, len(pairs)))
-            pairs += zip(_titles(f"jacobian_{title}", len(found)), found, strict=True)
-    note = f"jacobian: {chosen} mode; operations: forward {counted.forward}, reverse {counted.reverse}"
+        if is_elementary(graph, f.nodes, nodes):
+            counted = costs(graph, f.nodes, nodes)
+            chosen = counted.cheaper if mode == "auto" else mode
+            note = f"jacobian: {chosen} mode; operations: forward {counted.forward}, reverse {counted.reverse}"
+            elementary = derivatives(graph, f.nodes, nodes, chosen)
+
+            def found(i: int, target: Target, lead: int) -> int:
+                return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
+        else:
+            blocks = jacobian_blocks(graph, f.nodes, nodes, mode)
+            note = blocks.note
+
+            def found(i: int, target: Target, lead: int) -> int:
+                return target.join(graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
+
+        for i, (title, output) in enumerate(f.output_pairs()):
+            made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
+            parts.append(_structure(len(made), targets.apart, len(pairs)))
+            pairs += zip(_titles(f"jacobian_{title}", len(made)), made, strict=True)
     return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note])
 
 
@@ -179,6 +172,7 @@ def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
     return parts[structure] if isinstance(structure, int) else tuple(_nested(s, parts) for s in structure)
 
 
+@recorded("hessian_{f}")
 def hessian(fun: Any, wrt: Any = None) -> Function:
     """The matrix of second derivatives of a scalar-valued function, symmetric bit for bit.
 
@@ -196,24 +190,44 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
     graph, nodes = f.graph, targets.nodes
     symmetric = all(graph.ops[n].name == "input" for n in nodes)
     with collector_paused():
-        blocks = second_derivatives(graph, output, nodes, symmetric)
-        index = {n: j for j, n in enumerate(nodes)}
+        block = _second(f, output, targets, symmetric)
         pairs: list[tuple[str, int]] = []
         rows: list[Structure] = []
         for a in targets.targets:
-            row: list[Structure] = []
-            for b in targets.targets:
-                columns = [
-                    _transposed(a.arrange([_transposed(blocks[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes],
-                                          len(_shape(f, n))), len(_shape(f, n)))
-                    for n in b.nodes
-                ]  # fmt: skip
-                row.append(len(pairs))
-                pairs.append((f"hessian_{f.__name__}", assemble(graph, b.arrange(columns, len(a.shape)))))
-            rows.append(tuple(row))
+            rows.append(tuple(range(len(pairs), len(pairs) + len(targets.targets))))
+            pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
     return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0)
+
+
+def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
+    """The block of second derivatives for two targets."""
+    graph, nodes = f.graph, wrt.nodes
+    index = {n: j for j, n in enumerate(nodes)}
+    if is_elementary(graph, [output], nodes):
+        blocks = second_derivatives(graph, output, nodes, symmetric)
+
+        def elementary(a: Target, b: Target) -> int:
+            columns = []
+            for n in b.nodes:
+                rank = len(_shape(f, n))
+                rows = [_transposed(blocks[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes]
+                columns.append(_transposed(a.arrange(rows, rank), rank))
+            return assemble(graph, b.arrange(columns, len(a.shape)))
+
+        return elementary
+    found = hessian_blocks(graph, output, nodes, symmetric)
+
+    def joined(a: Target, b: Target) -> int:
+        columns = []
+        for n in b.nodes:
+            rank = len(_shape(f, n))
+            rows = [_rolled(graph, found[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes]
+            columns.append(_rolled(graph, a.join(graph, rows, rank), rank))
+        return b.join(graph, columns, len(a.shape))
+
+    return joined
 
 
 def _shape(f: Function, node: int) -> tuple[int, ...]:
@@ -225,6 +239,13 @@ def _transposed(block: np.ndarray[Any, Any], lead: int) -> np.ndarray[Any, Any]:
     return np.moveaxis(block, tuple(range(lead)), tuple(range(block.ndim - lead, block.ndim)))
 
 
+def _rolled(graph: Graph, node: int, lead: int) -> int:
+    """The node with its first `lead` axes moved to the end."""
+    rank = len(graph.shape(node))
+    return graph.transpose(node, (*range(lead, rank), *range(lead)))
+
+
+@recorded("d{n}_{f}")
 def derivative(fun: Any, name: Any, n: int = 1) -> Function:
     """The n-th derivative by a scalar input or named line, by re-applied forward differentiation.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +35,29 @@ class Target:
         for block, pick in zip(blocks, self.picks, strict=True):
             # an ellipsis keeps a single element an array
             chosen = block if pick is None else block[(*(slice(None),) * lead, *pick, ...)]
-            parts.append(chosen.reshape((*block.shape[:lead], -1)))
+            parts.append(chosen.reshape((*block.shape[:lead], math.prod(chosen.shape[lead:]))))
         if not parts:
             raise ArgumentError("nothing to differentiate by")
         joined = np.concatenate(parts, axis=lead)
         return joined.reshape((*joined.shape[:lead], *self.shape))
+
+    def join(self, graph: Graph, nodes: Sequence[int], lead: int) -> int:
+        """As `arrange`, for derivatives that are one node each."""
+        parts = []
+        for node, pick in zip(nodes, self.picks, strict=True):
+            chosen = node
+            if pick is not None:
+                index = [part.item() if isinstance(part, np.integer) else part for part in pick]
+                chosen = graph.element(node, (*(slice(None),) * lead, *index))
+            parts.append(chosen)
+        if not parts:
+            raise ArgumentError("nothing to differentiate by")
+        outer = graph.shape(nodes[0])[:lead]
+        if len(parts) == 1:
+            return graph.reshape(parts[0], (*outer, *self.shape))
+        if not outer and all(not graph.shape(p) for p in parts):
+            return graph.stack(parts)
+        return graph.concatenate([graph.reshape(p, (*outer, math.prod(graph.shape(p)[lead:]))) for p in parts], lead)
 
 
 @dataclass(frozen=True, slots=True)
