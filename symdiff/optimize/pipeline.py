@@ -10,17 +10,23 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Fold, Movement
+from symdiff.optimize.contraction_order import order_contractions
+from symdiff.optimize.lowering import make_plan
 from symdiff.optimize.passes import finish, simplify
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
-from symdiff.optimize.program import Counts, Program, count_nodes, count_operations
+from symdiff.optimize.program import Counts, Program, TensorProgram, count_nodes, count_operations
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.optimize.rules import rule_set
-from symdiff.optimize.scalarize import Scalarizer
-from symdiff.types import TensorType
+from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
+from symdiff.optimize.tensors import TensorRewriter, simplify_tensors
+from symdiff.types import TensorType, product
 
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
 
 RESHAPE, STACK = OPS["reshape"], OPS["stack"]
+
+MOST_UNROLLED = 1000
+"""Formulas on arrays that take at most so many operations on elements become scalar code."""
 
 VERIFY = False
 """Whether to check the graph after every pass; the tests do."""
@@ -45,8 +51,8 @@ def optimize(
     *,
     fp: str = "contract",
     trace: Trace | None = None,
-) -> Program:
-    """The program that computes `outputs`.
+) -> Program | TensorProgram:
+    """The program that computes `outputs`: scalar code for scalars and small arrays, otherwise loops on arrays.
 
     Parameters
     ----------
@@ -58,8 +64,6 @@ def optimize(
     ------
     ArgumentError
         Where `fp` is none of these, or an output depends on an input that is no operand.
-    LimitError
-        Where an array has too many elements.
     """
     if fp not in CLASSES:
         raise ArgumentError(f"fp is {fp!r}", hint='write fp="strict", fp="contract" or fp="fast"')
@@ -69,7 +73,7 @@ def optimize(
 
 def _optimize(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
-) -> Program:  # fmt: skip
+) -> Program | TensorProgram:  # fmt: skip
     types = tuple(graph.types[node] for node in outputs)
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
     elements = [_entries(graph, node) for node in outputs]
@@ -80,6 +84,8 @@ def _optimize(
     if not any(node_types[n].shape or (type(ops[n].routine) is Movement and ops[n] not in TRANSPARENT) for n in live):
         roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, live), live)
         lengths = [len(output) for output in elements]
+    elif not _is_small(graph, operands, graph.live(outputs)):
+        return _tensors(graph, operands, outputs, fp, trace)
     else:
         scalarizer = Scalarizer(rewriter, structural=fp != "strict")
         taken_apart = scalarizer.run(graph, outputs, _input_elements(scalarizer, graph, operands, outputs))
@@ -105,6 +111,73 @@ def _optimize(
     if VERIFY:
         program.verify()
     return program
+
+
+def _is_small(graph: Graph, operands: Sequence[Operand], live: Sequence[int]) -> bool:
+    """Whether arrays are to be taken apart: few operations on elements, no large array, nothing that only loops do."""
+    types = graph.types
+    if not unrolls(graph, live) or any(product(type_.shape) > LARGEST for type_, _ in operands):
+        return False
+    operations = 0
+    for node in live:
+        op, type_ = graph.ops[node], types[node]
+        shapes = [types[a].shape for a in graph.args[node]]
+        if not type_.shape and not any(shapes):
+            continue
+        size = product(type_.shape)
+        if op.flops is not None:
+            operations += sum(op.flops([types[a] for a in graph.args[node]], type_, graph.payloads[node]).values())
+        elif not isinstance(op.routine, Movement):
+            operations += size
+        if size > LARGEST or operations > MOST_UNROLLED:
+            return False
+    return True
+
+
+def _tensors(
+    graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
+) -> TensorProgram:  # fmt: skip
+    types = tuple(graph.types[node] for node in outputs)
+    live = graph.live(outputs)
+    strict = fp == "strict"
+    before = count_nodes(graph, live)
+    rewriter = TensorRewriter(graph.dtype, rule_set(CLASSES[fp]), strict=strict)
+    known = _inputs(rewriter, graph, operands, live)
+    roots = rewriter.run(graph, outputs, known, live)
+    made = rewriter.graph
+    _passed("simplify", made, roots, trace)
+    if not rewriter.complete:
+        made, roots = simplify_tensors(made, roots, rule_set(CLASSES[fp]), strict=strict)
+        _passed("simplify", made, roots, trace)
+    if any(isinstance(made.ops[node].routine, Expand | Fold) for node in made.live(roots)):
+        made, roots = simplify_tensors(made, roots, rule_set((EXACT,)), expand=True, strict=strict)
+        _passed("expand", made, roots, trace)
+    made, roots = order_contractions(made, roots, fp)
+    _passed("contract", made, roots, trace)
+    made, roots = finish(made, roots, fuse=not strict)
+    _passed("finish", made, roots, trace)
+    inputs = tuple(type_ for type_, _ in operands)
+    counts = Counts(before, count_nodes(made, range(len(made))))
+    program = TensorProgram(made, inputs, tuple(roots), types, counts, make_plan(made, inputs, roots))
+    if VERIFY:
+        program.verify()
+    return program
+
+
+def _inputs(
+    rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], live: Sequence[int]
+) -> dict[int, int]:  # fmt: skip
+    """The inputs as whole arrays; the members of a pack lie one after the other."""
+    known: dict[int, int] = {}
+    for k, (_, nodes) in enumerate(operands):
+        start = 0
+        for node in nodes:
+            known[node] = rewriter.input((k, start), graph.types[node])
+            start += product(graph.types[node].shape)
+    for node in live:
+        if graph.ops[node] is INPUT and node not in known:
+            raise _missing(graph, node)
+    return known
 
 
 def _passed(name: str, graph: Graph, roots: Sequence[int], trace: Trace | None) -> None:

@@ -12,9 +12,10 @@ from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
+from symdiff.optimize.plan import Plan
+from symdiff.optimize.plan_check import check_plan
 from symdiff.types import Dim, Shape, TensorType, product
 
-_ADD = OPS["add"]
 NOT_COUNTED = frozenset(("input", "constant", "where", "logical_and", "logical_or", "logical_xor", "logical_not"))
 
 
@@ -87,6 +88,59 @@ class Program:
                 raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
 
 
+@dataclass(frozen=True, slots=True)
+class TensorProgram:
+    """Code on whole arrays, and how it is carried out.
+
+    Attributes
+    ----------
+    graph : nodes are inputs, whose payload is (operand index, flat index of the first element), constants, operations
+        of native code on each element, movements, reductions, sums of products, scans and linear algebra.
+    inputs : the type of each operand, in call order.
+    outputs : the node of each output.
+    types : the type of each output.
+    counts : floating-point operations before and after optimization.
+    plan : the loops and calls that compute the outputs.
+    """
+
+    graph: Graph
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[int, ...]
+    types: tuple[TensorType, ...]
+    counts: Counts
+    plan: Plan
+
+    @property
+    def roots(self) -> list[int]:
+        """The nodes of all outputs."""
+        return list(self.outputs)
+
+    def verify(self) -> None:
+        """Check the graph and the plan.
+
+        Raises
+        ------
+        VerifyError
+            Where something is wrong.
+        """
+        graph = self.graph
+        verify(graph)
+        if len(graph.live(self.outputs)) != len(graph):
+            raise VerifyError("there are nodes that no output depends on")
+        for node, type_ in zip(self.outputs, self.types, strict=True):
+            if graph.types[node] != type_:
+                raise VerifyError(f"an output of type {type_} is computed as {graph.types[node]}")
+        for node, op in enumerate(graph.ops):
+            if isinstance(op.routine, Expand | Fold):
+                raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
+            if op.name == "input":
+                operand, start = graph.payloads[node]
+                size = product(graph.types[node].shape)
+                if not (operand < len(self.inputs) and start + size <= product(self.inputs[operand].shape)):
+                    raise VerifyError(f"%{node}: it does not lie in operand {operand}")
+        check_plan(self.plan, [product(t.shape) for t in self.inputs], [product(t.shape) for t in self.types])
+
+
 def count_operations(graph: Graph, outputs: Iterable[int]) -> dict[str, int]:
     """Floating-point operations by name that the evaluation of `outputs` takes, elements of tensors counted each.
 
@@ -105,11 +159,15 @@ def count_nodes(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
             continue
         times = _elements(shape) if shape else 1
         routine = op.routine
+        if op.flops is not None:
+            operands = [types[a] for a in graph.args[node]]
+            if not any(isinstance(n, Dim) for t in (types[node], *operands) for n in t.shape):
+                for name, count in op.flops(operands, types[node], payloads[node]).items():
+                    found[OPS[name], None] = found.get((OPS[name], None), 0) + count
+            continue
         if type(routine) is Movement:
-            if op.name != "sum":
-                continue
-            op, times = _ADD, max(0, _elements(types[graph.args[node][0]].shape) - times)
-        elif type(routine) is Fold:
+            continue
+        if type(routine) is Fold:
             op, times = OPS[routine.name], times * (len(graph.args[node]) - 1)
         key = (op, payloads[node] if op.payload else None)
         found[key] = found.get(key, 0) + times

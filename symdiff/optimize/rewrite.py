@@ -19,7 +19,7 @@ from symdiff.optimize.patterns import CONSTANT, INPUT, REORDERED, RuleSet
 from symdiff.types import Dim, TensorType, product
 
 BROADCAST = OPS["broadcast"]
-TRANSPARENT = frozenset((OPS["named"], OPS["stop_gradient"]))
+TRANSPARENT = frozenset((OPS["named"], OPS["stop_gradient"], OPS["custom"]))
 DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
@@ -160,7 +160,7 @@ class Rewriter:
         values = [graph.payloads[a] for a in args]
         values = [self._float(v) if type(v) is float else np.bool_(v) if type(v) is bool else v for v in values]
         value = compute(op, payload, values, graph.dtype)
-        if np.ndim(value) == 0:
+        if np.ndim(value) == 0 and np.asarray(value).dtype != np.int64:
             if np.asarray(value).dtype == bool:
                 return self.constant(bool(value))
             number = float(value)

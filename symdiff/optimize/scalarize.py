@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from symdiff.errors import LimitError
+from symdiff.interpret import compute
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
-from symdiff.ops.base import Movement
+from symdiff.ops.base import MatrixRoutine, Movement
 from symdiff.optimize.patterns import CONSTANT, INPUT
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
-from symdiff.types import TensorType, fixed, product, show, tensor
+from symdiff.types import INT64, TensorType, fixed, product, show, tensor
 
 LARGEST = 4096
-ADD, SUB, NEG, WHERE = OPS["add"], OPS["sub"], OPS["neg"], OPS["where"]
+ADD, SUB, MUL, NEG, WHERE = (OPS[name] for name in ("add", "sub", "mul", "neg", "where"))
 Elements = npt.NDArray[np.object_]
 
 
@@ -30,8 +31,17 @@ class Element:
         self.maker = maker
         self.node = node
 
-    def __add__(self, other: Element) -> Element:
-        return self.maker.combine(ADD, None, (self, other))
+    def __add__(self, other: Any) -> Element:
+        return self.maker.combine(ADD, None, (self, self.maker.lift(other)))
+
+    def __radd__(self, other: Any) -> Element:
+        return self.maker.combine(ADD, None, (self.maker.lift(other), self))
+
+    def __mul__(self, other: Any) -> Element:
+        return self.maker.combine(MUL, None, (self, self.maker.lift(other)))
+
+    def __rmul__(self, other: Any) -> Element:
+        return self.maker.combine(MUL, None, (self.maker.lift(other), self))
 
 
 class Scalarizer:
@@ -56,6 +66,20 @@ class Scalarizer:
             if op is NEG or (op is WHERE and operands[1] is operands[2]):
                 return zero
         return Element(self, self.rewriter.make(op, tuple([self.number(e) for e in operands]), payload))
+
+    def lift(self, value: Any) -> Element:
+        """What stands among elements: an element, a zero that a movement filled in, another number."""
+        while isinstance(value, np.ndarray):
+            value = value.item()
+        if type(value) is Element:
+            return value
+        if type(value) is float and value == 0.0:
+            return self.zero
+        return Element(self, self.rewriter.constant(bool(value) if isinstance(value, bool | np.bool_) else value))
+
+    def call(self, name: str, *operands: Any) -> Element:
+        """An elementwise operation on elements, for the evaluation of records."""
+        return self.combine(OPS[name], None, tuple([self.lift(e) for e in operands]))
 
     def number(self, element: Element) -> int:
         """The node of an element."""
@@ -87,6 +111,8 @@ class Scalarizer:
                 op, args, type_ = graph.ops[node], graph.args[node], graph.types[node]
                 if op in TRANSPARENT:
                     values[node] = values[args[0]]
+                elif type_.dtype == INT64:
+                    values[node] = _indices(graph, node)
                 elif not type_.shape and all(type(values[a]) is Element for a in args):
                     values[node] = self._scalar(graph, node, [values[a] for a in args])
                 else:
@@ -110,14 +136,18 @@ class Scalarizer:
         return self.combine(op, payload, tuple(operands))
 
     def _tensor(self, graph: Graph, node: int, operands: list[Any]) -> Any:
-        op, payload = graph.ops[node], graph.payloads[node]
+        op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
         shape = fixed(graph.types[node].shape)
-        if op is CONSTANT:
+        if op is CONSTANT or not args:
             make = self.rewriter.constant
-            return self._array(shape, [Element(self, make(x)) for x in payload.ravel().tolist()])
+            value = payload if op is CONSTANT else compute(op, payload, (), graph.dtype)
+            return self._array(shape, [Element(self, make(x)) for x in value.ravel().tolist()])
+        if isinstance(op.routine, MatrixRoutine):
+            raise LimitError(f"{op.name} is not taken apart")
         arrays = [self._array((), [v]) if type(v) is Element else v for v in operands]
         if isinstance(op.routine, Movement):
-            return self._moved(op.routine.evaluate(*arrays, payload), shape)
+            evaluate, unrolled = op.routine.evaluate, op.routine.unrolled
+            return self._moved(unrolled(self.call, *arrays, payload) if unrolled else evaluate(*arrays, payload), shape)
         combine: Callable[..., Element] = self.combine
         flat = [a.ravel().tolist() for a in np.broadcast_arrays(*arrays)]
         return self._array(shape, [combine(op, payload, each) for each in zip(*flat, strict=True)])
@@ -125,19 +155,28 @@ class Scalarizer:
     def _moved(self, found: Any, shape: tuple[int, ...]) -> Any:
         """What a movement gave, with the zeros that it filled in as elements."""
         if not shape:
-            return self._filled(found)
-        return self._array(shape, [self._filled(e) for e in np.asarray(found, object).ravel().tolist()])
-
-    def _filled(self, found: Any) -> Element:
-        while isinstance(found, np.ndarray):
-            found = found.item()
-        assert type(found) is Element or found == 0.0
-        return found if type(found) is Element else self.zero
+            return self.lift(found)
+        return self._array(shape, [self.lift(e) for e in np.asarray(found, object).ravel().tolist()])
 
     def _array(self, shape: tuple[int, ...], elements: Sequence[Element]) -> Elements:
         made = np.empty(len(elements), object)
         made[:] = elements
         return made.reshape(shape)
+
+
+def unrolls(graph: Graph, nodes: Iterable[int]) -> bool:
+    """Whether these nodes can be taken apart: no library's linear algebra, and no indices that are not constants."""
+    for node in nodes:
+        op = graph.ops[node]
+        if isinstance(op.routine, MatrixRoutine) or (graph.types[node].dtype == INT64 and op is not CONSTANT):
+            return False
+    return True
+
+
+def _indices(graph: Graph, node: int) -> Any:
+    if graph.ops[node] is not CONSTANT:
+        raise LimitError("an index that depends on inputs is not taken apart")
+    return graph.payloads[node]
 
 
 def check_size(name: str, type_: TensorType) -> None:

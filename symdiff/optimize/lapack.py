@@ -1,0 +1,40 @@
+"""What the steps of linear algebra need beside their operands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INVERSE_BLOCK = 64
+"""Columns that getri works on at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Where things are in the work area of one step, in bytes.
+
+    The factors of a matrix are at its start.
+    """
+
+    pivots: int
+    scratch: int
+    total: int
+
+
+def work_layout(name: str, dtype: str, n: int, columns: int) -> Work:
+    """The layout of the work area."""
+    element = 4 if dtype == "float32" else 8
+    factors = n * n * element if name in ("solve", "det", "logdet") else 0
+    pivots = 4 * n if name in ("solve", "det", "logdet", "inv") else 0
+    scratch = n * INVERSE_BLOCK * element if name == "inv" else 0
+    start = _aligned(factors)
+    after = start + _aligned(pivots)
+    return Work(start, after, after + scratch)
+
+
+def lapack_work(name: str, dtype: str, n: int, columns: int) -> int:
+    """How many bytes of work area a `Lapack` step needs; it is used for one matrix of a batch after the other."""
+    return work_layout(name, dtype, n, columns).total
+
+
+def _aligned(size: int) -> int:
+    return -(-size // 64) * 64

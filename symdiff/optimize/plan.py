@@ -1,0 +1,269 @@
+"""What code generation gets for tensors: loop nests and library calls, in order, over buffers.
+
+A nest is a scalar body in an iteration space. Its body is a list of instructions, each of which makes one number or
+condition for every point of the space and names its operands by their positions in the list. What moves elements
+(transposes, slices, broadcasts, padding) is in the affine accesses and ranges; it is never an instruction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from symdiff.ops import Op
+from symdiff.types import BOOL
+
+REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array in memory, in C order and aligned to its elements.
+
+    Attributes
+    ----------
+    kind : "input", "output" (the caller's), "constant" (part of the code), "work" (in the workspace).
+    index : which input, output or constant; for "work" any number.
+    dtype, shape : "float64", "float32", "bool", "int64"; a condition is a byte that is 0 or 1.
+    offset : of "work": bytes from the start of the workspace, a multiple of 64.
+    """
+
+    kind: str
+    index: int
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The element `offset + sum(strides[k]*i[k])` of a buffer at the point i of a space, counted in elements.
+
+    `buffer` is a position in `Plan.buffers`; there is one stride for each axis of the space; strides may be 0 or
+    negative.
+    """
+
+    buffer: int
+    offset: int
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Holds where `start <= i[axis] < stop`."""
+
+    axis: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The element at an access. It must be read only where all of `within` hold; elsewhere the value is not used."""
+
+    access: Access
+    within: tuple[Range, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAt:
+    """An indirect read: the element at `access` moved by `stride` times the value of an int64 instruction.
+
+    `size` is the length of the axis: indices from -size to size - 1 are legal, negative ones count from the end, and
+    others make the kernel fail with INDEX_OUT_OF_RANGE. `within` as in `Load`.
+    """
+
+    access: Access
+    stride: int
+    index: int
+    size: int
+    within: tuple[Range, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A constant number or condition."""
+
+    value: float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The float `offset + scale*i[axis]`."""
+
+    axis: int
+    scale: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An operation on the values at `operands`.
+
+    Its routine is an Instruction, Intrinsic, Library or Special, or it is `as_index`, a number rounded to an int64.
+    """
+
+    op: Op
+    operands: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """`inside` where all of `ranges` hold, otherwise `outside` (positions of instructions)."""
+
+    ranges: tuple[Range, ...]
+    inside: int
+    outside: int
+
+
+Body = tuple[Load | LoadAt | Number | Position | Apply | Choose, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write the value of an instruction at every point of the space."""
+
+    value: int
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """Accumulate the value of an instruction over the reduced axes of the nest and write the result.
+
+    The access has stride 0 along reduced axes. `kind` is one of REDUCTIONS. An empty reduction gives 0, 1, False or
+    True; an empty "max" or "min" is refused when the graph is built. A NaN makes "max" and "min" NaN.
+
+    The order of additions is fixed, the same as in the interpreter (`ops.structure.lane_sum`): the elements of the
+    reduced axes in C order, in one running sum where they are fewer than 16, otherwise in eight running sums (element k
+    into sum k % 8), which are added pairwise at the end: k and k + 4, then k and k + 2, then the two that are left.
+    """
+
+    kind: str
+    value: int
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A fused loop nest.
+
+    Attributes
+    ----------
+    space : sizes of the axes; the last one is the innermost. A scalar computation has the space ().
+    reduced : the axes that the `Reduce` results accumulate over; empty where there are none.
+    body, results : what is computed at each point, and where it goes. Stores may stand beside reductions.
+    """
+
+    space: tuple[int, ...]
+    reduced: tuple[int, ...]
+    body: Body
+    results: tuple[Store | Reduce, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The recurrence h[i] = a[i]*h[i-1] + b[i] along the last axis of the space (`reverse`: from its end).
+
+    It starts with h = b, whatever a is there.
+    `factor` is the position of a in the body, or None where a is 1 (a running sum); `term` that of b.
+    """
+
+    space: tuple[int, ...]
+    reverse: bool
+    body: Body
+    factor: int | None
+    term: int
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix in a buffer: element (i, j) of batch point p is at `offset + sum(batch[k]*p[k]) + i*row + j*column`.
+
+    Counted in elements; one of `row` and `column` is 1 (or its axis has at most one element).
+    """
+
+    buffer: int
+    offset: int
+    row: int
+    column: int
+    batch: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """The matrix product c = a @ b by BLAS for every point of the batch: a is (m, k), b is (k, n), c is (m, n)."""
+
+    m: int
+    n: int
+    k: int
+    a: Matrix
+    b: Matrix
+    c: Matrix
+    batch: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lapack:
+    """A routine of linear algebra on matrices in C order, for every point of the batch.
+
+    `name` is "solve" (a, b → x), "inv" (a → y), "det" (a → number), "logdet" (a → log |det a|), "cholesky" (a → lower
+    factor, zeros above), "solve_lower", "solve_upper" (triangle, b → x), "solve_lower_t", "solve_upper_t" (with the
+    triangle's transpose). Operands are whole buffers `(*batch, n, n)` and `(*batch, n, columns)` in C order, left as
+    they are; `work` is a buffer of at least `lapack_work(...)` bytes. A singular matrix, or for cholesky one that is
+    not positive definite, gives NaN everywhere in that result ("det": 0, "logdet": -inf).
+    """
+
+    name: str
+    operands: tuple[int, ...]
+    result: int
+    work: int
+    n: int
+    columns: int
+    batch: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScatterAdd:
+    """Zero the result, then add rows into it: result[p, index[i], q] += value[p, i, q], in the order of i.
+
+    Buffers in C order: value (outer, count, inner), index int64 (count,), result (outer, size, inner). Indices as in
+    `LoadAt`.
+    """
+
+    value: int
+    index: int
+    result: int
+    outer: int
+    count: int
+    inner: int
+    size: int
+
+
+Step = Nest | Scan | Gemm | Lapack | ScatterAdd
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a kernel in order, the buffers that they use, and the size of the workspace in bytes."""
+
+    buffers: tuple[Buffer, ...]
+    steps: tuple[Step, ...]
+    workspace: int
+    constants: tuple[object, ...] = field(default=())
+    """The arrays of the "constant" buffers (NumPy, C order)."""
+
+    @property
+    def nests(self) -> int:
+        """How many loops there are: nests, scans and scatters."""
+        return sum(isinstance(s, Nest | Scan | ScatterAdd) for s in self.steps)
+
+    @property
+    def library_calls(self) -> int:
+        """How many steps call BLAS or LAPACK."""
+        return sum(isinstance(s, Gemm | Lapack) for s in self.steps)
+
+
+def element_bytes(dtype: str) -> int:
+    """Bytes of one element."""
+    return 1 if dtype == BOOL else 4 if dtype == "float32" else 8

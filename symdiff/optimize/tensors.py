@@ -1,0 +1,286 @@
+"""The constructor that simplifies, on whole arrays: what only moves, repeats or adds elements is simplified too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Special
+from symdiff.optimize.contraction import FEWEST_OPERATIONS
+from symdiff.optimize.patterns import CONSTANT, RuleSet
+from symdiff.optimize.rewrite import BROADCAST, Rewriter
+from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
+
+RESHAPE, TRANSPOSE, SUM, MUL, NEG, SQRT, EINSUM = (
+    OPS[name] for name in ("reshape", "transpose", "sum", "mul", "neg", "sqrt", "einsum")
+)
+ELEMENTWISE = (Instruction, Intrinsic, Library, Special, Expand, Fold)
+EMPTY: dict[str, float | bool] = {"sum": 0.0, "prod": 1.0, "norm": 0.0, "any": False, "all": True, "einsum": 0.0,
+                                  "scatter": 0.0, "scatter_add": 0.0, "det": 1.0, "logdet": 0.0}  # fmt: skip
+"""What an operation on an array without elements gives."""
+
+LEADING = ("solve", "solve_triangular")
+
+
+class TensorRewriter(Rewriter):
+    """As `Rewriter`, for graphs with arrays.
+
+    Arrays without elements are computed from nothing, constants that are the same everywhere are scalars, and what is
+    repeated is computed once. With `strict` sums keep their order and the number of their terms.
+    """
+
+    def __init__(self, dtype: str, rules: RuleSet | None = None, expand: bool = False, strict: bool = False) -> None:
+        super().__init__(dtype, rules, expand)
+        self.strict = strict
+
+    def constant(self, value: Any) -> int:
+        """A constant; an array of one number repeated becomes that."""
+        if isinstance(value, np.ndarray) and value.size > 1 and value.dtype != np.int64:
+            first = value.ravel()[:1]
+            if (value == first).all() and first == first and (value.dtype == bool or _same_signs(value)):
+                return self.make(BROADCAST, (super().constant(first[0]),), value.shape)
+        return super().constant(value)
+
+    def _new(self, op: Op, args: tuple[int, ...], payload: Any) -> int:
+        types = self.graph.types
+        if all(not types[a].shape for a in args) and op.name not in _HANDLERS:
+            return super()._new(op, args, payload)
+        result = op.type_rule(op, [types[a] for a in args] or [self._number], payload)
+        found = self._without_elements(op, args, result)
+        if found is not None:
+            return found
+        if isinstance(op.routine, ELEMENTWISE):
+            if any(self.graph.ops[a] is BROADCAST for a in args):
+                return self._narrow(op, args, payload, result.shape)
+        elif op.name in _HANDLERS:
+            found = _HANDLERS[op.name](self, args, payload, result)
+            if found is not None:
+                return found
+        return super()._new(op, args, payload)
+
+    def _without_elements(self, op: Op, args: tuple[int, ...], result: TensorType) -> int | None:
+        """A node for an array without elements, or for what becomes of one."""
+        types = self.graph.types
+        if 0 in result.shape:
+            if op is BROADCAST and self.graph.ops[args[0]] is CONSTANT and not types[args[0]].shape:
+                return None
+            if result.dtype == INT64:
+                return super().constant(np.zeros(fixed(result.shape), np.int64))
+            zero = super().constant(False if result.dtype == BOOL else 0.0)
+            return self.make(BROADCAST, (zero,), result.shape)
+        if op.name not in EMPTY or not any(0 in types[a].shape for a in args):
+            return None
+        value = EMPTY[op.name]
+        return self.broadcast(super().constant(bool(value) if result.dtype == BOOL else value), result.shape)
+
+    def _narrow(self, op: Op, args: tuple[int, ...], payload: Any, shape: Shape) -> int:
+        """An elementwise operation on what is repeated: NumPy's rule repeats it, or the result is repeated."""
+        graph = self.graph
+        inner = tuple([graph.args[a][0] if graph.ops[a] is BROADCAST else a for a in args])
+        own = broadcast(op.name, [graph.types[a].shape for a in inner])
+        if own == shape or product(own) < product(shape):
+            return self.broadcast(self.make(op, inner, payload), shape)
+        return super()._new(op, args, payload)
+
+    # Movements, made where they move something
+
+    def shape(self, node: int) -> tuple[int, ...]:
+        """The sizes of a node's axes."""
+        return fixed(self.graph.types[node].shape)
+
+    def broadcast(self, node: int, shape: Shape) -> int:
+        """`node` repeated to `shape`."""
+        return node if self.graph.types[node].shape == shape else self.make(BROADCAST, (node,), shape)
+
+    def reshape(self, node: int, shape: Shape) -> int:
+        """`node` in another shape."""
+        return node if self.graph.types[node].shape == shape else self.make(RESHAPE, (node,), shape)
+
+    def transpose(self, node: int, perm: tuple[int, ...]) -> int:
+        """`node` with its axes in another order."""
+        return node if perm == tuple(range(len(perm))) else self.make(TRANSPOSE, (node,), perm)
+
+    def repeated(self, node: int) -> int | None:
+        """The scalar that an array repeats everywhere."""
+        if self.graph.ops[node] is BROADCAST:
+            inner = self.graph.args[node][0]
+            return inner if not self.graph.types[inner].shape else None
+        return None
+
+    def _view(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
+        """A movement of one repeated scalar."""
+        scalar = self.repeated(args[0])
+        return None if scalar is None else self.broadcast(scalar, result.shape)
+
+    def _reshape(self, args: tuple[int, ...], payload: Shape, result: TensorType) -> int | None:
+        node = args[0]
+        if self.graph.types[node].shape == payload:
+            return node
+        if self.graph.ops[node] is RESHAPE:
+            return self.reshape(self.graph.args[node][0], payload)
+        return self._view(args, payload, result)
+
+    def _transpose(self, args: tuple[int, ...], perm: tuple[int, ...], result: TensorType) -> int | None:
+        node = args[0]
+        if perm == tuple(range(len(perm))):
+            return node
+        if self.graph.ops[node] is TRANSPOSE:
+            inner = self.graph.payloads[node]
+            return self.transpose(self.graph.args[node][0], tuple(inner[k] for k in perm))
+        shape = self.shape(node)
+        long = [k for k in perm if shape[k] != 1]
+        if long == sorted(long):
+            return self.reshape(node, result.shape)
+        return self._view(args, perm, result)
+
+    def _broadcast(self, args: tuple[int, ...], payload: Shape, result: TensorType) -> int | None:
+        node = args[0]
+        if self.graph.types[node].shape == payload:
+            return node
+        if self.graph.ops[node] is BROADCAST:
+            return self.broadcast(self.graph.args[node][0], payload)
+        return None
+
+    def _index(self, args: tuple[int, ...], payload: tuple[Any, ...], result: TensorType) -> int | None:
+        shape = self.shape(args[0])
+        whole = [isinstance(part, tuple) and slice(*part).indices(n) == (0, n, 1)
+                 for part, n in zip(payload, shape, strict=False)]  # fmt: skip
+        return args[0] if all(whole) else self._view(args, payload, result)
+
+    def _concatenate(self, args: tuple[int, ...], axis: int, result: TensorType) -> int | None:
+        parts = tuple([a for a in args if 0 not in self.graph.types[a].shape])
+        if len(parts) == 1:
+            return parts[0]
+        return self.make(OPS["concatenate"], parts, axis) if len(parts) < len(args) else None
+
+    # Sums and what is like them
+
+    def _reduction(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
+        shape = self.shape(args[0])
+        return self.reshape(args[0], result.shape) if all(shape[k] == 1 for k in axes) else None
+
+    def _sum(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
+        found = self._reduction(args, axes, result)
+        if found is not None or self.strict:
+            return found
+        graph, node = self.graph, args[0]
+        op = graph.ops[node]
+        if op is NEG:
+            return self.make(NEG, (self.make(SUM, graph.args[node], axes),))
+        if op is SUM and self._uses.get(node, 0) <= 1:
+            inner = graph.args[node][0]
+            left = [k for k in range(len(self.shape(inner))) if k not in graph.payloads[node]]
+            return self.make(SUM, (inner,), tuple(sorted({*graph.payloads[node], *(left[k] for k in axes)})))
+        if op is TRANSPOSE:
+            perm = graph.payloads[node]
+            kept = [perm[k] for k in range(len(perm)) if k not in axes]
+            total = self.make(SUM, graph.args[node], tuple(sorted(perm[k] for k in axes)))
+            return self.transpose(total, tuple(sorted(kept).index(k) for k in kept))
+        if op is BROADCAST:
+            return self._repeated_sum(graph.args[node][0], self.shape(node), axes, result)
+        if op is MUL and self._uses.get(node, 0) <= 1:
+            return self._matrix_product(node, axes)
+        return None
+
+    def _repeated_sum(self, node: int, shape: Shape, axes: tuple[int, ...], result: TensorType) -> int | None:
+        """A sum of equal terms is one of them times their number."""
+        own = self.shape(node)
+        lead = len(shape) - len(own)
+        times = 1
+        for k in axes:
+            if k < lead or own[k - lead] != shape[k]:
+                times *= fixed(shape)[k]
+        if times == 1:
+            return None
+        inner = tuple(k - lead for k in axes if k >= lead)
+        total = self.make(SUM, (node,), inner) if inner else node
+        return self.broadcast(self.make(MUL, (total, super().constant(float(times)))), result.shape)
+
+    def _matrix_product(self, node: int, axes: tuple[int, ...]) -> int | None:
+        """The sum of products as a contraction, where it is one of matrices."""
+        shape = self.shape(node)
+        labels: list[tuple[int, ...]] = []
+        for a in self.graph.args[node]:
+            own = self.shape(a)
+            lead = len(shape) - len(own)
+            labels.append(tuple(k for k in range(lead, len(shape)) if own[k - lead] != 1))
+        first, second = map(set, labels)
+        if not (first - second and second - first and axes) or product(shape) < FEWEST_OPERATIONS:
+            return None
+        if not all(k in first and k in second for k in axes if shape[k] != 1) or (first ^ second) & set(axes):
+            return None
+        operands = tuple([
+            self.reshape(a, tuple(shape[k] for k in own))
+            for a, own in zip(self.graph.args[node], labels, strict=True)
+        ])  # fmt: skip
+        number = {x: k for k, x in enumerate(dict.fromkeys(labels[0] + labels[1]))}
+        output = tuple(number[k] for k in range(len(shape)) if k not in axes and k in number)
+        payload = (tuple(tuple(number[x] for x in own) for own in labels), output)
+        result = tuple(n for k, n in enumerate(shape) if k not in axes)
+        return self.reshape(self.make(EINSUM, operands, payload), result)
+
+    def _norm(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
+        square = self.make(MUL, (args[0], args[0]))
+        return self.make(SQRT, (self.make(SUM, (square,), axes),))
+
+    def _einsum(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
+        """Signs and scalar factors are taken out where an operand would have to be written down for them."""
+        if self.strict:
+            return None
+        graph = self.graph
+        for k, a in enumerate(args):
+            if product(result.shape) > product(graph.types[a].shape):
+                continue
+            if graph.ops[a] is NEG:
+                return self.make(NEG, (self._with(args, k, graph.args[a][0], payload),))
+            if graph.ops[a] is MUL:
+                for scalar, other in (graph.args[a], graph.args[a][::-1]):
+                    if not graph.types[scalar].shape and graph.types[other].shape:
+                        return self.make(MUL, (scalar, self._with(args, k, other, payload)))
+        return None
+
+    def _with(self, args: tuple[int, ...], k: int, operand: int, payload: Any) -> int:
+        return self.make(EINSUM, (*args[:k], operand, *args[k + 1 :]), payload)
+
+    def _scan(self, args: tuple[int, ...], payload: tuple[int, bool], result: TensorType) -> int | None:
+        return args[-1] if fixed(result.shape)[payload[0]] == 1 else None
+
+    def _solve(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
+        """Leading axes are those of the result for both operands."""
+        lead = fixed(result.shape)[:-2]
+        wide = tuple([self.broadcast(a, (*lead, *self.shape(a)[-2:])) for a in args])
+        if wide == args:
+            return None
+        return self.make(OPS["solve"] if payload is None else OPS["solve_triangular"], wide, payload)
+
+
+_Handler = Callable[[TensorRewriter, tuple[int, ...], Any, TensorType], int | None]
+_HANDLERS: dict[str, _Handler] = {
+    "reshape": TensorRewriter._reshape, "transpose": TensorRewriter._transpose, "broadcast": TensorRewriter._broadcast,
+    "index": TensorRewriter._index, "diagonal": TensorRewriter._view, "concatenate": TensorRewriter._concatenate,
+    "sum": TensorRewriter._sum, "norm": TensorRewriter._norm, "einsum": TensorRewriter._einsum,
+    **dict.fromkeys(("prod", "amax", "amin", "any", "all"), TensorRewriter._reduction),
+    **dict.fromkeys(("cumsum", "recurrence"), TensorRewriter._scan), **dict.fromkeys(LEADING, TensorRewriter._solve),
+}  # fmt: skip
+
+
+def _same_signs(value: Any) -> bool:
+    signs = np.signbit(value)
+    return bool(signs.all() or not signs.any())
+
+
+def simplify_tensors(
+    graph: Graph, outputs: list[int], rules: RuleSet, expand: bool = False, strict: bool = False
+) -> tuple[Graph, list[int]]:  # fmt: skip
+    """As `passes.simplify`, for a graph with arrays."""
+    for _ in range(4):
+        rewriter = TensorRewriter(graph.dtype, rules, expand, strict)
+        outputs = rewriter.run(graph, outputs)
+        graph = rewriter.graph
+        if rewriter.complete:
+            break
+    return graph, outputs

@@ -1,0 +1,338 @@
+"""From a graph of arrays to a plan, carried out by NumPy and compared with the interpreter."""
+
+import math
+
+import numpy as np
+import pytest
+
+from symdiff.interpret import evaluate
+from symdiff.ir.graph import Graph
+from symdiff.optimize import pipeline
+from symdiff.optimize.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Store
+from symdiff.optimize.plan_text import describe_plan
+from tests.optimize.run_plan import run_plan
+
+
+@pytest.fixture(autouse=True)
+def checked(monkeypatch):
+    monkeypatch.setattr(pipeline, "VERIFY", True)
+    monkeypatch.setattr(pipeline, "MOST_UNROLLED", -1)  # loops, however small the arrays
+
+
+def values(graph, nodes, seed=0):
+    random = np.random.default_rng(seed)
+    found = []
+    for node in nodes:
+        type_ = graph.types[node]
+        value = random.uniform(0.5, 2.0, type_.shape) * random.choice([-1, 1], type_.shape)
+        found.append(value > 0 if type_.dtype == "bool" else value.astype(type_.dtype))
+    return found
+
+
+def compare(graph, inputs, outputs, given=None, fp="contract", tolerance=1e-12):
+    """Optimize, run the plan, compare; the program."""
+    operands = [(graph.types[n], (n,)) for n in inputs]
+    program = pipeline.optimize(graph, operands, outputs, fp=fp)
+    given = values(graph, inputs) if given is None else given
+    wanted = evaluate(graph, outputs, dict(zip(inputs, given, strict=True)))
+    for got, want in zip(run_plan(program, given), wanted, strict=True):
+        assert got.shape == np.shape(want)
+        if got.dtype == bool:
+            np.testing.assert_array_equal(got, want)
+        else:
+            np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+    return program
+
+
+def arrays(*shapes, dtype="float64"):
+    graph = Graph(dtype)
+    return graph, [graph.input(f"x{k}", shape) for k, shape in enumerate(shapes)]
+
+
+def kinds(program):
+    return [type(step).__name__ for step in program.plan.steps]
+
+
+def applied(step, name):
+    return sum(isinstance(i, Apply) and i.op.name == name for i in step.body)
+
+
+SHAPES = [(1,), (2,), (17,), (0,), (3, 4), (1, 4), (3, 1), (2, 1, 3), (2, 3, 4), (0, 3), (3, 0)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_elementwise(shape):
+    graph, (x, y) = arrays(shape, shape)
+    body = graph.add("mul", (graph.add("sin", (x,)), graph.add("add", (y, graph.constant(2.0)))))
+    program = compare(graph, [x, y], [body, graph.add("less", (x, y))])
+    if 0 not in shape:
+        assert kinds(program) == ["Nest"]
+        assert len(program.plan.steps[0].space) == (math.prod(shape) != 1)
+
+
+@pytest.mark.parametrize("first", SHAPES)
+@pytest.mark.parametrize("second", [(), (1,), (4,), (3, 1), (3, 4), (2, 1, 4), (0, 1)])
+def test_broadcasting(first, second):
+    try:
+        np.broadcast_shapes(first, second)
+    except ValueError:
+        pytest.skip("they do not broadcast")
+    graph, (x, y) = arrays(first, second)
+    both = graph.add("mul", (graph.add("exp", (x,)), y))
+    compare(graph, [x, y], [graph.add("add", (both, x)), graph.sum(both)])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["sum", "prod", "amax", "amin", "norm", "any", "all"])
+def test_reductions(shape, name):
+    import itertools
+
+    graph, (x,) = arrays(shape)
+    source = graph.add("less", (x, graph.constant(0.7))) if name in ("any", "all") else graph.add("neg", (x,))
+    ranks = range(len(shape))
+    axes = [a for n in range(len(shape) + 1) for a in itertools.combinations(ranks, n)]
+    if name in ("amax", "amin"):
+        axes = [a for a in axes if 0 not in [shape[k] for k in a]]
+    compare(graph, [x], [graph.add(name, (source,), a) for a in axes])
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 100])
+def test_sums_have_the_interpreters_bits(size):
+    graph, (x, y) = arrays((3, size), (3, size))
+    terms = graph.add("mul", (graph.add("exp", (x,)), y))
+    compare(graph, [x, y], [graph.sum(terms, axes) for axes in [0, 1, (0, 1)]], fp="strict", tolerance=0)
+
+
+@pytest.mark.parametrize("index", [
+    (slice(1, None),), (slice(None, -1),), (slice(None, None, -1),), (slice(None, None, 2),), (slice(5, 1, -2),),
+    (3,), (slice(2, 2),), (slice(None, None, 3), 1), (slice(None), slice(3, None, -1)), (0, 0),
+])  # fmt: skip
+def test_slices_and_pads(index):
+    shape = (7,) if len(index) == 1 else (7, 4)
+    graph, (x,) = arrays(shape)
+    part = graph.element(graph.add("square", (x,)), index)
+    sine = graph.add("sin", (part,))
+    padded = graph.scatter(sine, index, shape)
+    inner = graph.element(graph.add("mul", (padded, x)), index)
+    compare(graph, [x], [part, padded, graph.add("add", (padded, x)), inner, graph.sum(padded)])
+
+
+def test_movements():
+    graph, (x, y) = arrays((3, 4), (2, 4))
+    square = graph.add("square", (x,))
+    both = graph.concatenate([square, y], 0)
+    outputs = [
+        graph.transpose(square, (1, 0)), both, graph.add("mul", (both, graph.constant(2.0))),
+        graph.reshape(square, (2, 6)), graph.add("sin", (graph.reshape(graph.transpose(square, (1, 0)), (2, 6)),)),
+        graph.concatenate([y, graph.element(square, (slice(2),))], 1), graph.element(both, (slice(None, None, -1),)),
+        graph.stack([square, x], 1), graph.diagonal(square), graph.broadcast(graph.element(y, (0,)), (5, 4)),
+        graph.add("exp", (graph.stack([square, x]),)), graph.sum(graph.diagonal(graph.reshape(y, (2, 2, 2)), 0, 2)),
+        graph.add("mul", (graph.iota((3, 4), 1), graph.iota((3, 4)))), graph.iota((5,)), x, y, square,
+        graph.reshape(x, (12,)), graph.broadcast(graph.constant(3.0), (2, 2)), graph.constant(np.arange(3.0)),
+        graph.add("sin", (graph.reshape(graph.add("cos", (x,)), (2, 2, 3)),)),
+        graph.reshape(graph.iota((12,)), (3, 4)), graph.eye(3, 4, 1),
+    ]  # fmt: skip
+    compare(graph, [x, y], outputs)
+
+
+def rosenbrock(n):
+    graph = Graph()
+    x = graph.input("x", (n,))
+    head, tail = graph.element(x, (slice(None, -1),)), graph.element(x, (slice(1, None),))
+    first = graph.add("sub", (tail, graph.add("square", (head,))))
+    second = graph.add("sub", (graph.constant(1.0), head))
+    hundred = graph.constant(100.0)
+    value = graph.sum(graph.add("add", (graph.add("mul", (hundred, graph.add("square", (first,)))),
+                                        graph.add("square", (second,)))))  # fmt: skip
+    by_first = graph.add("mul", (graph.constant(200.0), first))
+    by_head = graph.add("sub", (graph.add("mul", (graph.constant(-2.0), second)),
+                                graph.add("mul", (by_first, graph.add("add", (head, head))))))  # fmt: skip
+    gradient = graph.add("add", (graph.scatter(by_first, (slice(1, None),), (n,)),
+                                 graph.scatter(by_head, (slice(None, -1),), (n,))))  # fmt: skip
+    return graph, x, value, gradient
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 1000])
+def test_the_gradient_of_the_chained_rosenbrock_is_one_nest(n):
+    graph, x, value, gradient = rosenbrock(n)
+    program = compare(graph, [x], [gradient], tolerance=1e-9)
+    if n > 2:
+        assert kinds(program) == ["Nest"]
+        assert program.plan.workspace == 0
+        (nest,) = program.plan.steps
+        assert sum(isinstance(i, Choose) for i in nest.body) == 2
+    compare(graph, [x], [value, gradient], tolerance=1e-9)
+
+
+def test_sizes_do_not_show():
+    programs = []
+    for n in (10, 1_000_000):
+        graph, x, value, gradient = rosenbrock(n)
+        programs.append(pipeline.optimize(graph, [(graph.types[x], (x,))], [value, gradient]))
+    small, large = programs
+    assert len(small.graph) == len(large.graph)
+    assert [len(s.body) for s in small.plan.steps] == [len(s.body) for s in large.plan.steps]
+
+
+def test_softmax_keeps_the_exponentials():
+    graph, (x,) = arrays((64, 100))
+    shifted = graph.add("sub", (x, graph.reshape(graph.reduce("amax", x, 1), (64, 1))))
+    power = graph.add("exp", (shifted,))
+    total = graph.reshape(graph.sum(power, 1), (64, 1))
+    program = compare(graph, [x], [graph.add("div", (power, total))])
+    assert kinds(program) == ["Nest"] * 3
+    assert [applied(step, "exp") for step in program.plan.steps] == [0, 1, 0]
+    names = [b.kind for b in program.plan.buffers]
+    assert names.count("work") == 2  # the maxima and the sums: the powers lie in the result
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(40, 30, 20), (40, 1, 200), (1, 30, 300), (3, 2, 4), (17, 17, 17)])
+def test_matrix_products(m, n, k):
+    graph, (a, b, c, d) = arrays((m, k), (k, n), (k, m), (n, k))
+    outputs = [
+        graph.matmul(a, b), graph.matmul(graph.transpose(c, (1, 0)), b), graph.matmul(a, graph.transpose(d, (1, 0))),
+        graph.transpose(graph.matmul(a, b), (1, 0)), graph.matmul(graph.add("sin", (a,)), b),
+        graph.einsum((a, b), ((0, 1), (1, 2)), (2, 0)), graph.add("tanh", (graph.matmul(a, graph.add("neg", (b,))),)),
+    ]  # fmt: skip
+    for output in outputs:
+        compare(graph, [a, b, c, d], [output], tolerance=1e-10)
+    program = compare(graph, [a, b, c, d], outputs, tolerance=1e-10)
+    if min(m, n) > 1:
+        assert any(isinstance(s, Gemm) for s in program.plan.steps) == (m * n * k > 4096)
+
+
+def test_batched_and_odd_contractions():
+    graph, (a, b, c) = arrays((5, 8, 9), (5, 9, 7), (9, 5, 8))
+    outputs = [
+        graph.matmul(a, b), graph.einsum((a, b), ((0, 1, 2), (0, 2, 3)), (1, 3)),
+        graph.einsum((a, c), ((0, 1, 2), (2, 0, 3)), (1, 3)), graph.einsum((a, c), ((0, 1, 2), (2, 0, 1)), ()),
+        graph.einsum((a, a), ((0, 1, 2), (0, 1, 2)), (1,)), graph.einsum((a, b), ((0, 1, 2), (3, 2, 4)), (0, 4, 3, 1)),
+        graph.einsum((a, b, c), ((0, 1, 2), (0, 3, 4), (5, 0, 1)), (3, 5)),
+        graph.einsum((graph.element(a, (slice(None), slice(None, None, 2), slice(None, None, 2))), a),
+                     ((0, 1, 2), (0, 3, 4)), (1, 2, 3, 4)),
+    ]  # fmt: skip
+    for output in outputs:
+        compare(graph, [a, b, c], [output], tolerance=1e-10)
+    compare(graph, [a, b, c], outputs, tolerance=1e-10)
+
+
+def test_the_hessian_of_a_logistic_loss_is_one_product():
+    graph, (x, w, y) = arrays((200, 30), (30,), (200,))
+    margin = graph.add("mul", (y, graph.matmul(x, w)))
+    p = graph.add("sigmoid", (graph.add("neg", (margin,)),))
+    d = graph.add("mul", (graph.add("mul", (p, graph.add("sub", (graph.constant(1.0), p)))),
+                          graph.add("square", (y,))))  # fmt: skip
+    program = compare(graph, [x, w, y], [graph.einsum((x, d, x), ((0, 1), (0,), (0, 2)), (1, 2))], tolerance=1e-9)
+    assert kinds(program).count("Gemm") == 1
+    assert max(math.prod(b.shape) for b in program.plan.buffers) == 200 * 30
+
+
+def test_sums_of_products_are_matrix_products():
+    graph, (x, y) = arrays((50, 20), (20, 30))
+    wide = graph.add("mul", (graph.reshape(x, (50, 20, 1)), y))
+    program = compare(graph, [x, y], [graph.sum(wide, 1)], tolerance=1e-10)
+    assert kinds(program) == ["Gemm"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scans(axis, reverse):
+    for shape in [(4, 5), (1, 1), (1, 4), (4, 1), (0, 2)]:
+        graph, (x, y) = arrays(shape, shape)
+        square = graph.add("square", (x,))
+        outputs = [graph.cumsum(square, axis, reverse), graph.recurrence(graph.add("sin", (x,)), y, axis, reverse)]
+        outputs += [graph.sum(graph.add("exp", (outputs[1],)))]
+        program = compare(graph, [x, y], outputs)
+        assert kinds(program).count("Scan") == (2 if min(shape) and shape[axis] > 1 else 0)
+
+
+def test_gather_and_scatter():
+    graph, (x, labels) = arrays((6, 4), (5,))
+    index = graph.as_index(labels)
+    places = graph.integers([[0, -1], [2, 2]])
+    rows = graph.gather(graph.add("exp", (x,)), index, 0)
+    outputs = [
+        rows, graph.gather(x, places, 1), graph.gather(graph.transpose(x, (1, 0)), index, 1),
+        graph.scatter_add(rows, index, 0, 6), graph.scatter_add(graph.gather(x, places, 1), places, 1, 4),
+        graph.sum(graph.gather(x, graph.integers([0, 3, 3]), 0)), graph.gather(x, graph.integers(2), 0),
+    ]  # fmt: skip
+    given = [np.arange(24.0).reshape(6, 4) / 7, np.array([0.0, 5.0, -1.0, 2.0, 2.0])]
+    program = compare(graph, [x, labels], outputs, given)
+    assert any(isinstance(s, ScatterAdd) for s in program.plan.steps)
+    operands = [(graph.types[n], (n,)) for n in (x, labels)]
+    with pytest.raises(IndexError):
+        run_plan(pipeline.optimize(graph, operands, [rows]), [given[0], given[1] + 1])
+
+
+def test_linear_algebra():
+    graph, (a, b, c) = arrays((4, 4), (4, 3), (2, 4, 4))
+    spd = graph.add("add", (graph.matmul(a, graph.transpose(a, (1, 0))), graph.eye(4, 4)))
+    factor = graph.cholesky(spd)
+    outputs = [
+        graph.solve(a, b), graph.inv(a), graph.det(a), graph.logdet(c), factor, graph.solve(c, b),
+        graph.solve_triangular(factor, b), graph.solve_triangular(factor, b, True, True), graph.inv(c),
+        graph.matmul(graph.inv(spd), b), graph.inv(graph.transpose(a, (1, 0))),
+    ]  # fmt: skip
+    program = compare(graph, [a, b, c], outputs, tolerance=1e-8)
+    assert sum(isinstance(s, Lapack) for s in program.plan.steps) >= 10
+
+
+def test_one_pass_serves_value_and_gradient():
+    graph, (x,) = arrays((1000,))
+    power = graph.add("exp", (x,))
+    program = compare(graph, [x], [graph.sum(power), power])
+    assert kinds(program) == ["Nest"]
+    assert sorted(type(r).__name__ for r in program.plan.steps[0].results) == ["Reduce", "Store"]
+
+
+def test_scalars_are_computed_once():
+    graph, (x, s) = arrays((500,), ())
+    factor = graph.add("div", (graph.add("exp", (s,)), graph.sum(x)))
+    program = compare(graph, [x, s], [graph.add("mul", (x, factor))])
+    spaces = [step.space for step in program.plan.steps]
+    assert spaces == [(500,), (), (500,)]
+    assert [applied(step, "exp") for step in program.plan.steps] == [0, 1, 0]
+
+
+def test_memory_is_shared():
+    graph, (x,) = arrays((40, 40))
+    node = x
+    for _ in range(6):
+        node = graph.add("tanh", (graph.matmul(node, x),))
+    program = compare(graph, [x], [node], tolerance=1e-9)
+    assert program.plan.workspace <= 2 * 8 * 1600
+    assert program.plan.library_calls == 6
+
+
+def test_packed_scalars_and_other_types():
+    graph = Graph("float32")
+    x, c = graph.input("x", (3, 2)), graph.input("c", (2,), "bool")
+    a, b = graph.input("a"), graph.input("b")
+    found = graph.add("where", (c, graph.add("mul", (x, a)), b))
+    operands = [(graph.types[x], (x,)), (graph.types[c], (c,))]
+    from symdiff.types import tensor
+
+    operands.append((tensor("float32", (2,)), (a, b)))
+    program = pipeline.optimize(graph, operands, [found])
+    values_ = np.arange(6, dtype=np.float32).reshape(3, 2)
+    (got,) = run_plan(program, [values_, np.array([True, False]), np.array([2.0, 7.0], np.float32)])
+    np.testing.assert_array_equal(got, np.where([True, False], values_ * 2, np.float32(7.0)))
+    assert got.dtype == np.float32
+
+
+def test_the_description_of_a_plan():
+    graph, (a, b) = arrays((64, 32), (32, 48))
+    product = graph.matmul(a, b)
+    program = compare(graph, [a, b], [graph.sum(graph.add("sin", (product,)), 1)], tolerance=1e-10)
+    assert describe_plan(program.plan) == [
+        "gemm 64x48x32 nn", "nest 64x48: 1 operation, reads 1, writes 1, reduces axes 1", "workspace 24,576 bytes",
+    ]  # fmt: skip
+
+
+def test_results_of_steps_are_of_known_kinds():
+    graph, (x,) = arrays((4, 8))
+    program = compare(graph, [x], [graph.sum(graph.add("exp", (x,)), 0), graph.cumsum(x, 0)])
+    for step in program.plan.steps:
+        assert isinstance(step, Nest | Scan)
+        if isinstance(step, Nest):
+            assert all(isinstance(r, Store | Reduce) for r in step.results)
