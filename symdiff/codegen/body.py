@@ -34,13 +34,16 @@ class Routines:
     ----------
     lanes : how many numbers a value has.
     vector : whether functions of vectors may stand for the scalar ones; otherwise those are called for each lane.
+    scalar : another module part's routines, which names the scalar functions for this one too.
     definitions : the functions that call scalar functions lane by lane.
     """
 
-    def __init__(self, element: str, lanes: int = 1, vector: bool = False) -> None:
+    def __init__(self, element: str, lanes: int = 1, vector: bool = False, scalar: Routines | None = None) -> None:
         self.lanes = lanes
         self.vector = vector
+        self.scalar = scalar
         self.number = element if lanes == 1 else f"<{lanes} x {element}>"
+        self.doubles = "double" if lanes == 1 else f"<{lanes} x double>"
         self.declarations: list[str] = []
         self.definitions: list[str] = []
         self.imports: list[tuple[str, Routine | VectorLibrary]] = []
@@ -50,6 +53,8 @@ class Routines:
 
     def symbol(self, routine: Library | Special, arity: int) -> str:
         """The name of a library function, which takes and gives doubles."""
+        if self.scalar is not None:
+            return self.scalar.symbol(routine, arity)
         found = self._symbols.get(routine)
         if found is None:
             found = self._symbols[routine] = f"m_{len(self._symbols)}"
@@ -66,7 +71,7 @@ class Routines:
         name = self._vectors[routine] = f"v_{len(self._vectors)}"
         found = find(routine, arity, self.lanes) if self.vector and isinstance(routine, Library) else None
         if found is not None:
-            self.declarations.append(f"declare {self.number} @{name}({', '.join([self.number] * arity)}) #0")
+            self.declarations.append(f"declare {self.doubles} @{name}({', '.join([self.doubles] * arity)}) #0")
             self.imports.append((name, found))
         else:
             extra = EXTRA_ARGUMENTS if isinstance(routine, Special) else ""
@@ -93,66 +98,31 @@ def _vector_suffix(number: str) -> str:
     return f"v{lanes}{'f64' if element == 'double' else 'f32'}"
 
 
-class Body:
-    """Writes the lines of one function's straight-line code.
+class Operations:
+    """Writes single operations on numbers and conditions, of one lane or of several.
 
     Attributes
     ----------
     lines : the text so far.
-    values : node → the text of its value in this function.
     """
 
-    def __init__(self, graph: Graph, routines: Routines, address: Address) -> None:
-        self.graph = graph
+    def __init__(self, element: str, routines: Routines) -> None:
         self.routines = routines
-        self.address = address
         self.lanes = lanes = routines.lanes
-        self.element = "float" if graph.dtype == FLOAT32 else "double"
-        self.number = self.element if lanes == 1 else f"<{lanes} x {self.element}>"
+        self.element = element
+        self.number = element if lanes == 1 else f"<{lanes} x {element}>"
         self.condition = "i1" if lanes == 1 else f"<{lanes} x i1>"
         self.byte = "i8" if lanes == 1 else f"<{lanes} x i8>"
-        self.alignment = 4 if self.element == "float" else 8
+        self.alignment = 4 if element == "float" else 8
         self.lines: list[str] = []
-        self.values: dict[int, str] = {}
         self._templates: dict[Op, Callable[[str, list[str]], str]] = {}
 
-    def compute(self, nodes: Iterable[int]) -> None:
-        """Write the instructions of these nodes, operands first; inputs are loaded where they are first needed."""
-        ops, args = self.graph.ops, self.graph.args
-        values, lines, templates = self.values, self.lines, self._templates
-        for node in nodes:
-            if not args[node]:
-                self.leaf(node)
-                continue
-            operands = []
-            for a in args[node]:
-                text = values.get(a)
-                operands.append(self.leaf(a) if text is None else text)
-            op = ops[node]
-            template = templates.get(op)
-            if template is None:
-                template = templates[op] = self._template(op, len(operands))
-            name = f"%v{node}"
-            lines.append(template(name, operands))
-            values[node] = name
-
-    def leaf(self, node: int) -> str:
-        """The value of an input, loaded, or of a constant, written out."""
-        kind, payload = self.graph.ops[node].name, self.graph.payloads[node]
-        if kind == "constant":
-            text = constant(payload) if self.lanes == 1 else self._splat(payload)
-        elif kind == "input":
-            pointer = self.address(payload[0], payload[1], self.lines)
-            text = self.load(f"%v{node}", pointer, self.graph.types[node].is_condition)
-        else:
-            raise CompileError(f"the body of {kind} (node {node}) is used before it is computed")
-        self.values[node] = text
-        return text
-
-    def value(self, node: int) -> str:
-        """The text of a node's value."""
-        found = self.values.get(node)
-        return self.leaf(node) if found is None else found
+    def write(self, op: Op, name: str, operands: list[str]) -> None:
+        """Write an operation whose result is `name`."""
+        template = self._templates.get(op)
+        if template is None:
+            template = self._templates[op] = self._template(op, len(operands))
+        self.lines.append(template(name, operands))
 
     def load(self, name: str, pointer: str, is_condition: bool) -> str:
         """Read an element; a condition is a byte that is 0 or not."""
@@ -163,10 +133,9 @@ class Body:
             self.lines.append(f"{name} = load {self.number}, ptr {pointer}, align {self.alignment}")
         return name
 
-    def store(self, node: int, pointer: str, name: str) -> None:
-        """Write an element; `name` is a fresh name for what is needed on the way."""
-        value = self.value(node)
-        if not self.graph.types[node].is_condition:
+    def put(self, value: str, is_condition: bool, pointer: str, name: str) -> None:
+        """Write a value to memory; `name` is a fresh name for what is needed on the way."""
+        if not is_condition:
             self.lines.append(f"store {self.number} {value}, ptr {pointer}, align {self.alignment}")
         elif value in ("true", "false"):
             self.lines.append(f"store i8 {int(value == 'true')}, ptr {pointer}, align 1")
@@ -174,7 +143,10 @@ class Body:
             self.lines.append(f"{name} = zext {self.condition} {value} to {self.byte}")
             self.lines.append(f"store {self.byte} {name}, ptr {pointer}, align 1")
 
-    def _splat(self, payload: float | bool) -> str:
+    def constant(self, payload: float | bool) -> str:
+        """A number or condition, the same in all lanes."""
+        if self.lanes == 1:
+            return constant(payload)
         return f"splat ({'i1' if isinstance(payload, bool) else self.element} {constant(payload)})"
 
     def _template(self, op: Op, arity: int) -> Callable[[str, list[str]], str]:
@@ -202,23 +174,80 @@ class Body:
         raise CompileError(f"{op.name} is not a scalar operation that native code has")
 
     def _call(self, routine: Library | Special, arity: int) -> Callable[[str, list[str]], str]:
+        extra, wide = "", self.routines.doubles
         if self.lanes != 1:
-            vector = self.routines.vector_symbol(routine, arity)
-            start, then = f"= call {self.number} @{vector}({self.number} ", f", {self.number} "
-            return lambda name, v: f"{name} {start}{then.join(v)})"
-        function = self.routines.symbol(routine, arity)
-        extra = EXTRA_ARGUMENTS if isinstance(routine, Special) else ""
+            function = self.routines.vector_symbol(routine, arity)
+        else:
+            function = self.routines.symbol(routine, arity)
+            extra = EXTRA_ARGUMENTS if isinstance(routine, Special) else ""
         if self.element == "double":
-            call = f"= call double @{function}(double "
-            return lambda name, v: f"{name} {call}{', double '.join(v)}{extra})"
+            call, then = f"= call {wide} @{function}({wide} ", f", {wide} "
+            return lambda name, v: f"{name} {call}{then.join(v)}{extra})"
 
         def single(name: str, v: list[str]) -> str:  # float32 is computed in double and rounded, as the interpreter's
-            lines = [f"{name}x{k} = fpext float {text} to double" for k, text in enumerate(v)]
-            doubles = ", ".join(f"double {name}x{k}" for k in range(len(v)))
-            lines.append(f"{name}y = call double @{function}({doubles}{extra})")
-            return "\n".join([*lines, f"{name} = fptrunc double {name}y to float"])
+            lines = [f"{name}x{k} = fpext {self.number} {text} to {wide}" for k, text in enumerate(v)]
+            doubles = ", ".join(f"{wide} {name}x{k}" for k in range(len(v)))
+            lines.append(f"{name}y = call {wide} @{function}({doubles}{extra})")
+            return "\n".join([*lines, f"{name} = fptrunc {wide} {name}y to {self.number}"])
 
         return single
+
+
+class Body(Operations):
+    """Writes the lines of one function's straight-line code.
+
+    Attributes
+    ----------
+    values : node → the text of its value in this function.
+    """
+
+    def __init__(self, graph: Graph, routines: Routines, address: Address) -> None:
+        super().__init__("float" if graph.dtype == FLOAT32 else "double", routines)
+        self.graph = graph
+        self.address = address
+        self.values: dict[int, str] = {}
+
+    def compute(self, nodes: Iterable[int]) -> None:
+        """Write the instructions of these nodes, operands first; inputs are loaded where they are first needed."""
+        ops, args = self.graph.ops, self.graph.args
+        values, lines, templates = self.values, self.lines, self._templates
+        for node in nodes:
+            if not args[node]:
+                self.leaf(node)
+                continue
+            operands = []
+            for a in args[node]:
+                text = values.get(a)
+                operands.append(self.leaf(a) if text is None else text)
+            op = ops[node]
+            template = templates.get(op)
+            if template is None:
+                template = templates[op] = self._template(op, len(operands))
+            name = f"%v{node}"
+            lines.append(template(name, operands))
+            values[node] = name
+
+    def leaf(self, node: int) -> str:
+        """The value of an input, loaded, or of a constant, written out."""
+        kind, payload = self.graph.ops[node].name, self.graph.payloads[node]
+        if kind == "constant":
+            text = self.constant(payload)
+        elif kind == "input":
+            pointer = self.address(payload[0], payload[1], self.lines)
+            text = self.load(f"%v{node}", pointer, self.graph.types[node].is_condition)
+        else:
+            raise CompileError(f"the body of {kind} (node {node}) is used before it is computed")
+        self.values[node] = text
+        return text
+
+    def value(self, node: int) -> str:
+        """The text of a node's value."""
+        found = self.values.get(node)
+        return self.leaf(node) if found is None else found
+
+    def store(self, node: int, pointer: str, name: str) -> None:
+        """Write an element; `name` is a fresh name for what is needed on the way."""
+        self.put(self.value(node), self.graph.types[node].is_condition, pointer, name)
 
 
 def constant(value: Any) -> str:

@@ -23,6 +23,7 @@ from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.optimize.program import TensorProgram
 from symdiff.types import FLOAT64
 
 if TYPE_CHECKING:
@@ -99,7 +100,10 @@ class Kernel:
     packed : whether scalars are stacked to one operand, because NumPy's ufuncs cannot have as many operands.
     statistics : operations, pieces, workspace.
     opt, batch_opt : the levels of code generation for points and for batches.
+    may_fail : whether calls can fail, and have to go through the ufuncs, which raise.
     """
+
+    may_fail = False
 
     def __init__(self, program: Program, options: Options) -> None:
         if ctypes.sizeof(ctypes.c_void_p) != 8:
@@ -210,7 +214,7 @@ def _level(program: Program) -> int:
     return 1 if count <= MEDIUM and crossing_share(program) <= LARGEST_CROSSING else 0
 
 
-def compile_program(program: Program, options: Options | None = None) -> Kernel:
+def compile_program(program: Program | TensorProgram, options: Options | None = None) -> Kernel:
     """Native code for a program.
 
     Raises
@@ -218,4 +222,8 @@ def compile_program(program: Program, options: Options | None = None) -> Kernel:
     CompileError
         Where LLVM refuses it, a routine is missing, or the operands are more than NumPy can pass.
     """
+    if isinstance(program, TensorProgram):
+        from symdiff.codegen.tensor_kernel import TensorKernel
+
+        return TensorKernel(program, options or Options())
     return Kernel(program, options or Options())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff import numeric
+from symdiff.codegen import blas
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.loops import LOOP, Written, write_loop
 from symdiff.codegen.pieces import PIECE, cut
@@ -29,7 +30,7 @@ ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinli
 FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
 
 
-Import = Routine | VectorLibrary | str
+Import = Routine | VectorLibrary | blas.Blas | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Module:
     Attributes
     ----------
     text : LLVM IR.
-    imports : symbol → what it stands for: a routine, a function of vectors, or the name of a C function.
+    imports : symbol → what it stands for: a routine, a function of vectors, one of BLAS, or the name of a C function.
     exports : the symbols that are looked up after loading.
     """
 
@@ -69,6 +70,7 @@ class Statistics:
     crossings : how often a piece reads a value of an earlier one.
     workspace : bytes for the values that cross.
     on_heap : whether they are too many for the stack.
+    nests, library_calls : of a program of tensors: its loops, and its calls of BLAS and LAPACK.
     """
 
     instructions: int
@@ -76,6 +78,8 @@ class Statistics:
     crossings: int
     workspace: int
     on_heap: bool
+    nests: int = 1
+    library_calls: int = 0
 
 
 def write_module(
@@ -120,6 +124,8 @@ def _finish(
 def _address(what: Import) -> int:
     if isinstance(what, VectorLibrary):
         return vector_address(what)
+    if isinstance(what, blas.Blas):
+        return blas.address(what)
     return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 

@@ -1,0 +1,171 @@
+"""SciPy's BLAS and LAPACK routines: their addresses and how they are called. SciPy is loaded when one is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from symdiff.errors import CompileError
+from symdiff.numeric import _pointer
+from symdiff.ops.base import Library
+
+LARGEST_SIZE = 2**31 - 1
+
+_kept: dict[str, ModuleType] = {}
+
+LAPACK = ("getrf", "getri", "potrf")
+"""The routines that are LAPACK's, without the letter of their type; others are BLAS's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blas:
+    """A routine of BLAS or LAPACK by its Fortran name, such as `dgemm`."""
+
+    name: str
+
+
+@functools.cache
+def address(routine: Blas) -> int:
+    """The machine address of a routine; its integers have 32 bits, and its arguments are all pointers.
+
+    Raises
+    ------
+    CompileError
+        Where SciPy has no such routine, or one with other integers.
+    """
+    module = "cython_lapack" if routine.name[1:] in LAPACK else "cython_blas"
+    try:
+        capsules = _capsules(module)
+    except ImportError as error:
+        raise CompileError(f"{routine.name} is SciPy's, which cannot be imported: {error}") from error
+    if routine.name not in capsules:
+        raise CompileError(f"scipy.linalg.{module} has no routine {routine.name}")
+    capsule = capsules[routine.name]
+    if "int *" not in _signature(capsule):
+        raise CompileError(f"scipy.linalg.{module}'s {routine.name} has unknown arguments: {_signature(capsule)}")
+    return _pointer(capsule)
+
+
+def _capsules(module: str) -> Mapping[str, object]:
+    """The routines of a compiled module of scipy.linalg.
+
+    It is loaded without the rest of scipy.linalg, which takes ten times as long, where that works.
+    """
+    name = f"scipy.linalg.{module}"
+    if "scipy.linalg" not in sys.modules:
+        import scipy  # which prepares the libraries that the module needs
+
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            path = Path(scipy.__file__).parent / "linalg" / (module + suffix)
+            spec = importlib.util.spec_from_file_location(name, path) if path.exists() else None
+            if spec is not None and spec.loader is not None:
+                with contextlib.suppress(ImportError):
+                    alone = importlib.util.module_from_spec(spec)
+                    spec.loader.exec_module(alone)
+                    return _kept.setdefault(name, alone).__pyx_capi__  # type: ignore[no-any-return]
+    return importlib.import_module(name).__pyx_capi__  # type: ignore[no-any-return]
+
+
+def _signature(capsule: object) -> str:
+    """The C type of a routine, which is the name of its capsule."""
+    get = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+    return str(get(capsule).decode())
+
+
+class Calls:
+    """Functions that call routines, and what these need from outside.
+
+    Attributes
+    ----------
+    lines : definitions of constants and functions.
+    declarations : of the routines that they call.
+    imports : symbol → routine, or the name of a C function.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.declarations: list[str] = []
+        self.imports: list[tuple[str, Blas | Library | str]] = []
+        self._symbols: set[str] = set()
+        self._constants: set[str] = set()
+
+    def routine(self, name: str, arguments: int, result: str = "void") -> str:
+        """The symbol of a routine that takes so many pointers."""
+        if name not in self._symbols:
+            self._symbols.add(name)
+            self.declarations.append(f"declare {result} @{name}({', '.join(['ptr'] * arguments)}) #0")
+            self.imports.append((name, Blas(name)))
+        return f"@{name}"
+
+    def call(self, name: str, arguments: Sequence[str], result: str = "void") -> str:
+        """The call of a routine with pointers."""
+        symbol = self.routine(name, len(arguments), result)
+        return f"call {result} {symbol}({', '.join('ptr ' + a for a in arguments)})"
+
+    def declare(self, line: str, function: str | None = None) -> None:
+        """Declare an intrinsic once, and the C function that it may become."""
+        if line not in self.declarations:
+            self.declarations.append(line)
+            if function is not None:
+                self.imports.append((function, function))
+
+    def integer(self, value: int) -> str:
+        """A pointer to a 32-bit integer.
+
+        Raises
+        ------
+        CompileError
+            Where it is too large.
+        """
+        if not -LARGEST_SIZE <= value <= LARGEST_SIZE:
+            raise CompileError(f"an array axis of {value:,} elements is more than SciPy's BLAS takes")
+        return self._constant(f"blas_i{value}".replace("-", "m"), f"i32 {value}")
+
+    def letter(self, value: str) -> str:
+        """A pointer to a character."""
+        return self._constant(f"blas_{value}", f"i8 {ord(value)}")
+
+    def number(self, value: float, element: str) -> str:
+        """A pointer to a number."""
+        return self._constant(f"blas_{element}{int(value)}", f"{element} {value:.1f}")
+
+    def _constant(self, name: str, value: str) -> str:
+        if name not in self._constants:
+            self._constants.add(name)
+            self.lines.append(f"@{name} = internal constant {value}")
+        return f"@{name}"
+
+    def function(self, name: str, parameters: Iterable[str], lines: Sequence[str]) -> None:
+        """Add a function of pointers that returns nothing."""
+        head = f"define internal void @{name}({', '.join('ptr ' + p for p in parameters)}) #1 {{"
+        self.lines += [head, "entry:", *lines, "ret void", "}"]
+
+    def zero(self, pointer: str, size: str) -> str:
+        """Clear so many bytes."""
+        self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", "memset")
+        return f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {size}, i1 false)"
+
+    def copy(self, target: str, source: str, size: str) -> str:
+        """Copy so many bytes."""
+        self.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", "memcpy")
+        return f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size}, i1 false)"
+
+
+def loop(name: str, stop: str, lines: Sequence[str], start: str = "0") -> list[str]:
+    """`lines` for %{name}p from `start` to before `stop`, at least once."""
+    return [
+        f"br label %{name}_head", f"{name}_head:", f"br label %{name}_loop", f"{name}_loop:",
+        f"%{name}p = phi i64 [{start}, %{name}_head], [%{name}_next, %{name}_end]",
+        *lines,
+        f"br label %{name}_end", f"{name}_end:",
+        f"%{name}_next = add i64 %{name}p, 1", f"%{name}_more = icmp ult i64 %{name}_next, {stop}",
+        f"br i1 %{name}_more, label %{name}_loop, label %{name}_done", f"{name}_done:",
+    ]  # fmt: skip
