@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, ShapeError, nearest
+from symdiff.function.specialize import is_open
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, fixed, show
 
@@ -38,7 +39,8 @@ class Binder:
 
     def __init__(self, name: str, arguments: Sequence[Argument], ordered: bool, dtype: str) -> None:
         self.name, self.arguments, self.ordered, self.dtype = name, tuple(arguments), ordered, dtype
-        self.shapes = [fixed(a.shape) for a in arguments]
+        # a size known by name only: another Binder, made when it has a number, looks at the shape
+        self.shapes = [() if is_open(a) else fixed(a.shape) for a in arguments]
         self.keywords = {python_name(a.name): k for k, a in enumerate(arguments) if not a.anonymous}
         self.keywords.update({a.name: k for k, a in enumerate(arguments) if not a.anonymous})
 
@@ -104,12 +106,22 @@ class Binder:
         except OverflowError:
             return float("inf") if value > 0 else float("-inf")
 
+    def as_array(self, k: int, value: Any) -> Any:
+        """The value for argument k as an array, of whatever it holds.
+
+        Raises
+        ------
+        CallError
+            Where the rows of a list differ in length.
+        """
+        try:
+            return value if isinstance(value, np.ndarray) else np.asarray(value)
+        except (ValueError, TypeError) as error:
+            raise CallError(f"{self.name}: {self.arguments[k]} is not an array of numbers: {error}") from None
+
     def _array(self, k: int, value: Any) -> Any:
         argument, shape = self.arguments[k], self.shapes[k]
-        try:
-            array = value if isinstance(value, np.ndarray) else np.asarray(value)
-        except (ValueError, TypeError) as error:
-            raise CallError(f"{self.name}: {argument} is not an array of numbers: {error}") from None
+        array = self.as_array(k, value)
         if array.dtype.kind not in "fiub":
             if array.dtype.kind == "O" and all(isinstance(v, SCALARS) for v in array.ravel()):
                 array = array.astype(float)

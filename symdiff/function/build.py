@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from symdiff.errors import ArgumentError, CallError, UnknownNameError, nearest
+from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr
-from symdiff.frontend.parser import parse
-from symdiff.function.compiled import Structure
+from symdiff.function.builder import Builder
+from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
-from symdiff.function.inputs import describe, read_inputs, read_shapes
+from symdiff.function.inputs import read_inputs, read_shapes
+from symdiff.function.outline import Outline, arguments_of, outline
+from symdiff.function.specialize import is_open, match, named_sizes, substitute
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
 from symdiff.types import FLOAT32, FLOAT64, Shape
+
+PROBES = (5, 7, 11, 13, 17, 19, 23), (6,)
+"""Sizes to try a formula with, of which the names of sizes take their turn: all different, all equal."""
 
 
 def function(
@@ -38,7 +41,8 @@ def function(
     inputs : the names in call order, or a dict from names to shapes or members. A nested list is one vector argument
         packed of scalars: ``[["b1", "b2"], "x"]``.
     outputs : names of lines to return, instead of the last.
-    shapes : shapes of inputs, ``{"W": (3, 4)}``.
+    shapes : shapes of inputs, ``{"W": (3, 4), "x": "n"}``: a size is a number, or a name that each call gives a number.
+        Where no shape is given for any name that needs one, each takes the shape of its argument at the call.
     dtype : "float64" or "float32".
     name : what the function is called in listings; ``f`` where the text does not say.
 
@@ -60,24 +64,10 @@ def function(
         raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
     sizes = read_shapes(shapes)
     arguments = None if inputs is None else read_inputs(inputs, sizes)
-    builder = Builder(Graph(dtype), arguments, sizes)
-    with collector_paused():
-        if isinstance(source, Function) and source.graph.dtype == dtype:
-            builder.graph = source.graph
-        elif isinstance(source, tuple | list | dict):
-            shared = next((s for s in _leaves(source) if isinstance(s, Function) and s.graph.dtype == dtype), None)
-            if shared is not None:
-                builder.graph = shared.graph
-        pairs, structure = builder.read(source, name)
-        if outputs is not None:
-            pairs, structure = builder.choose(outputs, dict(pairs))
-        final, ordered = builder.signature()
-        builder.check_shapes(final)
-    known = dict.fromkeys(n for a in final for n in (a.members if a.members is not None else (a.name,)))
-    names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
-    names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node].name == "named"})
-    title = name or builder.title or "f"
-    return Function(builder.graph, final, pairs, name=title, names=names, structure=structure, ordered=ordered)
+    scalars = [n for n, shape in sizes.items() if not shape]
+    if isinstance(inputs, Mapping):
+        scalars += [a.name for a in arguments or () if not a.shape and a.members is None]
+    return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars)).make()
 
 
 def expr(source: Any, inputs: Any = None, **options: Any) -> Any:
@@ -99,191 +89,161 @@ def _leaves(source: Any) -> list[Any]:
     return [leaf for p in parts for leaf in (_leaves(p) if isinstance(p, list | tuple | dict) else [p])]
 
 
-Pairs = list[tuple[str, int]]
+@dataclass(frozen=True)
+class Request:
+    """What `function` was asked for: enough to make it at once, or again for the shapes of each call.
 
+    `scalars` are the names that are declared to have no axes.
+    """
 
-@dataclass
-class Builder:
-    """Reads sources into one graph and settles the signature that they share."""
-
-    graph: Graph
+    source: Any
     arguments: tuple[Argument, ...] | None
+    outputs: Any
     shapes: Mapping[str, Shape]
-    names: dict[str, int] = field(default_factory=dict)
-    title: str | None = None
-    headers: list[tuple[Argument, ...]] = field(default_factory=list)
+    dtype: str
+    name: str | None
+    scalars: tuple[str, ...] = ()
 
-    def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        """The outputs of one source, flat, and how they are handed back."""
-        if isinstance(source, str):
-            return self._text(source, name)
-        if isinstance(source, Expr):
-            return [(name or "f", self._import(source.graph, [source.node])[source.node])], 0
-        if isinstance(source, Function):
-            return self._function(source)
-        if isinstance(source, dict):
-            return self._several(list(source.values()), list(source))
-        if isinstance(source, tuple):
-            return self._several(list(source), None)
-        if isinstance(source, list):
-            return self._vector(source, name)
-        if type(source).__module__.partition(".")[0] == "sympy":
-            return self._sympy(source, name)
-        if isinstance(source, int | float | np.ndarray | np.number):
-            value = source if isinstance(source, np.ndarray) else float(source)
-            return [(name or "f", self.graph.constant(value))], 0
-        if callable(source):
-            return self._traced(source, name)
-        raise CallError(
-            f"a formula cannot be made of a {type(source).__name__}",
-            hint="give a text, an Expr, a SymPy expression, a Python function, or a list or tuple of these",
+    def make(self) -> Function:
+        """The function, deferred where it has shapes that only a call fixes."""
+        declared = [*self.shapes.values(), *(a.shape for a in self.arguments or ())]
+        if not named_sizes(declared):
+            try:
+                return self._function({})
+            except NeedsShape as error:
+                needs: NeedsShape | None = error
+        else:
+            needs = None
+        made = self._deferred()
+        if needs is not None and made is not None and needs.names:
+            known = {a.name for a in made.arguments if is_open(a)}
+            made = made if known.intersection(needs.names) else None
+        if made is None:
+            assert needs is not None
+            raise needs
+        return made
+
+    def _deferred(self) -> Deferred | None:
+        """The function as a recipe; None where all its shapes are known."""
+        found = self._outline()
+        arguments = arguments_of(found, self.arguments, self.shapes)
+        ordered = self.arguments is not None or found.header is not None or len(arguments) < 2
+        title = self.name or found.title or "f"
+        options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
+        if any(is_open(a) for a in arguments) and self._probed(arguments) is not False:
+            return Deferred(self, arguments, **options)
+        arguments = tuple(
+            replace(a, deferred=True)
+            if a.deferred or not (a.shape or a.members is not None or a.name in self.scalars or a.name in found.settled)
+            else a
+            for a in arguments
         )
+        return Deferred(self, arguments, **options) if any(is_open(a) for a in arguments) else None
 
-    def _text(self, text: str, name: str | None) -> tuple[Pairs, Structure]:
-        parsed = parse(text, arguments=self.arguments, shapes=self.shapes, dtype=self.graph.dtype, graph=self.graph)
-        if parsed.arguments is not None and self.arguments is None:
-            self.headers.append(parsed.arguments)
-        self._learn(parsed.names)
-        self.title = self.title or parsed.output_name
-        return [(name or parsed.output_name or "f", parsed.output)], 0
+    def _outline(self) -> Outline:
+        found = outline(self.source, self.arguments)
+        sizes = named_sizes([*self.shapes.values(), *(a.shape for a in self.arguments or ()), *found.free.values()])
+        found.free = {n: shape for n, shape in found.free.items() if n not in sizes}
+        return found
 
-    def _function(self, source: Function) -> tuple[Pairs, Structure]:
-        table = source.name_table()
-        mapping = self._import(source.graph, [*source.nodes, *table.values()])
-        self._learn({n: mapping[node] for n, node in table.items()})
-        if source.ordered:
-            self.headers.append(source.arguments)
-        self.title = self.title or source.__name__
-        return [(n, mapping[node]) for n, node in source.output_pairs()], source.structure
+    def _probed(self, arguments: tuple[Argument, ...]) -> Function | bool | None:
+        """The function for some sizes; False where it needs the shapes of other names too; None where that is unclear.
 
-    def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> tuple[Pairs, Structure]:
-        if not sources:
-            raise ArgumentError("there are no outputs")
-        pairs: Pairs = []
-        structures: list[Structure] = []
-        for k, source in enumerate(sources):
-            own, structure = self.read(source, titles[k] if titles else None)
-            if titles and len(own) == 1:
-                own = [(titles[k], own[0][1])]
-            structures.append(_shifted(structure, len(pairs)))
-            pairs += own
-        taken: set[str] = set()
-        unique = []
-        for n, node in pairs:
-            title, k = n, 1
-            while title in taken:
-                k += 1
-                title = f"{n}_{k}"
-            taken.add(title)
-            unique.append((title, node))
-        self.title = "f" if titles is None and self.title is None else self.title
-        return unique, tuple(structures)
+        Raises
+        ------
+        SymdiffError
+            For what is wrong whatever the sizes are.
+        """
+        if any(a.deferred for a in arguments):
+            return None
+        names = named_sizes(a.shape for a in arguments)
+        for numbers in PROBES:
+            sizes = {n: numbers[k % len(numbers)] for k, n in enumerate(names)}
+            try:
+                return self._function({a.name: substitute(a.shape, sizes) for a in arguments if a.shape})
+            except NeedsShape:
+                return False
+            except (ShapeError, LimitError):
+                continue
+        return None
 
-    def _vector(self, sources: Sequence[Any], name: str | None) -> tuple[Pairs, Structure]:
-        if not sources:
-            raise ArgumentError("there are no outputs")
-        entries = []
-        for source in sources:
-            pairs, structure = self.read(source, None)
-            if structure != 0:
-                raise ArgumentError("a list is one vector: its entries have one output each", hint="use a tuple")
-            entries.append(self.graph.as_number(pairs[0][1]))
-        self.title = name
-        return [(name or "f", self.graph.add("stack", tuple(entries)))], 0
+    def probe(self) -> Function | None:
+        """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
+        try:
+            probed = self._probed(arguments_of(self._outline(), self.arguments, self.shapes))
+        except SymdiffError:
+            return None
+        return probed if isinstance(probed, Function) else None
 
-    def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        from symdiff.frontend.sympy_bridge import from_sympy
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function whose arguments have the shapes given by name."""
+        made = self._function(shapes)
+        if isinstance(made, Deferred):
+            raise made.unknown()
+        return made
 
-        other, node, _ = from_sympy(source)
-        return [(name or "f", self._import(other, [node])[node])], 0
+    def text(self) -> str:
+        """What a person wrote."""
+        return _text(self.source, self.name)
 
-    def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        from symdiff.frontend.trace import trace
+    def _function(self, bound: Mapping[str, Shape]) -> Function:
+        source, dtype, name = self.source, self.dtype, self.name
+        arguments, shapes, sizes = self.arguments, dict(self.shapes), {}
+        if bound:
+            own = [*(arguments or ()), *(Argument(n, shape) for n, shape in shapes.items())]
+            sizes = match(name or "f", own, bound)
+            shapes = {n: substitute(shape, sizes) for n, shape in shapes.items()}
+            shapes.update((n, shape) for n, shape in bound.items() if self._is_bare(n))
+            if arguments is not None:
+                arguments = tuple(
+                    a if a.members is not None else replace(a, shape=bound.get(a.name, a.shape)) for a in arguments
+                )
+        builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
+        with collector_paused():
+            if isinstance(source, Function) and not isinstance(source, Deferred) and source.graph.dtype == dtype:
+                builder.graph = source.graph
+            elif isinstance(source, tuple | list | dict):
+                source = _fixed(source, builder)
+                shared = next((s for s in _leaves(source) if isinstance(s, Function) and s.graph.dtype == dtype), None)
+                if shared is not None:
+                    builder.graph = shared.graph
+            pairs, structure = builder.read(source, name)
+            if self.outputs is not None:
+                pairs, structure = builder.choose(self.outputs, dict(pairs))
+            final, ordered = builder.signature()
+            if not bound:
+                builder.check_shapes(final)
+        known = dict.fromkeys(n for a in final for n in (a.members if a.members is not None else (a.name,)))
+        names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
+        names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node].name == "named"})
+        title = name or builder.title or "f"
+        return Function(builder.graph, final, pairs, name=title, names=names, structure=structure, ordered=ordered)
 
-        other, outputs, arguments = trace(source, self.arguments)
-        if self.arguments is None:
-            self.headers.append(tuple(arguments))
-        title = getattr(source, "__name__", "f")
-        title = title if title.isidentifier() else "f"
-        self.title = self.title or title
-        flat: Pairs = []
-
-        def flatten(item: Any) -> Structure:
-            if isinstance(item, tuple):
-                return tuple(flatten(i) for i in item)
-            flat.append((title, item))
-            return len(flat) - 1
-
-        structure = flatten(outputs)
-        mapping = self._import(other, [node for _, node in flat])
-        return [(name or n, mapping[node]) for n, node in flat], structure
-
-    def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
-        mapping = {node: node for node in other.live(roots)} if other is self.graph else self.graph.splice(other, roots)
-        found = {}
-        for node in other.live(roots):
-            if other.ops[node].name in ("input", "named"):
-                found[str(other.payloads[node])] = mapping[node]
-        self._learn(found)
-        return mapping
-
-    def _learn(self, names: Mapping[str, int]) -> None:
-        for n, node in names.items():
-            self.names.setdefault(n, node)
-
-    def shape_of(self, name: str) -> Shape:
-        """The shape of an input that the graph has, else the one declared."""
-        node = self.names.get(name)
-        if node is not None and self.graph.ops[node].name == "input":
-            return self.graph.types[node].shape
-        for argument in self.arguments or ():
-            if argument.members is None and argument.name == name:
-                return argument.shape
-        return self.shapes.get(name, ())
-
-    def choose(self, outputs: Any, results: Mapping[str, int]) -> tuple[Pairs, Structure]:
-        """The named lines, or `results` by their names, that `outputs` asks for."""
-        lines = {**results, **self.names}
-        wanted = [outputs] if isinstance(outputs, str) else list(outputs)
-        pairs = []
-        for n in wanted:
-            if n not in lines:
-                raise UnknownNameError(f"there is no line {n} to return", hint=nearest(str(n), lines))
-            pairs.append((n, lines[n]))
-        if isinstance(outputs, str):
-            return pairs, 0
-        if isinstance(outputs, list):
-            node = self.graph.add("stack", tuple(self.graph.as_number(node) for _, node in pairs))
-            return [(self.title or "f", node)], 0
-        return pairs, tuple(range(len(pairs)))
-
-    def signature(self) -> tuple[tuple[Argument, ...], bool]:
-        """The arguments and whether something ordered them."""
-        free = [n for n, node in self.names.items() if self.graph.ops[node].name == "input"]
-        if self.arguments is not None:
-            self._check_listed(self.arguments, free)
-            return self.arguments, True
-        if self.headers:
-            first = max(self.headers, key=len) if len({len(h) for h in self.headers}) > 1 else self.headers[0]
-            self._check_listed(first, free)
-            return first, True
-        arguments = tuple(Argument(n, self.shape_of(n)) for n in free)
-        return arguments, len(arguments) < 2
-
-    def check_shapes(self, arguments: Sequence[Argument]) -> None:
-        """Refuse a shape for a name that there is not."""
-        known = [a.name for a in arguments]
-        for n in self.shapes:
-            if n not in known:
-                raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
-
-    def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:
-        listed = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
-        missing = [n for n in free if n not in listed]
-        if missing:
-            known = describe([*arguments, *(Argument(n) for n in missing)])
-            raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=f"list them: {known}")
+    def _is_bare(self, name: str) -> bool:
+        """Whether nothing but a call says the shape of an input."""
+        return name not in self.shapes and all(a.name != name or not a.shape for a in self.arguments or ())
 
 
-def _shifted(structure: Structure, by: int) -> Structure:
-    return structure + by if isinstance(structure, int) else tuple(_shifted(s, by) for s in structure)
+def _fixed(source: Any, builder: Builder) -> Any:
+    """Sources in which functions with open shapes are those for the shapes that are known."""
+    if isinstance(source, Deferred):
+        return builder.settled(source)
+    if isinstance(source, dict):
+        return {k: _fixed(v, builder) for k, v in source.items()}
+    if isinstance(source, list | tuple):
+        return type(source)([_fixed(v, builder) for v in source])
+    return source
+
+
+def _text(source: Any, name: str | None) -> str:
+    if isinstance(source, str):
+        return source.strip()
+    if isinstance(source, dict):
+        return "\n".join(f"{k}: {_text(v, None)}" for k, v in source.items())
+    if isinstance(source, list | tuple):
+        return "\n".join(_text(v, None) for v in source)
+    if isinstance(source, Function | Expr):
+        return str(source)
+    return f"{name or getattr(source, '__name__', 'f')}: {type(source).__name__}"
+
+

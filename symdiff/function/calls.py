@@ -28,11 +28,10 @@ class Call:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value, or the formula with expressions for its arguments."""
         compiled: CompiledFunction | None = self._attributes["_compiled"]
-        if compiled is None or keywords or Expr in map(type, args):
-            if any(isinstance(a, Expr) for a in (*args, *keywords.values())):
-                return self._whole()._inlined(args, keywords)
-            if compiled is None:
-                return self._whole()._default()(*args, **keywords)
+        if Expr in map(type, args) or (keywords and Expr in map(type, keywords.values())):
+            return self._whole()._inlined(args, keywords)
+        if compiled is None:
+            return self._whole()._default()(*args, **keywords)
         return compiled.general(*args, **keywords)
 
     def _whole(self) -> Function:

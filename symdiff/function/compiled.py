@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import CallError, ShapeError
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.exchange import Exchange
-from symdiff.types import FLOAT64, TensorType, fixed
+from symdiff.types import FLOAT64, TensorType, fixed, show
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -62,7 +62,7 @@ class CompiledFunction(Exchange):
 
         It holds the kernel, not this object.
         """
-        if not self.general.binder.ordered:
+        if not self.general.binder.ordered or self.kernel.may_fail:
             return general
         from symdiff.codegen.builtin import make_builtin
 
@@ -126,6 +126,10 @@ class GeneralCall:
         self._count = len(binder.arguments)
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
         self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
+        self._shapes = tuple(binder.shapes)
+        # a point of arrays needs no conversion where the types and shapes are right, and never warns
+        self._exact = binder.ordered and not kernel.packed and any(binder.shapes)
+        self._dtype = np.dtype(binder.dtype)
         self._hollow = any(0 in t.shape for t in types)
         self._scalar_outputs = not any(t.shape for t in types)
 
@@ -138,14 +142,35 @@ class GeneralCall:
             else:
                 result = self.kernel.ufunc(*args)
                 return float(result) if self._one_number else self._results(result, True)
+        if self._exact and len(args) == self._count and not self._hollow:
+            for value, shape in zip(args, self._shapes, strict=True):
+                if type(value) is not np.ndarray:
+                    if shape or type(value) is not float:
+                        break
+                elif value.dtype is not self._dtype or value.shape != shape:
+                    break
+            else:
+                if not keywords:
+                    result = self.kernel.ufunc(*args)
+                    return result if self.structure == 0 else self._results(result, False)
+                out = keywords.get("out")
+                if len(keywords) == 1 and type(out) is np.ndarray and self._takes(args, out):
+                    return self.kernel.ufunc(*args, out=out)
         options = {k: keywords.pop(k) for k in _OPTIONS if k in keywords and k not in self.binder.keywords}
         values, point = self.binder.convert(self.binder.order(args, keywords))
         if options:
             return self._results(self._into(values, options), False)
-        call = self.kernel.ufunc if point else self.kernel.batch
+        single = point or (self._exact and all(np.ndim(v) == len(s) for v, s in zip(values, self._shapes, strict=True)))
+        call = self.kernel.ufunc if single else self.kernel.batch
         if self.kernel.packed or self._hollow:
             return self._results(self._unpacked(call(*self._packed(values))), point)
         return self._results(call(*values), point)
+
+    def _takes(self, args: tuple[Any, ...], out: np.ndarray[Any, Any]) -> bool:
+        """Whether the only result can be written straight into an array: it has its shape and lies apart."""
+        if len(self._types) != 1 or out.shape != self._types[0].shape or "out" in self.binder.keywords:
+            return False
+        return not any(type(v) is np.ndarray and np.may_share_memory(v, out) for v in args)
 
     def _into(self, values: list[Any], options: dict[str, Any]) -> Any:
         """A call with NumPy's `out` and `where`."""
@@ -159,11 +184,19 @@ class GeneralCall:
                 raise CallError(f"out= takes {len(self._types)} arrays, {len(given)} were given")
             if any(o is not None and not isinstance(o, np.ndarray) for o in given):
                 raise CallError("out= takes arrays")
+            for array, type_ in zip(given, self._types, strict=True):
+                shape = fixed(type_.shape)
+                if array is not None and shape and array.shape[-len(shape) :] != shape:
+                    raise ShapeError(
+                        f"{self.__name__}: out= has shape {show(array.shape)}, the result has shape {show(shape)}",
+                        hint="axes to the left of the result's are batch axes",
+                    )
             options["out"] = given if len(given) > 1 else given[0]
         if not self.kernel.packed and not self._hollow:
             if not self.kernel.layout.scalar:  # NumPy does not look for overlaps of whole arrays there
                 values = [self._apart(v, given) for v in values]
-            return self.kernel.batch(*values, **options)
+            single = self._exact and all(np.ndim(v) == len(s) for v, s in zip(values, self._shapes, strict=True))
+            return (self.kernel.ufunc if single else self.kernel.batch)(*values, **options)
         if "where" in options:
             raise CallError("where= is not possible with so many inputs and outputs")
         results = self._unpacked(self.kernel.batch(*self._packed(values)))

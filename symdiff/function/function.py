@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from symdiff import locks
-from symdiff.errors import ArgumentError
+from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.calls import Call
@@ -16,11 +16,11 @@ from symdiff.function.compiled import CompiledFunction
 from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
-from symdiff.types import TensorType
+from symdiff.types import TensorType, show
 
 if TYPE_CHECKING:
     from symdiff.function.steps import Steps
-    from symdiff.optimize.program import Program
+    from symdiff.optimize.program import Program, TensorProgram
 
 
 COMPILING = locks.lock(locks.COMPILING)
@@ -75,7 +75,7 @@ class Function(Exchange):
         self._ordered = ordered
         self._notes = tuple(notes)
         self._compiled: CompiledFunction | None = None
-        self._programs: dict[str, Program] = {}
+        self._programs: dict[str, Program | TensorProgram] = {}
         self._make_callable()
 
     # What it is
@@ -202,7 +202,7 @@ class Function(Exchange):
             compiled.improve(lambda: compile_program(program, better))
         return compiled
 
-    def _program(self, fp: str = "contract") -> Program:
+    def _program(self, fp: str = "contract") -> Program | TensorProgram:
         from symdiff.optimize.pipeline import optimize
 
         if fp not in ("strict", "contract", "fast"):
@@ -229,6 +229,10 @@ class Function(Exchange):
         target, nodes = together(values)
         known: dict[int, int] = {}
         for argument, node in zip(self.arguments, nodes, strict=True):
+            given = target.types[node].shape
+            if argument.shape not in ((), given):
+                raise ShapeError(f"{self.__name__}: {argument} has shape {show(argument.shape)}, the expression given "
+                                 f"has shape {show(given)}")  # fmt: skip
             leaves = self._leaves(argument)
             if argument.members is None:
                 known[leaves[0]] = node
@@ -261,20 +265,26 @@ class Function(Exchange):
         return trace_steps(self._graph, self.nodes, self._names, leaves)
 
     def stats(self) -> dict[str, Any]:
-        """Counts: live nodes, floating-point operations before and after optimization, kernels, workspace bytes."""
-        counts = self._program().counts
+        """Counts: live nodes, operations before and after optimization, loops, BLAS calls, bytes of workspace."""
+        counts, statistics = self._program().counts, self._default().kernel.statistics
         return {
             "nodes": len(self._graph.live(self.nodes)),
             "operations_before": counts.total_before,
             "operations": counts.total_after,
             "by_operation": dict(counts.after),
-            "kernels": 1,
-            "workspace_bytes": self._default().kernel.statistics.workspace,
+            "kernels": statistics.nests,
+            "blas_calls": statistics.library_calls,
+            "workspace_bytes": statistics.workspace,
         }
 
     def explain(self) -> str:
         """What was chosen on the way, and why."""
-        return "\n".join(self._notes) or "nothing had to be chosen"
+        from symdiff.optimize.plan_text import describe_plan
+        from symdiff.optimize.program import TensorProgram
+
+        program = self._program()
+        steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
+        return "\n".join((*self._notes, *steps)) or "nothing had to be chosen"
 
     def ssa(self, optimized: bool = False) -> str:
         """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
@@ -283,11 +293,11 @@ class Function(Exchange):
         if not optimized:
             return listing(self._graph, dict(self._outputs))
         program = self._program()
-        flat = {
-            (name if len(nodes) == 1 else f"{name}[{k}]"): node
-            for name, nodes in zip(self.outputs, program.outputs, strict=True)
-            for k, node in enumerate(nodes)
-        }
+        outputs: Sequence[int | tuple[int, ...]] = program.outputs
+        flat: dict[str, int] = {}
+        for name, output in zip(self.outputs, outputs, strict=True):
+            nodes = (output,) if isinstance(output, int) else output
+            flat.update({(name if len(nodes) == 1 else f"{name}[{k}]"): node for k, node in enumerate(nodes)})
         return listing(program.graph, flat)
 
     def llvm_ir(self) -> str:

@@ -20,10 +20,14 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import StorageError, SymdiffError
+from symdiff.frontend.custom import Layer, needed
+from symdiff.function import written
 from symdiff.function.binder import Structure
 from symdiff.function.compiled import CompiledFunction
+from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
-from symdiff.ir.flat import flatten, integer, items, name, read_shape, refuse, unflatten, written_shape
+from symdiff.ir.flat import flatten, unflatten, written_shape
+from symdiff.ir.payloads import integer, items, name, read_shape, refuse
 from symdiff.signature import Argument
 from symdiff.types import FLOATS
 
@@ -38,6 +42,9 @@ DEEPEST = 100
 HEAD = struct.Struct("<8sIIQQ")
 DIGEST = hashlib.sha256().digest_size
 OPEN, CLOSE = -1, -2
+
+RECIPE = "Recipe"
+"""The kind of a function whose shapes each call fixes: the container holds how it is made."""
 
 KEPT, LARGEST_KEPT = 16, 2**22
 """So many of the functions unpickled last are kept, where they are not larger than this."""
@@ -58,6 +65,12 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     source = function
     if isinstance(source, CompiledFunction):
         source, options = _origin(source)
+    if isinstance(source, Deferred):
+        recipe = written.written(source, to_bytes)
+        content = {"symdiff": symdiff.__version__, "kind": RECIPE, "options": dict(options), "recipe": recipe,
+                   "compiled": isinstance(function, CompiledFunction),
+                   "definitions": needed([], list(written.texts(recipe)))}  # fmt: skip
+        return _closed(content, b"")
     table, pairs = source.name_table(), source.output_pairs()
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
@@ -74,7 +87,16 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "names": [[title, place[node]] for title, node in table.items()],
         "structure": _tokens(source.structure),
         "graph": description,
-    }
+        "definitions": needed([*description["operations"], *(v.name for v in description["payloads"]
+                                                             if isinstance(v, Layer))]),
+    }  # fmt: skip
+    return _closed(content, data)
+
+
+def _closed(content: dict[str, Any], data: bytes) -> bytes:
+    """The container of a description and arrays."""
+    if not content["definitions"]:
+        del content["definitions"]
     text = json.dumps(content, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
     head = HEAD.pack(MAGIC, FORMAT, 0, len(text), len(data))
     return b"".join([head, hashlib.sha256(head + text + data).digest(), text, data])
@@ -90,10 +112,12 @@ def from_bytes(data: bytes) -> Any:
     """
     content, arrays = _opened(memoryview(data))
     kind = content.get("kind")
-    function = _function(content, arrays)
-    if kind == "Function":
+    for entry in items(content.get("definitions", []), "the definitions"):
+        written.restore(entry)
+    function = written.read(content.get("recipe"), from_bytes) if kind == RECIPE else _function(content, arrays)
+    if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
         return function
-    if kind != "CompiledFunction":
+    if kind not in ("CompiledFunction", RECIPE):
         raise refuse("it is neither a Function nor a CompiledFunction")
     options = content.get("options")
     known = inspect.signature(Function.compile).parameters
@@ -229,6 +253,8 @@ def _structure(tokens: Any, count: int) -> Structure:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.integer):
         return int(value)
+    if isinstance(value, Layer):
+        return value.name
     raise TypeError(f"{type(value).__name__} is not data")
 
 

@@ -1,0 +1,252 @@
+"""Reading sources of every kind into one graph, and the signature that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
+from symdiff.frontend.expr import Expr
+from symdiff.frontend.parser import parse
+from symdiff.function.compiled import Structure
+from symdiff.function.deferred import TRACING, Deferred
+from symdiff.function.function import Function
+from symdiff.function.inputs import describe
+from symdiff.function.outline import sized_header
+from symdiff.function.specialize import is_open, match
+from symdiff.ir.graph import Graph
+from symdiff.signature import Argument
+from symdiff.types import Shape
+
+Pairs = list[tuple[str, int]]
+
+
+@dataclass
+class Builder:
+    """Reads sources into one graph and settles the signature that they share.
+
+    `bound` are the shapes of the arguments, by name, of the call that a function with open shapes is made for, `sizes`
+    what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes.
+    """
+
+    graph: Graph
+    arguments: tuple[Argument, ...] | None
+    shapes: Mapping[str, Shape]
+    names: dict[str, int] = field(default_factory=dict)
+    title: str | None = None
+    headers: list[tuple[Argument, ...]] = field(default_factory=list)
+    bound: Mapping[str, Shape] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    scalars: Sequence[str] = ()
+
+    def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        """The outputs of one source, flat, and how they are handed back."""
+        if isinstance(source, str):
+            return self._text(source, name)
+        if isinstance(source, Expr):
+            return [(name or "f", self._import(source.graph, [source.node])[source.node])], 0
+        if isinstance(source, Function):
+            return self._function(source)
+        if isinstance(source, dict):
+            return self._several(list(source.values()), list(source))
+        if isinstance(source, tuple):
+            return self._several(list(source), None)
+        if isinstance(source, list):
+            return self._vector(source, name)
+        if type(source).__module__.partition(".")[0] == "sympy":
+            return self._sympy(source, name)
+        if isinstance(source, int | float | np.ndarray | np.number):
+            value = source.astype(float) if isinstance(source, np.ndarray) else float(source)
+            return [(name or "f", self.graph.constant(value))], 0
+        if callable(source):
+            return self._traced(source, name)
+        raise CallError(
+            f"a formula cannot be made of a {type(source).__name__}",
+            hint="give a text, an Expr, a SymPy expression, a Python function, or a list or tuple of these",
+        )
+
+    def _text(self, text: str, name: str | None) -> tuple[Pairs, Structure]:
+        sizes, shapes = dict(self.sizes), self.shapes
+        header = sized_header(text)
+        if header is not None:
+            if not all(a.name in self.bound for a in header if is_open(a)):
+                raise NeedsShape("the sizes in the header are known at each call only")
+            sizes.update(match(name or "f", header, self.bound))
+            own = {a.name for a in header if a.shape}
+            shapes = {n: shape for n, shape in shapes.items() if n not in own}
+        known: dict[str, Any] = {"sizes": sizes} if sizes else {}
+        parsed = parse(text, arguments=self.arguments, shapes=shapes, dtype=self.graph.dtype, graph=self.graph,
+                       **known)  # fmt: skip
+        if parsed.arguments is not None and self.arguments is None:
+            self.headers.append(parsed.arguments)
+        self._learn(parsed.names)
+        self.title = self.title or parsed.output_name
+        return [(name or parsed.output_name or "f", parsed.output)], 0
+
+    def _function(self, source: Function) -> tuple[Pairs, Structure]:
+        if isinstance(source, Deferred):
+            source = self.settled(source)
+        table = source.name_table()
+        mapping = self._import(source.graph, [*source.nodes, *table.values()])
+        self._learn({n: mapping[node] for n, node in table.items()})
+        if source.ordered:
+            self.headers.append(source.arguments)
+        self.title = self.title or source.__name__
+        return [(n, mapping[node]) for n, node in source.output_pairs()], source.structure
+
+    def settled(self, source: Deferred) -> Function:
+        """The function of a source with open shapes, for the shapes that are known.
+
+        Raises
+        ------
+        NeedsShape
+            Where not all of them are.
+        """
+        known = {**self.shapes, **{a.name: a.shape for a in self.arguments or () if a.shape}, **self.bound}
+        missing = [a for a in source.arguments if is_open(a) and a.name not in known]
+        if missing:
+            error = source.unknown()
+            raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
+        return source.for_shapes(known)
+
+    def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> tuple[Pairs, Structure]:
+        if not sources:
+            raise ArgumentError("there are no outputs")
+        pairs: Pairs = []
+        structures: list[Structure] = []
+        for k, source in enumerate(sources):
+            own, structure = self.read(source, titles[k] if titles else None)
+            if titles and len(own) == 1:
+                own = [(titles[k], own[0][1])]
+            structures.append(_shifted(structure, len(pairs)))
+            pairs += own
+        taken: set[str] = set()
+        unique = []
+        for n, node in pairs:
+            title, k = n, 1
+            while title in taken:
+                k += 1
+                title = f"{n}_{k}"
+            taken.add(title)
+            unique.append((title, node))
+        self.title = "f" if titles is None and self.title is None else self.title
+        return unique, tuple(structures)
+
+    def _vector(self, sources: Sequence[Any], name: str | None) -> tuple[Pairs, Structure]:
+        if not sources:
+            raise ArgumentError("there are no outputs")
+        entries = []
+        for source in sources:
+            pairs, structure = self.read(source, None)
+            if structure != 0:
+                raise ArgumentError("a list is one vector: its entries have one output each", hint="use a tuple")
+            entries.append(self.graph.as_number(pairs[0][1]))
+        self.title = name
+        return [(name or "f", self.graph.add("stack", tuple(entries)))], 0
+
+    def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        from symdiff.frontend.sympy_bridge import from_sympy
+
+        other, node, _ = from_sympy(source)
+        return [(name or "f", self._import(other, [node])[node])], 0
+
+    def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        from symdiff.frontend.trace import parameters, trace
+
+        given = self.arguments
+        if given is None:
+            given = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(source))
+        token = TRACING.set(True)
+        try:
+            other, outputs, arguments = trace(source, given)
+        finally:
+            TRACING.reset(token)
+        if self.arguments is None:
+            self.headers.append(tuple(arguments))
+        title = getattr(source, "__name__", "f")
+        title = title if title.isidentifier() else "f"
+        self.title = self.title or title
+        flat: Pairs = []
+
+        def flatten(item: Any) -> Structure:
+            if isinstance(item, tuple):
+                return tuple(flatten(i) for i in item)
+            flat.append((title, item))
+            return len(flat) - 1
+
+        structure = flatten(outputs)
+        mapping = self._import(other, [node for _, node in flat])
+        return [(name or n, mapping[node]) for n, node in flat], structure
+
+    def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
+        mapping = {node: node for node in other.live(roots)} if other is self.graph else self.graph.splice(other, roots)
+        found = {}
+        for node in other.live(roots):
+            if other.ops[node].name in ("input", "named"):
+                found[str(other.payloads[node])] = mapping[node]
+        self._learn(found)
+        return mapping
+
+    def _learn(self, names: Mapping[str, int]) -> None:
+        for n, node in names.items():
+            self.names.setdefault(n, node)
+
+    def shape_of(self, name: str) -> Shape:
+        """The shape of an input that the graph has, else the one declared."""
+        node = self.names.get(name)
+        if node is not None and self.graph.ops[node].name == "input":
+            return self.graph.types[node].shape
+        for argument in self.arguments or ():
+            if argument.members is None and argument.name == name:
+                return argument.shape
+        return self.shapes.get(name, ())
+
+    def choose(self, outputs: Any, results: Mapping[str, int]) -> tuple[Pairs, Structure]:
+        """The named lines, or `results` by their names, that `outputs` asks for."""
+        lines = {**results, **self.names}
+        wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+        pairs = []
+        for n in wanted:
+            if n not in lines:
+                raise UnknownNameError(f"there is no line {n} to return", hint=nearest(str(n), lines))
+            pairs.append((n, lines[n]))
+        if isinstance(outputs, str):
+            return pairs, 0
+        if isinstance(outputs, list):
+            node = self.graph.add("stack", tuple(self.graph.as_number(node) for _, node in pairs))
+            return [(self.title or "f", node)], 0
+        return pairs, tuple(range(len(pairs)))
+
+    def signature(self) -> tuple[tuple[Argument, ...], bool]:
+        """The arguments and whether something ordered them."""
+        free = [n for n, node in self.names.items() if self.graph.ops[node].name == "input"]
+        if self.arguments is not None:
+            self._check_listed(self.arguments, free)
+            return self.arguments, True
+        if self.headers:
+            first = max(self.headers, key=len) if len({len(h) for h in self.headers}) > 1 else self.headers[0]
+            self._check_listed(first, free)
+            return first, True
+        arguments = tuple(Argument(n, self.shape_of(n)) for n in free)
+        return arguments, len(arguments) < 2
+
+    def check_shapes(self, arguments: Sequence[Argument]) -> None:
+        """Refuse a shape for a name that there is not."""
+        known = [a.name for a in arguments]
+        for n in self.shapes:
+            if n not in known:
+                raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
+
+    def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:
+        listed = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+        missing = [n for n in free if n not in listed]
+        if missing:
+            known = describe([*arguments, *(Argument(n) for n in missing)])
+            raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=f"list them: {known}")
+
+
+def _shifted(structure: Structure, by: int) -> Structure:
+    return structure + by if isinstance(structure, int) else tuple(_shifted(s, by) for s in structure)

@@ -1,0 +1,198 @@
+"""Transforms of functions whose shapes are not known yet: recorded, and applied for the shapes of each call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from symdiff.errors import ArgumentError, ShapeError, SymdiffError, UnknownNameError, nearest
+from symdiff.frontend.expr import Expr
+from symdiff.function.build import function
+from symdiff.function.deferred import Deferred
+from symdiff.function.function import Function
+from symdiff.function.inputs import name_of
+from symdiff.function.specialize import match
+from symdiff.types import Shape
+
+TRANSFORMS: dict[str, Callable[..., Function]] = {}
+"""The transforms that are recorded, by name: those of functions whose shapes are known."""
+
+_titles: dict[str, str] = {}
+_WRT = ("wrt", "name")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def recorded(title: str) -> Callable[[F], F]:
+    """Let a transform `t(fun, wrt=…, …)` take functions whose shapes only a call fixes.
+
+    `title` is the name of the result, with `{f}` for the name of the function and `{n}` for an order.
+    """
+
+    def decorate(transform: F) -> F:
+        TRANSFORMS[transform.__name__], _titles[transform.__name__] = transform, title
+
+        @functools.wraps(transform)
+        def wrapper(fun: Any, *args: Any, **keywords: Any) -> Any:
+            wrt = _wrt(args, keywords)
+            f = fun if isinstance(fun, Function) else read(fun, wrt)
+            if isinstance(f, Deferred):
+                return record(f, transform.__name__, args, keywords)
+            return transform(f, *args, **keywords)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def _wrt(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """What the derivative is by: the argument after the function."""
+    return args[0] if args else next((keywords[k] for k in _WRT if k in keywords), None)
+
+
+def listed(wrt: Any) -> list[str]:
+    """The names that a list or tuple `wrt` consists of; none where it has other parts."""
+    if not isinstance(wrt, list | tuple):
+        return []
+    names = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
+    return names if len(names) == len(wrt) and all(n.isidentifier() for n in names) else []
+
+
+def read(source: Any, wrt: Any) -> Function:
+    """The function of a source; a list or tuple `wrt` orders its names where it names every free one."""
+    names = listed(wrt)
+    if "E" in names and isinstance(source, str):
+        try:
+            return function(source, names)
+        except (ArgumentError, UnknownNameError):
+            pass  # it does not list every name
+    f = function(source)
+    free = {a.name: a for a in f.arguments}
+    if not f.ordered and sorted(names) == sorted(free):
+        return f.with_arguments([free[n] for n in names])
+    return f
+
+
+def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Deferred:
+    """The transform of a function whose shapes are not known yet.
+
+    Raises
+    ------
+    ArgumentError
+        For a `wrt` that no shapes could make right.
+    """
+    args = tuple(_plain(a) for a in args)
+    keywords = {k: _plain(v) for k, v in keywords.items()}
+    wrt = _wrt(args, keywords)
+    _check(f, wrt)
+    # the other arguments are checked on the simplest function that there is
+    TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
+    applied = Applied(f, transform, args, keywords)
+    orders = [a for a in (*args[1:], *keywords.values()) if isinstance(a, int)]
+    name = _titles[transform].format(f=f.__name__, n=orders[0] if orders else 1)
+    probe = f.recipe.probe()
+    if probe is not None:  # what is wrong for every size is wrong now
+        try:
+            TRANSFORMS[transform](probe, *args, **keywords)
+        except ShapeError:
+            pass  # that may be the fault of these sizes
+        except SymdiffError as error:
+            sizes = match(f.__name__, f.arguments, {a.name: a.shape for a in probe.arguments})
+            if "shape" in error.message:
+                error.message += f", for {', '.join(f'{n} = {size}' for n, size in sizes.items())}"
+            raise
+    return Deferred(applied, f.arguments, name=name, ordered=f._ordered, lines=f.lines)
+
+
+def _plain(value: Any) -> Any:
+    """An argument with names for symbols, so that it means the same for every graph."""
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, tuple):
+        return tuple(_plain(v) for v in value)
+    if isinstance(value, Expr) and value.graph.ops[value.node].name == "index":
+        return str(value)
+    if isinstance(value, Expr) or hasattr(value, "free_symbols"):
+        return str(value) if type(value).__name__ == "Indexed" else name_of(value)
+    return value
+
+
+def _check(f: Deferred, wrt: Any) -> None:
+    """Refuse what no shapes make right."""
+    if wrt is None:
+        if not f.arguments:
+            raise ArgumentError("the function has no inputs to differentiate by")
+        if not f.ordered:
+            names = ", ".join(f'"{a.name}"' for a in f.arguments)
+            raise ArgumentError("several names are free and nothing orders them",
+                                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt")  # fmt: skip
+        return
+    if isinstance(wrt, set | frozenset):
+        raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
+    known = list(dict.fromkeys([*f.names, *(a.name for a in f.arguments)]))
+    stack = [wrt]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list | tuple):
+            if not item:
+                raise ArgumentError("an empty wrt list", hint="name the inputs to differentiate by")
+            stack.extend(item)
+            continue
+        name = name_of(item).split("[", 1)[0].strip()
+        if name not in known:
+            raise UnknownNameError(f"{name} is neither an input nor a named line",
+                                   hint=nearest(name, known) or f"the names are: {', '.join(known)}")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A transform of a function, to be made when the shapes are known."""
+
+    base: Deferred
+    transform: str
+    args: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The transform of the function for these shapes, in the same graph."""
+        return TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+
+    def probe(self) -> Function | None:
+        """The transform for some sizes, where they are all that is missing."""
+        probe = self.base.recipe.probe()
+        try:
+            return None if probe is None else TRANSFORMS[self.transform](probe, *self.args, **self.keywords)
+        except SymdiffError:
+            return None
+
+    def text(self) -> str:
+        """The call, and what it is of."""
+        given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.keywords.items()]
+        return f"{self.transform}({', '.join(['f', *given])}) of\n{self.base.recipe.text()}"
+
+
+@dataclass(frozen=True)
+class Reordered:
+    """A function with its arguments in another order."""
+
+    base: Deferred
+    order: tuple[str, ...]
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for these shapes, reordered."""
+        return self._ordered(self.base.for_shapes(shapes))
+
+    def _ordered(self, made: Function) -> Function:
+        named = {a.name: a for a in made.arguments}
+        return made.with_arguments([named[n] for n in self.order])
+
+    def probe(self) -> Function | None:
+        """The function for some sizes, reordered."""
+        probe = self.base.recipe.probe()
+        return None if probe is None else self._ordered(probe)
+
+    def text(self) -> str:
+        """What it is of."""
+        return self.base.recipe.text()

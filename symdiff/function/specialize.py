@@ -1,0 +1,144 @@
+"""Shapes that only a call fixes: which of a function's are open, what a call binds them to, what was made for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from symdiff import locks
+from symdiff.errors import ArgumentError, ShapeError
+from symdiff.signature import Argument
+from symdiff.types import Dim, Shape, fixed, show
+
+KEPT = 64
+"""So many specializations of a function are kept: those used last."""
+
+SPECIALIZING = locks.lock(locks.SPECIALIZING)
+"""Held while the function for the shapes of a call is made, so that many threads make it once."""
+
+Sizes = tuple[int, ...]
+Key = tuple[Sizes, ...]
+"""For each open argument the axes that a call binds: all of a deferred one, the last ones of one with named sizes."""
+
+T = TypeVar("T")
+
+
+def is_open(argument: Argument) -> bool:
+    """Whether a call fixes the shape of an argument."""
+    return argument.deferred or any(isinstance(n, Dim) for n in argument.shape)
+
+
+def named_sizes(shapes: Iterable[Shape]) -> list[str]:
+    """The names of sizes in shapes, each once, in order."""
+    return list(dict.fromkeys(n.name for shape in shapes for n in shape if isinstance(n, Dim)))
+
+
+def substitute(shape: Shape, sizes: Mapping[str, int]) -> Shape:
+    """A shape with numbers for the sizes that are known."""
+    return tuple(sizes.get(n.name, n) if isinstance(n, Dim) else n for n in shape)
+
+
+def match(name: str, arguments: Sequence[Argument], shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """What sizes known by name are, where the arguments have `shapes`.
+
+    Raises
+    ------
+    ShapeError
+        Where two axes of one name differ; the message names both arguments and both sizes.
+    """
+    sizes: dict[str, int] = {}
+    owners: dict[str, Argument] = {}
+    for argument in arguments:
+        for declared, size in zip(argument.shape, fixed(shapes.get(argument.name, ())), strict=False):
+            if not isinstance(declared, Dim):
+                continue
+            known = sizes.setdefault(declared.name, size)
+            owner = owners.setdefault(declared.name, argument)
+            if known != size:
+                raise ShapeError(
+                    f"{name}: {declared} is {known} in {owner} and {size} in {argument}",
+                    hint=f"axes called {declared} have one size",
+                )
+    return sizes
+
+
+class Pattern:
+    """The open shapes among a function's arguments.
+
+    Attributes
+    ----------
+    open : position and number of bound axes of each open argument; None where all its axes are bound.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[Argument]) -> None:
+        self.name, self.arguments = name, tuple(arguments)
+        self.open: list[tuple[int, int | None]] = [
+            (k, None if a.deferred else len(a.shape)) for k, a in enumerate(arguments) if is_open(a)
+        ]
+        inputs = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+        for size in named_sizes(a.shape for a in arguments):
+            if size in inputs:
+                raise ArgumentError(f"{size} is both an input and a size", hint="rename one of them")
+
+    def key(self, shapes: Sequence[Shape | None]) -> Key:
+        """What the shapes of the values, in call order, bind.
+
+        Raises
+        ------
+        ShapeError
+            Where a value has fewer axes than its argument.
+        """
+        parts = []
+        for k, rank in self.open:
+            shape = shapes[k]
+            assert shape is not None
+            if rank is not None:
+                if len(shape) < rank:
+                    argument = self.arguments[k]
+                    raise ShapeError(
+                        f"{self.name}: {argument} has shape {show(argument.shape)}, "
+                        f"the value given has shape {show(shape)}",
+                        hint=f"{argument.name} takes an array of {rank} {'axis' if rank == 1 else 'axes'}",
+                    )
+                shape = shape[len(shape) - rank :]
+            parts.append(fixed(shape))
+        return tuple(parts)
+
+    def shapes(self, key: Key) -> dict[str, Shape]:
+        """The shapes of all arguments but packs, by name, for a key."""
+        found = {a.name: a.shape for a in self.arguments if a.members is None}
+        found.update((self.arguments[k].name, shape) for (k, _), shape in zip(self.open, key, strict=True))
+        match(self.name, self.arguments, found)
+        return found
+
+    def key_of(self, shapes: Mapping[str, Shape]) -> Key:
+        """The key for shapes by name."""
+        return self.key([shapes.get(a.name, a.shape) for a in self.arguments])
+
+
+class Table(Generic[T]):
+    """What was made for the shapes of calls, made once; the `KEPT` used last are kept."""
+
+    def __init__(self, make: Callable[[Key], T]) -> None:
+        self._make = make
+        self._found: OrderedDict[Key, T] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, key: Key) -> T:
+        found = self._found.get(key)
+        if found is not None:
+            with contextlib.suppress(KeyError):  # another thread may just have let it go
+                self._found.move_to_end(key)
+            return found
+        with SPECIALIZING:
+            found = self._found.get(key)
+            if found is None:
+                found = self._make(key)
+                self._found[key] = found
+                while len(self._found) > KEPT:
+                    self._found.popitem(last=False)
+            return found
