@@ -36,6 +36,10 @@ LARGEST_CROSSING = 0.25
 """Level 1 only with less crossings an operation: it gets super-linear in values that wait (measured: 187 µs an
 operation against 14 at level 0)."""
 
+LONG = 4000
+"""From so many operations on points are compiled at level 1: it takes three times as long as level 0, and the code runs
+in three quarters of the time."""
+
 VERIFIED = 20_000
 """Up to so many operations LLVM checks the text before it compiles it."""
 
@@ -54,8 +58,8 @@ class Options:
 
     Attributes
     ----------
-    opt : LLVM's code generation level, 0 to 3; None takes 0 for points, where more is not worth its time, and chooses
-        by size for batches. It changes no bit of a result.
+    opt : LLVM's code generation level, 0 to 3; None chooses by size: 0 for points, where more is not worth its time
+        unless the program is long, and up to 2 for batches. It changes no bit of a result.
     fp : "contract" or "strict" or "fast"; already applied when a program gets here, and kept for the record.
     math : "vector" lets batches use vector functions, each result at most 4 units in the last place from the true
         value; "scalar" gives batches the bits of points. With fp="strict" it is always "scalar".
@@ -109,7 +113,7 @@ class Kernel:
         self.layout: Layout = arrange(program.inputs, program.types)
         self.packed = self.layout.packed
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
-        self.opt = 0 if options.opt is None and self.lanes > 1 else self.batch_opt
+        self.opt = int(len(program.graph) >= LONG) if options.opt is None and self.lanes > 1 else self.batch_opt
         module, self.statistics = self._write()
         count = self.statistics.instructions
         self._verify = count <= VERIFIED if options.verify is None else options.verify
@@ -153,6 +157,13 @@ class Kernel:
         description = describe(self.layout, self._code[LOOP], body, width, workspace)
         owned.append(description)
         loop, data = batch_code()[BATCH], description.ctypes.data
+        return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
+
+    @functools.cached_property
+    def single(self) -> np.ufunc:
+        """`batch_ufunc` for one point in arrays, by the code for points: of a vector's lanes all but one were idle."""
+        description = describe(self.layout, self._code[LOOP])
+        loop, data, owned = batch_code()[BATCH], description.ctypes.data, [self._code, description]
         return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
 
     @functools.cached_property

@@ -142,10 +142,17 @@ class GeneralCall:
         values, point = self.binder.convert(self.binder.order(args, keywords))
         if options:
             return self._results(self._into(values, options), False)
-        call = self.kernel.ufunc if point else self.kernel.batch
+        call = self.kernel.ufunc if point else self._code(values)
         if self.kernel.packed or self._hollow:
             return self._results(self._unpacked(call(*self._packed(values))), point)
         return self._results(call(*values), point)
+
+    def _code(self, values: list[Any]) -> Any:
+        """What computes these values: code for one point where none of them has an axis of points."""
+        for value, shape in zip(values, self.binder.shapes, strict=True):
+            if getattr(value, "ndim", 0) != len(shape):
+                return self.kernel.batch
+        return self.kernel.single
 
     def _into(self, values: list[Any], options: dict[str, Any]) -> Any:
         """A call with NumPy's `out` and `where`."""
@@ -163,10 +170,10 @@ class GeneralCall:
         if not self.kernel.packed and not self._hollow:
             if not self.kernel.layout.scalar:  # NumPy does not look for overlaps of whole arrays there
                 values = [self._apart(v, given) for v in values]
-            return self.kernel.batch(*values, **options)
+            return self._code(values)(*values, **options)
         if "where" in options:
             raise CallError("where= is not possible with so many inputs and outputs")
-        results = self._unpacked(self.kernel.batch(*self._packed(values)))
+        results = self._unpacked(self._code(values)(*self._packed(values)))
         for target, result in zip(given, results, strict=False):
             if target is not None:
                 np.copyto(target, result)

@@ -167,8 +167,8 @@ class Function(Exchange):
 
         Parameters
         ----------
-        opt : LLVM's level, 0 to 3. None takes 0 for points, whose calls then are up to a tenth slower and compile in a
-            third of the time, and chooses by the size of the formula for batches.
+        opt : LLVM's level, 0 to 3. None chooses by the size of the formula: for points 0, whose calls then are up to a
+            tenth slower and compile in a third of the time, and 1 for long ones; for batches up to 2.
         fp : "contract" may fuse a*b + c, "strict" gives the interpreter's bits, "fast" allows rules that hold over the
             real numbers only.
         math : "vector" lets batches use vector functions, each of whose results is at most 4 units in the last place
