@@ -10,6 +10,7 @@ import numpy as np
 
 from symdiff.errors import CallError, ShapeError
 from symdiff.function.binder import Binder, Structure, arrange, signature
+from symdiff.function.direct import Direct, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.types import FLOAT64, TensorType, fixed
 
@@ -24,7 +25,7 @@ __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 _OPTIONS = ("out", "where")
 
 
-class CompiledFunction(Exchange):
+class CompiledFunction(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
     """Native code for a function, called as the function is.
 
     Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
@@ -48,7 +49,7 @@ class CompiledFunction(Exchange):
         self.general = GeneralCall(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
-        _SLOT.__set__(self, self.entry(self.general.__call__))
+        put(self, _SLOT, self.entry(self.general.__call__))
 
     def __repr__(self) -> str:
         return f"<CompiledFunction {self.__name__}({', '.join(map(str, self.general.binder.arguments))})>"
@@ -72,7 +73,7 @@ class CompiledFunction(Exchange):
     def replace(self, kernel: Kernel) -> None:
         """Use other code for the same program from the next call on; calls under way keep what they have."""
         self.kernel = self.general.kernel = kernel
-        _SLOT.__set__(self, self.entry(self.general.__call__))
+        put(self, _SLOT, self.entry(self.general.__call__))
 
     def improve(self, make: Callable[[], Kernel]) -> None:
         """Make better code in a thread, and use it when it is ready."""
@@ -98,10 +99,11 @@ class CompiledFunction(Exchange):
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        _SLOT.__set__(twin, _SLOT.__get__(self))
+        put(twin, _SLOT, _SLOT.__get__(self))
         return twin
 
 
+enable(CompiledFunction)
 _SLOT: Any = CompiledFunction.__dict__["__call__"]
 """Through this the slot is written in a subclass, too, that has a `__call__` of its own."""
 
