@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -120,15 +121,19 @@ class GeneralCall:
     def __init__(
         self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure
     ) -> None:
+        from symdiff.codegen import recycling
+
         self.__name__ = name
         self.kernel = kernel
         self.binder = binder
+        self._recycling = recycling
         self.structure = structure
         self._types = tuple(types)
         self._count = len(binder.arguments)
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
         self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
         self._hollow = any(0 in t.shape for t in types)
+        self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
         self._scalar_outputs = not any(t.shape for t in types)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
@@ -147,6 +152,8 @@ class GeneralCall:
         call = self.kernel.ufunc if point else self._code(values)
         if self.kernel.packed or self._hollow:
             return self._results(self._unpacked(call(*self._packed(values))), point)
+        if not point and self._recycling.is_big(values, self._bytes):
+            return self._results(self._recycling.call_recycling(call, values), point)
         return self._results(call(*values), point)
 
     def _code(self, values: list[Any]) -> Any:
