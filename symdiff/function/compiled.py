@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 
 _OPTIONS = ("out", "where")
+_DOUBLE = np.dtype(np.float64)
 
 
 class CompiledFunction(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
@@ -133,6 +134,8 @@ class GeneralCall:
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
         self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
         self._hollow = any(0 in t.shape for t in types)
+        whole = not kernel.packed and not self._hollow
+        self._direct = whole and binder.ordered and binder.dtype == FLOAT64 and any(binder.shapes)
         self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
         self._scalar_outputs = not any(t.shape for t in types)
 
@@ -145,6 +148,12 @@ class GeneralCall:
             else:
                 result = self.kernel.ufunc(*args)
                 return float(result) if self._one_number else self._results(result, True)
+        if not keywords and self._direct and len(args) == self._count:
+            for value, shape in zip(args, self.binder.shapes, strict=True):
+                if type(value) is not np.ndarray or value.dtype is not _DOUBLE or value.shape != shape:
+                    break
+            else:
+                return self._results(self.kernel.single(*args), False)
         options = {k: keywords.pop(k) for k in _OPTIONS if k in keywords and k not in self.binder.keywords}
         values, point = self.binder.convert(self.binder.order(args, keywords))
         if options:
