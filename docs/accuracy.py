@@ -33,13 +33,18 @@ With `math="vector"`, the default, the elementary functions of a batch are compu
 platform has some (glibc's libmvec on Linux for x86-64), otherwise, and at points, by the C mathematics library. Each
 result is at most {bound:g} units in the last place (ULP) from the true value of the function at that operand, zeros,
 infinities, NaN and their signs are those of the C library, and the same operands give the same bits wherever they stand
-in a batch. With `math="scalar"` and with `fp="strict"` a batch has the bits of its points.
+in a batch. With `math="scalar"` and with `fp="strict"` a batch has the bits of its points. Arrays without an axis of
+points, such as one vector for a vector argument, are a point.
 
 Largest errors found, in ULP, against mpmath: over all magnitudes, near the zeros, poles and turning points, near
 multiples of pi/2, and at the edges of overflow and underflow ({count} operands each; {where}).
 
 | function | vector | scalar |
 | --- | --- | --- |
+"""
+TAIL = """
+`lgamma`, `gamma` and `fmod` and the special functions are computed by the scalar functions, point
+by point, in batches too.
 """
 
 
@@ -107,17 +112,24 @@ def _capped(value: float) -> mpmath.mpf:
     return mpmath.mpf(2) ** 1024 * (1 if value > 0 else -1) if np.isinf(value) else mpmath.mpf(value)
 
 
-def page(count: int = 20_000) -> str:
+COUNT = 20_000
+
+
+def head() -> str:
+    """The text before the table, on this machine."""
+    where = f"{vector_math.lanes()} lanes, {' '.join(platform.libc_ver())}"
+    return HEAD.format(bound=BOUND, count=f"{COUNT:,}", where=where)
+
+
+def row(name: str) -> str:
+    """A line of the table."""
+    operands = points(name, COUNT)
+    return f"| `{name}` | {measure(name, *operands):.2f} | {measure(name, *operands, scalar=True):.2f} |\n"
+
+
+def page() -> str:
     """docs/accuracy.md."""
-    library = " ".join(platform.libc_ver())
-    where = f"{vector_math.lanes()} lanes, {library}"
-    lines = [HEAD.format(bound=BOUND, count=f"{count:,}", where=where).rstrip("\n")]
-    for name in CASES:
-        operands = points(name, count)
-        lines.append(f"| `{name}` | {measure(name, *operands):.2f} | {measure(name, *operands, scalar=True):.2f} |")
-    lines += ["", "`lgamma`, `gamma` and `fmod` and the special functions are computed by the scalar functions, point",
-              "by point, in batches too."]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return head() + "".join(map(row, CASES)) + TAIL
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ and a condition `<lanes x i1>`, in memory a byte for each lane.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from symdiff.codegen.pairs import SINCOS
 from symdiff.codegen.vector_math import VectorLibrary, find, lane_by_lane
 from symdiff.errors import CompileError
 from symdiff.ops import Op
@@ -61,6 +62,15 @@ class Routines:
             extra = EXTRA_PARAMETERS if isinstance(routine, Special) else ""
             self.declarations.append(f"declare double @{found}({', '.join(['double'] * arity)}{extra}) #0")
             self.imports.append((found, routine))
+        return found
+
+    def sincos(self) -> str:
+        """The name of the C function that gives sine and cosine."""
+        found = self._symbols.get(SINCOS)
+        if found is None:
+            found = self._symbols[SINCOS] = f"m_{len(self._symbols)}"
+            self.declarations.append(f"declare void @{found}(double, ptr, ptr) #0")
+            self.imports.append((found, SINCOS))
         return found
 
     def vector_symbol(self, routine: Library | Special, arity: int) -> str:
@@ -198,13 +208,19 @@ class Body(Operations):
 
     Attributes
     ----------
+    prologue : lines that belong to the beginning of the function.
     values : node → the text of its value in this function.
+    pairs : sines and cosines of one angle that are computed together: each → the other.
     """
 
-    def __init__(self, graph: Graph, routines: Routines, address: Address) -> None:
+    def __init__(
+        self, graph: Graph, routines: Routines, address: Address, pairs: Mapping[int, int] | None = None
+    ) -> None:
         super().__init__("float" if graph.dtype == FLOAT32 else "double", routines)
         self.graph = graph
         self.address = address
+        self.pairs = pairs or {}
+        self.prologue = ["%sine = alloca double", "%cosine = alloca double"] if pairs else []
         self.values: dict[int, str] = {}
 
     def compute(self, nodes: Iterable[int]) -> None:
@@ -214,6 +230,10 @@ class Body(Operations):
         for node in nodes:
             if not args[node]:
                 self.leaf(node)
+                continue
+            if node in self.pairs:
+                if node not in values:
+                    self._sincos(node, self.pairs[node])
                 continue
             operands = []
             for a in args[node]:
@@ -226,6 +246,16 @@ class Body(Operations):
             name = f"%v{node}"
             lines.append(template(name, operands))
             values[node] = name
+
+    def _sincos(self, *pair: int) -> None:
+        sine, cosine = pair if self.graph.ops[pair[0]].name == "sin" else pair[::-1]
+        angle = self.value(self.graph.args[sine][0])
+        self.lines += [
+            f"call void @{self.routines.sincos()}(double {angle}, ptr %sine, ptr %cosine)",
+            f"%v{sine} = load double, ptr %sine",
+            f"%v{cosine} = load double, ptr %cosine",
+        ]
+        self.values[sine], self.values[cosine] = f"%v{sine}", f"%v{cosine}"
 
     def leaf(self, node: int) -> str:
         """The value of an input, loaded, or of a constant, written out."""

@@ -15,6 +15,7 @@ Objects are numbered: arrays, then scalars, then tuples; the last is the result.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 
 import numpy as np
@@ -23,7 +24,7 @@ from symdiff.codegen import jit
 from symdiff.codegen.module import ATTRIBUTES
 from symdiff.codegen.python_api import Python, python
 
-BUILTIN = "builtin"
+BUILTIN, FORWARD = "builtin", "forward"
 OBJECTS = {"float": float, "float64": np.float64, "int": int, "ndarray": np.ndarray, "true": True, "false": False}
 """Objects that the code knows by their addresses. They come with the record, so that the code is the same in every
 process."""
@@ -266,7 +267,27 @@ general:
 }}
 """
 
+# What CPython calls for an object that has this function's address: it calls what lies in the slot behind the address,
+# and holds it meanwhile, because a call can put something else there.
+FORWARDING = """
+define ptr @{forward}(ptr %self, ptr %args, i64 %given, ptr %keywords) #0 {{
+  %place = getelementptr i8, ptr %self, i64 {slot}
+  %target = load ptr, ptr %place
+  %empty = icmp eq ptr %target, null
+  br i1 %empty, label %deleted, label %present
+deleted:
+  call void @PyErr_BadInternalCall()
+  ret ptr null
+present:
+  call void @Py_IncRef(ptr %target)
+  %answer = call ptr @PyObject_Vectorcall(ptr %target, ptr %args, i64 %given, ptr %keywords)
+  call void @Py_DecRef(ptr %target)
+  ret ptr %answer
+}}
+"""
+
 DECLARATIONS = """
+declare void @PyErr_BadInternalCall() #0
 declare ptr @PyFloat_FromDouble(double) #0
 declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr) #0
 declare ptr @PyTuple_New(i64) #0
@@ -296,6 +317,7 @@ def write_builtin(found: Python) -> tuple[str, dict[str, int]]:
         data=found.data, head=len(FIELDS),
         rest="ptr null, ptr null, i32 0, ptr null",
     )  # fmt: skip
+    text += FORWARDING.format(forward=FORWARD, slot=found.slot)
     imports = {}
     for k, (name, address) in enumerate(found.functions.items()):
         text = text.replace(f"@{name}(", f"@python_{k}(")
@@ -310,4 +332,6 @@ def builtin_code() -> jit.Code | None:
     if found is None:
         return None
     text, imports = write_builtin(found)
-    return jit.load(text, imports, [BUILTIN], 2, verify=False)
+    code = jit.load(text, imports, [BUILTIN, FORWARD], 2, verify=False)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # what holds its addresses may outlive this module at exit
+    return code

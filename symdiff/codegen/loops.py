@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import Body, Routines
 from symdiff.codegen.layout import Layout
+from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
 from symdiff.codegen.status import Status
 
@@ -153,7 +154,7 @@ def _close(status: Status) -> list[str]:
 def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, status: Status) -> list[str]:
     """The loop with the body in it."""
     pointers = Pointers(layout, from_array=False)
-    body = Body(program.graph, routines, pointers.input)
+    body = Body(program.graph, routines, pointers.input, find_pairs(program.graph, piece.nodes))
     body.compute(piece.nodes)
     for _, _, node in piece.stores:
         body.value(node)
@@ -163,7 +164,7 @@ def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, s
     lines = _open(layout, status)
     for k in used:
         lines += operand_lines(k)
-    lines += pointers.prologue
+    lines += [*pointers.prologue, *body.prologue]
     lines += ["%some = icmp sgt i64 %n, 0", "br i1 %some, label %point, label %done", "point:"]
     lines.append("%i = phi i64 [ 0, %entry ], [ %i1, %point ]")
     lines += [f"%q{k} = phi ptr [ %a{k}, %entry ], [ %r{k}, %point ]" for k in used]
@@ -265,7 +266,8 @@ def _fill(layout: Layout, status: Status) -> list[str]:
 def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Routines) -> list[str]:
     """A piece as a function of its own."""
     pointers = Pointers(layout, from_array=True)
-    body = Body(program.graph, routines, pointers.input)
+    pairs = find_pairs(program.graph, piece.nodes) if routines.lanes == 1 else {}
+    body = Body(program.graph, routines, pointers.input, pairs)
     args, types = program.graph.args, program.graph.types
     slot = functools.partial(_slot, body)
     waiting, saves = dict(piece.loads), dict(piece.saves)
@@ -287,7 +289,7 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
         fetch(node)
         body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
     head = f"define internal void @p{k}(ptr %args, ptr %steps, ptr %work) #1 {{"
-    return [head, *pointers.prologue, *body.lines, "ret void", "}"]
+    return [head, *pointers.prologue, *body.prologue, *body.lines, "ret void", "}"]
 
 
 def _slot(body: Body, name: str, place: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import is_leaf
+from symdiff.codegen.pairs import put_together
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -54,7 +55,7 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     """
     graph = program.graph
     live = graph.live(program.roots)
-    work = [node for node in live if not is_leaf(graph, node)]
+    work = put_together(graph, [node for node in live if not is_leaf(graph, node)])
     count = max(1, round(len(work) / size))
     if count > 1:
         # All inputs are read first: NumPy lets an output be the very array of an input.

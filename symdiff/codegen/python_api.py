@@ -20,7 +20,7 @@ ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 FUNCTIONS = ("PyFloat_FromDouble", "PyLong_AsLongLongAndOverflow", "PyTuple_New", "PyObject_Vectorcall",
-             "PyErr_NoMemory", "Py_IncRef", "Py_DecRef")  # fmt: skip
+             "PyErr_NoMemory", "PyErr_BadInternalCall", "Py_IncRef", "Py_DecRef")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Python:
     items : where a tuple's items begin.
     text : where the contents of a bytes object begin.
     data : where an array holds the address of its elements.
+    slot : where an object with the address of a function for its calls holds its first slot.
     """
 
     functions: Mapping[str, int]
@@ -43,6 +44,7 @@ class Python:
     items: int
     text: int
     data: int
+    slot: int
 
 
 def _word(thing: object, offset: int) -> int:
@@ -75,7 +77,7 @@ def python() -> Python | None:
     head = object.__basicsize__
     found = Python(
         type=head - POINTER, number=head, items=tuple.__basicsize__, text=bytes.__basicsize__ - 1, data=head,
-        functions=_functions(),
+        slot=head + POINTER, functions=_functions(),
     )  # fmt: skip
     return found if _verify(found) and all(found.functions.values()) else None
 

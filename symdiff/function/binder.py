@@ -53,6 +53,8 @@ class Binder:
             For too many or too few values, an unknown keyword, or positions where the names have no order.
         """
         count = len(self.arguments)
+        if len(args) == count and not keywords and self.ordered:
+            return list(args)
         if args and not self.ordered:
             names = ", ".join(f'"{a.name}"' for a in self.arguments)
             raise CallError(
@@ -92,7 +94,7 @@ class Binder:
         point = True
         converted = []
         for k, value in enumerate(values):
-            if isinstance(value, SCALARS) and not self.shapes[k]:
+            if type(value) is not np.ndarray and isinstance(value, SCALARS) and not self.shapes[k]:
                 converted.append(self._weak(value))
                 continue
             point = False
@@ -121,6 +123,8 @@ class Binder:
 
     def _array(self, k: int, value: Any) -> Any:
         argument, shape = self.arguments[k], self.shapes[k]
+        if type(value) is np.ndarray and value.dtype.char == "d" and value.shape == shape and self.dtype == FLOAT64:
+            return value
         array = self.as_array(k, value)
         if array.dtype.kind not in "fiub":
             if array.dtype.kind == "O" and all(isinstance(v, SCALARS) for v in array.ravel()):

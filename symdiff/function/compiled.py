@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from symdiff.errors import CallError, ShapeError
 from symdiff.function.binder import Binder, Structure, arrange, signature
+from symdiff.function.direct import Direct, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.types import FLOAT64, TensorType, fixed, show
 
@@ -24,7 +26,7 @@ __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 _OPTIONS = ("out", "where")
 
 
-class CompiledFunction(Exchange):
+class CompiledFunction(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
     """Native code for a function, called as the function is.
 
     Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
@@ -48,7 +50,7 @@ class CompiledFunction(Exchange):
         self.general = GeneralCall(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
-        _SLOT.__set__(self, self.entry(self.general.__call__))
+        put(self, _SLOT, self.entry(self.general.__call__))
 
     def __repr__(self) -> str:
         return f"<CompiledFunction {self.__name__}({', '.join(map(str, self.general.binder.arguments))})>"
@@ -72,7 +74,7 @@ class CompiledFunction(Exchange):
     def replace(self, kernel: Kernel) -> None:
         """Use other code for the same program from the next call on; calls under way keep what they have."""
         self.kernel = self.general.kernel = kernel
-        _SLOT.__set__(self, self.entry(self.general.__call__))
+        put(self, _SLOT, self.entry(self.general.__call__))
 
     def improve(self, make: Callable[[], Kernel]) -> None:
         """Make better code in a thread, and use it when it is ready."""
@@ -98,10 +100,11 @@ class CompiledFunction(Exchange):
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        _SLOT.__set__(twin, _SLOT.__get__(self))
+        put(twin, _SLOT, _SLOT.__get__(self))
         return twin
 
 
+enable(CompiledFunction)
 _SLOT: Any = CompiledFunction.__dict__["__call__"]
 """Through this the slot is written in a subclass, too, that has a `__call__` of its own."""
 
@@ -118,9 +121,12 @@ class GeneralCall:
     def __init__(
         self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure
     ) -> None:
+        from symdiff.codegen.recycling import SMALLEST, call_recycling, is_big
+
         self.__name__ = name
         self.kernel = kernel
         self.binder = binder
+        self._is_big, self._recycled = is_big, call_recycling
         self.structure = structure
         self._types = tuple(types)
         self._count = len(binder.arguments)
@@ -131,6 +137,8 @@ class GeneralCall:
         self._exact = binder.ordered and not kernel.packed and any(binder.shapes)
         self._dtype = np.dtype(binder.dtype)
         self._hollow = any(0 in t.shape for t in types)
+        self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
+        self._big = self._bytes >= SMALLEST
         self._scalar_outputs = not any(t.shape for t in types)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
@@ -151,7 +159,7 @@ class GeneralCall:
                     break
             else:
                 if not keywords:
-                    result = self.kernel.ufunc(*args)
+                    result = self.kernel.ufunc(*args) if not self._big else self._recycled(self.kernel.ufunc, args)
                     return result if self.structure == 0 else self._results(result, False)
                 out = keywords.get("out")
                 if len(keywords) == 1 and type(out) is np.ndarray and self._takes(args, out):
@@ -160,10 +168,11 @@ class GeneralCall:
         values, point = self.binder.convert(self.binder.order(args, keywords))
         if options:
             return self._results(self._into(values, options), False)
-        single = point or (self._exact and all(np.ndim(v) == len(s) for v, s in zip(values, self._shapes, strict=True)))
-        call = self.kernel.ufunc if single else self.kernel.batch
+        call = self.kernel.ufunc if point else self._code(values)
         if self.kernel.packed or self._hollow:
             return self._results(self._unpacked(call(*self._packed(values))), point)
+        if not point and self._is_big(values, self._bytes):
+            return self._results(self._recycled(call, values), point)
         return self._results(call(*values), point)
 
     def _takes(self, args: tuple[Any, ...], out: np.ndarray[Any, Any]) -> bool:
@@ -171,6 +180,13 @@ class GeneralCall:
         if len(self._types) != 1 or out.shape != self._types[0].shape or "out" in self.binder.keywords:
             return False
         return not any(type(v) is np.ndarray and np.may_share_memory(v, out) for v in args)
+
+    def _code(self, values: list[Any]) -> Any:
+        """What computes these values: where the arrays are those of one point it is a point, and never warns."""
+        if not any(self._shapes):
+            return self.kernel.batch
+        one = all(np.ndim(v) == len(s) for v, s in zip(values, self._shapes, strict=True))
+        return self.kernel.ufunc if one else self.kernel.batch
 
     def _into(self, values: list[Any], options: dict[str, Any]) -> Any:
         """A call with NumPy's `out` and `where`."""
@@ -195,11 +211,10 @@ class GeneralCall:
         if not self.kernel.packed and not self._hollow:
             if not self.kernel.layout.scalar:  # NumPy does not look for overlaps of whole arrays there
                 values = [self._apart(v, given) for v in values]
-            single = self._exact and all(np.ndim(v) == len(s) for v, s in zip(values, self._shapes, strict=True))
-            return (self.kernel.ufunc if single else self.kernel.batch)(*values, **options)
+            return self._code(values)(*values, **options)
         if "where" in options:
             raise CallError("where= is not possible with so many inputs and outputs")
-        results = self._unpacked(self.kernel.batch(*self._packed(values)))
+        results = self._unpacked(self._code(values)(*self._packed(values)))
         for target, result in zip(given, results, strict=False):
             if target is not None:
                 np.copyto(target, result)

@@ -13,6 +13,7 @@ from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.calls import Call
 from symdiff.function.compiled import CompiledFunction
+from symdiff.function.direct import Direct, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
@@ -27,7 +28,7 @@ COMPILING = locks.lock(locks.COMPILING)
 """Held while a function compiles itself at its first call, so that many threads compile it once."""
 
 
-class Function(Exchange):
+class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -141,7 +142,7 @@ class Function(Exchange):
 
     def _make_callable(self) -> None:
         general = Call(self).__call__
-        _SLOT.__set__(self, general if self._compiled is None else self._compiled.entry(general))
+        put(self, _SLOT, general if self._compiled is None else self._compiled.entry(general))
 
     def _default(self) -> CompiledFunction:
         with COMPILING:
@@ -149,7 +150,7 @@ class Function(Exchange):
             if compiled is None:
                 compiled = self.compile()
                 compiled.origin = None  # the two would hold each other
-                _SLOT.__set__(self, compiled.entry(Call(self).__call__))
+                put(self, _SLOT, compiled.entry(Call(self).__call__))
                 self._compiled = compiled
             return compiled
 
@@ -167,7 +168,7 @@ class Function(Exchange):
 
         Parameters
         ----------
-        opt : LLVM's level, 0 to 3. None takes 0 for points, whose calls then are up to a tenth slower and compile in a
+        opt : LLVM's level, 0 to 3. None takes 0 for points, whose code is then up to a quarter slower and compiled in a
             third of the time, and chooses by the size of the formula for batches.
         fp : "contract" may fuse a*b + c, "strict" gives the interpreter's bits, "fast" allows rules that hold over the
             real numbers only.
@@ -341,5 +342,6 @@ class Function(Exchange):
                         structure=self._structure, ordered=True, notes=self._notes)  # fmt: skip
 
 
+enable(Function)
 _SLOT: Any = Function.__dict__["__call__"]
 """Through this the slot is written in a subclass, too, that has a `__call__` of its own."""

@@ -35,6 +35,20 @@ def test_generated_pages_are_current(name):
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == make().PAGES[name](), "run python docs/make.py"
 
 
+def test_accuracy_is_current():
+    """The text and the functions anywhere; the numbers, some of them, on the machine that they are of."""
+    from docs import accuracy
+
+    text = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    assert text.endswith(accuracy.TAIL)
+    head, *rows = re.split(r"(?m)^(?=\| `)", text.removesuffix(accuracy.TAIL))
+    assert re.sub(r"; [^;]*\)", "", head) == re.sub(r"; [^;]*\)", "", accuracy.head()), "run python docs/accuracy.py"
+    assert [re.findall(r"\w+", row)[0] for row in rows] == list(accuracy.CASES), "run python docs/accuracy.py"
+    if head == accuracy.head():
+        for name in ("exp2", "log2"):
+            assert rows[list(accuracy.CASES).index(name)] == accuracy.row(name), "run python docs/accuracy.py"
+
+
 @pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
 def test_pages_run(path):
     failures, _ = doctest.testfile(
