@@ -223,7 +223,7 @@ def compile_program(program: Program | TensorProgram, options: Options | None = 
         Where LLVM refuses it, a routine is missing, or the operands are more than NumPy can pass.
     """
     if isinstance(program, TensorProgram):
-        from symdiff.codegen.tensor_kernel import TensorKernel
+        from symdiff.codegen.tensors.kernel import TensorKernel
 
         return TensorKernel(program, options or Options())
     return Kernel(program, options or Options())

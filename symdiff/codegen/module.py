@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff import numeric
-from symdiff.codegen import blas
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.loops import LOOP, Written, write_loop
 from symdiff.codegen.pieces import PIECE, cut
 from symdiff.codegen.status import Status, status
+from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
 from symdiff.codegen.vector_math import VectorLibrary
 from symdiff.codegen.vector_math import address as vector_address

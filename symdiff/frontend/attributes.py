@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from symdiff.errors import NeedsShape, ShapeError
-from symdiff.frontend import creation
+from symdiff.frontend.arrays import creation
+from symdiff.frontend.arrays.linear_algebra import matmul
+from symdiff.frontend.arrays.shapes import transposed
 from symdiff.frontend.constants import undeclared
-from symdiff.frontend.linear_algebra import matmul
-from symdiff.frontend.shapes import transposed
 from symdiff.ir.graph import Graph
 
 ATTRIBUTES = frozenset(("T", "mT", "shape", "size", "ndim"))

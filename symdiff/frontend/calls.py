@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from symdiff.errors import LimitError, ParseError, ShapeError, UnknownNameError, nearest
-from symdiff.frontend import creation, joining, linear_algebra, reductions, shapes, statistics, subscripts
-from symdiff.frontend.arguments import ARRAYS, Value, as_node
+from symdiff.frontend import subscripts
+from symdiff.frontend.arrays import creation, joining, linear_algebra, reductions, shapes, statistics
+from symdiff.frontend.arrays.arguments import ARRAYS, Value, as_node
 from symdiff.frontend.constants import integer
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op

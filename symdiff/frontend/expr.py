@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, ShapeError
-from symdiff.frontend.array_methods import ArrayMethods
+from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.given import as_float
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op

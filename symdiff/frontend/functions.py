@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, nearest
-from symdiff.frontend.arguments import ANY, ARRAY, ARRAYS, NODES, ArrayFunction, Value
+from symdiff.frontend.arrays.arguments import ANY, ARRAY, ARRAYS, NODES, ArrayFunction, Value
 from symdiff.frontend.calls import CUSTOM, REDUCE, SPECIAL, call, functions, is_function
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import Expr, as_node, is_sympy, shared_graph

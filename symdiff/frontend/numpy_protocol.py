@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, UnknownNameError, nearest
-from symdiff.frontend.arguments import ARRAYS
+from symdiff.frontend.arrays.arguments import ARRAYS
 from symdiff.frontend.calls import REDUCE, UNAVAILABLE, is_function
 from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.functions import apply, names

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, quote
-from symdiff.frontend.arguments import axis_of, language
+from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.reductions import number, shape_of
 from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, undeclared
-from symdiff.frontend.reductions import number, shape_of
 from symdiff.ir.graph import Graph
 from symdiff.types import BOOL, show
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import ArgumentError
+from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.calls import call
-from symdiff.frontend.linear_algebra import matmul
 from symdiff.frontend.sympy_arithmetic import Plan
 from symdiff.ir.graph import Graph
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
-from symdiff.optimize.contraction import Labels
 from symdiff.optimize.patterns import CONSTANT
+from symdiff.optimize.planning.contraction import Labels
 from symdiff.types import fixed
 
 EINSUM, TRANSPOSE, SUM, BROADCAST, WHERE, EQUAL, IOTA = (

@@ -16,7 +16,10 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Special
-from symdiff.optimize.contraction import (
+from symdiff.optimize.contraction_merging import Marks, collect
+from symdiff.optimize.contraction_path import find_path, written_path
+from symdiff.optimize.patterns import CONSTANT, INPUT
+from symdiff.optimize.planning.contraction import (
     FEWEST_OPERATIONS,
     LARGEST_SIZE,
     Labels,
@@ -27,9 +30,6 @@ from symdiff.optimize.contraction import (
     match_gemm,
     roles,
 )
-from symdiff.optimize.contraction_merging import Marks, collect
-from symdiff.optimize.contraction_path import find_path, written_path
-from symdiff.optimize.patterns import CONSTANT, INPUT
 from symdiff.types import fixed
 
 EINSUM, TRANSPOSE, SUM, MUL = (OPS[name] for name in ("einsum", "transpose", "sum", "mul"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from symdiff.optimize.contraction import Labels
+from symdiff.optimize.planning.contraction import Labels
 
 MOST_EXACT = 8
 """Up to so many operands the best order is found by looking at all of them."""

@@ -11,9 +11,9 @@ from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.optimize.contraction_order import order_contractions
-from symdiff.optimize.lowering import make_plan
 from symdiff.optimize.passes import finish, simplify
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
+from symdiff.optimize.planning.lowering import make_plan
 from symdiff.optimize.program import Counts, Program, TensorProgram, count_nodes, count_operations
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.optimize.rules import rule_set

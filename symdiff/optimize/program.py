@@ -12,8 +12,8 @@ from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
-from symdiff.optimize.plan import Plan
-from symdiff.optimize.plan_check import check_plan
+from symdiff.optimize.planning.check import check_plan
+from symdiff.optimize.planning.plan import Plan
 from symdiff.types import Dim, Shape, TensorType, product
 
 NOT_COUNTED = frozenset(("input", "constant", "where", "logical_and", "logical_or", "logical_xor", "logical_not"))

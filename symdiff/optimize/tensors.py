@@ -10,8 +10,8 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Special
-from symdiff.optimize.contraction import FEWEST_OPERATIONS
 from symdiff.optimize.patterns import CONSTANT, RuleSet
+from symdiff.optimize.planning.contraction import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
 

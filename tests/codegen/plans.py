@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from symdiff.codegen.kernel import Options
-from symdiff.codegen.tensor_kernel import TensorKernel
+from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS
 from symdiff.ops.structure import lane_fold
-from symdiff.optimize.plan import (
+from symdiff.optimize.planning.plan import (
     Access,
     Apply,
     Buffer,

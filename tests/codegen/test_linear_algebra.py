@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from symdiff.codegen import blas, jit
-from symdiff.codegen.linear_algebra import LinearAlgebra
+from symdiff.codegen import jit
 from symdiff.codegen.module import ATTRIBUTES, Module
+from symdiff.codegen.tensors import blas
+from symdiff.codegen.tensors.linear_algebra import LinearAlgebra
 from symdiff.errors import CompileError
-from symdiff.optimize.lapack import lapack_work
-from symdiff.optimize.plan import Gemm, Lapack, Matrix
+from symdiff.optimize.planning.lapack import lapack_work
+from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(5)
@@ -133,7 +134,7 @@ def test_routines_are_found_without_the_rest_of_scipy(first):
     """Also with scipy.linalg imported before or after; both are the same routines."""
     code = (
         first + "import sys\n"
-        "from symdiff.codegen.blas import Blas, address\n"
+        "from symdiff.codegen.tensors.blas import Blas, address\n"
         "found = [address(Blas(name)) for name in ('dgemm', 'dgetrf')]\n"
         "assert all(found)\n"
         f"assert ('scipy.linalg' in sys.modules) == {'linalg' in first}\n"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import jit, tensor_module
+from symdiff.codegen import jit
 from symdiff.codegen.layout import BYTES
+from symdiff.codegen.tensors import module as tensor_module
 from tests.codegen.plans import make_kernel, random_inputs, random_plan
 
 pytestmark = [

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from symdiff.codegen import tensor_module
-from symdiff.optimize.plan import (
+from symdiff.codegen.tensors import module as tensor_module
+from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
     Choose,

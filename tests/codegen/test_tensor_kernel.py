@@ -11,7 +11,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.errors import SymdiffError
-from symdiff.optimize.plan import Access, Buffer, Nest, Number, Plan, Reduce, Store
+from symdiff.optimize.planning.plan import Access, Buffer, Nest, Number, Plan, Reduce, Store
 from tests.codegen.plans import apply, load, make_kernel
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from symdiff.interpret import compute
 from symdiff.ops.structure import lane_fold
-from symdiff.optimize.plan import (
+from symdiff.optimize.planning.plan import (
     Access,
     Apply,
     Choose,

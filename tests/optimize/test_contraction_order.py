@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from symdiff.ir.graph import Graph
-from symdiff.optimize.contraction import View, c_strides, match_gemm
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.contraction_path import find_path, written_path
+from symdiff.optimize.planning.contraction import View, c_strides, match_gemm
 
 RNG = np.random.default_rng(3)
 

@@ -8,8 +8,8 @@ import pytest
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.optimize import pipeline
-from symdiff.optimize.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Store
-from symdiff.optimize.plan_text import describe_plan
+from symdiff.optimize.planning.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Store
+from symdiff.optimize.planning.text import describe_plan
 from tests.optimize.run_plan import run_plan
 
 

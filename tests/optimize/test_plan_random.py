@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.optimize import fusion, groups, pipeline
+from symdiff.optimize import pipeline
+from symdiff.optimize.planning import fusion, groups
 from symdiff.types import product
 from tests.optimize.run_plan import run_plan
 

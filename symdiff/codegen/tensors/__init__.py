@@ -1,0 +1,1 @@
+"""Native code for plans: loop nests on vectors, recurrences, calls of BLAS and LAPACK."""

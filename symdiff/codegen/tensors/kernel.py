@@ -1,0 +1,176 @@
+"""The kernel of a program of tensors: its code, what the code keeps, and the errors of its calls."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from symdiff.codegen import jit
+from symdiff.codegen.kernel import Kernel, Options
+from symdiff.codegen.layout import Layout
+from symdiff.codegen.loops import FAILED
+from symdiff.codegen.module import Module, Statistics
+from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT
+from symdiff.codegen.tensors.module import TensorModule, write_tensor_module
+from symdiff.codegen.threads import Threaded
+from symdiff.codegen.ufunc import make_ufunc
+from symdiff.errors import CallError
+
+if TYPE_CHECKING:
+    from symdiff.optimize.program import Program, TensorProgram
+
+_failures = threading.local()
+_Report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_Release = ctypes.CFUNCTYPE(None)
+
+
+def _note(code: int, index: int, size: int) -> None:
+    """Called by native code, in the thread of the call that fails."""
+    if getattr(_failures, "first", None) is None:
+        _failures.first = code, index, size
+
+
+_report = _Report(_note)
+
+
+class TensorCode:
+    """Machine code with constant arrays and memory of its own, which goes when this object goes."""
+
+    def __init__(self, code: jit.Code, constants: Sequence[object]) -> None:
+        self._code = code
+        self._arrays = [np.ascontiguousarray(a) for a in constants]
+        self._release = _Release(code[RELEASE])
+        table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
+        for k, array in enumerate(self._arrays):
+            table[k] = array.ctypes.data
+        ctypes.c_void_p.from_address(code[REPORT]).value = ctypes.cast(_report, ctypes.c_void_p).value
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return self._code[symbol]
+
+    def __del__(self) -> None:
+        release = getattr(self, "_release", None)
+        if release is not None:
+            release()
+
+
+class Guarded:
+    """A ufunc whose calls raise where the code failed."""
+
+    def __init__(self, ufunc: np.ufunc, layout: Layout) -> None:
+        self._ufunc, self._layout = ufunc, layout
+        self.__name__ = ufunc.__name__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ufunc, name)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The ufunc's result.
+
+        Raises
+        ------
+        CallError
+            Where an index is out of range, or there is no memory for the workspace.
+        """
+        _failures.first = None
+        result = self._ufunc(*args, **keywords)
+        if _failures.first is not None:
+            self._raise(args)
+        return result
+
+    def _raise(self, args: Sequence[Any]) -> None:
+        code, index, size = _failures.first
+        if code == FAILED:
+            raise CallError("there is no memory for the workspace of this call")
+        inputs = [np.asarray(a) for a in args]
+        ranks = [a.ndim - len(o.shape) for a, o in zip(inputs, self._layout.inputs, strict=True)]
+        batch = np.broadcast_shapes(*(a.shape[:r] for a, r in zip(inputs, ranks, strict=True)))
+        where = ""
+        if batch:
+            whole = [np.broadcast_to(a, batch + a.shape[r:]) for a, r in zip(inputs, ranks, strict=True)]
+            point, index, size = self._first(whole, batch)
+            where = f", at batch point {point[0] if len(point) == 1 else point}"
+        raise CallError(f"index {index} is out of range for an axis of size {size}{where}")
+
+    def _first(self, inputs: Sequence[Any], batch: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+        """The first point that fails, found by halves along each axis."""
+        point: list[int] = []
+        _, index, size = _failures.first
+        for axis in range(len(batch)):
+            low, high = 0, batch[axis]
+            while high - low > 1:
+                middle = (low + high) // 2
+                _failures.first = None
+                self._ufunc(*(a[(*point, slice(low, middle))] for a in inputs))
+                if _failures.first is None:
+                    low = middle
+                else:
+                    high = middle
+            point.append(low)
+        _failures.first = None
+        self._ufunc(*(a[tuple(point)] for a in inputs))
+        if _failures.first is not None:
+            _, index, size = _failures.first
+        return tuple(point), index, size
+
+
+class TensorKernel(Kernel):
+    """Native code for a program of tensors; see `Kernel`.
+
+    Points and batches are computed by the same code, with vectors inside of each point.
+    """
+
+    def __init__(self, program: TensorProgram, options: Options) -> None:
+        super().__init__(cast("Program", program), options)
+        # What keeps the code alive keeps the arrays that it reads.
+        self._code = cast(jit.Code, TensorCode(self._code, program.plan.constants))
+
+    def _write(self) -> tuple[Module, Statistics]:
+        written = self._tensor_module()
+        self.may_fail = written.may_fail
+        return written.module, written.statistics
+
+    def _tensor_module(self) -> TensorModule:
+        vectors = self.options.math == "vector" and self.options.fp != "strict"
+        return write_tensor_module(cast("TensorProgram", self.program), self.layout, vectors)
+
+    @functools.cached_property
+    def batch_opt(self) -> int:
+        """The level of code generation."""
+        return 2 if self.options.opt is None else self.options.opt
+
+    @property
+    def lanes(self) -> int:
+        """Points are computed one after the other."""
+        return 1
+
+    @functools.cached_property
+    def ufunc(self) -> np.ufunc:
+        """The (generalized) ufunc that never warns."""
+        return self._made(self.loop)
+
+    @functools.cached_property
+    def batch_ufunc(self) -> np.ufunc:
+        """The same with floating-point exceptions, so that np.errstate rules."""
+        return self._made(self._code[CHECKED])
+
+    def _made(self, loop: int) -> np.ufunc:
+        made = make_ufunc(self.layout, loop, 0, self.options.name, self.options.doc, [self._code])
+        return cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made
+
+    @functools.cached_property
+    def batch(self) -> Callable[..., Any]:
+        """`batch_ufunc`, spread over threads where the options say so."""
+        if self.options.threads == 1:
+            return self.batch_ufunc
+        return Threaded(self.batch_ufunc, self.layout, self.statistics.instructions, self.options.threads)
+
+    def __repr__(self) -> str:
+        s = self.statistics
+        return f"<Kernel {self.layout.signature}, {s.nests} loops and {s.library_calls} library calls>"

@@ -1,0 +1,319 @@
+"""The loop over the points of a batch that carries out a plan.
+
+Operands whose core is in C order are used where they lie. Others are copied: inputs before the steps of a point,
+outputs after them. The workspace lies on the stack, or in a block that the kernel keeps from call to call; calls at the
+same time have one each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.codegen.layout import BYTES, Layout, Operand
+from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
+from symdiff.codegen.status import Status
+from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
+from symdiff.codegen.tensors.workspace import ALIGNMENT, MOVE, aligned, keeper, look
+from symdiff.optimize.planning.plan import Plan
+
+CHECKED = "checked"
+"""The loop that raises floating-point exceptions by what the results are, for np.errstate."""
+
+CONSTANTS, REPORT, RELEASE = "constants", "report", "release"
+"""Global data that is set after loading, the addresses of constant arrays and of a function (code, index, size) that is
+told why a call fails; and the function that frees what the kernel keeps."""
+
+
+class PointLoop:
+    """The loop over a batch's points."""
+
+    def __init__(self, layout: Layout, plan: Plan, failing: Sequence[bool], state: Status, element: str) -> None:
+        self.layout, self.plan, self.failing, self.state, self.element = layout, plan, failing, state, element
+        self.first = layout.first_strides()
+        self.count = len(layout.inputs)
+        # What may have to be copied, and where in the block for copies.
+        self.rooms: dict[int, int] = {}
+        self.room_bytes = 0
+        for k, operand in enumerate(layout.operands):
+            if operand.shape and operand.size:
+                self.rooms[k] = self.room_bytes
+                self.room_bytes += -(-operand.size * BYTES[operand.dtype] // ALIGNMENT) * ALIGNMENT
+        self.on_heap = plan.workspace > LARGEST_FRAME
+        self.homes: dict[tuple[str, int], tuple[int, int]] = {}
+        for k, operand in enumerate(layout.operands):
+            kind = "input" if k < self.count else "output"
+            for place, member in enumerate(operand.members):
+                self.homes[kind, member] = k, place * BYTES[operand.dtype]
+
+    def globals(self) -> list[str]:
+        """Data and functions for memory."""
+        constants = max(1, len(self.plan.constants))
+        lines = [f"@{CONSTANTS} = global [{constants} x ptr] zeroinitializer", f"@{REPORT} = global ptr null"]
+        for k in self.rooms:
+            shape = self.layout.operands[k].shape
+            lines.append(f"@shape{k} = internal constant [{len(shape)} x i64] "
+                         f"[{', '.join(f'i64 {n}' for n in shape)}]")  # fmt: skip
+        release = []
+        if self.on_heap:
+            lines += keeper("work", self.plan.workspace)
+            release.append("call void @free_work()")
+        if self.rooms:
+            lines += [*keeper("rooms", self.room_bytes), MOVE]
+            release.append("call void @free_rooms()")
+        lines += [f"define void @{RELEASE}() #0 {{", *release, "ret void", "}", look(self.element), TELL]
+        return lines
+
+    def lines(self) -> list[str]:
+        """The loop and its two entries."""
+        get, state = self.state.get, self.state
+        before = [*state.allocate, *get("%before")]
+        return [
+            *self._points(),
+            f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{",
+            *before,
+            "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 false, i32 0)",
+            "%quiet = icmp eq ptr %data, null\nbr i1 %quiet, label %restore, label %leave\nrestore:",
+            *state.put("%before"),
+            "br label %leave\nleave:\nret i32 %r\n}",
+            f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{",
+            *before,
+            "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 true, i32 %before)\nret i32 %r\n}",
+        ]
+
+    def _points(self) -> list[str]:
+        """`points(args, dims, steps, judge, before)`: all points, with exceptions by what the results are."""
+        operands, plan = self.layout.operands, self.plan
+        lines = [
+            "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, i1 %judge, i32 %before) #1 {",
+            "entry:", *self.state.allocate, f"%table = alloca [{len(plan.buffers) + 2} x ptr], align 8",
+        ]  # fmt: skip
+        lines += [f"%slot{k} = alloca i64" for k in range(self.count) if not operands[k].shape]
+        if plan.workspace and not self.on_heap:
+            lines.append(f"%work = alloca [{plan.workspace} x i8], align {ALIGNMENT}")
+        lines += ["%n = load i64, ptr %dims", "%some = icmp sgt i64 %n, 0",
+                  "br i1 %some, label %begin, label %nothing", "nothing:", "ret i32 0", "begin:"]  # fmt: skip
+        for k in range(len(operands)):
+            lines += operand_lines(k)
+        lines += self._loose()
+        lines += self._memory()
+        lines += self._fixed()
+        lines += [f"%clear = and i32 %before, {~self.state.every}", "br label %ready", "ready:", "br label %point",
+                  "point:", "%i = phi i64 [ 0, %ready ], [ %i1, %next ]",
+                  "%raised = phi i32 [ 0, %ready ], [ %raised1, %next ]"]  # fmt: skip
+        lines += [f"%q{k} = phi ptr [ %a{k}, %ready ], [ %r{k}, %next ]" for k in range(len(operands))]
+        lines += self._arrive()
+        lines += ["br i1 %judge, label %quieten, label %go", "quieten:", *self.state.put("%clear"), "br label %go",
+                  "go:"]  # fmt: skip
+        for k, can_fail in enumerate(self.failing):
+            lines.append(f"%done{k} = call i32 @s{k}(ptr %table)")
+            if can_fail:
+                lines += [f"%ok{k} = icmp eq i32 %done{k}, 0", f"br i1 %ok{k}, label %then{k}, label %bad", f"then{k}:"]
+        lines += ["br i1 %judge, label %seen, label %leave", "seen:", *self._judged(), "leave:"]
+        lines.append("%raised1 = phi i32 [ 0, %FROM ], [ %raised2, %weighed ]".replace(
+            "%FROM", self._last_then()))  # fmt: skip
+        lines += [*self._depart(), "br label %next", "next:"]
+        lines += [f"%r{k} = getelementptr i8, ptr %q{k}, i64 %d{k}" for k in range(len(operands))]
+        lines += ["%i1 = add i64 %i, 1", "%more = icmp slt i64 %i1, %n", "br i1 %more, label %point, label %end"]
+        lines += self._bad()
+        lines += ["end:", *self._give(), "br i1 %judge, label %tell, label %quiet", "tell:",
+                  "%shown = or i32 %before, %raised1", *self.state.put("%shown"), "br label %quiet", "quiet:",
+                  "ret i32 0"]  # fmt: skip
+        return [*lines, "}"]
+
+    def _last_then(self) -> str:
+        last = max((k for k, can_fail in enumerate(self.failing) if can_fail), default=None)
+        return "%go" if last is None else f"%then{last}"
+
+    def _loose(self) -> list[str]:
+        """Which operands are not in C order."""
+        lines = []
+        for k in self.rooms:
+            operand = self.layout.operands[k]
+            step, tests = BYTES[operand.dtype], list[str]()
+            for axis in reversed(range(len(operand.shape))):
+                if operand.shape[axis] > 1:
+                    name = f"%s{k}_{axis}"
+                    lines += [f"{name}p = getelementptr i64, ptr %steps, i64 {self.first[k] + axis}",
+                              f"{name} = load i64, ptr {name}p", f"{name}c = icmp ne i64 {name}, {step}"]  # fmt: skip
+                    tests.append(f"{name}c")
+                step *= operand.shape[axis]
+            lines += _any(f"%loose{k}", tests)
+        return lines
+
+    def _memory(self) -> list[str]:
+        """The workspace, and the block for copies where one is needed."""
+        lines = []
+        if self.on_heap:
+            lines += ["%block = call ptr @take_work()", "%none = icmp eq ptr %block, null",
+                      "br i1 %none, label %poor, label %rich", "poor:", "call void @tell(i32 1, i64 0, i64 0)",
+                      f"ret i32 {FAILED}", "rich:", *aligned("%work", "%block")]  # fmt: skip
+        if self.rooms:
+            lines += [*_any("%copies", [f"%loose{k}" for k in self.rooms]), "br label %unit", "unit:",
+                      "br i1 %copies, label %take, label %taken", "take:", "%rooms0 = call ptr @take_rooms()",
+                      "%cramped = icmp eq ptr %rooms0, null", "br i1 %cramped, label %failed, label %taken", "failed:",
+                      "call void @tell(i32 1, i64 0, i64 0)",
+                      *(["call void @give_work(ptr %block)"] if self.on_heap else []), f"ret i32 {FAILED}",
+                      "taken:", "%rooms1 = phi ptr [ null, %unit ], [ %rooms0, %take ]",
+                      *aligned("%rooms", "%rooms1")]  # fmt: skip
+            lines += [f"%room{k} = getelementptr i8, ptr %rooms, i64 {at}" for k, at in self.rooms.items()]
+        return lines
+
+    def _fixed(self) -> list[str]:
+        """Addresses that are the same for all points."""
+        lines = []
+        for n, buffer in enumerate(self.plan.buffers):
+            place = f"%f{n}"
+            if buffer.kind == "work":
+                lines.append(f"{place} = getelementptr i8, ptr %work, i64 {buffer.offset}" if self.plan.workspace
+                             else f"{place} = getelementptr i8, ptr null, i64 0")  # fmt: skip
+            elif buffer.kind == "constant":
+                lines += [f"{place}p = getelementptr ptr, ptr @{CONSTANTS}, i64 {buffer.index}",
+                          f"{place} = load ptr, ptr {place}p"]  # fmt: skip
+            else:
+                k, _ = self.homes[buffer.kind, buffer.index]
+                if buffer.kind == "output" or self.layout.operands[k].shape:
+                    continue
+                place = f"%slot{k}"
+            lines += _put(n, place)
+        return lines
+
+    def _operand_buffers(self, k: int) -> list[tuple[int, int]]:
+        """The buffers that lie in an operand, and where in it."""
+        found = []
+        for n, buffer in enumerate(self.plan.buffers):
+            if buffer.kind in ("input", "output"):
+                home, offset = self.homes[buffer.kind, buffer.index]
+                if home == k:
+                    found.append((n, offset))
+        return found
+
+    def _arrive(self) -> list[str]:
+        """The operands of a point."""
+        lines = []
+        for k, operand in enumerate(self.layout.operands):
+            if k < self.count and not operand.shape:
+                # A copy: an output may lie in the same place.
+                type_ = {"float64": "i64", "float32": "i32"}.get(operand.dtype, "i8")
+                lines += [f"%value{k} = load {type_}, ptr %q{k}", f"store {type_} %value{k}, ptr %slot{k}"]
+                continue
+            home = f"%q{k}"
+            if k in self.rooms:
+                home = f"%home{k}"
+                lines.append(f"{home} = select i1 %loose{k}, ptr %room{k}, ptr %q{k}")
+                if k < self.count:
+                    lines += [
+                        f"%first{k} = icmp eq i64 %i, 0", f"%moved{k} = icmp ne i64 %d{k}, 0",
+                        f"%new{k} = or i1 %first{k}, %moved{k}", f"%copy{k} = and i1 %loose{k}, %new{k}",
+                        f"br i1 %copy{k}, label %pack{k}, label %packed{k}", f"pack{k}:",
+                        self._move(k, operand, False), f"br label %packed{k}", f"packed{k}:",
+                    ]  # fmt: skip
+            for n, offset in self._operand_buffers(k):
+                place = home
+                if offset:
+                    place = f"%member{n}"
+                    lines.append(f"{place} = getelementptr i8, ptr {home}, i64 {offset}")
+                lines += _put(n, place, f"%at{n}")
+        return lines
+
+    def _move(self, k: int, operand: Operand, out: bool) -> str:
+        rows = 1
+        for size in operand.shape[:-1]:
+            rows *= size
+        steps = f"%ss{k}{'o' if out else 'i'}"
+        return (
+            f"{steps} = getelementptr i64, ptr %steps, i64 {self.first[k]}\n"
+            f"call void @move(ptr %room{k}, ptr %q{k}, ptr {steps}, ptr @shape{k}, i64 {len(operand.shape)}, "
+            f"i64 {rows}, i64 {BYTES[operand.dtype]}, i1 {str(out).lower()})"
+        )
+
+    def _depart(self) -> list[str]:
+        """Outputs that were computed elsewhere."""
+        lines = []
+        for k in self.rooms:
+            if k >= self.count:
+                lines += [f"br i1 %loose{k}, label %pack{k}, label %packed{k}", f"pack{k}:",
+                          self._move(k, self.layout.operands[k], True), f"br label %packed{k}",
+                          f"packed{k}:"]  # fmt: skip
+        return lines
+
+    def _judged(self) -> list[str]:
+        """Invalid where a result is NaN and no operand was, overflow and division where one is infinite."""
+        state, operands = self.state, self.layout.operands
+        infinite = state.divide | state.overflow
+        lines = [*state.get("%after"), f"%bits = and i32 %after, {state.invalid | infinite}",
+                 "%calm = icmp eq i32 %bits, 0", "br i1 %calm, label %fine, label %weigh", "weigh:"]  # fmt: skip
+
+        def bits(which: range, name: str) -> None:
+            last = "0"
+            for k in which:
+                if operands[k].dtype == "bool" or not operands[k].size:
+                    continue
+                where = f"%home{k}" if k in self.rooms else f"%slot{k}" if k < self.count else f"%q{k}"
+                lines.extend([f"%look{k} = call i32 @look_{self.element}(ptr {where}, i64 {operands[k].size})",
+                              f"%sum{k} = or i32 %look{k}, {last}"])  # fmt: skip
+                last = f"%sum{k}"
+            lines.append(f"{name} = or i32 {last}, 0")
+
+        bits(range(self.count, len(operands)), "%got")
+        lines += ["%clean = icmp eq i32 %got, 0", "br i1 %clean, label %fine, label %ask", "ask:"]
+        bits(range(self.count), "%given")
+        lines += [
+            "%given_nan = and i32 %given, 1", "%got_nan = and i32 %got, 1",
+            "%new_nan = icmp ugt i32 %got_nan, %given_nan", "%all_finite = icmp eq i32 %given, 0",
+            "%got_infinite = icmp uge i32 %got, 2", "%new_infinite = and i1 %all_finite, %got_infinite",
+            f"%if_nan = select i1 %new_nan, i32 {state.invalid}, i32 0",
+            f"%if_infinite = select i1 %new_infinite, i32 {infinite}, i32 0",
+            "%allowed = or i32 %if_nan, %if_infinite", "%asked = and i32 %allowed, %bits", "br label %fine", "fine:",
+            "%news = phi i32 [ 0, %seen ], [ 0, %weigh ], [ %asked, %ask ]", "%raised2 = or i32 %raised, %news",
+            "br label %weighed", "weighed:", "br label %leave",
+        ]  # fmt: skip
+        return lines
+
+    def _give(self) -> list[str]:
+        lines = ["call void @give_work(ptr %block)"] if self.on_heap else []
+        if self.rooms:
+            lines += ["br i1 %copies, label %back, label %given_back", "back:", "call void @give_rooms(ptr %rooms1)",
+                      "br label %given_back", "given_back:"]  # fmt: skip
+        return lines
+
+    def _bad(self) -> list[str]:
+        """A step failed: the rest is not computed."""
+        if not any(self.failing):
+            return []
+        count = len(self.plan.buffers)
+        give = [line.replace("back", "bad_back") for line in self._give()]
+        return [
+            "bad:", f"%which_place = getelementptr i64, ptr %table, i64 {count}", "%which = load i64, ptr %which_place",
+            f"%extent_place = getelementptr i64, ptr %table, i64 {count + 1}", "%extent = load i64, ptr %extent_place",
+            f"call void @tell(i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", *give,
+            "br i1 %judge, label %forget, label %forgotten", "forget:", *self.state.put("%before"),
+            "br label %forgotten", "forgotten:", f"ret i32 {OUT_OF_RANGE}",
+        ]  # fmt: skip
+
+
+TELL = f"""define internal void @tell(i32 %code, i64 %which, i64 %extent) #1 {{
+entry:
+  %told = load ptr, ptr @{REPORT}
+  %nobody = icmp eq ptr %told, null
+  br i1 %nobody, label %end, label %call
+call:
+  call void %told(i32 %code, i64 %which, i64 %extent)
+  br label %end
+end:
+  ret void
+}}"""
+
+
+def _any(name: str, tests: Sequence[str]) -> list[str]:
+    if not tests:
+        return [f"{name} = icmp eq i1 false, true"]
+    lines, last = [], tests[0]
+    for k, test in enumerate(tests[1:]):
+        lines.append(f"{name}.{k} = or i1 {last}, {test}")
+        last = f"{name}.{k}"
+    return [*lines, f"{name} = or i1 {last}, false"]
+
+
+def _put(n: int, place: str, name: str = "") -> list[str]:
+    name = name or f"%fixed{n}"
+    return [f"{name} = getelementptr ptr, ptr %table, i64 {n}", f"store ptr {place}, ptr {name}"]

@@ -1,0 +1,211 @@
+"""Nests and scans in the form that code is written for: no axes of size 1, axes that run together joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from symdiff.optimize.planning.plan import (
+    Access,
+    Apply,
+    Body,
+    Choose,
+    Load,
+    LoadAt,
+    Nest,
+    Number,
+    Position,
+    Range,
+    Reduce,
+    Scan,
+    Store,
+)
+
+EMPTY = {"sum": 0.0, "prod": 1.0, "any": False, "all": True}
+"""What a reduction of nothing gives; there is no such maximum."""
+
+
+def simplify(nest: Nest) -> Nest | None:
+    """The same nest in as few axes as possible; None where there is nothing to do."""
+    kept = [k for k in range(len(nest.space)) if k not in nest.reduced]
+    if any(nest.space[k] == 0 for k in kept):
+        return None
+    if any(nest.space[k] == 0 for k in nest.reduced):
+        return _of_nothing(nest, kept)
+    nest = _without_single(nest)
+    joined = True
+    while joined:
+        joined = False
+        for axis in range(len(nest.space) - 1):
+            if _runs_on(nest, axis):
+                nest, joined = _joined(nest, axis), True
+                break
+    return nest
+
+
+def _of_nothing(nest: Nest, kept: Sequence[int]) -> Nest | None:
+    body: list[Number] = []
+    results: list[Store | Reduce] = []
+    for result in nest.results:
+        if isinstance(result, Reduce):
+            results.append(Store(len(body), _picked(result.access, kept)))
+            body.append(Number(EMPTY.get(result.kind, float("nan"))))
+    if not results:
+        return None
+    return simplify(Nest(tuple(nest.space[k] for k in kept), (), tuple(body), tuple(results)))
+
+
+def _picked(access: Access, axes: Sequence[int]) -> Access:
+    return replace(access, strides=tuple(access.strides[k] for k in axes))
+
+
+def map_body(body: Body, access: Callable[[Access], Access], ranges: Callable[[Range], Range],
+             position: Callable[[Position], Position | Number]) -> Body:  # fmt: skip
+    """A body with its accesses, ranges and positions changed."""
+    parts: list[Load | LoadAt | Number | Position | Apply | Choose] = []
+    for part in body:
+        if isinstance(part, Load | LoadAt):
+            parts.append(replace(part, access=access(part.access), within=tuple(map(ranges, part.within))))
+        elif isinstance(part, Position):
+            parts.append(position(part))
+        elif isinstance(part, Choose):
+            parts.append(replace(part, ranges=tuple(map(ranges, part.ranges))))
+        else:
+            parts.append(part)
+    return tuple(parts)
+
+
+def _map(nest: Nest, space: tuple[int, ...], reduced: tuple[int, ...], body: Body,
+         access: Callable[[Access], Access]) -> Nest:  # fmt: skip
+    results: list[Store | Reduce] = []
+    for r in nest.results:
+        if isinstance(r, Reduce) and not reduced:
+            results.append(Store(r.value, access(r.access)))
+        else:
+            results.append(replace(r, access=access(r.access)))
+    return Nest(space, reduced, body, tuple(results))
+
+
+def _without_single(nest: Nest) -> Nest:
+    """Without the axes of size 1; what ranges on them say moves to another axis or decides at once."""
+    body = nest.body
+    single = {k for k, n in enumerate(nest.space) if n == 1}
+    if not single:
+        return nest if nest.reduced else _map(nest, nest.space, (), body, lambda a: a)
+    axes = [k for k in range(len(nest.space)) if k not in single]
+    places = {k: n for n, k in enumerate(axes)}
+    parts: list[Load | LoadAt | Number | Position | Apply | Choose] = []
+    moved: list[int] = []
+
+    def decide(ranges: Sequence[Range]) -> tuple[tuple[Range, ...], bool]:
+        holds = all(r.start <= 0 < r.stop for r in ranges if r.axis in single)
+        return tuple(replace(r, axis=places[r.axis]) for r in ranges if r.axis not in single), holds
+
+    for part in body:
+        if isinstance(part, Load | LoadAt):
+            within, holds = decide(part.within)
+            access = _picked(part.access, axes)
+            if isinstance(part, LoadAt):
+                part = replace(part, index=moved[part.index])
+            parts.append(replace(part, access=access, within=within) if holds else _unread(access))
+        elif isinstance(part, Position):
+            at = part.axis in single
+            parts.append(Number(float(part.offset)) if at else replace(part, axis=places[part.axis]))
+        elif isinstance(part, Choose):
+            ranges, holds = decide(part.ranges)
+            inside, outside = moved[part.inside], moved[part.outside]
+            if not holds or not ranges:
+                moved.append(inside if holds else outside)
+                continue
+            parts.append(Choose(ranges, inside, outside))
+        elif isinstance(part, Apply):
+            parts.append(Apply(part.op, tuple(moved[k] for k in part.operands)))
+        else:
+            parts.append(part)
+        moved.append(len(parts) - 1)
+    reduced = tuple(places[k] for k in nest.reduced if k in places)
+    results = tuple(replace(r, value=moved[r.value]) for r in nest.results)
+    smaller = replace(nest, results=results)
+    return _map(smaller, tuple(nest.space[k] for k in axes), reduced, tuple(parts), lambda a: _picked(a, axes))
+
+
+def _unread(access: Access) -> Load | Number:
+    """What stands for a load whose value nobody uses."""
+    return Load(access, (Range(0, 0, 0),)) if access.strides else Number(0.0)
+
+
+def _accesses(nest: Nest) -> list[Access]:
+    found = [part.access for part in nest.body if isinstance(part, Load | LoadAt)]
+    return found + [r.access for r in nest.results]
+
+
+def _runs_on(nest: Nest, axis: int) -> bool:
+    """Whether an axis and the next one are one longer axis."""
+    if (axis in nest.reduced) != (axis + 1 in nest.reduced):
+        return False
+    size = nest.space[axis + 1]
+    if any(a.strides[axis] != size * a.strides[axis + 1] for a in _accesses(nest)):
+        return False
+    return not any(k in (axis, axis + 1) for part in nest.body for k in _named(part))
+
+
+def _named(part: object) -> list[int]:
+    """The axes that an instruction names."""
+    if isinstance(part, Load | LoadAt):
+        return [r.axis for r in part.within]
+    if isinstance(part, Choose):
+        return [r.axis for r in part.ranges]
+    return [part.axis] if isinstance(part, Position) else []
+
+
+def _joined(nest: Nest, axis: int) -> Nest:
+    """With an axis and the next one as one."""
+    space = (*nest.space[:axis], nest.space[axis] * nest.space[axis + 1], *nest.space[axis + 2 :])
+    axes = [k for k in range(len(nest.space)) if k != axis]
+
+    def shift(k: int) -> int:
+        return k - (k > axis)
+
+    body = map_body(nest.body, lambda a: _picked(a, axes), lambda r: replace(r, axis=shift(r.axis)),
+                    lambda p: replace(p, axis=shift(p.axis)))  # fmt: skip
+    reduced = tuple(sorted({shift(k) for k in nest.reduced}))
+    return _map(nest, space, reduced, body, lambda a: _picked(a, axes))
+
+
+def forward(scan: Scan) -> Scan:
+    """The same recurrence from the first element to the last."""
+    if not scan.reverse:
+        return scan
+    axis = len(scan.space) - 1
+    last = scan.space[axis] - 1
+
+    def turn(a: Access) -> Access:
+        stride = a.strides[axis]
+        return replace(a, offset=a.offset + stride * last, strides=(*a.strides[:axis], -stride))
+
+    def mirror(r: Range) -> Range:
+        return Range(axis, last + 1 - r.stop, last + 1 - r.start) if r.axis == axis else r
+
+    def back(p: Position) -> Position:
+        return replace(p, scale=-p.scale, offset=p.offset + p.scale * last) if p.axis == axis else p
+
+    body = map_body(scan.body, turn, mirror, back)
+    return replace(scan, reverse=False, body=body, access=turn(scan.access))
+
+
+def intersect(ranges: Sequence[Range]) -> dict[int, tuple[int, int]]:
+    """For each axis the interval in which all of its ranges hold."""
+    found: dict[int, tuple[int, int]] = {}
+    for r in ranges:
+        start, stop = found.get(r.axis, (r.start, r.stop))
+        found[r.axis] = max(start, r.start), min(stop, r.stop)
+    return found
+
+
+def operands(part: object) -> tuple[int, ...]:
+    """The instructions that an instruction reads."""
+    if isinstance(part, Apply):
+        return part.operands
+    if isinstance(part, Choose):
+        return part.inside, part.outside
+    return (part.index,) if isinstance(part, LoadAt) else ()

@@ -1,0 +1,197 @@
+"""Loop nests as lines of LLVM IR: segments of the innermost axis, in loops over the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from symdiff.codegen.tensors.nest_blocks import Block
+from symdiff.codegen.tensors.nest_body import Nesting
+from symdiff.codegen.tensors.nest_loops import Loop
+from symdiff.codegen.tensors.nest_shape import simplify
+from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
+from symdiff.codegen.tensors.segments import Segment, Tools, segments
+from symdiff.codegen.tensors.sinks import LANES, Storing
+from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes
+
+LONG = 1024
+"""Rows of so many elements have their blocks where vectors begin in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The lines of a step.
+
+    Attributes
+    ----------
+    entry : allocations, which stand first in the function.
+    lines : begin and end in an open block.
+    uses : the buffers whose addresses `%b…` are needed.
+    may_fail : whether it notes failures in `%failed`, `%which` and `%extent`.
+    """
+
+    entry: list[str]
+    lines: list[str]
+    uses: frozenset[int]
+    may_fail: bool
+
+
+def write_nest(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> Written:
+    """A nest's lines."""
+    small = simplify(nest)
+    if small is None:
+        return Written([], [], frozenset(), False)
+    if not small.space:
+        return _point(small, buffers, tools)
+    last = len(small.space) - 1
+    stores = [r for r in small.results if isinstance(r, Store)]
+    reduces = [r for r in small.results if isinstance(r, Reduce)]
+    if not reduces:
+        return _stored(small, stores, buffers, tools)
+    if last in small.reduced:
+        return _horizontal(small, stores, reduces, buffers, tools)
+    return _vertical(small, stores, reduces, buffers, tools)
+
+
+def _nesting(nest: Nest, loops: Sequence[int], inner: int, buffers: Sequence[Buffer], tools: Tools) -> Nesting:
+    made = [Loop(axis, nest.space[axis]) for axis in loops]
+    return Nesting(buffers, nest.space, nest.body, made, inner, tools.scalar)
+
+
+def finish(nesting: Nesting, inner: Sequence[str], entry: Sequence[str] = ()) -> Written:
+    """The whole of a step, given what is in its innermost loop."""
+    return Written(list(entry), nesting.code.assemble(inner), frozenset(nesting.uses), nesting.may_fail)
+
+
+def _point(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> Written:
+    nesting = _nesting(nest, (), -1, buffers, tools)
+    lines: list[str] = []
+    for result in nest.results:
+        value = nesting.value(result.value)
+        block = Block(nesting, tools.scalar, tools.memory, lines, "0", lambda start, stop: None)
+        block.put(value, nesting.kinds[result.value], block.place(nesting.row(result.access), result.access), 0)
+    return finish(nesting, lines)
+
+
+def _stored(nest: Nest, stores: list[Store], buffers: Sequence[Buffer], tools: Tools) -> Written:
+    last = len(nest.space) - 1
+    nesting = _nesting(nest, range(last), last, buffers, tools)
+    sink = Storing(nesting, stores)
+    lines: list[str] = []
+    phase = _alignment(nesting, stores, tools) if nest.space[last] >= LONG else None
+    for segment in segments(nesting, tools):
+        if phase is not None and segment.high - segment.low >= LONG:
+            segment.aligned(lines, sink, phase)
+        else:
+            segment.whole(lines, sink, tools.lanes)
+    return finish(nesting, lines)
+
+
+def _alignment(nesting: Nesting, stores: Sequence[Store], tools: Tools) -> str | None:
+    """How many elements the first of a row stands behind the start of a vector in memory, or None.
+
+    Stores that cross lines of the cache cost twice as much; loads do not.
+    """
+    for store in stores:
+        access, item = store.access, element_bytes(nesting.buffers[store.access.buffer].dtype)
+        if access.strides[nesting.inner] == 1 and item == element_bytes(tools.dtype):
+            lines, row = nesting.code.headers[len(nesting.code.loops)], nesting.row(access)
+            lines += [
+                f"%first = getelementptr i8, ptr {row}, i64 {access.offset * item}",
+                "%address = ptrtoint ptr %first to i64",
+                f"%elements = lshr i64 %address, {item.bit_length() - 1}",
+                f"%phase = and i64 %elements, {tools.lanes - 1}",
+            ]
+            return "%phase"
+    return None
+
+
+def _horizontal(
+    nest: Nest, stores: list[Store], reduces: list[Reduce], buffers: Sequence[Buffer], tools: Tools
+) -> Written:
+    """The innermost axis is reduced: sums in the lanes of a block."""
+    last = len(nest.space) - 1
+    kept = [k for k in range(last) if k not in nest.reduced]
+    outer = [k for k in nest.reduced if k != last]
+    nesting = _nesting(nest, [*kept, *outer], last, buffers, tools)
+    count = prod(nest.space[k] for k in nest.reduced)
+    entry: list[str] = []
+    sinks = [
+        (Ordered if count < 2 * LANES and r.kind in ("sum", "prod") else Horizontal)(nesting, tools, r, entry)
+        for r in reduces
+    ]
+    sink = Storing(nesting, stores, sinks)
+    level = len(kept)
+    for each in sinks:
+        each.start(nesting.code.headers[level])
+    lines: list[str] = []
+    phase = None
+    if outer and nest.space[last] % LANES:
+        header = nesting.code.headers[len(nesting.code.loops)]
+        sequence = _sequence(nesting, header, outer)
+        header += [f"%elements = mul i64 {sequence}, {nest.space[last]}", f"%phase = and i64 %elements, {LANES - 1}"]
+        phase = "%phase"
+    for segment in segments(nesting, tools):
+        segment.in_sequence(lines, sink, phase)
+    after = nesting.code.tails[level] if outer else lines
+    for each in sinks:
+        each.end(after)
+    return finish(nesting, lines, entry)
+
+
+def _sequence(nesting: Nesting, lines: list[str], axes: Sequence[int]) -> str:
+    """The number of the row among all rows that are reduced together."""
+    name = f"%i{axes[0]}"
+    for axis in axes[1:]:
+        n = nesting.fresh("%n")
+        lines += [f"{n}m = mul i64 {name}, {nesting.space[axis]}", f"{n} = add i64 {n}m, %i{axis}"]
+        name = n
+    return name
+
+
+def _vertical(
+    nest: Nest, stores: list[Store], reduces: list[Reduce], buffers: Sequence[Buffer], tools: Tools
+) -> Written:
+    """The innermost axis is kept: sums for a part of it in memory, eight rows of them."""
+    last = len(nest.space) - 1
+    kept = [k for k in range(last) if k not in nest.reduced]
+    size, count = nest.space[last], prod(nest.space[k] for k in nest.reduced)
+    width = accumulator_width(reduces, size, count, tools)
+    parts = size > width
+    loops = [Loop(k, nest.space[k]) for k in kept]
+    if parts:
+        loops.append(Loop(-1, size, width))
+    level = len(loops)
+    loops += [Loop(k, nest.space[k]) for k in nest.reduced]
+    nesting = Nesting(buffers, nest.space, nest.body, loops, last, tools.scalar)
+    entry: list[str] = []
+    header = nesting.code.headers[level]
+    begin, end = "0", str(size)
+    if parts:
+        begin, end = "%part", "%end"
+        header += [f"%far = add i64 %part, {width}", f"%over = icmp slt i64 %far, {size}",
+                   f"%end = select i1 %over, i64 %far, i64 {size}"]  # fmt: skip
+    sinks = [Vertical(nesting, tools, r, entry, width, count, begin) for r in reduces]
+    for each in sinks:
+        each.start(header)
+    inside = nesting.code.headers[len(loops)]
+    sequence = _sequence(nesting, inside, nest.reduced)
+    for each in sinks:
+        each.row(inside, sequence)
+    sink = Storing(nesting, stores, sinks)
+    lines: list[str] = []
+    for segment in segments(nesting, tools):
+        if parts:
+            segment.between(lines, header, sink, begin, end)
+        else:
+            segment.whole(lines, sink, tools.lanes)
+    after = nesting.code.tails[level]
+    for each in sinks:
+        whole = Segment(nesting, tools, 0, size, False)
+        results = each.results()
+        if parts:
+            whole.between(after, header, results, begin, end)
+        else:
+            whole.whole(after, results, tools.lanes)
+    return finish(nesting, lines, entry)

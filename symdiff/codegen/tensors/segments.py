@@ -1,0 +1,250 @@
+"""Segments of the innermost axis, taken through in blocks of lanes.
+
+The axis is split where a range of it begins or ends, so that in each segment it is known which ranges hold. A segment's
+last block, where it is not a whole one, is computed by the same instructions under a mask: what an element becomes does
+not depend on where it stands.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+
+from symdiff.codegen.body import Operations, Routines
+from symdiff.codegen.tensors.lane_values import Memory, splat
+from symdiff.codegen.tensors.nest_blocks import Block
+from symdiff.codegen.tensors.nest_body import Nesting
+from symdiff.codegen.tensors.nest_shape import intersect
+from symdiff.codegen.tensors.overlaps import overlapping
+from symdiff.codegen.tensors.sinks import LANES, Sink
+from symdiff.ops.base import Library
+from symdiff.optimize.planning.plan import Apply, Choose, Load, LoadAt
+from symdiff.types import FLOAT32, FLOAT64
+
+LARGEST_SEGMENTED = 4000
+"""Instructions in all segments together; with more, ranges of the innermost axis become masks."""
+
+
+@dataclass(slots=True)
+class Tools:
+    """What all nests of a module share.
+
+    Attributes
+    ----------
+    scalar, vector : write operations on one number and on lanes.
+    memory : the intrinsics for masks.
+    """
+
+    element: str
+    lanes: int
+    vectors: bool
+    memory: Memory = field(default_factory=Memory)
+    scalar: Operations = field(init=False)
+    vector: Operations = field(init=False)
+
+    @property
+    def dtype(self) -> str:
+        """The type of numbers in buffers."""
+        return FLOAT32 if self.element == "float" else FLOAT64
+
+    def alike(self, nesting: Nesting) -> bool:
+        """Whether a single number gets the bits that it has in lanes."""
+        return not self.vectors or not any(
+            isinstance(part, Apply) and isinstance(part.op.routine, Library) for part in nesting.body
+        )
+
+    def __post_init__(self) -> None:
+        one = Routines(self.element)
+        self.scalar = Operations(self.element, one)
+        self.vector = Operations(self.element, Routines(self.element, self.lanes, self.vectors, one))
+
+
+class Segment:
+    """A part of the innermost axis, from `low` to before `high`, in which it is known which ranges hold.
+
+    With `dynamic` it is the whole axis, and they are not known.
+    """
+
+    def __init__(self, nesting: Nesting, tools: Tools, low: int, high: int, dynamic: bool) -> None:
+        self.nesting, self.tools, self.low, self.high, self.dynamic = nesting, tools, low, high, dynamic
+
+    def truth(self, start: int, stop: int) -> bool | None:
+        """Whether the interval holds here."""
+        if stop <= self.low or start >= self.high or start >= stop:
+            return False
+        return True if start <= self.low and stop >= self.high else None
+
+    def _block(self, lines: list[str], index: str, mask: str | None = None) -> Block:
+        ops = self.tools.vector
+        return Block(self.nesting, ops, self.tools.memory, lines, index, self.truth, mask)
+
+    def _blocks(self, lines: list[str], start: str, width: int) -> list[Block]:
+        """Whole blocks one after the other."""
+        lanes = self.tools.lanes
+        blocks = []
+        for k in range(width // lanes):
+            index = start
+            if k and start.startswith("%"):
+                index = self.nesting.fresh("%j")
+                lines.append(f"{index} = add i64 {start}, {k * lanes}")
+            elif k:
+                index = str(int(start) + k * lanes)
+            blocks.append(self._block(lines, index))
+        return blocks
+
+    # Sizes that are known
+
+    def whole(self, lines: list[str], sink: Sink, width: int) -> None:
+        """All of it, in blocks from its first element on."""
+        if self.high - self.low == 1 and sink.scalar and not self.dynamic and self.tools.alike(self.nesting):
+            block = Block(self.nesting, self.tools.scalar, self.tools.memory, lines, str(self.low), self.truth)
+            sink.step(lines, [block], sink.before(lines))
+        else:
+            self._known(lines, sink, width, self.low)
+
+    def in_sequence(self, lines: list[str], sink: Sink, phase: str | None) -> None:
+        """All of it, in blocks of eight such that element k of the sequence is in lane k % 8."""
+        if phase is None:
+            self._known(lines, sink, LANES, self.low - self.low % LANES)
+        else:
+            self._shifted(lines, sink, LANES, phase)
+
+    def aligned(self, lines: list[str], sink: Sink, phase: str) -> None:
+        """All of it, in blocks that begin where vectors do in memory."""
+        self._shifted(lines, sink, self.tools.lanes, phase)
+
+    def _shifted(self, lines: list[str], sink: Sink, width: int, phase: str) -> None:
+        n = self.nesting.fresh("%z")
+        lines += [f"{n}p = add i64 {phase}, {self.low}", f"{n}b = and i64 {n}p, {width - 1}",
+                  f"{n} = sub i64 {self.low}, {n}b"]  # fmt: skip
+        self._unknown(lines, sink, width, n, str(self.low), str(self.high), True)
+
+    def _known(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
+        if start < self.low:
+            self._partial(lines, sink, width, start)
+            start += width
+        count = max(0, self.high - start) // width
+        if count > 1:
+            self._loop(lines, sink, width, str(start), str(start + count * width), True)
+        elif count:
+            state = sink.before(lines)
+            sink.after(lines, sink.step(lines, self._blocks(lines, str(start), width), state))
+        start += count * width
+        if start < self.high:
+            self._partial(lines, sink, width, start)
+
+    def _partial(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
+        lanes = self.tools.lanes
+        blocks: list[Block] = []
+        for first in range(start, start + width, lanes):
+            valid = [self.low <= k < self.high for k in range(first, first + lanes)]
+            if any(valid):
+                mask = "<" + ", ".join(f"i1 {str(v).lower()}" for v in valid) + ">"
+                block = self._block(lines, str(first), None if all(valid) else mask)
+                block.valid = valid
+                blocks.append(block)
+            else:
+                blocks.append(self._block(lines, str(first), "zeroinitializer"))
+                blocks[-1].valid = valid
+        state = sink.before(lines)
+        sink.after(lines, sink.step(lines, blocks, state))
+
+    def _loop(self, lines: list[str], sink: Sink, width: int, start: str, stop: str, exact: bool) -> str:
+        """Whole blocks from `start` to `stop` (`exact`) or as many as go before it, at least one; the next index."""
+        n = self.nesting.fresh("")
+        state = sink.before(lines)
+        lines += [f"br label %G{n}", f"G{n}:", f"br label %F{n}", f"F{n}:",
+                  f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]"]  # fmt: skip
+        carried = []
+        for k, (type_, value) in enumerate(state):
+            carried.append((type_, f"%u{n}.{k}"))
+            lines.append(f"%u{n}.{k} = phi {type_} [ {value}, %G{n} ], [ <u{n}.{k}>, %F{n} ]")
+        at = len(lines) - len(state)
+        blocks = self._blocks(lines, f"%g{n}", width)
+        if len(blocks) == 1:
+            for k, shared in enumerate(overlapping(blocks[0], sink.needs)):
+                place = lines.index(f"br label %G{n}")
+                before: list[str] = []
+                first = shared.first(before, start)
+                lines[place:place] = before
+                at += len(before)
+                lines.insert(at, f"%w{n}.{k} = phi {shared.type} [ {first}, %G{n} ], [ {shared.name}, %F{n} ]")
+                at += 1
+                shared.give(f"%w{n}.{k}")
+        state = sink.step(lines, blocks, carried)
+        for k, (_, value) in enumerate(state):
+            lines[at + k] = lines[at + k].replace(f"<u{n}.{k}>", value)
+        lines += [f"%h{n} = add i64 %g{n}, {width}"]
+        if not exact:
+            lines += [f"%y{n} = add i64 %h{n}, {width}", f"%m{n} = icmp sle i64 %y{n}, {stop}"]
+        else:
+            lines += [f"%m{n} = icmp slt i64 %h{n}, {stop}"]
+        lines += [f"br i1 %m{n}, label %F{n}, label %X{n}", f"X{n}:"]
+        sink.after(lines, state)
+        return f"%h{n}"
+
+    # Sizes that are not known
+
+    def between(self, lines: list[str], header: list[str], sink: Sink, begin: str, end: str) -> None:
+        """What lies between two indices."""
+        n = self.nesting.fresh("%z")
+        header += [
+            f"{n}c = icmp sgt i64 {begin}, {self.low}", f"{n}l = select i1 {n}c, i64 {begin}, i64 {self.low}",
+            f"{n}d = icmp slt i64 {end}, {self.high}", f"{n}h = select i1 {n}d, i64 {end}, i64 {self.high}",
+        ]  # fmt: skip
+        self._unknown(lines, sink, self.tools.lanes, f"{n}l", f"{n}l", f"{n}h", False)
+
+    def _unknown(self, lines: list[str], sink: Sink, width: int, start: str, low: str, high: str, before: bool) -> None:
+        n = self.nesting.fresh("")
+        lines += [
+            f"br label %A{n}", f"A{n}:", f"br label %H{n}", f"H{n}:",
+            f"%j{n} = phi i64 [ {start}, %A{n} ], [ %p{n}, %N{n} ], [ %h{n}e, %Y{n} ]",
+            f"%c{n} = icmp slt i64 %j{n}, {high}", f"br i1 %c{n}, label %T{n}, label %Z{n}",
+            f"T{n}:", f"%e{n} = add i64 %j{n}, {width}", f"%f{n} = icmp sle i64 %e{n}, {high}",
+        ]  # fmt: skip
+        fits = f"%f{n}"
+        if before:
+            lines += [f"%o{n} = icmp sge i64 %j{n}, {low}", f"%w{n} = and i1 %f{n}, %o{n}"]
+            fits = f"%w{n}"
+        lines += [f"br i1 {fits}, label %W{n}, label %M{n}", f"W{n}:"]
+        last = self._loop(lines, sink, width, f"%j{n}", high, False)
+        lines += [f"br label %Y{n}", f"Y{n}:", f"%h{n}e = add i64 {last}, 0", f"br label %H{n}", f"M{n}:"]
+        lanes, blocks = self.tools.lanes, []
+        for k, block in enumerate(self._blocks(lines, f"%j{n}", width)):
+            mask = f"%k{n}.{k}"
+            lines += [
+                f"{mask}u = sub <{lanes} x i64> {block.indices()}, {self._spread(lines, low)}",
+                f"{mask} = icmp ult <{lanes} x i64> {mask}u, {self._spread_difference(lines, low, high)}",
+            ]
+            block.mask = mask
+            blocks.append(block)
+        state = sink.before(lines)
+        sink.after(lines, sink.step(lines, blocks, state))
+        lines += [f"br label %N{n}", f"N{n}:", f"%p{n} = add i64 %j{n}, {width}", f"br label %H{n}", f"Z{n}:"]
+
+    def _spread(self, lines: list[str], value: str) -> str:
+        if not value.startswith("%"):
+            return f"splat (i64 {value})"
+        return splat(self.nesting.fresh, lines, value, "i64", self.tools.vector)
+
+    def _spread_difference(self, lines: list[str], low: str, high: str) -> str:
+        if not low.startswith("%"):
+            return self._spread(lines, str(int(high) - int(low)))
+        name = self.nesting.fresh("%d")
+        lines.append(f"{name} = sub i64 {high}, {low}")
+        return self._spread(lines, name)
+
+
+def segments(nesting: Nesting, tools: Tools) -> list[Segment]:
+    """The parts of the innermost axis in which all its ranges are known to hold or not."""
+    size, inner = nesting.space[nesting.inner], nesting.inner
+    cuts = {0, size}
+    for part in nesting.body:
+        ranges = part.within if isinstance(part, Load | LoadAt) else part.ranges if isinstance(part, Choose) else ()
+        interval = intersect(ranges).get(inner)
+        if interval is not None and interval[0] < interval[1]:
+            cuts.update(min(max(at, 0), size) for at in interval)
+    ends = sorted(cuts)
+    if (len(ends) - 1) * len(nesting.body) > LARGEST_SEGMENTED:
+        return [Segment(nesting, tools, 0, size, True)]
+    return [Segment(nesting, tools, low, high, False) for low, high in itertools.pairwise(ends)]

@@ -1,0 +1,1 @@
+"""Functions of arrays, with NumPy's names and arguments."""

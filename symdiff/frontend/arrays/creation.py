@@ -1,0 +1,241 @@
+"""Functions that make arrays, and those that tell sizes, with NumPy's names and arguments."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import LimitError, ParseError, ShapeError
+from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.reductions import number, shape_of
+from symdiff.frontend.constants import LARGEST_INTEGER, constant_number
+from symdiff.ir.graph import Graph
+from symdiff.types import Shape
+
+Axis = Any
+"""None, an integer or a tuple of integers."""
+
+
+def checked(shape: Shape) -> tuple[int, ...]:
+    """The sizes of a new array.
+
+    Raises
+    ------
+    ShapeError
+        For a negative size.
+    LimitError
+        For more elements than can be counted.
+    """
+    sizes = [int(n) for n in shape]  # type: ignore[arg-type]
+    if min(sizes, default=0) < 0:
+        raise ShapeError("a size cannot be negative", hint="write a size of 0 or more")
+    if math.prod(sizes) > LARGEST_INTEGER:
+        raise LimitError("an array of more than 2**53 elements")
+    return tuple(sizes)
+
+
+def filled(graph: Graph, value: float, shape: Shape) -> int:
+    """An array of one number."""
+    return graph.broadcast(number(graph, value), checked(shape))
+
+
+@language("zeros", "empty")
+def _zeros(graph: Graph, shape: tuple[int, ...]) -> int:
+    """An array of zeros."""
+    return filled(graph, 0.0, shape)
+
+
+@language()
+def _ones(graph: Graph, shape: tuple[int, ...]) -> int:
+    """An array of ones."""
+    return filled(graph, 1.0, shape)
+
+
+@language()
+def _full(graph: Graph, shape: tuple[int, ...], fill_value: int) -> int:
+    """An array of one value."""
+    return graph.broadcast(fill_value, checked(shape))
+
+
+@language("zeros_like", "empty_like", numbers="x")
+def _zeros_like(graph: Graph, x: int) -> int:
+    """Zeros in the shape of an array."""
+    return filled(graph, 0.0, shape_of(graph, x))
+
+
+@language(numbers="x")
+def _ones_like(graph: Graph, x: int) -> int:
+    """Ones in the shape of an array."""
+    return filled(graph, 1.0, shape_of(graph, x))
+
+
+@language(numbers="x")
+def _full_like(graph: Graph, x: int, fill_value: int) -> int:
+    """One value in the shape of an array."""
+    return graph.broadcast(fill_value, shape_of(graph, x))
+
+
+def on_diagonal(graph: Graph, shape: tuple[int, ...], k: int) -> int:
+    """Whether row + k is the column, for each element of a matrix."""
+    row = graph.iota(shape, 0)
+    row = graph.apply("add", (row, number(graph, k))) if k else row
+    return graph.apply("equal", (row, graph.iota(shape, 1)))
+
+
+@language()
+def _eye(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
+    """Ones on the k-th diagonal of a matrix, zeros elsewhere."""
+    shape = checked((N, N if M is None else M))
+    return graph.apply("where", (on_diagonal(graph, shape, k), number(graph, 1.0), number(graph, 0.0)))
+
+
+@language()
+def _identity(graph: Graph, n: int) -> int:
+    """The identity matrix."""
+    return _eye(graph, n)
+
+
+@language()
+def _tri(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
+    """Ones on and below the k-th diagonal of a matrix, zeros above."""
+    shape = checked((N, N if M is None else M))
+    limit = graph.apply("add", (graph.iota(shape, 0), number(graph, k)))
+    inside = graph.apply("less_equal", (graph.iota(shape, 1), limit))
+    return graph.apply("where", (inside, number(graph, 1.0), number(graph, 0.0)))
+
+
+@language()
+def _arange(graph: Graph, start: int, stop: int | None = None, step: int | None = None) -> int:
+    """The numbers from start (0) on, in steps (of 1), up to and without stop, which are constants."""
+    first, last, by = (_known(graph, node, "arange") for node in (start, stop, step))
+    if last is None:
+        first, last = 0.0, first
+    by = 1.0 if by is None else by
+    assert first is not None
+    assert last is not None
+    if not by or not all(map(math.isfinite, (first, last, by))):
+        raise ParseError("arange: start, stop and step must be finite, and the step not 0", hint="write arange(1, 10)")
+    size = max(0, math.ceil((last - first) / by))
+    line = graph.iota(checked((size,)), 0)
+    delta = (first + by) - first
+    if delta != 1:
+        line = graph.apply("mul", (line, number(graph, delta)))
+    return graph.apply("add", (line, number(graph, first))) if first else line
+
+
+def _known(graph: Graph, node: int | None, name: str) -> float | None:
+    if node is None:
+        return None
+    value = constant_number(graph, node)
+    if value is None:
+        raise ParseError(f"{name} takes constants: the size of an array cannot depend on values",
+                         hint="write arange(n) with a size n, or a number")  # fmt: skip
+    return value
+
+
+@language()
+def _linspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True) -> int:
+    """`num` numbers at equal distances from start to stop, which is the last unless `endpoint` is False."""
+    if num < 0:
+        raise ShapeError("linspace: the number of points must not be negative", hint="write linspace(0, 1, 5)")
+    steps = num - 1 if endpoint else num
+    line = graph.iota(checked((num,)), 0)
+    start, stop = graph.as_number(start), graph.as_number(stop)
+    distance = graph.apply("sub", (stop, start))
+    if steps <= 0:
+        return graph.apply("add", (graph.apply("mul", (line, distance)), start))
+    step = graph.apply("div", (distance, number(graph, steps)))
+    points = graph.apply("add", (graph.apply("mul", (line, step)), start))
+    if not endpoint:
+        return points
+    last = graph.apply("equal", (line, number(graph, num - 1)))
+    return graph.apply("where", (last, stop, points))
+
+
+@language()
+def _logspace(
+    graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True, base: int | None = None
+) -> int:
+    """Powers of a base (10) whose exponents are at equal distances."""
+    bottom = number(graph, 10.0) if base is None else base
+    return graph.apply("pow", (bottom, _linspace(graph, start, stop, num, endpoint)))
+
+
+@language("array", "asarray", "copy", "asanyarray", "ascontiguousarray", numbers="x")
+def _array(graph: Graph, x: int) -> int:
+    """The array that a list is."""
+    return x
+
+
+# Sizes
+
+
+def _integers(graph: Graph, values: tuple[int, ...]) -> int:
+    return graph.constant(np.array(values, float))
+
+
+@language("size")
+def size(graph: Graph, x: int, axis: Axis = None) -> int:
+    """The number of elements, or the size of one axis: a constant."""
+    shape = shape_of(graph, x)
+    return number(graph, math.prod(shape) if axis is None else shape[axis_of(axis, len(shape), "size")])
+
+
+@language("shape")
+def shape(graph: Graph, x: int) -> int:
+    """The sizes of the axes: constants."""
+    return _integers(graph, shape_of(graph, x))
+
+
+@language("ndim")
+def ndim(graph: Graph, x: int) -> int:
+    """The number of axes: a constant."""
+    return number(graph, len(shape_of(graph, x)))
+
+
+@language("len")
+def _len(graph: Graph, x: int) -> int:
+    """The size of the first axis: a constant."""
+    return size(graph, x, 0)
+
+
+@language(numbers="x")
+def _round(graph: Graph, x: int, decimals: int = 0) -> int:
+    """The nearest integer, halves to even; or rounded to a number of decimals."""
+    return rounded(graph, x, decimals)
+
+
+def rounded(graph: Graph, x: int, decimals: int) -> int:
+    """`x` rounded to a number of decimals, as NumPy rounds."""
+    x = graph.as_number(x)
+    if not decimals:
+        return graph.apply("round", (x,))
+    if abs(decimals) > 300:
+        raise ParseError("round: that many decimals are not possible")
+    scale = number(graph, 10.0 ** abs(decimals))
+    there, back = ("mul", "div") if decimals > 0 else ("div", "mul")
+    return graph.apply(back, (graph.apply("round", (graph.apply(there, (x, scale)),)), scale))
+
+
+@language(numbers="x")
+def _clip(graph: Graph, x: int, lo: int | None = None, hi: int | None = None) -> int:
+    """The number limited to the interval from lo to hi; None is no limit."""
+    x = graph.as_number(x)
+    if lo is None or hi is None:
+        if lo is None and hi is None:
+            raise ParseError("clip takes a limit", hint="write clip(x, 0, 1)")
+        limit = lo if hi is None else hi
+        assert limit is not None
+        return graph.apply("max" if hi is None else "min", (x, limit))
+    return graph.apply("clip", (x, lo, hi))
+
+
+@language(numbers="a b")
+def _isclose(graph: Graph, a: int, b: int) -> int:
+    """Whether the numbers agree within 1e-8 + 1e-5*abs(b)."""
+    a, b = graph.as_number(a), graph.as_number(b)
+    allowed = graph.apply("mul", (number(graph, 1e-5), graph.apply("abs", (b,))))
+    distance = graph.apply("abs", (graph.apply("sub", (a, b)),))
+    return graph.apply("less_equal", (distance, graph.apply("add", (number(graph, 1e-8), allowed))))

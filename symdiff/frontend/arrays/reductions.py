@@ -1,0 +1,268 @@
+"""Functions that reduce arrays along axes, and running ones, with NumPy's names and arguments."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symdiff.errors import ParseError, ShapeError
+from symdiff.frontend.arrays.arguments import axes_of, axis_of, language
+from symdiff.ir.graph import Graph
+from symdiff.types import BOOL, Shape, fixed, show
+
+Axis = Any
+"""None, an integer or a tuple of integers."""
+
+
+def shape_of(graph: Graph, node: int) -> tuple[int, ...]:
+    """The shape, whose sizes must be known."""
+    return fixed(graph.types[node].shape)
+
+
+def reduce(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool = False, called: str = "") -> int:
+    """The node that reduces `x` along some axes by the operation `name`.
+
+    Raises
+    ------
+    ShapeError
+        Where there is no such axis.
+    """
+    shape = shape_of(graph, x)
+    axes = axes_of(axis, len(shape), called or name)
+    result = graph.add(name, (x,), axes) if axes else x
+    return kept(graph, result, shape, axes) if keepdims else result
+
+
+def kept(graph: Graph, node: int, shape: Shape, axes: tuple[int, ...]) -> int:
+    """A value reduced along `axes` of a shape with these axes as axes of size 1."""
+    return graph.reshape(node, tuple(1 if k in axes else n for k, n in enumerate(shape)))
+
+
+def count(graph: Graph, x: int, axis: Axis, name: str) -> int:
+    """How many elements each result of a reduction is made of."""
+    shape = shape_of(graph, x)
+    return math.prod(shape[k] for k in axes_of(axis, len(shape), name))
+
+
+def number(graph: Graph, value: float) -> int:
+    """A constant."""
+    return graph.constant(float(value))
+
+
+@language()
+def _sum(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The sum of the elements, along some axes or all."""
+    return reduce(graph, "sum", graph.as_number(x), axis, keepdims)
+
+
+@language()
+def _prod(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The product of the elements, along some axes or all."""
+    return reduce(graph, "prod", graph.as_number(x), axis, keepdims)
+
+
+@language()
+def _mean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The arithmetic mean of the elements, along some axes or all."""
+    return graph.apply("div", (_sum(graph, x, axis, keepdims), number(graph, count(graph, x, axis, "mean"))))
+
+
+@language()
+def _average(graph: Graph, x: int, axis: Axis = None, weights: int | None = None, keepdims: bool = False) -> int:
+    """The mean of the elements, weighted by `weights`."""
+    if weights is None:
+        return _mean(graph, x, axis, keepdims)
+    shape, own = shape_of(graph, x), shape_of(graph, weights)
+    if len(own) == 1 and len(shape) > 1:
+        if axis is None or isinstance(axis, tuple):
+            raise ShapeError(f"average: weights of shape {show(own)} need one axis", hint="write axis=0")
+        at = axis_of(axis, len(shape), "average")
+        weights = graph.reshape(weights, tuple(own[0] if k == at else 1 for k in range(len(shape))))
+    weights = graph.broadcast(graph.as_number(weights), shape)
+    total = _sum(graph, graph.apply("mul", (x, weights)), axis, keepdims)
+    return graph.apply("div", (total, _sum(graph, weights, axis, keepdims)))
+
+
+@language()
+def _var(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+    """The variance: the mean of the squared distances from the mean; `ddof` is taken off the number of elements."""
+    distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
+    total = _sum(graph, graph.apply("square", (distance,)), axis, keepdims)
+    return graph.apply("div", (total, number(graph, max(count(graph, x, axis, "var") - ddof, 0))))
+
+
+@language()
+def _std(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+    """The standard deviation: the square root of the variance."""
+    return graph.apply("sqrt", (_var(graph, x, axis, ddof, keepdims),))
+
+
+def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
+    """The largest or smallest element along axes.
+
+    Raises
+    ------
+    ShapeError
+        Where there are no elements.
+    """
+    if not count(graph, x, axis, called):
+        raise ShapeError(f"{called} of no elements")
+    return reduce(graph, name, graph.as_number(x), axis, keepdims, called)
+
+
+@language()
+def _amax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The largest element, along some axes or all; ties share the derivative."""
+    return extremum(graph, "amax", x, axis, keepdims, "max")
+
+
+@language()
+def _amin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The smallest element, along some axes or all; ties share the derivative."""
+    return extremum(graph, "amin", x, axis, keepdims, "min")
+
+
+@language()
+def _ptp(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The distance between the largest and the smallest element."""
+    return graph.apply("sub", (_amax(graph, x, axis, keepdims), _amin(graph, x, axis, keepdims)))
+
+
+def as_condition(graph: Graph, x: int) -> int:
+    """A number as the condition that it is not 0."""
+    return x if graph.types[x].dtype == BOOL else graph.apply("not_equal", (x, number(graph, 0)))
+
+
+@language()
+def _any(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """Whether one of the conditions holds; a number counts as the condition that it is not 0."""
+    return reduce(graph, "any", as_condition(graph, x), axis, keepdims)
+
+
+@language()
+def _all(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """Whether all conditions hold; a number counts as the condition that it is not 0."""
+    return reduce(graph, "all", as_condition(graph, x), axis, keepdims)
+
+
+@language()
+def _count_nonzero(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """How many elements are not 0, or hold."""
+    return _sum(graph, as_condition(graph, x), axis, keepdims)
+
+
+@language()
+def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> int:
+    """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, or "fro"."""
+    x, axes = graph.as_number(x), axes_of(axis, len(shape_of(graph, x)), "norm")
+    if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
+        return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply("abs", (x,))
+    size = graph.apply("abs", (x,))
+    if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
+        order = axis if isinstance(axis, tuple) else axes
+        down = axis_of(order[0 if abs(ord) == 1 else 1], len(shape_of(graph, x)), "norm")
+        sums = _sum(graph, size, down, True)
+        name = "amax" if ord > 0 else "amin"
+        return extremum(graph, name, sums, axes, keepdims, "norm")
+    if len(axes) != 1 or isinstance(ord, str):
+        raise ParseError(f"norm: ord={ord!r} is not available for {len(axes)} axes",
+                         hint='write norm(x), norm(x, 1), norm(x, inf) or norm(A, "fro")')  # fmt: skip
+    if ord == 1:
+        return _sum(graph, size, axes, keepdims)
+    if math.isinf(ord):
+        return extremum(graph, "amax" if ord > 0 else "amin", size, axes, keepdims, "norm")
+    if ord == 0:
+        return _count_nonzero(graph, x, axes, keepdims)
+    total = _sum(graph, graph.apply("pow", (size, number(graph, ord))), axes, keepdims)
+    return graph.apply("pow", (total, number(graph, 1 / ord)))
+
+
+def _largest(graph: Graph, x: int, axis: Axis) -> int:
+    """The largest elements, for shifting exponents: constants for derivatives, 0 where they are infinite."""
+    top = extremum(graph, "amax", x, axis, True, "max")
+    finite = graph.apply("less", (graph.apply("abs", (top,)), number(graph, math.inf)))
+    return graph.apply("stop_gradient", (graph.apply("where", (finite, top, number(graph, 0.0))),))
+
+
+@language()
+def _logsumexp(graph: Graph, x: int, axis: Axis = None, b: int | None = None, keepdims: bool = False) -> int:
+    """log(sum(b*exp(x))), without overflow."""
+    x = graph.as_number(x)
+    top = _largest(graph, x, axis)
+    terms = graph.apply("exp", (graph.apply("sub", (x, top)),))
+    if b is not None:
+        terms = graph.apply("mul", (b, terms))
+    total = graph.apply("log", (_sum(graph, terms, axis, keepdims),))
+    shape = shape_of(graph, total)
+    return graph.apply("add", (total, graph.reshape(top, shape)))
+
+
+@language()
+def _softmax(graph: Graph, x: int, axis: Axis = None) -> int:
+    """exp(x)/sum(exp(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
+    x = graph.as_number(x)
+    terms = graph.apply("exp", (graph.apply("sub", (x, _largest(graph, x, axis))),))
+    return graph.apply("div", (terms, _sum(graph, terms, axis, True)))
+
+
+@language()
+def _log_softmax(graph: Graph, x: int, axis: Axis = None) -> int:
+    """log(softmax(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
+    x = graph.as_number(x)
+    shifted = graph.apply("sub", (x, _largest(graph, x, axis)))
+    total = _sum(graph, graph.apply("exp", (shifted,)), axis, True)
+    return graph.apply("sub", (shifted, graph.apply("log", (total,))))
+
+
+def _running(graph: Graph, x: int, axis: Axis) -> tuple[int, int]:
+    """The operand of a running function and its axis: the elements in one row where there is none."""
+    x = graph.as_number(x)
+    shape = shape_of(graph, x)
+    if axis is None:
+        return graph.reshape(x, (math.prod(shape),)), 0
+    return x, axis_of(axis, len(shape), "cumsum")
+
+
+@language("cumsum", "cumulative_sum")
+def _cumsum(graph: Graph, x: int, axis: Axis = None) -> int:
+    """The running sum along an axis, or over all elements in their order."""
+    x, at = _running(graph, x, axis)
+    return graph.add("cumsum", (x,), (at, False))
+
+
+@language("cumprod", "cumulative_prod")
+def _cumprod(graph: Graph, x: int, axis: Axis = None) -> int:
+    """The running product along an axis, or over all elements in their order."""
+    x, at = _running(graph, x, axis)
+    shape = shape_of(graph, x)
+    if not shape[at]:
+        return x
+    first = graph.apply("equal", (graph.iota(shape, at), number(graph, 0.0)))
+    start = graph.apply("where", (first, x, number(graph, 0.0)))
+    return graph.add("recurrence", (x, start), (at, False))
+
+
+@language()
+def _recurrence(graph: Graph, a: int, b: int, axis: Axis = 0, reverse: bool = False) -> int:
+    """The array h with h[i] = a[i]*h[i - 1] + b[i] along an axis, where h before the first element is 0."""
+    a, b = graph.as_number(a), graph.as_number(b)
+    shape = graph.types[graph.apply("add", (a, b))].shape
+    at = axis_of(axis, len(shape), "recurrence")
+    return graph.add("recurrence", (graph.broadcast(a, shape), graph.broadcast(b, shape)), (at, reverse))
+
+
+@language("trapezoid", "trapz")
+def _trapezoid(graph: Graph, y: int, x: int | None = None, dx: int | None = None, axis: Axis = -1) -> int:
+    """The integral by the trapezoidal rule."""
+    from symdiff.frontend.arrays.shapes import along, diff
+
+    shape = shape_of(graph, y)
+    at = axis_of(axis, len(shape), "trapezoid")
+    upper, lower = along(graph, y, at, slice(1, None)), along(graph, y, at, slice(0, -1))
+    step = number(graph, 1.0) if dx is None else dx
+    if x is not None:
+        step = diff(graph, x, 1, -1 if len(shape_of(graph, x)) == 1 else at)
+        if len(shape_of(graph, x)) == 1:
+            step = graph.reshape(step, tuple(shape[at] - 1 if k == at else 1 for k in range(len(shape))))
+    mean = graph.apply("div", (graph.apply("add", (upper, lower)), number(graph, 2.0)))
+    return _sum(graph, graph.apply("mul", (step, mean)), at)

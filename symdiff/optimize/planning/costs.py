@@ -1,0 +1,44 @@
+"""What computing an element takes, in additions of vectors."""
+
+from __future__ import annotations
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import Op
+from symdiff.ops.base import Instruction, Intrinsic, Library, Special
+from symdiff.optimize.planning.forms import is_step
+
+OVERHEAD = 20.0
+"""What a nest costs by itself."""
+
+MOST_COST = 1e6
+
+
+def traffic(shape: tuple[int, ...]) -> tuple[float, float]:
+    """What writing and reading an element takes: scalars stay in the fastest memory."""
+    return (8.0, 4.0) if shape else (1.0, 0.5)
+
+
+def costs_of(graph: Graph) -> list[float]:
+    """What computing one element of each node takes, from what is in memory."""
+    found = [0.0] * len(graph)
+    for node, args in enumerate(graph.args):
+        if is_step(graph, node):
+            continue
+        own = _cost(graph.ops[node])
+        if args:
+            own += sum([found[a] for a in args])
+        found[node] = min(own, MOST_COST)
+    return found
+
+
+def _cost(op: Op) -> float:
+    routine = op.routine
+    if isinstance(routine, Instruction):
+        return 4.0 if routine.opcode == "fdiv" else 1.0
+    if isinstance(routine, Intrinsic):
+        return 6.0 if routine.name == "llvm.sqrt" else 1.0
+    if isinstance(routine, Library | Special):
+        return 20.0 if isinstance(routine, Library) else 60.0
+    return {"gather": 4.0, "einsum": 1.0, "as_index": 1.0}.get(op.name, 0.0)
+
+

@@ -1,0 +1,300 @@
+"""What a node is at one place: the elements of its operands that it is made of there."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS, Op
+from symdiff.ops.base import Instruction, Intrinsic, Library, Special
+from symdiff.optimize.planning.access import (
+    SCALAR,
+    Coordinate,
+    Map,
+    NotAffineError,
+    Sizes,
+    c_strides,
+    identity,
+    limits,
+    of_diagonal,
+    of_index,
+    of_labels,
+    of_operand,
+    of_reshape,
+    of_scatter,
+    of_transpose,
+    total,
+    within,
+)  # fmt: skip
+from symdiff.optimize.planning.plan import Range
+from symdiff.types import BOOL, INT64, fixed
+
+REDUCES = {"sum": "sum", "prod": "prod", "amax": "max", "amin": "min", "any": "any", "all": "all"}
+SCANS = frozenset(("cumsum", "recurrence"))
+LINEAR_ALGEBRA = frozenset(("solve", "solve_triangular", "inv", "det", "logdet", "cholesky"))
+VIEWS = frozenset(("index", "transpose", "broadcast", "reshape", "diagonal"))
+JOINS = frozenset(("scatter", "concatenate", "stack"))
+MUL = OPS["mul"]
+SCALAR_CODE = (Instruction, Intrinsic, Library, Special)
+
+Place = tuple[int, Map | None]
+"""A node and where it is read; None where it must be in memory as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The element of another node."""
+
+    of: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """An operation on elements."""
+
+    op: Op
+    operands: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The first of some elements whose ranges hold, otherwise `rest`, or 0 where that is None."""
+
+    choices: tuple[tuple[tuple[Range, ...], Place], ...]
+    rest: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """The element of an array in memory at a place in C order; it is there only within the ranges."""
+
+    array: int
+    at: Coordinate
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The number that a coordinate is."""
+
+    at: Coordinate
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The element of an array in memory at `at` moved by `stride` times the value of `index`."""
+
+    array: int
+    at: Coordinate
+    stride: int
+    size: int
+    index: Place
+    ranges: tuple[Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A number that is known."""
+
+    value: float | bool
+
+
+Form = Same | Applied | Chosen | Flat | Counted | Gathered | Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array that lies in another one's memory: element i is at `offset + sum(strides[k]*i[k])` of `array`."""
+
+    array: int
+    offset: int
+    strides: tuple[int, ...]
+
+
+class Forms:
+    """The forms of the nodes of a graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._shapes: list[Sizes] = [fixed(t.shape) for t in graph.types]
+
+    def shape(self, node: int) -> Sizes:
+        """The sizes of a node's axes."""
+        return self._shapes[node]
+
+    def form(self, node: int, map_: Map, space: Sizes) -> Form:
+        """What a node that is not in memory is at the place `map_`.
+
+        Raises
+        ------
+        NotAffineError
+            Where it can only be read from memory.
+        """
+        graph = self.graph
+        op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+        if isinstance(op.routine, SCALAR_CODE) or op.name == "as_index":
+            return Applied(op, tuple([(a, of_operand(map_, self._shapes[a])) for a in args]))
+        return _FORMS[op.name](self, node, args, payload, map_, space)
+
+    def view(self, node: int) -> View:
+        """The array in whose memory a node lies, or can lie, and how."""
+        shape = self._shapes[node]
+        space = tuple(n for n in shape if n != 1)
+        map_, at = identity(shape), node
+        flat: Coordinate | None = None
+        while flat is None and self.graph.ops[at].name in VIEWS:
+            found = self._moved(at, map_, space)
+            if isinstance(found, Flat):
+                at, flat = found.array, found.at
+            else:
+                at, map_ = found.of[0], found.of[1] or SCALAR
+        if flat is None:
+            flat = total(map_.coordinates, c_strides(self._shapes[at]))
+        scales = dict(flat[1])
+        axes = iter(range(len(space)))
+        return View(at, flat[0], tuple([0 if n == 1 else scales.get(next(axes), 0) for n in shape]))
+
+    def whole(self, node: int) -> int:
+        """The node whose memory, as a whole and in C order, has the elements of this one."""
+        while self.graph.ops[node].name == "reshape":
+            node = self.graph.args[node][0]
+        return node
+
+    def _moved(self, node: int, map_: Map, space: Sizes) -> Same | Flat:
+        graph = self.graph
+        name, operand, payload = graph.ops[node].name, graph.args[node][0], graph.payloads[node]
+        shape = self._shapes[operand]
+        if name == "index":
+            return Same((operand, of_index(map_, payload, shape)))
+        if name == "transpose":
+            return Same((operand, of_transpose(map_, payload)))
+        if name == "broadcast":
+            return Same((operand, of_operand(map_, shape)))
+        if name == "diagonal":
+            return Same((operand, of_diagonal(map_, payload, shape)))
+        base = self.whole(operand)
+        try:
+            return Same((base, of_reshape(map_, self._shapes[node], self._shapes[base], space)))
+        except NotAffineError:
+            pass
+        ranges = within(map_, self._shapes[node], space)
+        return Flat(base, total(map_.coordinates, c_strides(self._shapes[node])), ranges or ())
+
+    def _view(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        return self._moved(node, map_, space)
+
+    def _constant(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        assert not isinstance(payload, np.ndarray)
+        return Leaf(payload)
+
+    def _iota(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        return Counted(map_.coordinates[payload[1]])
+
+    def _product(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        """`map_` has the coordinates of the labels of the result and, where it is summed, then of the others."""
+        labels, output = payload
+        order = loop_labels(labels, output)
+        return Applied(MUL, tuple([(a, of_labels(map_, order, own)) for a, own in zip(args, labels, strict=True)]))
+
+    def _scatter(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        index, whole = payload
+        own, ranges = of_scatter(map_, index, fixed(whole), self._shapes[args[0]], space)
+        zero = Leaf(False if self.graph.types[node].dtype == BOOL else 0.0)
+        if ranges is None:
+            return zero
+        return Chosen(((ranges, (args[0], own)),), None) if ranges else Same((args[0], own))
+
+    def _concatenate(self, node: int, args: tuple[int, ...], axis: int, map_: Map, space: Sizes) -> Form:
+        at, start = map_.coordinates[axis], 0
+        parts: list[tuple[int, int, Map]] = []
+        for a in args:
+            size = self._shapes[a][axis]
+            own = list(map_.coordinates)
+            own[axis] = (at[0] - start, at[1]) if size != 1 else (0, ())
+            parts.append((a, start, Map(tuple(own), map_.ranges)))
+            start += size
+        return self._joined([(a, first, first + self._shapes[a][axis], m) for a, first, m in parts], at, space)
+
+    def _stack(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
+        own = Map(map_.coordinates[1:], map_.ranges)
+        parts = [(a, k, k + 1, own) for k, a in enumerate(args)]
+        at = map_.coordinates[0]
+        if not at[1]:  # one entry: the usual case of a list
+            parts = parts[at[0] : at[0] + 1]
+            return Same((parts[0][0], own))
+        return self._joined(parts, at, space)
+
+    def _joined(self, parts: list[tuple[int, int, int, Map]], at: Coordinate, space: Sizes) -> Form:
+        choices: list[tuple[tuple[Range, ...], Place]] = []
+        for a, start, stop, own in parts:
+            where = limits(at, start, stop, space)
+            if where is True:
+                return Same((a, own))
+            if where is not False:
+                choices.append(((where,), (a, own)))
+        return Chosen(tuple(choices[:-1]), choices[-1][1])
+
+    def _gather(self, node: int, args: tuple[int, ...], axis: int, map_: Map, space: Sizes) -> Form:
+        x, index = args
+        view, shape, count = self.view(x), self._shapes[x], len(self._shapes[index])
+        places = map_.coordinates
+        own = (*places[:axis], (0, ()), *places[axis + count :])
+        start, terms = total(own, view.strides)
+        ranges = within(map_, self._shapes[node], space)
+        where = Map(places[axis : axis + count], map_.ranges)
+        return Gathered(view.array, (start + view.offset, terms), view.strides[axis], shape[axis], (index, where),
+                        ranges or ())  # fmt: skip
+
+
+def loop_labels(labels: tuple[tuple[int, ...], ...], output: tuple[int, ...]) -> tuple[int, ...]:
+    """The labels of the loops of a sum of products: those of the result, then those that are summed."""
+    return (*output, *dict.fromkeys(x for own in labels for x in own if x not in output))
+
+
+def operands(form: Form) -> list[tuple[Place, bool]]:
+    """The places that a form reads, and whether only in a part of the space."""
+    if isinstance(form, Same):
+        return [(form.of, False)]
+    if isinstance(form, Applied):
+        return [(place, False) for place in form.operands]
+    if isinstance(form, Chosen):
+        return [(place, True) for _, place in form.choices] + ([(form.rest, True)] if form.rest else [])
+    if isinstance(form, Flat):
+        return [((form.array, None), False)]
+    if isinstance(form, Gathered):
+        return [((form.array, None), False), (form.index, False)]
+    return []
+
+
+_FORMS: dict[str, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]] = {
+    **dict.fromkeys(VIEWS, Forms._view), "constant": Forms._constant, "iota": Forms._iota, "einsum": Forms._product,
+    "scatter": Forms._scatter, "concatenate": Forms._concatenate, "stack": Forms._stack, "gather": Forms._gather,
+}  # fmt: skip
+
+
+def is_step(graph: Graph, node: int) -> bool:
+    """Whether a node is computed by a step of its own kind: it is always in memory."""
+    name = graph.ops[node].name
+    if name == "einsum":
+        return is_summed(graph.payloads[node])
+    return name in REDUCES or name in SCANS or name in LINEAR_ALGEBRA or name == "scatter_add"
+
+
+@functools.lru_cache(maxsize=4096)
+def is_summed(payload: tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]) -> bool:
+    """Whether a sum of products has a label that is summed over."""
+    labels, output = payload
+    return any(x not in output for own in labels for x in own)
+
+
+def is_array_leaf(graph: Graph, node: int) -> bool:
+    """Whether a node is an input, or a constant that is kept in memory."""
+    name = graph.ops[node].name
+    if name == "constant":
+        return isinstance(graph.payloads[node], np.ndarray) or graph.types[node].dtype == INT64
+    return name == "input"

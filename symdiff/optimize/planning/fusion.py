@@ -1,0 +1,328 @@
+"""What is computed together, and what is kept in memory: one walk over the nodes, from the results to the inputs.
+
+When a node is reached, all places where its users need it are known, as maps of the iteration spaces that it is needed
+in. It is computed there anew, or kept in a buffer: where it must be, or where computing it again costs more than
+writing and reading it. What is kept joins a loop nest over the same space, if that can be in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.ir.graph import Graph
+from symdiff.optimize.planning.access import (
+    START,
+    Coordinate,
+    Map,
+    NotAffineError,
+    Sizes,
+    c_strides,
+    identity,
+    points,
+    scaled,
+    squeezed,
+    total,
+)  # fmt: skip
+from symdiff.optimize.planning.contraction import View as LabelledView
+from symdiff.optimize.planning.contraction import match_gemm
+from symdiff.optimize.planning.costs import OVERHEAD, costs_of, traffic
+from symdiff.optimize.planning.forms import (
+    JOINS,
+    LINEAR_ALGEBRA,
+    REDUCES,
+    SCANS,
+    VIEWS,
+    Forms,
+    is_array_leaf,
+    is_step,
+    loop_labels,
+    operands,
+)  # fmt: skip
+from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
+
+MOST_PLACES = 8
+MOST_CHOICES = 8
+
+
+class Fusion(Schedule):
+    """The groups that compute some nodes.
+
+    Attributes
+    ----------
+    extra : number → (dtype, shape) of buffers that are no nodes: copies, results before they are moved.
+    outputs : node or number → the output that is its buffer.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[int]) -> None:
+        self.graph = graph
+        super().__init__()
+        self.extra: dict[int, tuple[str, Sizes]] = {}
+        self.outputs: dict[int, int] = {}
+        self._places: dict[int, Places] = {}
+        self.forms = Forms(graph)
+        self._costs = costs_of(graph)
+        self._results(outputs)
+        for node in range(len(graph) - 1, -1, -1):
+            places = self._places.pop(node, None)
+            if places is not None:
+                self._visit(node, places)
+
+    def shape(self, node: int) -> Sizes:
+        """The sizes of the array of a node or an extra buffer."""
+        return self.forms.shape(node) if node < len(self.graph) else self.extra[node][1]
+
+    def is_stored(self, node: int) -> bool:
+        """Whether there is memory for a node."""
+        return node in self.stored or node in self.extra or is_array_leaf(self.graph, node)
+
+    # What is asked for
+
+    def _results(self, outputs: Sequence[int]) -> None:
+        copies: list[tuple[int, int]] = []
+        for k, node in enumerate(outputs):
+            if not points(self.forms.shape(node)):
+                continue
+            base = self.forms.whole(node)
+            if self.graph.ops[base].name in ("input", "constant") or base in self.outputs:
+                copies.append((k, base))
+            else:
+                self.outputs[base] = k
+                self._places.setdefault(base, {})
+        for k, base in copies:
+            shape = self.forms.shape(base)
+            target = self._buffer(self.graph.types[base].dtype, shape)
+            self.outputs[target] = k
+            self._put(Item(base, identity(shape), target, _in_order(shape)), squeezed(shape), {}, target)
+
+    def _buffer(self, dtype: str, shape: Sizes) -> int:
+        number = len(self.graph) + len(self.extra)
+        self.extra[number] = (dtype, shape)
+        return number
+
+    def _need(self, node: int, group: int, map_: Map | None, weight: float) -> None:
+        if node < len(self.graph):
+            places = self._places.setdefault(node, {})
+            places[group, map_] = places.get((group, map_), 0.0) + weight
+
+    def _need_operands(self, node: int, group: Group, map_: Map, weight: float) -> None:
+        whole = max(1, points(self.forms.shape(node)))
+        for (operand, place), partly in operands(self.forms.form(node, map_, group.space)):
+            part = min(1.0, points(self.forms.shape(operand)) / whole) if partly else 1.0
+            self._need(operand, group.number, place, weight * part)
+
+    # One node
+
+    def _visit(self, node: int, places: Places) -> None:
+        graph = self.graph
+        if is_array_leaf(graph, node):
+            return
+        if graph.ops[node].name == "constant" or not points(self.forms.shape(node)):
+            if any(map_ is None for _, map_ in places):
+                self.stored[node] = []  # there is nothing to compute
+            return
+        if is_step(graph, node):
+            self._step(node, places)
+        elif node in self.outputs or self._is_kept(node, places):
+            self._keep(node, places)
+        else:
+            counts = self._costs[node] > 0
+            for (number, map_), weight in places.items():
+                assert map_ is not None
+                group = self.groups[number]
+                group.size += counts
+                self._need_operands(node, group, map_, weight)
+
+    def _is_kept(self, node: int, places: Places) -> bool:
+        cost = self._costs[node]
+        name = self.graph.ops[node].name
+        if any(map_ is None for _, map_ in places):
+            return True
+        maps = [(self.groups[number], map_) for number, map_ in places if map_ is not None]
+        if name in JOINS:
+            many = len(self.graph.args[node]) > MOST_CHOICES
+            for group, map_ in maps:
+                try:
+                    form = self.forms.form(node, map_, group.space)
+                except NotAffineError:
+                    return True
+                if many and len(operands(form)) > MOST_CHOICES:
+                    return True
+        if not cost:
+            return False
+        if any(group.size >= most_instructions(group) for group, _ in maps):
+            return True
+        if len(maps) > MOST_PLACES and name not in VIEWS:
+            return True
+        size = points(self.forms.shape(node))
+        evaluations = sum(places.values())
+        if len(maps) == 1 and evaluations <= size:
+            return False
+        if name in VIEWS or name in JOINS:
+            return False
+        write, read = traffic(self.forms.shape(node))
+        again = evaluations * cost
+        kept = size * (cost + write)
+        for (group, map_), weight in zip(maps, places.values(), strict=True):
+            axes = {axis for coordinate in map_.coordinates for axis, _ in coordinate[1]}
+            kept += weight * (read if len(axes) == len(group.space) else 0.25)
+        if any(group.space for group, _ in maps):
+            kept += OVERHEAD
+        return again > kept
+
+    def _keep(self, node: int, places: Places) -> None:
+        graph, shape = self.graph, self.forms.shape(node)
+        name, args = graph.ops[node].name, graph.args[node]
+        strides = c_strides(shape)
+        if name in ("stack", "concatenate"):
+            start = 0
+            axis = 0 if name == "stack" else graph.payloads[node]
+            for a in args:
+                own = self.forms.shape(a)
+                at = identity(own)
+                along = strides[1:] if name == "stack" else strides
+                place = scaled(total(at.coordinates, along), 1, start * strides[axis])
+                start += 1 if name == "stack" else own[axis]
+                if points(own):
+                    self._put(Item(a, at, node, place), squeezed(own), places, node)
+            return
+        at, space = identity(shape), squeezed(shape)
+        if name == "scatter":
+            try:
+                self.forms.form(node, at, space)
+            except NotAffineError:
+                self._keep_strided(node, places)
+                return
+        self._put(Item(node, at, node, _in_order(shape)), space, places, node)
+
+    def _keep_strided(self, node: int, places: Places) -> None:
+        """Zeros, and then every few elements."""
+        operand = self.graph.args[node][0]
+        index, whole = self.graph.payloads[node]
+        shape, own = self.forms.shape(node), self.forms.shape(operand)
+        at = identity(own)
+        rest = iter(at.coordinates)
+        coordinates: list[Coordinate] = []
+        for k, size in enumerate(whole):
+            part = index[k] if k < len(index) else (0, None, 1)
+            if isinstance(part, tuple):
+                start, _, step = slice(*part).indices(size)
+                coordinates.append(scaled(next(rest), step, start))
+            else:
+                coordinates.append((part % size, ()))
+        second = self._put(
+            Item(operand, at, node, total(coordinates, c_strides(shape))), squeezed(own), places, node
+        )  # fmt: skip
+        first = self._put(Item(ZERO, identity(shape), node, _in_order(shape)), squeezed(shape), {}, node, alone=True)
+        self.precede(first, second)
+        for number, _ in places:
+            if number != first.number:
+                self.precede(first, self.groups[number])
+
+    def _put(
+        self, item: Item, space: Sizes, places: Places, target: int,
+        reduced: tuple[int, ...] | None = None, alone: bool = False,
+    ) -> Group:  # fmt: skip
+        """Add an item to a nest over `space` that can come before all readers of the buffer."""
+        found = self.join(item, space, places, target, reduced, alone)
+        weight = float(points(space))
+        if item.value == ZERO:
+            return found
+        found.size += 1
+        if item.value == target:
+            self._need_operands(item.value, found, item.at, weight)
+        else:
+            self._need(item.value, found.number, item.at, weight)
+        return found
+
+    # Steps of other kinds
+
+    def _step(self, node: int, places: Places) -> None:
+        graph = self.graph
+        name, args, payload = graph.ops[node].name, graph.args[node], graph.payloads[node]
+        if name in REDUCES:
+            shape = self.forms.shape(args[0])
+            at, space = identity(shape), squeezed(shape)
+            axes = tuple(at.coordinates[k][1][0][0] for k in sorted(payload) if shape[k] != 1)
+            kept = [c for k, c in enumerate(at.coordinates) if k not in payload]
+            place = total(kept, c_strides(self.forms.shape(node)))
+            kind = REDUCES[name] if axes else None  # of one element: the element itself
+            self._put(Item(args[0], at, node, place, kind), space, places, node, axes or None)
+        elif name == "einsum":
+            self._contraction(node, places)
+        elif name in SCANS:
+            shape, axis = self.forms.shape(node), payload[0]
+            order = [k for k in range(len(shape)) if k != axis and shape[k] != 1] + [axis]
+            at = Map(tuple((0, ((order.index(k), 1),)) if k in order else START for k in range(len(shape))))
+            group = self._own_group("scan", tuple(shape[k] for k in order), node, places)
+            group.items = [Item(a, at, node, total(at.coordinates, c_strides(shape))) for a in args]
+            for a in args:
+                self._need(a, group.number, at, float(points(shape)))
+        else:
+            group = self._own_group("matrix" if name in LINEAR_ALGEBRA else "scatter", (), node, places)
+            for a in args:
+                self._need_whole(a, group)
+
+    def _own_group(self, kind: str, space: Sizes, node: int, places: Places) -> Group:
+        group = self.group(kind, space, node)
+        self.stored[node] = [group.number]
+        for number in dict.fromkeys(number for number, _ in places):
+            self.precede(group, self.groups[number])
+        return group
+
+    def _need_whole(self, node: int, group: Group) -> None:
+        base = self.forms.whole(node)
+        if points(self.forms.shape(base)) and is_array_leaf(self.graph, base) and self.graph.types[base].shape == ():
+            base = node
+        self._need(base, group.number, None, 0.0)
+
+    def _contraction(self, node: int, places: Places) -> None:
+        graph = self.graph
+        args, (labels, output) = graph.args[node], graph.payloads[node]
+        sizes: dict[int, int] = {}
+        for a, own in zip(args, labels, strict=True):
+            sizes.update(zip(own, self.forms.shape(a), strict=True))
+        views = [self.forms.view(a) for a in args]
+        match = match_gemm(
+            sizes, LabelledView(labels[0], views[0].strides), LabelledView(labels[1], views[1].strides),
+            LabelledView(output, tuple(c_strides(self.forms.shape(node)))),
+        )  # fmt: skip
+        if match is None:
+            order = loop_labels(labels, output)
+            whole = tuple(sizes[x] for x in order)
+            at, space = identity(whole), squeezed(whole)
+            strides = [*c_strides(self.forms.shape(node)), *[0] * (len(order) - len(output))]
+            axes = tuple(range(len(squeezed(whole[: len(output)])), len(space)))
+            kind = "sum" if axes else None
+            self._put(Item(node, at, node, total(at.coordinates, strides), kind), space, places, node, axes or None)
+            return
+        dtype = graph.types[node].dtype
+        result, moved = node, match.copies[2]
+        if moved is None:
+            group = self._own_group("gemm", (), node, places)
+        else:
+            result = self._buffer(dtype, tuple(sizes[x] for x in moved))
+            shape = self.forms.shape(node)
+            at = identity(shape)
+            from_ = Map(tuple(at.coordinates[output.index(x)] for x in moved))
+            reader = self._put(Item(result, from_, node, _in_order(shape)), squeezed(shape), places, node)
+            group = self._own_group("gemm", (), result, {(reader.number, None): 0.0})
+        group.match = match
+        at_none = Map(())
+        for a, own, copied in zip(args, labels, match.copies[:2], strict=True):
+            if copied is None:
+                view = self.forms.view(a)
+                group.items.append(Item(view.array, at_none, result, (view.offset, ())))
+                self._need(view.array, group.number, None, 0.0)
+                continue
+            shape = tuple(sizes[x] for x in copied)
+            target = self._buffer(dtype, shape)
+            at = identity(shape)
+            from_ = Map(tuple(at.coordinates[copied.index(x)] for x in own))
+            self._put(
+                Item(a, from_, target, _in_order(shape)), squeezed(shape), {(group.number, None): 0.0}, target
+            )  # fmt: skip
+            group.items.append(Item(target, at_none, result, (0, ())))
+
+
+def _in_order(shape: Sizes) -> Coordinate:
+    return total(identity(shape).coordinates, c_strides(shape))

@@ -1,0 +1,299 @@
+"""From a tensor graph to a plan: groups become steps with bodies, arrays become buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
+from symdiff.optimize.planning.access import Coordinate, Map, Sizes, c_strides, points, total, within
+from symdiff.optimize.planning.forms import (
+    Applied,
+    Chosen,
+    Counted,
+    Flat,
+    Form,
+    Forms,
+    Gathered,
+    Leaf,
+    Place,
+    Same,
+    operands,
+)  # fmt: skip
+from symdiff.optimize.planning.fusion import Fusion
+from symdiff.optimize.planning.groups import ZERO, Group, Item
+from symdiff.optimize.planning.lapack import lapack_work
+from symdiff.optimize.planning.memory import arrange_memory
+from symdiff.optimize.planning.nests import arrange_nest
+from symdiff.optimize.planning.plan import (
+    Access,
+    Apply,
+    Buffer,
+    Choose,
+    Lapack,
+    Load,
+    LoadAt,
+    Nest,
+    Number,
+    Plan,
+    Position,
+    Range,
+    Reduce,
+    Scan,
+    ScatterAdd,
+    Step,
+    Store,
+)  # fmt: skip
+from symdiff.types import BOOL, FLOAT64, TensorType
+
+ADD = OPS["add"]
+
+
+def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int]) -> Plan:
+    """The plan that computes `outputs`.
+
+    The graph has elementwise operations of native code, movements, reductions, sums of products of two operands, scans
+    and linear algebra; input nodes have the payload (operand, place of the first element), and no array that anything
+    is computed from has the size 0.
+    """
+    fusion = Fusion(graph, outputs)
+    buffers = Buffers(graph, fusion, inputs)
+    steps: list[Step] = []
+    for group in fusion.order():
+        steps += _lower(group, fusion, buffers)
+    return arrange_memory(buffers.buffers, steps, buffers.constants)
+
+
+class Buffers:
+    """The buffers of a plan, numbered as they are met."""
+
+    def __init__(self, graph: Graph, fusion: Fusion, inputs: Sequence[TensorType]) -> None:
+        self.graph = graph
+        self.fusion = fusion
+        self.inputs = inputs
+        self.buffers: list[Buffer] = []
+        self.constants: list[object] = []
+        self._known: dict[Any, int] = {}
+
+    def of(self, node: int) -> tuple[int, int]:
+        """The buffer of a node or an extra array, and the place of its first element there."""
+        graph = self.graph
+        if node < len(graph) and graph.ops[node].name == "input":
+            operand, start = graph.payloads[node]
+            type_ = self.inputs[operand]
+            return self._make(("input", operand), "input", operand, type_.dtype, self._sizes(type_)), start
+        number = self._known.get(node)
+        if number is not None:
+            return number, 0
+        if node < len(graph) and graph.ops[node].name == "constant":
+            value = np.ascontiguousarray(graph.payloads[node], graph.types[node].dtype)
+            value = value.reshape(self.fusion.shape(node))
+            self.constants.append(value)
+            return self._make(node, "constant", len(self.constants) - 1, str(value.dtype), value.shape), 0
+        dtype = graph.types[node].dtype if node < len(graph) else self.fusion.extra[node][0]
+        output = self.fusion.outputs.get(node)
+        kind, index = ("work", 0) if output is None else ("output", output)
+        return self._make(node, kind, index, dtype, self.fusion.shape(node)), 0
+
+    def work(self, size: int) -> int:
+        """A work area of so many bytes."""
+        return self._make(("work", len(self.buffers)), "work", 0, FLOAT64, (-(-size // 8),))
+
+    def _sizes(self, type_: TensorType) -> Sizes:
+        return tuple(n for n in type_.shape if isinstance(n, int))
+
+    def _make(self, key: Any, kind: str, index: int, dtype: str, shape: Sizes) -> int:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.buffers)
+            self.buffers.append(Buffer(kind, index, dtype, shape))
+        return found
+
+
+class BodyWriter:
+    """Writes the body of one nest: instructions for elements at places, operands first, equal ones once."""
+
+    def __init__(self, fusion: Fusion, buffers: Buffers, group: Group) -> None:
+        self.graph = fusion.graph
+        self.forms: Forms = fusion.forms
+        self.fusion = fusion
+        self.buffers = buffers
+        self.space = group.space
+        self.own = {i.value: i.at for i in group.items if i.kind is None and i.value == i.target}
+        self.body: list[Any] = []
+        self._known: dict[Any, int] = {}
+        self._values: dict[Place, int] = {}
+
+    def value(self, node: int, at: Map, computed: bool = False) -> int:
+        """The position of the element of a node at a place; with `computed`, of what its buffer is to hold."""
+        first: Place = (node, at)
+        if computed:
+            self._pending(first, self.forms.form(node, at, self.space))
+            return self._values[first]
+        self._walk(first)
+        return self._values[first]
+
+    def zero(self, dtype: str) -> int:
+        """The position of a zero."""
+        return self.number(False if dtype == BOOL else 0.0)
+
+    def number(self, value: float | bool) -> int:
+        """The position of a constant."""
+        return self._add(("number", type(value), repr(value)), lambda: Number(value))
+
+    def _add(self, key: Any, make: Callable[[], Any]) -> int:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self.body)
+            self.body.append(make())
+        return found
+
+    def _instruction(self, made: Any) -> int:
+        return self._add(made, lambda: made)
+
+    def _walk(self, first: Place) -> None:
+        values = self._values
+        stack: list[tuple[Place, Form | None]] = [(first, None)]
+        while stack:
+            place, form = stack.pop()
+            if place in values:
+                continue
+            if form is None:
+                node, at = place
+                assert at is not None
+                if self.fusion.is_stored(node) and self.own.get(node) != at:
+                    values[place] = self._load(node, at)
+                    continue
+                form = self.forms.form(node, at, self.space)
+            waiting = [p for p, _ in operands(form) if p[1] is not None and p not in values]
+            if waiting:
+                stack.append((place, form))
+                stack += [(p, None) for p in reversed(waiting)]
+            else:
+                values[place] = self._write(form, place[0])
+
+    def _pending(self, place: Place, form: Form) -> None:
+        if place not in self._values:
+            for p, _ in operands(form):
+                if p[1] is not None:
+                    self._walk(p)
+            self._values[place] = self._write(form, place[0])
+
+    def _load(self, node: int, at: Map) -> int:
+        shape = self.fusion.shape(node)
+        ranges = within(at, shape, self.space)
+        if ranges is None:
+            return self.zero(self.graph.types[node].dtype)
+        return self._read(node, total(at.coordinates, c_strides(shape)), ranges)
+
+    def _read(self, node: int, at: Coordinate, ranges: tuple[Range, ...]) -> int:
+        return self._instruction(Load(self.access(node, at), ranges))
+
+    def access(self, node: int, at: Coordinate) -> Access:
+        """Where in its buffer the element is at a place in C order."""
+        buffer, start = self.buffers.of(node)
+        scales = dict(at[1])
+        return Access(buffer, start + at[0], tuple([scales.get(k, 0) for k in range(len(self.space))]))
+
+    def _write(self, form: Form, node: int) -> int:
+        values = self._values
+        if isinstance(form, Applied):
+            return self._instruction(Apply(form.op, tuple([values[p] for p in form.operands])))
+        if isinstance(form, Same):
+            return values[form.of]
+        if isinstance(form, Leaf):
+            return self.number(form.value)
+        if isinstance(form, Flat):
+            return self._read(form.array, form.at, form.ranges)
+        if isinstance(form, Counted):
+            return self._count(form.at)
+        if isinstance(form, Gathered):
+            access = self.access(form.array, form.at)
+            found = LoadAt(access, form.stride, values[form.index], form.size, form.ranges)
+            return self._instruction(found)
+        assert isinstance(form, Chosen)
+        rest = self.zero(self.graph.types[node].dtype) if form.rest is None else values[form.rest]
+        for ranges, place in reversed(form.choices):
+            rest = self._instruction(Choose(ranges, values[place], rest))
+        return rest
+
+    def _count(self, at: Coordinate) -> int:
+        """A sum of positions along axes; all of them are small integers, so that it is exact."""
+        offset, terms = at
+        if not terms:
+            return self.number(float(offset))
+        found: int | None = None
+        for axis, scale in terms:
+            one = self._instruction(Position(axis, scale, offset))
+            offset = 0
+            found = one if found is None else self._instruction(Apply(ADD, (found, one)))
+        assert found is not None
+        return found
+
+
+def _lower(group: Group, fusion: Fusion, buffers: Buffers) -> list[Step]:
+    if group.kind == "nest":
+        return [_nest(group, fusion, buffers)]
+    if group.kind == "scan":
+        return [_scan(group, fusion, buffers)]
+    if group.kind == "gemm":
+        match, (a, b) = group.match, group.items
+        assert match is not None
+        (first, start), (second, middle) = buffers.of(a.value), buffers.of(b.value)
+        result, _ = buffers.of(group.node)
+        return [match.gemm(first, start + a.place[0], second, middle + b.place[0], result, 0)]
+    graph, node = fusion.graph, group.node
+    places = [buffers.of(_whole(fusion, a)) for a in graph.args[node]]
+    if group.kind == "scatter":
+        (axis, size), (value, index) = graph.payloads[node], graph.args[node]
+        shape, count = fusion.shape(value), points(fusion.shape(index))
+        rank = len(fusion.shape(index))
+        outer, inner = points(shape[:axis]), points(shape[axis + rank :])
+        return [ScatterAdd(places[0][0], places[1][0], buffers.of(node)[0], outer, count, inner, size)]
+    return [_matrix(group, fusion, buffers, [number for number, _ in places])]
+
+
+def _whole(fusion: Fusion, node: int) -> int:
+    base = fusion.forms.whole(node)
+    return base if points(fusion.shape(base)) != 1 or fusion.is_stored(base) else node
+
+
+def _nest(group: Group, fusion: Fusion, buffers: Buffers) -> Nest:
+    writer = BodyWriter(fusion, buffers, group)
+    results: list[Store | Reduce] = []
+    for item in group.items:
+        value = _item_value(writer, item, fusion)
+        access = writer.access(item.target, item.place)
+        results.append(Store(value, access) if item.kind is None else Reduce(item.kind, value, access))
+    return arrange_nest(Nest(group.space, group.reduced or (), tuple(writer.body), tuple(results)))
+
+
+def _item_value(writer: BodyWriter, item: Item, fusion: Fusion) -> int:
+    if item.value == ZERO:
+        return writer.zero(fusion.graph.types[item.target].dtype)
+    return writer.value(item.value, item.at, computed=item.value == item.target)
+
+
+def _scan(group: Group, fusion: Fusion, buffers: Buffers) -> Scan:
+    writer = BodyWriter(fusion, buffers, group)
+    found = [_item_value(writer, item, fusion) for item in group.items]
+    _, reverse = fusion.graph.payloads[group.node]
+    access = writer.access(group.node, group.items[0].place)
+    return Scan(group.space, reverse, tuple(writer.body), found[0] if len(found) == 2 else None, found[-1], access)
+
+
+def _matrix(group: Group, fusion: Fusion, buffers: Buffers, places: list[int]) -> Lapack:
+    graph, node = fusion.graph, group.node
+    name, args, payload = graph.ops[node].name, graph.args[node], graph.payloads[node]
+    shape = fusion.shape(args[0])
+    n, columns = shape[-1], 0
+    if name.startswith("solve"):
+        columns = fusion.shape(args[1])[-1]
+    if name == "solve_triangular":
+        lower, transposed = payload
+        name = ("solve_lower" if lower else "solve_upper") + ("_t" if transposed else "")
+    work = buffers.work(lapack_work(name, graph.types[node].dtype, n, columns))
+    return Lapack(name, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2])

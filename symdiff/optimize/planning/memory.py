@@ -1,0 +1,198 @@
+"""The memory of a plan: which buffers share a place, and where the others are in the workspace."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from symdiff.optimize.planning.plan import (
+    Access,
+    Body,
+    Buffer,
+    Gemm,
+    Lapack,
+    Load,
+    LoadAt,
+    Nest,
+    Plan,
+    Scan,
+    ScatterAdd,
+    Step,
+    Store,
+    element_bytes,
+)  # fmt: skip
+
+ALIGNMENT = 64
+
+
+def arrange_memory(buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object]) -> Plan:
+    """The plan of these steps, whose work buffers have no place yet."""
+    merged = _share(buffers, steps)
+    if merged:
+        steps = [renumbered(step, merged) for step in steps]
+    used = sorted({b for step in steps for b in (*written(step), *read(step))})
+    number = {b: k for k, b in enumerate(used)}
+    if used != list(range(len(buffers))):
+        steps = [renumbered(step, number) for step in steps]
+    placed, size = _place([buffers[b] for b in used], steps)
+    return Plan(tuple(placed), tuple(steps), size, tuple(constants))
+
+
+def written(step: Step) -> tuple[int, ...]:
+    """The buffers that a step writes."""
+    if isinstance(step, Nest):
+        return tuple(dict.fromkeys(r.access.buffer for r in step.results))
+    if isinstance(step, Scan):
+        return (step.access.buffer,)
+    if isinstance(step, Gemm):
+        return (step.c.buffer,)
+    if isinstance(step, Lapack):
+        return (step.result, step.work)
+    return (step.result,)
+
+
+def read(step: Step) -> tuple[int, ...]:
+    """The buffers that a step reads."""
+    if isinstance(step, Nest | Scan):
+        return tuple(dict.fromkeys(i.access.buffer for i in step.body if isinstance(i, Load | LoadAt)))
+    if isinstance(step, Gemm):
+        return (step.a.buffer, step.b.buffer)
+    if isinstance(step, Lapack):
+        return step.operands
+    return (step.value, step.index)
+
+
+def size_in_bytes(buffer: Buffer) -> int:
+    """How much memory a buffer takes."""
+    return math.prod(buffer.shape) * element_bytes(buffer.dtype)
+
+
+def _share(buffers: Sequence[Buffer], steps: Sequence[Step]) -> dict[int, int]:
+    """Work buffers that can be replaced by another buffer: a nest updates them in place.
+
+    The nest is their last reader, reads them only where it writes the same element of the other one, and the other one
+    is written by no other step and not touched before.
+    """
+    last: dict[int, int] = {}
+    writers: dict[int, int] = {}
+    for k, step in enumerate(steps):
+        for b in read(step):
+            last[b] = k
+        for b in written(step):
+            last[b] = max(last.get(b, k), k)
+            writers[b] = writers.get(b, 0) + 1
+    merged: dict[int, int] = {}
+    for k in range(len(steps) - 1, -1, -1):
+        step = steps[k]
+        if not isinstance(step, Nest) or not step.space:
+            continue
+        loads: dict[int, set[Access]] = {}
+        for i in step.body:
+            if isinstance(i, Load | LoadAt):
+                loads.setdefault(i.access.buffer, set()).add(i.access)
+                if isinstance(i, LoadAt):
+                    loads[i.access.buffer].add(replace(i.access, offset=-1))
+        for result in step.results:
+            target = result.access.buffer
+            if not isinstance(result, Store) or writers[target] != 1 or buffers[target].kind not in ("work", "output"):
+                continue
+            for b in sorted(loads):
+                fits = (
+                    buffers[b].kind == "work" and b != target and last[b] == k and b not in merged
+                    and buffers[b].dtype == buffers[target].dtype
+                    and math.prod(buffers[b].shape) == math.prod(buffers[target].shape)
+                    and loads[b] == {replace(result.access, buffer=b)}
+                )  # fmt: skip
+                if fits:
+                    merged[b] = target
+                    break
+    for b in sorted(merged):
+        target = merged[b]
+        while target in merged:
+            target = merged[target]
+        merged[b] = target
+    return merged
+
+
+def _place(buffers: Sequence[Buffer], steps: Sequence[Step]) -> tuple[list[Buffer], int]:
+    """Offsets of the work buffers: the lowest place that is free while a buffer is in use."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for k, step in enumerate(steps):
+        for b in (*written(step), *read(step)):
+            if buffers[b].kind == "work":
+                first.setdefault(b, k)
+                last[b] = k
+    starts: dict[int, list[int]] = {}
+    for b, k in first.items():
+        starts.setdefault(k, []).append(b)
+    placed = list(buffers)
+    total = _place_small(placed, starts, last)
+    busy: list[tuple[int, int, int]] = []  # (offset, end, last step), by offset
+    base = total
+    for k in sorted(starts):
+        busy = [one for one in busy if one[2] >= k]
+        for b in sorted(starts[k], key=lambda b: (-size_in_bytes(buffers[b]), b)):
+            size = -(-size_in_bytes(buffers[b]) // ALIGNMENT) * ALIGNMENT
+            if size <= ALIGNMENT:
+                continue
+            offset = base
+            for start, end, _ in busy:
+                if offset + size <= start:
+                    break
+                offset = max(offset, end)
+            placed[b] = replace(buffers[b], offset=offset)
+            busy.append((offset, offset + size, last[b]))
+            busy.sort()
+            total = max(total, offset + size)
+    return placed, total
+
+
+def _place_small(placed: list[Buffer], starts: Mapping[int, Sequence[int]], last: Mapping[int, int]) -> int:
+    """Give the buffers of at most one unit, of which there may be very many, slots at the start; their bytes."""
+    free: list[int] = []
+    ends: list[tuple[int, int]] = []
+    total = 0
+    for k in sorted(starts):
+        while ends and ends[0][0] < k:
+            heapq.heappush(free, heapq.heappop(ends)[1])
+        for b in starts[k]:
+            if size_in_bytes(placed[b]) > ALIGNMENT:
+                continue
+            if free:
+                offset = heapq.heappop(free)
+            else:
+                offset, total = total, total + ALIGNMENT
+            placed[b] = replace(placed[b], offset=offset)
+            heapq.heappush(ends, (last[b], offset))
+    return total
+
+
+def renumbered(step: Step, number: Mapping[int, int]) -> Step:
+    """The step on other buffers."""
+
+    def of(buffer: int) -> int:
+        return number.get(buffer, buffer)
+
+    def moved(access: Access) -> Access:
+        return access if of(access.buffer) == access.buffer else replace(access, buffer=of(access.buffer))
+
+    def body(old: Body) -> Body:
+        return tuple(replace(i, access=moved(i.access)) if isinstance(i, Load | LoadAt) else i for i in old)
+
+    if isinstance(step, Nest):
+        results = tuple(replace(r, access=moved(r.access)) for r in step.results)
+        return replace(step, body=body(step.body), results=results)
+    if isinstance(step, Scan):
+        return replace(step, body=body(step.body), access=moved(step.access))
+    if isinstance(step, Gemm):
+        a, b, c = (replace(m, buffer=of(m.buffer)) for m in (step.a, step.b, step.c))
+        return replace(step, a=a, b=b, c=c)
+    if isinstance(step, Lapack):
+        return replace(step, operands=tuple(map(of, step.operands)), result=of(step.result), work=of(step.work))
+    assert isinstance(step, ScatterAdd)
+    return replace(step, value=of(step.value), index=of(step.index), result=of(step.result))
+
+
