@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.structure_code import STRUCTURE
+from symdiff.display.array_code import STRUCTURE, of_record
 from symdiff.display.text import Outputs, output_names
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op
@@ -142,9 +142,9 @@ def _literal(value: Any) -> str:
 def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
     op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
     args = [values[a] for a in operands]
-    if op.name in STRUCTURE:
-        shapes = [fixed(graph.types[a].shape) for a in operands]
-        return STRUCTURE[op.name](args, payload, fixed(graph.types[node].shape), *shapes)
+    if op.numpy or op.name in STRUCTURE:
+        shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
+        return of_record(op, args, payload, *shapes) if op.numpy else STRUCTURE[op.name](args, payload, *shapes)
     if all(isinstance(graph.payloads[a], float) and graph.ops[a].name == "constant" for a in operands):
         args[0] = f"np.float64({args[0]})"  # Python's own floats raise where NumPy's give inf
     numbers = [] if payload is None else [str(payload)]

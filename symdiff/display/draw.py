@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.arrays import subscripts
+from symdiff.display.array_text import subscripts
 from symdiff.display.text import Outputs, number, output_names, subscript
 from symdiff.ir.graph import Graph
 from symdiff.types import show

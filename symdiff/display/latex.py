@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.arrays import PRODUCTS
+from symdiff.display.array_text import PRODUCTS
 from symdiff.display.text import (
     ATOM,
     MOST_LINES,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.arrays import NOTATIONS, shape_text
+from symdiff.display.array_text import NOTATIONS, shape_text
 from symdiff.display.lines import Lines, opened
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
@@ -124,7 +124,7 @@ def names_of(arguments: Iterable[Argument]) -> list[str]:
     """Every name that a header of these arguments binds, sizes included."""
     found: list[str] = []
     for argument in arguments:
-        found += argument.members if argument.members is not None else [argument.name]
+        found += argument.inputs
         found += [str(size) for size in argument.shape if not isinstance(size, int)]
     return found
 
@@ -294,6 +294,7 @@ def _custom(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
+    **NOTATIONS,
     "constant": _constant,
     "input": _input,
     "square": _square,
@@ -302,7 +303,6 @@ SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     "stack": _stack,
     "index": _index,
     "custom": _custom,
-    **NOTATIONS,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""
 WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from symdiff.errors import NeedsShape, ShapeError
 from symdiff.frontend.arrays import creation
 from symdiff.frontend.arrays.linear_algebra import matmul
+from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.arrays.shapes import transposed
 from symdiff.frontend.constants import undeclared
 from symdiff.ir.graph import Graph
@@ -12,11 +13,7 @@ from symdiff.ir.graph import Graph
 ATTRIBUTES = frozenset(("T", "mT", "shape", "size", "ndim"))
 """Attributes of arrays that a formula can use."""
 
-METHODS = frozenset((
-    "all", "any", "clip", "copy", "cumprod", "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "prod",
-    "ptp", "ravel", "repeat", "reshape", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "transpose",
-    "var",
-))  # fmt: skip
+METHODS = frozenset(n for n, value in vars(ArrayMethods).items() if callable(value) and n[0] != "_")
 """Methods of arrays that a formula can call: the functions of these names."""
 
 

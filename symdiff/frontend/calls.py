@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from symdiff.errors import LimitError, ParseError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend import subscripts
-from symdiff.frontend.arrays import creation, joining, linear_algebra, reductions, shapes, statistics
+from symdiff.frontend.arrays import (
+    composing,
+    creation,
+    filters,
+    joining,
+    linear_algebra,
+    ordering,
+    products,
+    reductions,
+    shapes,
+    statistics,
+)
 from symdiff.frontend.arrays.arguments import ARRAYS, Value, as_node
 from symdiff.frontend.constants import integer
 from symdiff.ir.graph import Graph
@@ -247,25 +258,21 @@ REDUCE = {"max": "max", "min": "min"}
 _COUNTED = "would have a size that depends on values"
 _FACTORS = "write solve(A, b), inv(A), det(A) or cholesky(A)"
 UNAVAILABLE: dict[str, tuple[str, str]] = {
-    "slogdet": ("gives two values", "write logdet(A) for the logarithm of abs(det(A))"),
-    "pinv": ("is not available", "write solve(A.T @ A, A.T) for a matrix with independent columns"),
-    "lstsq": ("is not available", "write solve(A.T @ A, A.T @ b)"),
-    "meshgrid": ("gives several values", "write x[:, None] and y[None, :], which broadcast"),
-    "argmax": ("has no derivative", "write max(x) for the largest value"),
-    "argmin": ("has no derivative", "write min(x) for the smallest value"),
-    "argsort": ("has no derivative", "write max(x) or min(x) for an extreme value"),
-    "sort": ("is not available", "write max(x) or min(x) for an extreme value"),
-    "median": ("is not available", "write mean(x)"),
+    "lstsq": ("gives several values", "write pinv(A) @ b"),
+    "block": ("is not available", "write vstack([hstack([A, B]), hstack([C, D])])"),
+    "expm": ("is not available", "write matrix_power(A, n) for a power"),
+    "cond": ("is not available", _FACTORS), "matrix_rank": ("is not available", _FACTORS),
+    "sqrtm": ("is not available", _FACTORS), "logm": ("is not available", _FACTORS),
     "eig": ("is not available", _FACTORS), "eigh": ("is not available", _FACTORS),
     "eigvals": ("is not available", _FACTORS), "eigvalsh": ("is not available", _FACTORS),
     "svd": ("is not available", _FACTORS), "qr": ("is not available", _FACTORS), "lu": ("is not available", _FACTORS),
     "nonzero": (_COUNTED, "write where(c, x, 0)"), "unique": (_COUNTED, "write sum(x == value) to count"),
     "flatnonzero": (_COUNTED, "write where(c, x, 0)"), "compress": (_COUNTED, "write where(c, x, 0)"),
-    "split": ("gives several values", "write x[:2] and x[2:]"),
     "array_split": ("gives several values", "write x[:2] and x[2:]"),
 }  # fmt: skip
 """Functions that users of NumPy know and that are not in the language: what they are, and what to type."""
 
 __all__ = [
-    "ARRAYS", "creation", "integer", "joining", "linear_algebra", "reductions", "shapes", "statistics", "subscripts",
+    "ARRAYS", "composing", "creation", "filters", "integer", "joining", "linear_algebra", "ordering", "products",
+    "reductions", "shapes", "statistics", "subscripts",
 ]  # fmt: skip

@@ -55,7 +55,9 @@ class Layer:
         for parameter, node in zip(self.parameters, operands, strict=True):
             rank = len(graph.types[node].shape)
             if parameter.shape and len(parameter.shape) != rank:
-                raise ShapeError(f"{self.name}: {parameter} is given a value with {rank} axes")
+                axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
+                raise ShapeError(f"{self.name}: {parameter} is given a value with {axes}",
+                                 hint=f"its definition is {self.text}")  # fmt: skip
         try:
             value = self.spliced(graph, self.text, dict(zip((p.name for p in self.parameters), operands, strict=True)))
         except ShapeError as error:
@@ -155,7 +157,7 @@ class Layer:
 
     def _contracted(self, graph: Graph, value: int, node: int, k: int, lead: int, forward: bool) -> int:
         """A tangent or an adjoint with more axes in front, times the matrix of what `backward` says."""
-        from symdiff.differentiate.linearize import forward_terms
+        from symdiff.differentiate.structured.sweeps import forward_terms
 
         g = self._placeholder(graph, node)
         pulled = self._pulled(graph, g, node, k)
@@ -191,5 +193,3 @@ def needed(names: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, An
 def _called(text: str) -> list[str]:
     tokens = tokenize(Source(text))
     return [t for kind, t in zip(tokens.kinds, tokens.texts, strict=False) if kind == NAME and t in LAYERS]
-
-

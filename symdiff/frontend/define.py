@@ -57,7 +57,7 @@ def define(
         raise ArgumentError("a definition has a header", hint='write sd.define("name(x) = x**2")')
     name, parameters = last.name, last.parameters
     if backward is not None and partials is not None:
-        raise ArgumentError("give backward or partials, not both")
+        raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
     if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
         raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
     layer = Layer(name, parameters, forward.strip(), _texts(backward, parameters, "backward"),
@@ -128,7 +128,8 @@ def _add(layer: Layer) -> None:
                             hint="give backward")  # fmt: skip
     if scalar is not None and (layer.partials or layer.backward):
         if scalar.graph.types[scalar.output].dtype == BOOL:
-            raise ArgumentError(f"{layer.name} is a condition and has no derivative")
+            raise ArgumentError(f"{layer.name} is a condition and has no derivative",
+                                hint="leave backward and partials out")  # fmt: skip
         op = _operation(layer, scalar)
     if op is not None:
         register(op)
@@ -165,7 +166,7 @@ def _operation(layer: Layer, scalar: Parsed) -> Op | None:
         if layer.partials:
             parsed = _elementwise(layer, layer.partials[name], [*names, RESULT])
             if parsed is None:
-                raise ArgumentError(f"the partial by {name} is not a function of each element")
+                raise ArgumentError(f"the partial by {name} is not a function of each element", hint="give backward")
             partials.append(_renamed(parsed, parsed.output, names))
             continue
         parsed = _elementwise(layer, layer.backward[name], [*names, RESULT, ADJOINT])

@@ -154,7 +154,7 @@ class Expr(ArrayMethods):
         raise CallError("whether an Expr contains a value is not known before numbers are given")
 
     def __getitem__(self, index: Any) -> Expr:
-        from symdiff.frontend.places import as_subscript
+        from symdiff.frontend.expr_subscripts import as_subscript
         from symdiff.frontend.subscripts import subscripted
 
         graph, node, parts = as_subscript(self, index)

@@ -295,6 +295,8 @@ class Reader(Inlining):
         node: Any
         start = tokens.starts[top.at]
         if top.kind == GROUP or (top.kind == TUPLE and len(nodes) == values + 1 and tokens.texts[i - 1] != ","):
+            if not isinstance(nodes[-1], int) and tokens.texts[i + 1] not in (",", ")"):
+                raise ParseError("a tuple stands alone as an argument", hint="write [a, b] for a vector")
             starts[-1], ends[-1] = start, end
             self.open = self.brackets.pop()
             return -1

@@ -12,7 +12,10 @@ from symdiff.ir.graph import Limits
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
-TAKE_TEXT = frozenset(("einsum", "norm", "scatter"))
+TAKE_TEXT = frozenset((
+    "convolve", "correlate", "einsum", "flatten", "meshgrid", "norm", "pad", "ravel", "reshape", "scatter",
+    "searchsorted",
+))  # fmt: skip
 """The functions with an argument in quotes."""
 
 WORDS = frozenset(("and", "or", "not", "if", "else"))

@@ -45,7 +45,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
     if method != "__call__":
         raise CallError(f"np.{name}.{method} of an Expr is not supported", hint="write sum(x), or a loop over x")
     _refuse(name, list(options))
-    if name in ("matmul", "vecdot"):
+    if name == "matmul":
         return inputs[0] @ inputs[1] if isinstance(inputs[0], Expr) else as_expr(inputs[0]) @ inputs[1]
     if name in ("positive", "conjugate"):
         return as_expr(inputs[0])
@@ -78,6 +78,8 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
     if own not in ARRAYS:
         if name in UNAVAILABLE:
             raise UnknownNameError(f"np.{name} {UNAVAILABLE[name][0]}", hint=UNAVAILABLE[name][1])
+        if is_function(name) and not options:
+            return apply(name, args)
         hint = f"write sd.{name}(x)" if is_function(name) else "write it with operators and sd's functions"
         raise CallError(f"np.{name} of an Expr is not supported", hint=hint)
     positional, keywords = _arguments(function, args, options)

@@ -153,7 +153,7 @@ def _size(tokens: Tokens, at: int) -> int | Dim:
 
 def scalars(arguments: Sequence[Argument]) -> list[str]:
     """The names that a formula can use for the parts of `arguments`: inputs, and members of packs."""
-    return [name for a in arguments for name in (a.members if a.members is not None else (a.name,))]
+    return [name for a in arguments for name in a.inputs]
 
 
 def reconcile(

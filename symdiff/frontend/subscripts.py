@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, quote
+from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
 from symdiff.frontend.arrays.arguments import axis_of, language
-from symdiff.frontend.arrays.reductions import number, shape_of
+from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, undeclared
 from symdiff.ir.graph import Graph
 from symdiff.types import BOOL, show
@@ -93,7 +93,7 @@ def part_of(graph: Graph, value: Any) -> Any:
         return as_integer(float(found), "an index")
     with np.errstate(invalid="ignore"):
         if not (found == np.rint(found)).all():
-            raise ParseError("an index must be made of integers")
+            raise ParseError("an index must be made of integers", hint="write x[[0, 2]], or round(…) for the nearest")
     return Chosen(value, found.astype(np.int64))
 
 
@@ -141,7 +141,7 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
     node = graph.element(node, tuple(basic))
     # What is left of each part: integers took their axes away.
     kept = [part for part in parts if not isinstance(part, int)]
-    shape = list(shape_of(graph, node))
+    shape = list(graph.shape(node))
     for k, part in enumerate(kept):
         if part is None:
             shape.insert(k, 1)
@@ -158,7 +158,7 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
 def _without_dots(parts: list[Any], axes: int) -> list[Any]:
     dots = [k for k, part in enumerate(parts) if part is Ellipsis]
     if len(dots) > 1:
-        raise ShapeError("an index can hold one ellipsis (...) only")
+        raise ShapeError("an index can hold one ellipsis (...) only", hint="write : for each of the other axes")
     taken = sum(part is not None and part is not Ellipsis for part in parts)
     if taken > axes:
         raise ShapeError(f"{taken} indices for a value with {axes} axes")
@@ -169,12 +169,12 @@ def _without_dots(parts: list[Any], axes: int) -> list[Any]:
 
 def gathered(graph: Graph, node: int, parts: Sequence[Chosen], axes: Sequence[int], target: int) -> int:
     """The elements at several indices along as many axes, which broadcast; the new axes stand at `target`."""
-    shape = shape_of(graph, node)
+    shape = graph.shape(node)
     order = [*axes, *(k for k in range(len(shape)) if k not in axes)]
     if len(axes) == 1:
         (axis,) = axes
         result = graph.gather(node, _checked(graph, parts[0], shape[axis]), axis)
-        new = len(shape_of(graph, result)) - len(shape) + 1
+        new = len(graph.shape(result)) - len(shape) + 1
         return _moved(graph, result, axis, new, target)
     sizes = [shape[k] for k in axes]
     rest = [shape[k] for k in order[len(axes) :]]
@@ -200,7 +200,7 @@ def _wrapped(values: Any, size: int) -> Any:
     """Constant indices counted from the start."""
     wrong = values[(values < -size) | (values >= size)]
     if wrong.size:
-        raise ShapeError(f"index {int(wrong[0])} is out of range for an axis of size {size}")
+        raise out_of_range(int(wrong[0]), size)
     return np.where(values < 0, values + size, values)
 
 
@@ -235,17 +235,17 @@ def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
 @language("take")
 def _take(graph: Graph, x: int, indices: int, axis: int | None = None) -> int:
     """The elements at some indices along an axis, or of all elements in their order."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if axis is None:
         x, axis = graph.reshape(x, (math.prod(shape),)), 0
-    at = axis_of(axis, len(shape_of(graph, x)), "take")
+    at = axis_of(axis, len(graph.shape(x)), "take")
     return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
 
 
 @language("scatter_add")
 def _scatter_add(graph: Graph, x: int, indices: int, size: int, axis: int = 0) -> int:
     """Zeros with `size` elements along an axis, to which `x` is added at some indices: the transpose of take."""
-    at = axis_of(axis, len(shape_of(graph, x)), "scatter_add")
+    at = axis_of(axis, len(graph.shape(x)), "scatter_add")
     part = part_of(graph, indices)
     part = Chosen(indices, np.array(part, np.int64)) if isinstance(part, int) else part
     return graph.scatter_add(graph.as_number(x), _checked(graph, part, size), at, size)
@@ -265,7 +265,8 @@ def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
             start, stop, step = slice(*ends).indices(shape[axis])
             parts.append((start, stop if stop >= 0 else None, step))
         elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
-            raise ShapeError(f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}")
+            raise ShapeError(f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",
+                             hint="the index is one of the new array's")  # fmt: skip
         else:
             parts.append(ends[0] % shape[axis])
     region = np.broadcast_to(np.False_, shape)[tuple(slice(*p) if isinstance(p, tuple) else p for p in parts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ from symdiff.errors import ArgumentError
 from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.calls import call
 from symdiff.frontend.sympy_arithmetic import Plan
+from symdiff.frontend.template import template
 from symdiff.ir.graph import Graph
 
 CALLED = {"Determinant": "det", "Trace": "trace", "Transpose": "transpose", "Inverse": "inv",
-          "KroneckerProduct": "kron", "DotProduct": "vdot"}  # fmt: skip
+          "Adjoint": "transpose", "DotProduct": "vdot", "DiagMatrix": "diagflat"}  # fmt: skip
 """Expressions that are a function of their first operand, or of two."""
 
 FOLDED = {"MatAdd": "add", "HadamardProduct": "mul", "HadamardPower": "pow"}
@@ -39,8 +41,15 @@ def matrix_plan(item: Any) -> Plan | None:
     if not isinstance(item, sympy.MatrixExpr | sympy.Determinant | sympy.Trace) and kind != "DotProduct":
         return None
     if kind in CALLED:
-        count = 2 if kind in ("KroneckerProduct", "DotProduct") else 1
+        count = 2 if kind == "DotProduct" else 1
         return item.args[:count], lambda graph, nodes: call(graph, CALLED[kind], list(nodes), {})
+    if kind == "KroneckerProduct":
+        return item.args, lambda graph, nodes: functools.reduce(lambda a, b: call(graph, "kron", [a, b], {}), nodes)
+    if kind == "ElementwiseApplyFunction":
+        return _applied(item)
+    if kind == "BlockMatrix":
+        width = item.blocks.shape[1]
+        return tuple(item.blocks), lambda graph, nodes: _blocks(graph, nodes, width)
     if kind in FOLDED:
         return item.args, _folded(FOLDED[kind])
     if kind == "MatMul":
@@ -52,6 +61,28 @@ def matrix_plan(item: Any) -> Plan | None:
         power = int(item.exp)
         return item.args[:1], lambda graph, nodes: _power(graph, nodes[0], power)
     return None
+
+
+def _applied(item: Any) -> Plan:
+    """A function of one symbol, for every element of a matrix; its other symbols are operands."""
+    import sympy
+
+    (variable,), body = item.function.variables, item.function.expr
+    others = sorted(body.free_symbols - {variable}, key=str)
+    parameters = tuple([f"x{k}" for k in range(len(others) + 1)])
+    renamed = dict(zip((variable, *others), map(sympy.Symbol, parameters), strict=True))
+    text = str(body.xreplace(renamed))
+
+    def build(graph: Graph, nodes: Sequence[int]) -> int:
+        made = template(text, parameters).splice(graph, dict(zip(parameters, nodes, strict=True)))
+        return graph.broadcast(made, graph.types[nodes[0]].shape)
+
+    return (item.expr, *others), build
+
+
+def _blocks(graph: Graph, nodes: Sequence[int], width: int) -> int:
+    rows = [graph.concatenate(list(nodes[k : k + width]), 1) for k in range(0, len(nodes), width)]
+    return graph.concatenate(rows, 0)
 
 
 def _made(graph: Graph, name: str, sizes: Sequence[int]) -> int:

@@ -108,7 +108,7 @@ def collect(graph: Graph, result: Any, name: str) -> Any:
 
 
 def _check_inputs(graph: Graph, outputs: Any, arguments: Sequence[Argument], name: str) -> None:
-    known = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+    known = {n for a in arguments for n in a.inputs}
     roots: list[int] = []
     stack = [outputs]
     while stack:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.errors import ShapeError
+from symdiff.errors import ShapeError, out_of_range
 from symdiff.ir.building import Building
 from symdiff.ops.matrices import square
 from symdiff.types import BOOL, INT64, fixed, show
 
-LARGEST_EXPANDED = 3
+LARGEST_EXPANDED = 4
 
 
 class MatrixBuilding(Building):
@@ -66,8 +66,7 @@ class MatrixBuilding(Building):
         if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.size:
             low, high = int(values.min()), int(values.max())
             if low < -size or high >= size:
-                wrong = low if low < -size else high
-                raise ShapeError(f"index {wrong} is out of range for an axis of size {size}")
+                raise out_of_range(low if low < -size else high, size)
 
     def iota(self, shape: tuple[int, ...], axis: int = 0) -> int:
         """The index along an axis, as a number, over a whole shape."""
@@ -107,18 +106,23 @@ class MatrixBuilding(Building):
         ShapeError
             Where the operands do not fit.
         """
-        shape, right = self.shape(a), self.shape(b)
-        rows = square("solve", shape)[-1]
-        if not right or right[0 if len(right) == 1 else -2] != rows:
-            raise ShapeError(f"solve: shapes {show(shape)} and {show(right)}: {rows} rows are needed")
-        if len(right) > 1:
-            return self.add("solve", (self.as_number(a), self.as_number(b)))
-        found = self.add("solve", (self.as_number(a), self.reshape(self.as_number(b), (rows, 1))))
-        return self.reshape(found, (*shape[:-2], rows))
+        b, shape = self._right_side("solve", a, b)
+        found = self.add("solve", (self.as_number(a), b))
+        return found if shape is None else self.reshape(found, shape)
 
     def solve_triangular(self, a: int, b: int, lower: bool = True, transposed: bool = False) -> int:
-        """The solution of a @ x = b (`transposed`: a.T @ x = b) for a triangle a; b is a matrix or a stack of them."""
-        return self.add("solve_triangular", (a, b), (bool(lower), bool(transposed)))
+        """The solution of a @ x = b (`transposed`: a.T @ x = b) for a triangle a; operands and errors as of `solve`."""
+        b, shape = self._right_side("solve_triangular", a, b)
+        found = self.add("solve_triangular", (self.as_number(a), b), (bool(lower), bool(transposed)))
+        return found if shape is None else self.reshape(found, shape)
+
+    def _right_side(self, name: str, a: int, b: int) -> tuple[int, tuple[int, ...] | None]:
+        """The right side as a matrix, and the shape of the solution where it was a vector."""
+        own, right = square(name, self.types[a].shape), self.shape(b)
+        if not right or right[0 if len(right) == 1 else -2] != own[-1]:
+            raise ShapeError(f"{name}: shapes {show(own)} and {show(right)} do not fit: {own[-1]} rows are needed")
+        b = self.as_number(b)
+        return (b, None) if len(right) > 1 else (self.reshape(b, (own[-1], 1)), own[:-1])
 
     def inv(self, a: int) -> int:
         """The inverse of matrices."""
@@ -138,20 +142,18 @@ class MatrixBuilding(Building):
         def at(i: int, j: int) -> int:
             return self.element(a, ((slice(None),) * len(batch)) + (i, j))
 
-        def minor(i: int, rows: tuple[int, int]) -> int:
-            """The determinant of two rows without column i."""
-            j, k = (c for c in range(3) if c != i)
-            return self._difference(at(rows[0], j), at(rows[1], k), at(rows[0], k), at(rows[1], j))
-
-        if size == 1:
-            return at(0, 0)
-        if size == 2:
-            return self._difference(at(0, 0), at(1, 1), at(0, 1), at(1, 0))
-        terms: list[Any] = [self.add("mul", (at(0, i), minor(i, (1, 2)))) for i in range(3)]
-        return self.add("add", (self.add("sub", (terms[0], terms[1])), terms[2]))
-
-    def _difference(self, a: int, b: int, c: int, d: int) -> int:
-        return self.add("sub", (self.add("mul", (a, b)), self.add("mul", (c, d))))
+        # The determinants of the last rows, for each choice of as many columns.
+        minors: dict[tuple[int, ...], int] = {(j,): at(size - 1, j) for j in range(size)}
+        for row in reversed(range(size - 1)):
+            wider = {}
+            for columns in itertools.combinations(range(size), size - row):
+                total = -1
+                for k, j in enumerate(columns):
+                    term = self.add("mul", (at(row, j), minors[columns[:k] + columns[k + 1 :]]))
+                    total = self.add("sub" if k % 2 else "add", (total, term)) if k else term
+                wider[columns] = total
+            minors = wider
+        return minors[tuple(range(size))]
 
     def logdet(self, a: int) -> int:
         """The logarithm of the absolute value of the determinant of matrices."""

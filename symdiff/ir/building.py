@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
-from symdiff.ir.contracting import contract
+from symdiff.ir.einsum import contract
 from symdiff.ir.view import NetworkxView
 from symdiff.ops import Op
+from symdiff.ops.movement import inverse
 from symdiff.ops.structure import Payload
 from symdiff.types import BOOL, Shape, broadcast, fixed, product, show
 
@@ -20,11 +21,11 @@ class Building(NetworkxView):
     """The makers of nodes for arrays; `Graph` has them."""
 
     if TYPE_CHECKING:  # what `Graph` adds to this
-        # ruff: noqa: D102
-        def add(self, op: str | Op, args: tuple[int, ...] = (), payload: Payload = None) -> int: ...
-        def constant(self, value: Any) -> int: ...
-        def as_number(self, node: int) -> int: ...
-        def element(self, node: int, index: tuple[Any, ...]) -> int: ...
+        def add(self, op: str | Op, args: tuple[int, ...] = (), payload: Payload = None) -> int: ...  # noqa: D102
+        def constant(self, value: Any) -> int: ...  # noqa: D102
+        def as_number(self, node: int) -> int: ...  # noqa: D102
+        def element(self, node: int, index: tuple[Any, ...]) -> int: ...  # noqa: D102
+        def iota(self, shape: tuple[int, ...], axis: int = 0) -> int: ...  # noqa: D102
 
     def shape(self, node: int) -> tuple[int, ...]:
         """The shape of a node, whose sizes are known numbers."""
@@ -250,9 +251,9 @@ class Building(NetworkxView):
         axis = self._axis("cumprod", axis, shape)
         if shape[axis] <= 1:
             return node
-        end = slice(shape[axis] - 1, None) if reverse else slice(0, 1)
-        index = (*(slice(None),) * axis, end)
-        return self.recurrence(node, self.scatter(self.element(node, index), index, shape), axis, reverse)
+        first = self.add("equal", (self.iota(shape, axis), self.constant(shape[axis] - 1.0 if reverse else 0.0)))
+        start = self.add("where", (first, node, self.constant(0.0)))
+        return self.recurrence(node, start, axis, reverse)
 
     def exclusive_cumprod(self, node: int, axis: int, reverse: bool = False) -> int:
         """For each element the product of those before it (`reverse`: after it) along an axis."""
@@ -274,7 +275,7 @@ class Building(NetworkxView):
         count = len(rest)
         flat = self.reshape(moved, (*self.shape(moved)[:count], math.prod(shape[k] for k in axes)))
         found = self.add("mul", (self.exclusive_cumprod(flat, count), self.exclusive_cumprod(flat, count, True)))
-        return self.transpose(self.reshape(found, self.shape(moved)), sorted(range(len(perm)), key=lambda k: perm[k]))
+        return self.transpose(self.reshape(found, self.shape(moved)), inverse(perm))
 
     # Checks
 

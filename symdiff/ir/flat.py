@@ -77,11 +77,11 @@ def flatten(graph: Graph, roots: Iterable[int]) -> tuple[Description, bytes, dic
         elif tag == "input":
             type_ = graph.types[node]
             payloads.append([payload, type_.dtype, written_shape(type_.shape)])
-        elif tag in ("broadcast", "reshape"):
+        elif op.payload == "shape":
             payloads.append(written_shape(payload))
-        elif tag == "scatter":
+        elif op.payload == "index and shape":
             payloads.append([payload[0], written_shape(payload[1])])
-        elif tag == "iota":
+        elif op.payload == "shape and axis":
             payloads.append([written_shape(payload[0]), payload[1]])
         elif payload is not None:
             payloads.append(payload)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.errors import ArgumentError, LimitError, Place, ShapeError
+from symdiff.errors import ArgumentError, LimitError, Place, ShapeError, out_of_range
 from symdiff.ir.algebra import MatrixBuilding
 from symdiff.ir.building import bounds
 from symdiff.ir.collector import collector_paused
@@ -174,7 +174,7 @@ class Graph(MatrixBuilding):
             if isinstance(part, slice | tuple):
                 parts.append(bounds(part, size))
             elif not -size <= part < size:
-                raise ShapeError(f"index {part} is out of range for an axis of size {size}")
+                raise out_of_range(part, size)
             else:
                 parts.append(part % size)
         while parts and not isinstance(parts[0], tuple) and self.ops[node].name == "stack":

@@ -17,8 +17,6 @@ LARGEST_ARRAY = 2**31
 
 LARGEST_RANK, LARGEST_ORDER, LARGEST_NAME = 32, 64, 1000
 LARGEST_LABELS = 256
-SINGLE = ("named", "stop_gradient", "index", "scatter", "broadcast", "reshape")
-"""Operations on one operand whose type rules do not count them."""
 
 
 def refuse(what: str) -> StorageError:
@@ -169,25 +167,21 @@ def _definition(value: Any) -> Any:
 
 
 PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
-    "named": lambda value: name(value, "a line"),
-    "custom": _definition,
+    "name": lambda value: name(value, "a line"),
+    "layer": _definition,
     "index": _index,
-    "scatter": _scatter,
-    "sum": _axes,
-    "broadcast": read_shape,
-    "reshape": read_shape,
-    "transpose": _axes,
-    "diagonal": _two_axes,
-    "concatenate": _axis,
-    "einsum": _contraction,
-    **dict.fromkeys(("prod", "amax", "amin", "norm", "any", "all"), _axes),
-    "cumsum": _scan,
-    "recurrence": _scan,
-    "gather": _axis,
-    "scatter_add": _added,
-    "iota": _places,
-    "solve_triangular": _triangle,
+    "index and shape": _scatter,
+    "axis": _axis,
+    "axes": _axes,
+    "two axes": _two_axes,
+    "shape": read_shape,
+    "labels": _contraction,
+    "axis and direction": _scan,
+    "axis and size": _added,
+    "shape and axis": _places,
+    "triangle": _triangle,
 }
+"""How each kind of payload is read, by what the records call it; any other payload is an integer."""
 
 
 def read_payload(op: Op, value: Any) -> Any:
@@ -198,8 +192,9 @@ def read_payload(op: Op, value: Any) -> Any:
     StorageError
         Where it is not what such a node carries.
     """
-    if op.name in PAYLOADS:
-        return PAYLOADS[op.name](value)
+    read = PAYLOADS.get(op.payload or "")
+    if read is not None:
+        return read(value)
     order = integer(value, -LARGEST_ORDER, LARGEST_ORDER, op.name)
     if isinstance(op.routine, Expand):
         op.routine.of(order)  # refuses what has no expression
@@ -216,11 +211,7 @@ def check_operands(graph: Graph, op: Op, args: tuple[int, ...], payload: Any) ->
     """
     if op.kinds is None and not args:
         raise refuse(f"{op.name} of no operands")
-    if op.name in SINGLE and len(args) != 1:
-        raise refuse(f"{op.name} of {len(args)} operands")
-    if op.name == "sum" and any(k >= len(graph.types[args[0]].shape) for k in payload):
-        raise refuse("a sum over an axis that there is not")
-    if op.name == "scatter":
+    if op.name == "scatter" and len(args) == 1:
         target = tensor(graph.types[args[0]].dtype, payload[1])
         if OPS["index"].type_rule(OPS["index"], [target], payload[0]) != graph.types[args[0]]:
             raise refuse("a scattering to another shape")

@@ -6,14 +6,15 @@ REAL = (-INFINITY, INFINITY)
 
 register(
     Op("sigmoid", routine=Expand("where(a >= 0, 1, exp(-abs(a)))/(1 + exp(-abs(a)))"),
-       partials=("0.25*square(sech(0.5*a))",), aliases=("expit", "logistic"), doc="1/(1 + exp(-x))",
+       partials=("0.25*square(sech(0.5*a))",), aliases=("expit", "logistic"), finite=True, doc="1/(1 + exp(-x))",
        exact="1/(1 + exp(-a))", parameters=("x",), latex=r"\sigma\left({}\right)",
        edges="the derivative, y*(1 - y), is computed as sech(x/2)**2/4, which is accurate in both tails"),
     Op("softplus", routine=Expand("max(a, 0) + log1p(exp(-abs(a)))"), partials=("sigmoid(a)",),
        doc="log(1 + exp(x))", exact="log1p(exp(a))", parameters=("x",),
        latex=r"\operatorname{{softplus}}\left({}\right)"),
     Op("relu", routine=Expand("where(a > 0, a, where(a <= 0, 0, a))"),
-       partials=("where(a <= 0, 0, where(a > 0, 1, nan))",), doc="max(x, 0)", exact="a if a > 0 else mpf(0)",
+       partials=("where(a <= 0, 0, where(a > 0, 1, nan))",), finite=True,
+       doc="max(x, 0)", exact="a if a > 0 else mpf(0)",
        singular=(0.0,), parameters=("x",), latex=r"\operatorname{{ReLU}}\left({}\right)",
        edges="the derivative at 0 is 0, by the convention of its field"),
     Op("leaky_relu", "ff", routine=Expand("where(a > 0, a, b*a)"),

@@ -45,17 +45,17 @@ def simpler_power(graph: Graph, args: tuple[int, ...]) -> int | None:
 
 register(
     Op(
-        "add", "ff", routine=Instruction("fadd", "add"), partials=("1", "1"), commutative=True,
+        "add", "ff", routine=Instruction("fadd", "add"), partials=("1", "1"), commutative=True, finite=True,
         doc="sum", exact="a + b", domain=(REAL, REAL), parameters=("x1", "x2"), infix=Infix("+", 50), latex="{} + {}",
     ),
     Op(
-        "sub", "ff", routine=Instruction("fsub", "subtract"), partials=("1", "-1"), aliases=("subtract",),
+        "sub", "ff", routine=Instruction("fsub", "subtract"), partials=("1", "-1"), aliases=("subtract",), finite=True,
         doc="difference", exact="a - b", domain=(REAL, REAL), parameters=("x1", "x2"), infix=Infix("-", 50),
         latex="{} - {}",
     ),
     Op(
         "mul", "ff", routine=Instruction("fmul", "multiply"), partials=("b", "a"), commutative=True,
-        aliases=("multiply",), doc="product", exact="a*b", domain=(REAL, REAL), parameters=("x1", "x2"),
+        aliases=("multiply",), finite=True, doc="product", exact="a*b", domain=(REAL, REAL), parameters=("x1", "x2"),
         infix=Infix("*", 60), latex=r"{} \cdot {}",
     ),
     Op(
@@ -65,7 +65,7 @@ register(
         edges="1/0 is inf; the derivative by the divisor at 0 is infinite with the sign of the branch of +0",
     ),
     Op(
-        "neg", "f", routine=Instruction("fneg", "negative"), partials=("-1",), aliases=("negative",),
+        "neg", "f", routine=Instruction("fneg", "negative"), partials=("-1",), aliases=("negative",), finite=True,
         doc="the number with its sign changed", exact="-a", parameters=("x",), infix=Infix("-", 70, prefix=True),
         latex="-{}",
     ),
@@ -75,7 +75,7 @@ register(
         edges="at 0: inf, all derivatives infinite with the sign of the branch of that zero",
     ),
     Op(
-        "square", "f", routine=Expand("a*a"), partials=("2*a",), doc="product with itself", exact="a*a",
+        "square", "f", routine=Expand("a*a"), partials=("2*a",), finite=True, doc="product with itself", exact="a*a",
         parameters=("x",), latex="{}^{{2}}",
     ),
     Op(

@@ -82,13 +82,22 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRoutine:
-    """The meaning of an operation of linear algebra on the last two axes: a library's, never taken apart."""
+    """The meaning of an operation of linear algebra on the last two axes: a library's.
+
+    `unrolled(call, *operands, payload)` is the same by elementwise operations, rounded in another order, for matrices
+    of few rows.
+    """
 
     evaluate: Callable[..., Any]
+    unrolled: Callable[..., Any]
 
 
-Routine = Instruction | Intrinsic | Library | Special | Expand | Fold | Movement | MatrixRoutine
+ScalarRoutine = Instruction | Intrinsic | Library | Special
+"""The routines that native code has for one element."""
+
+Routine = ScalarRoutine | Expand | Fold | Movement | MatrixRoutine
 TypeRule = Callable[["Op", Sequence[TensorType], Any], TensorType]
+Lower = Callable[[Callable[..., int], tuple[int, ...], Any], int]
 Flops = Callable[[Sequence[TensorType], TensorType, Any], dict[str, int]]
 
 
@@ -154,10 +163,17 @@ class Op:
     singular : points inside the domain where it is not (poles, kinks).
     edges : what happens at kinks, ties, poles and ends, in words.
     parameters, defaults : as a user calls it; `aliases` other names that users type; hidden ones can't be called.
-    payload : the names of numbers that belong to the node itself; they are given first in a call.
+    payload : what belongs to the node itself: the name of an integer, which is given first in a call, or the kind of
+        what an operation on tensors carries (`ir.payloads.PAYLOADS` has them).
+    finite : whether the result is finite wherever the operands are, overflow aside: where it enters a derivative as a
+        factor, no mask has to keep it from a branch that was not taken.
     differential : of an operation on tensors: its derivative.
     flops : of an operation on tensors: given (types of the operands, type of the result, payload), how many
         floating-point operations it takes, by the names of elementwise operations; None where it takes none.
+    numpy : of an operation on tensors: the NumPy expression, `{0}`, `{1}`, … for the operands and `{shape}` and
+        `{axes}` for the result's shape and for the axes of a reduction, counted from the end.
+    lower : of an operation on tensors that loops do not have: given (make, operands, payload), the node that
+        `make(name, operands, payload)` makes of simpler ones.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
     """
 
@@ -181,8 +197,11 @@ class Op:
     latex: str | None = None
     commutative: bool = False
     hidden: bool = False
+    finite: bool = False
     differential: Differential | None = None
     flops: Flops | None = None
+    numpy: str = ""
+    lower: Lower | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
     canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
 

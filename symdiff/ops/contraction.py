@@ -129,7 +129,7 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Contraction
 
 
 register(
-    Op("einsum", None, hidden=True, doc="the sum of products over the labels that the result has not",
+    Op("einsum", None, hidden=True, finite=True, doc="the sum of products over the labels that the result has not",
        payload="labels", type_rule=_type, routine=Movement(_evaluate), flops=_flops,
        differential=Differential(_forward, _back, _reach,
                                  text="the contraction with the tangent, or the adjoint, in the operand's place")),

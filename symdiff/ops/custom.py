@@ -40,6 +40,7 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
 
 register(
     Op("custom", None, hidden=True, payload="layer", type_rule=_type, routine=Movement(lambda value, *rest: value),
+       numpy="{0}",
        doc="the value of a function that a user defined, then its operands, by which it has derivatives of its own",
        differential=Differential(_pushforward, _pullback, _reach, active=(False, *(True,) * MOST_OPERANDS),
                                  text="what its author gave")),

@@ -9,6 +9,7 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.movement import only
 from symdiff.ops.structure import numbers, operands
 from symdiff.types import FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
@@ -94,8 +95,7 @@ def _as_index(x: Any, payload: object) -> Any:
 
 
 def _gather_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    tangent = tangents[0]
-    assert tangent is not None
+    tangent = only(tangents)
     return graph.gather(tangent, graph.args[node][1], graph.payloads[node] + lead)
 
 
@@ -106,8 +106,7 @@ def _gather_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 
 
 def _scatter_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    tangent = tangents[0]
-    assert tangent is not None
+    tangent = only(tangents)
     axis, size = graph.payloads[node]
     return graph.scatter_add(tangent, graph.args[node][1], axis + lead, size)
 
@@ -117,15 +116,18 @@ def _scatter_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 
 
 register(
-    Op("gather", None, hidden=True, doc="the elements at some indices along an axis", payload="axis",
+    Op("gather", None, hidden=True, finite=True, doc="the elements at some indices along an axis", payload="axis",
        type_rule=_gather_type, routine=Movement(_gather),
        differential=Differential(_gather_forward, _gather_back, active=(True, False))),
-    Op("scatter_add", None, hidden=True, doc="zeros, to which the operand is added at some indices along an axis",
-       payload="axis", type_rule=_scatter_type, routine=Movement(_scatter_add),
+    Op("scatter_add", None, hidden=True, finite=True,
+       doc="zeros, to which the operand is added at some indices along an axis",
+       payload="axis and size", type_rule=_scatter_type, routine=Movement(_scatter_add),
        flops=lambda types, result, payload: {"add": product(types[0].shape)},
        differential=Differential(_scatter_forward, _scatter_back, active=(True, False))),
-    Op("as_index", None, hidden=True, doc="a number as an index: the nearest integer", type_rule=_as_index_type,
+    Op("as_index", None, hidden=True, numpy="np.rint({0}).astype(np.int64)",
+       doc="a number as an index: the nearest integer", type_rule=_as_index_type,
        routine=Movement(_as_index), partials=(None,)),
-    Op("iota", "", hidden=True, doc="the index along an axis, as a number", payload="axis", type_rule=_iota_type,
+    Op("iota", "", hidden=True, finite=True,
+       doc="the index along an axis, as a number", payload="shape and axis", type_rule=_iota_type,
        routine=Movement(_iota)),
 )  # fmt: skip

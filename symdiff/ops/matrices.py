@@ -1,4 +1,9 @@
-"""Linear algebra on the last two axes, and its derivatives: every rule is again a few operations on matrices."""
+"""Linear algebra on the last two axes, and its derivatives: every rule is again a few operations on matrices.
+
+The rules of solutions, inverses and determinants are those of Giles, "Collected matrix derivative results for forward
+and reverse mode algorithmic differentiation" (2008); those of the Cholesky factor are in Murray, "Differentiation of
+the Cholesky decomposition" (2016), after Smith (1995): triangular solutions around a triangle with half its diagonal.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ import numpy as np
 
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
-from symdiff.ops.movement import leading
+from symdiff.ops.movement import leading, only
+from symdiff.ops.small_matrices import UNROLLED
 from symdiff.ops.structure import numbers, operands
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
 
@@ -91,10 +97,6 @@ def _log_det(a: Any) -> Any:
 # Derivatives
 
 
-def _shape(graph: Graph, node: int) -> tuple[int, ...]:
-    return fixed(graph.types[node].shape)
-
-
 def _turned(graph: Graph, node: int) -> int:
     return graph.swap_last(node)
 
@@ -103,18 +105,12 @@ def _negative(graph: Graph, node: int) -> int:
     return graph.add("neg", (node,))
 
 
-def _given(tangents: list[int | None]) -> int:
-    tangent = tangents[0]
-    assert tangent is not None
-    return tangent
-
-
 Solver = Callable[["Graph", int, int], int]
 
 
 def _solved(graph: Graph, solver: Solver, a: int, b: int, lead: int) -> int:
     """`solver(a, b)`, where b has `lead` more axes in front; for one matrix they become more columns."""
-    shape, right = _shape(graph, a), _shape(graph, b)
+    shape, right = graph.shape(a), graph.shape(b)
     rank = max(len(shape), len(right) - lead)
     if lead and len(shape) == 2 and rank == 2:
         rows, columns = right[-2:]
@@ -127,7 +123,7 @@ def _solved(graph: Graph, solver: Solver, a: int, b: int, lead: int) -> int:
 
 def _matched(graph: Graph, node: int, shape: tuple[int, ...], lead: int) -> int:
     """The sum of an adjoint over the batch axes that an operand of `shape` was repeated along."""
-    sizes, own = leading(graph, node, lead), _shape(graph, node)
+    sizes, own = leading(graph, node, lead), graph.shape(node)
     rank = len(own) - lead
     padded = (*sizes, *(1,) * (rank - len(shape)), *shape)
     return graph.reshape(graph.unbroadcast(node, padded), (*sizes, *shape))
@@ -138,13 +134,13 @@ def _solution_tangent(
 ) -> int:
     """solve(A, dB - dA X); `part` gives the part of the tangent of A that the operation reads."""
     by_matrix, by_right = tangents
-    a, rank = graph.args[node][0], len(_shape(graph, node))
+    a, rank = graph.args[node][0], len(graph.shape(node))
     right = None if by_right is None else graph.aligned(by_right, lead, rank)
     if by_matrix is not None:
         own = graph.matmul(graph.aligned(part(by_matrix), lead, rank), node)
         right = _negative(graph, own) if right is None else graph.add("sub", (right, own))
     assert right is not None
-    shape = (*leading(graph, right, lead), *_shape(graph, node))
+    shape = (*leading(graph, right, lead), *graph.shape(node))
     return _solved(graph, solver, a, graph.broadcast(right, shape), lead)
 
 
@@ -155,7 +151,7 @@ def _solve_forward(graph: Graph, tangents: list[int | None], node: int, lead: in
 def _solve_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     a = graph.args[node][0]
     right = _solved(graph, lambda graph, a, b: graph.solve(a, b), _turned(graph, a), g, lead)
-    own = _shape(graph, graph.args[node][k])
+    own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
     return _matched(graph, _negative(graph, graph.matmul(right, _turned(graph, node))), own, lead)
@@ -168,7 +164,9 @@ def _triangular_forward(graph: Graph, tangents: list[int | None], node: int, lea
         kept = graph.triangle(t, lower)
         return _turned(graph, kept) if transposed else kept
 
-    solver: Solver = lambda graph, a, b: graph.solve_triangular(a, b, lower, transposed)  # noqa: E731
+    def solver(graph: Graph, a: int, b: int) -> int:
+        return graph.solve_triangular(a, b, lower, transposed)
+
     return _solution_tangent(graph, solver, tangents, node, lead, part)
 
 
@@ -176,7 +174,7 @@ def _triangular_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     lower, transposed = graph.payloads[node]
     a = graph.args[node][0]
     right = _solved(graph, lambda graph, a, b: graph.solve_triangular(a, b, lower, not transposed), a, g, lead)
-    own = _shape(graph, graph.args[node][k])
+    own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
     full = graph.matmul(right, _turned(graph, node))
@@ -186,13 +184,13 @@ def _triangular_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 
 def _columns(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
     """A column of the solution depends on its own right side and on the whole matrix."""
-    rank, result = len(_shape(graph, node)), _shape(graph, node)
+    rank, result = len(graph.shape(node)), graph.shape(node)
     sizes = leading(graph, mask, lead)
     aligned = graph.aligned(mask, lead, rank)
     axes = (lead + rank - 2, lead + rank - 1) if k == 0 else (lead + rank - 2,)
-    own = _shape(graph, graph.args[node][k])
+    own = graph.shape(graph.args[node][k])
     found = graph.sum(aligned, axes)
-    seen = _shape(graph, aligned)
+    seen = graph.shape(aligned)
     found = graph.reshape(found, tuple(1 if j in axes else n for j, n in enumerate(seen)))
     if forward:
         return graph.broadcast(found, (*sizes, *result))
@@ -202,7 +200,7 @@ def _columns(graph: Graph, mask: int, node: int, k: int, lead: int, forward: boo
 
 
 def _inverse_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    return _negative(graph, graph.matmul(graph.matmul(node, _given(tangents)), node))
+    return _negative(graph, graph.matmul(graph.matmul(node, only(tangents)), node))
 
 
 def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
@@ -215,22 +213,22 @@ def _gradient(graph: Graph, node: int) -> int:
     slopes = _turned(graph, graph.inv(graph.args[node][0]))
     if graph.ops[node].name == "logdet":
         return slopes
-    return graph.add("mul", (graph.reshape(node, (*_shape(graph, node), 1, 1)), slopes))
+    return graph.add("mul", (graph.reshape(node, (*graph.shape(node), 1, 1)), slopes))
 
 
 def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    tangent = _given(tangents)
-    rank = len(_shape(graph, tangent))
+    tangent = only(tangents)
+    rank = len(graph.shape(tangent))
     return graph.sum(graph.add("mul", (tangent, _gradient(graph, node))), (rank - 2, rank - 1))
 
 
 def _determinant_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    return graph.add("mul", (graph.reshape(g, (*_shape(graph, g), 1, 1)), _gradient(graph, node)))
+    return graph.add("mul", (graph.reshape(g, (*graph.shape(g), 1, 1)), _gradient(graph, node)))
 
 
 def _half(graph: Graph, node: int) -> int:
     """The lower triangle, with half of the diagonal."""
-    count = _shape(graph, node)[-1]
+    count = graph.shape(node)[-1]
     halves = graph.eye(count, count, on=0.5, off=1.0)
     return graph.triangle(graph.add("mul", (node, halves)), True)
 
@@ -250,7 +248,7 @@ def _under(graph: Graph, factor: int, middle: int, transposed: bool, lead: int) 
 
 
 def _cholesky_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    return graph.matmul(node, _half(graph, _under(graph, node, _symmetric(graph, _given(tangents)), False, lead)))
+    return graph.matmul(node, _half(graph, _under(graph, node, _symmetric(graph, only(tangents)), False, lead)))
 
 
 def _cholesky_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
@@ -260,8 +258,8 @@ def _cholesky_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 
 def _whole(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
     """The whole result depends on the whole matrix."""
-    number = len(_shape(graph, node)) < len(_shape(graph, graph.args[node][0]))
-    own = _shape(graph, graph.args[node][0])
+    number = len(graph.shape(node)) < len(graph.shape(graph.args[node][0]))
+    own = graph.shape(graph.args[node][0])
     result = (*leading(graph, mask, lead), *own)
     rank = len(result)
     if number and forward:
@@ -288,28 +286,34 @@ def _cost(multiplier: float, right: float = 0.0) -> Flops:
 
 
 register(
-    Op("solve", None, hidden=True, doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
-       routine=MatrixRoutine(_each(np.linalg.solve, np.nan)), flops=_cost(1 / 3, 1.0),
+    Op("solve", None, hidden=True, numpy="np.linalg.solve({0}, {1})",
+       doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
+       routine=MatrixRoutine(_each(np.linalg.solve, np.nan), UNROLLED["solve"]), flops=_cost(1 / 3, 1.0),
        differential=Differential(_solve_forward, _solve_back, _columns, text="solve(A, dB - dA @ X)")),
     Op("solve_triangular", None, hidden=True, payload="triangle", type_rule=_solve_type,
        doc="the solution X of T X = B, or of T.T X = B, for a lower or upper triangle T",
-       routine=MatrixRoutine(_triangular), flops=_cost(0.0, 0.5),
+       routine=MatrixRoutine(_triangular, UNROLLED["solve_triangular"]), flops=_cost(0.0, 0.5),
        differential=Differential(_triangular_forward, _triangular_back, _columns,
                                  text="solve(T, dB - triangle(dT) @ X)")),
-    Op("inv", None, hidden=True, doc="the inverse of a matrix; NaN for a singular one", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(np.linalg.inv, np.nan)), flops=_cost(1.0),
+    Op("inv", None, hidden=True, numpy="np.linalg.inv({0})",
+       doc="the inverse of a matrix; NaN for a singular one", type_rule=_matrix_type,
+       routine=MatrixRoutine(_each(np.linalg.inv, np.nan), UNROLLED["inv"]), flops=_cost(1.0),
        differential=Differential(_inverse_forward, _inverse_back, _whole, text="-Y @ dA @ Y")),
-    Op("det", None, hidden=True, doc="the determinant of a matrix", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(np.linalg.det, 0.0, scalar=True)), flops=_cost(1 / 3),
+    Op("det", None, hidden=True, numpy="np.linalg.det({0})", doc="the determinant of a matrix", type_rule=_matrix_type,
+       routine=MatrixRoutine(_each(np.linalg.det, 0.0, scalar=True), UNROLLED["det"]), flops=_cost(1 / 3),
        differential=Differential(_determinant_forward, _determinant_back, _whole,
                                  text="det(A)*sum(inv(A).T*dA)"),
-       edges="the derivative at a singular matrix of more than 3 rows is NaN"),
-    Op("logdet", None, hidden=True, doc="the logarithm of the absolute value of the determinant",
-       type_rule=_matrix_type, routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True)), flops=_cost(1 / 3),
+       edges="the derivative at a singular matrix of more than 4 rows is NaN"),
+    Op("logdet", None, hidden=True, numpy="np.linalg.slogdet({0})[1]",
+       doc="the logarithm of the absolute value of the determinant",
+       type_rule=_matrix_type, flops=_cost(1 / 3),
+       routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True), UNROLLED["logdet"]),
        differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(inv(A).T*dA)"),
        edges="-inf for a singular matrix"),
-    Op("cholesky", None, hidden=True, doc="the lower triangle L with L @ L.T = A; NaN where A is not positive definite",
-       type_rule=_matrix_type, routine=MatrixRoutine(_each(np.linalg.cholesky, np.nan)), flops=_cost(1 / 6),
+    Op("cholesky", None, hidden=True, numpy="np.linalg.cholesky({0})",
+       doc="the lower triangle L with L @ L.T = A; NaN where A is not positive definite",
+       type_rule=_matrix_type, flops=_cost(1 / 6),
+       routine=MatrixRoutine(_each(np.linalg.cholesky, np.nan), UNROLLED["cholesky"]),
        differential=Differential(_cholesky_forward, _cholesky_back, _whole, text="L @ half(L⁻¹ dA L⁻ᵀ)"),
        edges="the derivative is that by a symmetric matrix: tangents and adjoints are made symmetric"),
 )  # fmt: skip

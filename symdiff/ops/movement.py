@@ -27,17 +27,25 @@ def _stack_type(op: Op, types: Sequence[TensorType], payload: Payload) -> Tensor
 
 
 def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    operands(op, types, 1)
     probe = np.broadcast_to(np.False_, fixed(types[0].shape))
     return tensor(types[0].dtype, probe[as_index(payload)].shape)
 
 
+def _scatter_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    operands(op, types, 1)
+    return tensor(types[0].dtype, payload[1])
+
+
 def _reshape_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
+    operands(op, types, 1)
     if product(payload) != product(types[0].shape):
         raise ShapeError(f"cannot reshape {show(types[0].shape)} to {show(payload)}")
     return tensor(types[0].dtype, payload)
 
 
 def _broadcast_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
+    operands(op, types, 1)
     if broadcast("broadcast", [types[0].shape, payload]) != payload:
         raise ShapeError(f"cannot broadcast {show(types[0].shape)} to {show(payload)}")
     return tensor(types[0].dtype, payload)
@@ -82,20 +90,23 @@ def _scatter(x: Any, payload: tuple[tuple[Any, ...], Shape]) -> Any:
     return out
 
 
-def _shape(graph: Graph, node: int) -> tuple[int, ...]:
-    return fixed(graph.types[node].shape)
-
-
 def leading(graph: Graph, node: int, lead: int) -> tuple[int, ...]:
     """The sizes of the first `lead` axes of a node."""
-    return _shape(graph, node)[:lead]
+    return graph.shape(node)[:lead]
+
+
+def only(tangents: Sequence[int | None]) -> int:
+    """The tangent of the first operand, the only one that has one."""
+    tangent = tangents[0]
+    assert tangent is not None
+    return tangent
 
 
 def known(graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> list[int]:
     """The tangents of the operands of `node`, with zeros for those that are missing."""
     sizes = next(leading(graph, t, lead) for t in tangents if t is not None)
     zero = graph.constant(0.0)
-    return [graph.broadcast(zero, (*sizes, *_shape(graph, a))) if t is None else t
+    return [graph.broadcast(zero, (*sizes, *graph.shape(a))) if t is None else t
             for t, a in zip(tangents, graph.args[node], strict=True)]  # fmt: skip
 
 
@@ -106,9 +117,7 @@ def unary(forward: Callable[[Graph, int, Payload, int], int], pullback: Pullback
     """
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-        tangent = tangents[0]
-        assert tangent is not None
-        return forward(graph, tangent, graph.payloads[node], lead)
+        return forward(graph, only(tangents), graph.payloads[node], lead)
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
         return pullback(graph, g, graph.args[node][0], graph.payloads[node], lead)
@@ -134,13 +143,13 @@ def _broadcast_forward(graph: Graph, t: int, shape: Shape, lead: int) -> int:
 
 
 def _broadcast_back(graph: Graph, g: int, x: int, shape: Shape, lead: int) -> int:
-    own, sizes = _shape(graph, x), leading(graph, g, lead)
+    own, sizes = graph.shape(x), leading(graph, g, lead)
     padded = (*sizes, *(1,) * (len(shape) - len(own)), *own)
     return graph.reshape(graph.unbroadcast(g, padded), (*sizes, *own))
 
 
 def _reshape_back(graph: Graph, g: int, x: int, shape: Shape, lead: int) -> int:
-    return graph.reshape(g, (*leading(graph, g, lead), *_shape(graph, x)))
+    return graph.reshape(g, (*leading(graph, g, lead), *graph.shape(x)))
 
 
 def _permuted(perm: tuple[int, ...], lead: int) -> tuple[int, ...]:
@@ -154,7 +163,7 @@ def inverse(perm: Sequence[int]) -> tuple[int, ...]:
 
 def _diagonal_back(graph: Graph, g: int, x: int, payload: tuple[int, int], lead: int) -> int:
     """The adjoint on the diagonal of zeros."""
-    sizes, shape = leading(graph, g, lead), _shape(graph, x)
+    sizes, shape = leading(graph, g, lead), graph.shape(x)
     long, other = payload if shape[payload[0]] <= shape[payload[1]] else payload[::-1]
     count = len(shape)
     rest = [k for k in range(count) if k not in payload]
@@ -172,40 +181,42 @@ def _concatenate_forward(graph: Graph, tangents: list[int | None], node: int, le
 
 def _concatenate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     axis, args = graph.payloads[node], graph.args[node]
-    sizes = [_shape(graph, a)[axis] for a in args]
+    sizes = [graph.shape(a)[axis] for a in args]
     start = sum(sizes[:k])
     return graph.element(g, (WHOLE,) * (lead + axis) + (slice(start, start + sizes[k]),))
 
 
 register(
-    Op("stack", None, hidden=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
+    Op("stack", None, hidden=True, finite=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
        routine=Movement(lambda *parts: np.stack(parts[:-1])),
        differential=Differential(_stack_forward, _stack_back)),
-    Op("concatenate", None, hidden=True, doc="arrays one after the other along an axis", payload="axis",
+    Op("concatenate", None, hidden=True, finite=True, doc="arrays one after the other along an axis", payload="axis",
        type_rule=_concatenate_type, routine=Movement(lambda *parts: np.concatenate(parts[:-1], parts[-1])),
        differential=Differential(_concatenate_forward, _concatenate_back)),
-    Op("index", None, hidden=True, doc="an element or a slice", payload="index", type_rule=_index_type,
+    Op("index", None, hidden=True, finite=True, doc="an element or a slice", payload="index", type_rule=_index_type,
        routine=Movement(lambda x, index: x[as_index(index)]),
        differential=unary(lambda graph, t, index, lead: graph.element(t, (WHOLE,) * lead + index),
-                          lambda graph, g, x, index, lead: _scatter_under(graph, g, index, _shape(graph, x), lead))),
-    Op("scatter", None, hidden=True, doc="zeros, with the operand at an index", payload="index",
-       type_rule=lambda op, types, payload: tensor(types[0].dtype, payload[1]),
-       routine=Movement(_scatter),
+                          lambda graph, g, x, index, lead: _scatter_under(graph, g, index, graph.shape(x), lead))),
+    Op("scatter", None, hidden=True, finite=True, doc="zeros, with the operand at an index", payload="index and shape",
+       type_rule=_scatter_type, routine=Movement(_scatter),
        differential=unary(lambda graph, t, payload, lead: _scatter_under(graph, t, payload[0], payload[1], lead),
                           lambda graph, g, x, payload, lead: graph.element(g, (WHOLE,) * lead + payload[0]))),
-    Op("broadcast", None, hidden=True, doc="the operand repeated to a shape", payload="shape",
+    Op("broadcast", None, hidden=True, finite=True, numpy="np.broadcast_to({0}, {shape})",
+       doc="the operand repeated to a shape", payload="shape",
        type_rule=_broadcast_type, routine=Movement(lambda x, shape: np.broadcast_to(x, shape)),
        differential=unary(_broadcast_forward, _broadcast_back)),
-    Op("reshape", None, hidden=True, doc="the same elements in another shape", payload="shape",
+    Op("reshape", None, hidden=True, finite=True, numpy="np.reshape({0}, {shape})",
+       doc="the same elements in another shape", payload="shape",
        type_rule=_reshape_type, routine=Movement(lambda x, shape: np.reshape(x, shape)),
        differential=unary(lambda graph, t, shape, lead: graph.reshape(t, (*leading(graph, t, lead), *shape)),
                           _reshape_back)),
-    Op("transpose", None, hidden=True, doc="the axes in another order", payload="axes",
+    Op("transpose", None, hidden=True, finite=True, doc="the axes in another order", payload="axes",
        type_rule=_transpose_type, routine=Movement(lambda x, perm: np.transpose(x, perm)),
        differential=unary(lambda graph, t, perm, lead: graph.transpose(t, _permuted(perm, lead)),
                           lambda graph, g, x, perm, lead: graph.transpose(g, _permuted(inverse(perm), lead)))),
-    Op("diagonal", None, hidden=True, doc="the diagonal of two axes, as a new last axis", payload="axes",
-       type_rule=_diagonal_type, routine=Movement(lambda x, axes: np.diagonal(x, 0, *axes)),
+    Op("diagonal", None, hidden=True, finite=True, payload="two axes",
+       doc="the diagonal of two axes, as a new last axis", type_rule=_diagonal_type,
+       routine=Movement(lambda x, axes: np.diagonal(x, 0, *axes)),
        differential=unary(lambda graph, t, axes, lead: graph.diagonal(t, axes[0] + lead, axes[1] + lead),
                           _diagonal_back)),
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Flops, Movement, Op, register
-from symdiff.ops.movement import leading, unary
+from symdiff.ops.movement import leading, only, unary
 from symdiff.ops.structure import lane_fold, lane_sum, numbers, operands, rows
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
 
@@ -73,8 +73,8 @@ def _norm_unrolled(call: Call, x: Any, axes: Axes) -> Any:
     return np.frompyfunc(lambda e: call("sqrt", e), 1, 1)(lane_sum(x * x, axes))
 
 
-def _shape(graph: Graph, node: int) -> tuple[int, ...]:
-    return fixed(graph.types[node].shape)
+def _norm_lowered(make: Call, operands: tuple[int, ...], axes: Axes) -> int:
+    return int(make("sqrt", (make("sum", (make("mul", (operands[0], operands[0])),), axes),)))
 
 
 def kept(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int = 0) -> int:
@@ -93,7 +93,7 @@ def _after(axes: Axes, lead: int) -> Axes:
 
 
 def _sum_back(graph: Graph, g: int, x: int, axes: Axes, lead: int) -> int:
-    return repeated(graph, g, axes, _shape(graph, x), lead)
+    return repeated(graph, g, axes, graph.shape(x), lead)
 
 
 def _anywhere(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
@@ -101,19 +101,18 @@ def _anywhere(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bo
     axes = graph.payloads[node]
     if forward:
         return graph.sum(mask, _after(axes, lead))
-    return repeated(graph, mask, axes, _shape(graph, graph.args[node][0]), lead)
+    return repeated(graph, mask, axes, graph.shape(graph.args[node][0]), lead)
 
 
 def weighted(weight: Callable[[Graph, int], int], text: str) -> Differential:
     """A reduction whose derivative is a weight, an array in the shape of the operand."""
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-        tangent = tangents[0]
-        assert tangent is not None
+        tangent = only(tangents)
         return graph.sum(graph.add("mul", (tangent, weight(graph, node))), _after(graph.payloads[node], lead))
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-        axes, shape = graph.payloads[node], _shape(graph, graph.args[node][0])
+        axes, shape = graph.payloads[node], graph.shape(graph.args[node][0])
         own = weight(graph, node)
         found = graph.add("mul", (kept(graph, g, axes, shape, lead), own))
         return graph.broadcast(found, (*leading(graph, g, lead), *shape))
@@ -127,7 +126,7 @@ def _others(graph: Graph, node: int) -> int:
 
 def _direction(graph: Graph, node: int) -> int:
     x = graph.args[node][0]
-    size = kept(graph, node, graph.payloads[node], _shape(graph, x))
+    size = kept(graph, node, graph.payloads[node], graph.shape(x))
     zero = graph.constant(0.0)
     return graph.add("where", (graph.add("equal", (size, zero)), zero, graph.add("div", (x, size))))
 
@@ -138,7 +137,7 @@ def _extremum(beaten: str) -> Differential:
     def select(graph: Graph, node: int, taken: int) -> int:
         """`taken` where the operand is the extremum, otherwise 0; NaN where one of the two is."""
         x = graph.args[node][0]
-        y = kept(graph, node, graph.payloads[node], _shape(graph, x))
+        y = kept(graph, node, graph.payloads[node], graph.shape(x))
         nan = graph.constant(float("nan"))
         inner = graph.add("where", (graph.add("equal", (x, y)), taken, nan))
         return graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), inner))
@@ -147,20 +146,19 @@ def _extremum(beaten: str) -> Differential:
         return graph.sum(select(graph, node, graph.constant(1.0)), graph.payloads[node])
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-        tangent = tangents[0]
-        assert tangent is not None
+        tangent = only(tangents)
         total = graph.sum(select(graph, node, tangent), _after(graph.payloads[node], lead))
         return graph.add("div", (total, ties(graph, node)))
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-        axes, shape = graph.payloads[node], _shape(graph, graph.args[node][0])
+        axes, shape = graph.payloads[node], graph.shape(graph.args[node][0])
         share = graph.add("div", (g, ties(graph, node)))
         return select(graph, node, repeated(graph, share, axes, shape, lead))
 
     def reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
         axes, x = graph.payloads[node], graph.args[node][0]
-        y = kept(graph, node, axes, _shape(graph, x))
-        own = mask if forward else repeated(graph, mask, axes, _shape(graph, x), lead)
+        y = kept(graph, node, axes, graph.shape(x))
+        own = mask if forward else repeated(graph, mask, axes, graph.shape(x), lead)
         chosen = graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), own))
         return graph.sum(chosen, _after(axes, lead)) if forward else chosen
 
@@ -183,24 +181,32 @@ def _steps(name: str, *others: str) -> Flops:
 
 
 register(
-    Op("sum", None, hidden=True, doc="the sum over some axes", payload="axes", type_rule=_type,
+    Op("sum", None, hidden=True, finite=True, numpy="np.sum({0}, axis={axes})",
+       doc="the sum over some axes", payload="axes", type_rule=_type,
        routine=Movement(lane_sum), flops=_steps("add"),
        differential=unary(lambda graph, t, axes, lead: graph.sum(t, _after(axes, lead)), _sum_back)),
-    Op("prod", None, hidden=True, doc="the product over some axes", payload="axes", type_rule=_type,
+    Op("prod", None, hidden=True, numpy="np.prod({0}, axis={axes})",
+       doc="the product over some axes", payload="axes", type_rule=_type,
        routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
        differential=weighted(_others, "sum(dx*products of the others)"),
        edges="the derivative by a factor is the product of the others, also at zeros"),
-    Op("amax", None, hidden=True, doc="the largest element along some axes; NaN if one is NaN", payload="axes",
+    Op("amax", None, hidden=True, finite=True,
+       numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
        differential=_extremum("less"), edges="n elements that tie share the derivative, 1/n each"),
-    Op("amin", None, hidden=True, doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
+    Op("amin", None, hidden=True, finite=True,
+       numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
        differential=_extremum("greater"), edges="n elements that tie share the derivative, 1/n each"),
-    Op("norm", None, hidden=True, doc="the root of the sum of squares over some axes", payload="axes",
+    Op("norm", None, hidden=True, finite=True,
+       doc="the root of the sum of squares over some axes", payload="axes",
+       numpy="np.sqrt(np.sum(np.square({0}), axis={axes}))", lower=_norm_lowered,
        type_rule=_type, routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
        differential=weighted(_direction, "sum(dx*x)/norm(x)"), edges="derivative 0 where all elements are 0"),
-    Op("any", None, "c", hidden=True, doc="whether a condition holds somewhere along some axes", payload="axes",
+    Op("any", None, "c", hidden=True, numpy="np.any({0}, axis={axes})",
+       doc="whether a condition holds somewhere along some axes", payload="axes",
        type_rule=_type, routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
-    Op("all", None, "c", hidden=True, doc="whether a condition holds everywhere along some axes", payload="axes",
+    Op("all", None, "c", hidden=True, numpy="np.all({0}, axis={axes})",
+       doc="whether a condition holds everywhere along some axes", payload="axes",
        type_rule=_type, routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
 )  # fmt: skip

@@ -49,10 +49,6 @@ def _recurrence(a: Any, b: Any, payload: Scan) -> Any:
     return np.moveaxis(found, 0, axis)
 
 
-def _shape(graph: Graph, node: int) -> tuple[int, ...]:
-    return fixed(graph.types[node].shape)
-
-
 def _after(payload: Scan, lead: int, flip: bool = False) -> Scan:
     return payload[0] + lead, payload[1] != flip
 
@@ -79,14 +75,14 @@ def _forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> 
         own = graph.add("mul", (by_factor, _before(graph, node)))
         term = own if term is None else graph.add("add", (term, own))
     assert term is not None
-    factors = graph.broadcast(a, (*leading(graph, term, lead), *_shape(graph, a)))
+    factors = graph.broadcast(a, (*leading(graph, term, lead), *graph.shape(a)))
     return graph.recurrence(factors, term, *_after(graph.payloads[node], lead))
 
 
 def _back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     axis, reverse = graph.payloads[node]
     factors = graph.shifted(graph.args[node][0], axis, 1 if reverse else -1)
-    factors = graph.broadcast(factors, _shape(graph, g))
+    factors = graph.broadcast(factors, graph.shape(g))
     found = graph.recurrence(factors, g, *_after((axis, reverse), lead, flip=True))
     return found if k == 1 else graph.add("mul", (found, _before(graph, node)))
 
@@ -102,9 +98,10 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> di
 
 
 register(
-    Op("cumsum", None, hidden=True, doc="the running sum along an axis", payload="scan", type_rule=_type,
+    Op("cumsum", None, hidden=True, finite=True, doc="the running sum along an axis",
+       payload="axis and direction", type_rule=_type,
        routine=Movement(_running_sum), flops=_flops, differential=unary(_running_sum_forward, _running_sum_back)),
-    Op("recurrence", None, hidden=True, payload="scan", type_rule=_type, routine=Movement(_recurrence), flops=_flops,
-       doc="h[i] = a[i]*h[i-1] + b[i] along an axis; h[0] = b[0]",
+    Op("recurrence", None, hidden=True, payload="axis and direction", type_rule=_type,
+       routine=Movement(_recurrence), flops=_flops, doc="h[i] = a[i]*h[i-1] + b[i] along an axis; h[0] = b[0]",
        differential=Differential(_forward, _back, _reach, text="recurrence(a, db + da*h before)")),
 )  # fmt: skip

@@ -97,10 +97,11 @@ def sinc_text(n: int) -> str:
 
 
 register(
-    Op("erf", routine=Library("erf"), partials=("1.1283791670955126*exp(-square(a))",), doc="error function",
+    Op("erf", routine=Library("erf"), partials=("1.1283791670955126*exp(-square(a))",), finite=True,
+       doc="error function",
        exact="erf(a)", parameters=("x",), latex=r"\operatorname{{erf}}\left({}\right)"),
     Op("erfc", routine=Library("erfc"), partials=("-1.1283791670955126*exp(-square(a))",),
-       doc="1 - erf(x), accurate for large x", exact="erfc(a)", parameters=("x",),
+       finite=True, doc="1 - erf(x), accurate for large x", exact="erfc(a)", parameters=("x",),
        latex=r"\operatorname{{erfc}}\left({}\right)"),
     Op("gamma", routine=Library("tgamma"), partials=("y*digamma(a)",), aliases=("Gamma",), doc="gamma function",
        exact="gamma(a)", singular=(0.0, -1.0, -2.0, -10.0), parameters=("x",), latex=r"\Gamma\left({}\right)",
@@ -116,7 +117,7 @@ register(
        parameters=("n", "x"), samples=(1, 2, 3, 4), latex=r"\psi^{{(n)}}\left({}\right)",
        edges="poles at 0, -1, -2, …: infinite"),
     Op("sinc", routine=Expand(f"where(a == 0, 1, {SIN_PI}/(pi*a))"), partials=("sinc_derivative(1, a)",),
-       doc="sin(pi*x)/(pi*x), 1 at 0 (NumPy's)", exact="sincpi(a)", parameters=("x",),
+       finite=True, doc="sin(pi*x)/(pi*x), 1 at 0 (NumPy's)", exact="sincpi(a)", parameters=("x",),
        latex=r"\operatorname{{sinc}}\left({}\right)", edges="smooth: sinc'(0) = 0, sinc''(0) = -pi**2/3"),
     Op("sinc_derivative", payload="n", routine=Expand(sinc_text), partials=("sinc_derivative(n + 1, a)",),
        doc="n-th derivative of sinc, for a constant integer n: a series near 0", exact=None, parameters=("n", "x"),

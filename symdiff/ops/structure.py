@@ -20,10 +20,6 @@ def _leaf(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
     raise AssertionError(f"{op.name} nodes are made with their type")
 
 
-def _like_operand(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    return types[0]
-
-
 def as_index(payload: tuple[Any, ...]) -> tuple[Any, ...]:
     """The NumPy index of an `index` payload: an integer, or (start, stop, step) for a slice."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in payload)
@@ -38,7 +34,12 @@ def operands(op: Op, types: Sequence[TensorType], count: int) -> None:
         For another number.
     """
     if len(types) != count:
-        raise ShapeError(f"{op.name} takes {count} operands, not {len(types)}")
+        raise ShapeError(f"{op.name} takes {count} operand{'s' * (count != 1)}, not {len(types)}")
+
+
+def _like_operand(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    operands(op, types, 1)
+    return types[0]
 
 
 def numbers(op: Op, types: Sequence[TensorType]) -> str:
@@ -94,12 +95,14 @@ def lane_sum(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 register(
-    Op("input", "", hidden=True, doc="an argument of the function", type_rule=_leaf, payload="name"),
-    Op("constant", "", hidden=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
+    Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload="name"),
+    Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),
-    Op("named", None, hidden=True, doc="a line of the text that binds a name: its value, kept apart", payload="name",
+    Op("named", None, hidden=True, finite=True,
+       numpy="{0}", doc="a line of the text that binds a name: its value, kept apart", payload="name",
        routine=Movement(lambda x, name: x), partials=("1",), type_rule=_like_operand),
     Op("stop_gradient", None, routine=Movement(lambda x, _: x), partials=(None,),
+       finite=True, numpy="{0}",
        doc="its operand, as a constant for every derivative", parameters=("x",), type_rule=_like_operand,
        aliases=("detach",), latex=r"\operatorname{{stop}}\left({}\right)"),
 )  # fmt: skip

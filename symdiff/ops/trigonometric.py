@@ -9,9 +9,11 @@ from symdiff.ops.base import INFINITY, Expand, Library, Op, register
 REAL = (-INFINITY, INFINITY)
 
 register(
-    Op("sin", routine=Library("sin"), partials=("cos(a)",), doc="sine of an angle in radians", exact="sin(a)",
+    Op("sin", routine=Library("sin"), partials=("cos(a)",), finite=True,
+       doc="sine of an angle in radians", exact="sin(a)",
        parameters=("x",), latex=r"\sin\left({}\right)"),
-    Op("cos", routine=Library("cos"), partials=("-sin(a)",), doc="cosine of an angle in radians", exact="cos(a)",
+    Op("cos", routine=Library("cos"), partials=("-sin(a)",), finite=True,
+       doc="cosine of an angle in radians", exact="cos(a)",
        parameters=("x",), latex=r"\cos\left({}\right)"),
     Op("tan", routine=Library("tan"), partials=("1 + square(y)",), doc="tangent of an angle in radians",
        exact="tan(a)", parameters=("x",), latex=r"\tan\left({}\right)"),
@@ -22,7 +24,7 @@ register(
        doc="angle in [0, π] whose cosine is x", exact="acos(a)", domain=((-1.0, 1.0),), parameters=("x",),
        latex=r"\arccos\left({}\right)", edges="vertical tangents at -1 and 1: derivative -inf; NaN outside"),
     Op("atan", routine=Library("atan"), partials=("1/(1 + square(a))",), aliases=("arctan",),
-       doc="angle in (-π/2, π/2) whose tangent is x", exact="atan(a)", parameters=("x",),
+       finite=True, doc="angle in (-π/2, π/2) whose tangent is x", exact="atan(a)", parameters=("x",),
        latex=r"\arctan\left({}\right)"),
     Op("atan2", "ff", routine=Library("atan2"), partials=("unit(b, a)/hypot(a, b)", "-(unit(a, b)/hypot(a, b))"),
        aliases=("arctan2",), doc="angle of the point (x, y), in radians; y is the first operand",
@@ -45,7 +47,8 @@ register(
        parameters=("x",), latex=r"\sinh\left({}\right)"),
     Op("cosh", routine=Library("cosh"), partials=("sinh(a)",), doc="hyperbolic cosine", exact="cosh(a)",
        parameters=("x",), latex=r"\cosh\left({}\right)"),
-    Op("tanh", routine=Library("tanh"), partials=("square(sech(a))",), doc="hyperbolic tangent", exact="tanh(a)",
+    Op("tanh", routine=Library("tanh"), partials=("square(sech(a))",), finite=True,
+       doc="hyperbolic tangent", exact="tanh(a)",
        parameters=("x",), latex=r"\tanh\left({}\right)"),
     Op("sech", routine=Expand("1/cosh(a)"), partials=("-(y*tanh(a))",), doc="hyperbolic secant", exact="sech(a)",
        parameters=("x",), latex=r"\operatorname{{sech}}\left({}\right)"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from symdiff.display.code import python_source
+from symdiff.frontend.define import define
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbol
 from symdiff.interpret import evaluate
@@ -94,6 +95,13 @@ def test_arrays(text):
     expected = evaluate(parsed.graph, [parsed.output], given)[0]
     value = run(python_source(parsed.graph, "f", arguments, parsed.output), "f", *values.values())
     np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_functions_with_derivatives_of_their_own():
+    define("straight_through(x) = x - sum(x)", backward="g")
+    parsed = parse("straight_through(x)*2", arguments=[Argument("x", (3,))])
+    value = run(python_source(parsed.graph, "f", [Argument("x", (3,))], parsed.output), "f", [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(value, [-10, -8, -6])
 
 
 def test_deep_chains():

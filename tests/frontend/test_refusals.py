@@ -117,6 +117,23 @@ def test_refused_with_what_to_type(text, hint, span):
     str(error).encode("utf-8")
 
 
+MISUSED = ["sum(((A, A))**2)", "sum(((A,))*2)", "sum((())**2)", "sum((None) + A)", "roll(A, None)", "roll(A, (0, 1))",
+    "roll(A, (1, 1), None)", "rot90(A, 1, 1)", "rot90(A, 1, ())", "pad(A, ())", "pad(A, (1, 2, 3))", "cov(2)",
+    "corrcoef(2)", "expand_dims(A, None)", "stack([A, A], None)", "concatenate([A, A], (0, 1))", "cumsum(A, (0, 1))",
+    "diff(A, 2, [0, 1])", "cross(A, A, None)", "moveaxis(A, None, -1)", "repeat(A, 2, (0, 1))", "take(A, 0, (0, 1))",
+    "size(A, (0, 1))"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MISUSED)
+def test_arguments_of_another_kind(text):
+    with pytest.raises((ParseError, ShapeError)):
+        parse(f"f(A[3, 3]) = {text}")
+
+
+def test_a_width_of_padding_for_a_number():
+    parse("pad(2, (0, 1))")
+
+
 CONDITIONS = ["x and y", "not x", "x or y > 0", "x if y else z", "x & y", "x | (y > 0)", "~x", "where(x, 1, 2)",
     "And(x, y)", "Or(x)"]
 

@@ -138,7 +138,7 @@ def test_names(leaf, name):
         (sp.Derivative(sp.sin(x), x), "doit"), (x + sp.Symbol("x", real=True), "two different symbols are called x"),
         (q(t) + sp.Symbol("q"), "two different"), (q(x) + q(y), "two different"),
         (x + sp.Integer(10) ** 400, "too large"),
-        (sp.BlockMatrix([[sp.MatrixSymbol("A", 2, 2)]]), "as_explicit"), (sp.erfinv(x), "erfinv"),
+        (sp.MatrixSlice(sp.MatrixSymbol("A", 2, 2), (0, 1), (0, 2)), "as_explicit"), (sp.erfinv(x), "erfinv"),
         (sp.Symbol("aα"), "mixes"), (sp.polygamma(y, x), "constant integer"),
         (sp.MatrixSymbol("A", sp.Symbol("n"), 2), "size"),
         (sp.Interval(0, 1), "Interval"), (sp.Contains(x, sp.Interval(0, 1)), "Contains"),
@@ -248,6 +248,14 @@ MATRICES = [
     (lambda A, B, x: sp.exp(A[0, 1]) * (A * B)[1, 2], lambda A, B, x: np.exp(A[0, 1]) * (A @ B)[1, 2]),
     (lambda A, B, x: sp.Matrix([[1, 2, 3]]) * A, lambda A, B, x: np.array([[1, 2, 3]]) @ A),
     (lambda A, B, x: sp.KroneckerProduct(A, B), lambda A, B, x: np.kron(A, B)),
+    (lambda A, B, x: sp.KroneckerProduct(A, x, B), lambda A, B, x: np.kron(np.kron(A, x), B)),
+    (lambda A, B, x: A.applyfunc(sp.sin), lambda A, B, x: np.sin(A)),
+    (lambda A, B, x: (A * x).applyfunc(sp.Lambda(sp.Symbol("t"), sp.exp(sp.Symbol("t")) + 2)),
+     lambda A, B, x: np.exp(A @ x) + 2),
+    (lambda A, B, x: A.applyfunc(sp.Lambda(sp.Symbol("t"), sp.Integer(3))), lambda A, B, x: np.full((3, 3), 3.0)),
+    (lambda A, B, x: sp.DiagMatrix(x) * A, lambda A, B, x: np.diag(x[:, 0]) @ A),
+    (lambda A, B, x: sp.BlockMatrix([[A, B, x], [B, A, x]]), lambda A, B, x: np.block([[A, B, x], [B, A, x]])),
+    (lambda A, B, x: sp.Adjoint(A), lambda A, B, x: A.T),
 ]
 
 

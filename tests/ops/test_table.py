@@ -1,5 +1,6 @@
 """Every operation against mpmath: value, derivatives of orders 1 to 3, edges. One table, no code per operation."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -102,6 +103,14 @@ def test_expansions_use_primitive_operations_in_the_end():
     for op in OPS.values():
         if isinstance(op.routine, Expand):
             assert op.routine.of(op.samples[0] if op.samples else None)
+
+
+@pytest.mark.parametrize("op", [op for op in OPS.values() if op.finite and op.kinds], ids=lambda op: op.name)
+def test_what_is_called_finite_is_finite(op):
+    f = oracle.function_of(op)
+    for x in itertools.product([-3.5, -1.0, -1e-300, -0.0, 0.0, 0.5, 1.0, 40.0], repeat=len(op.kinds)):
+        point = [v > 0 if kind == "c" else v for v, kind in zip(x, op.kinds, strict=True)]
+        assert math.isfinite(f(*point)), point
 
 
 NAN = math.nan

@@ -104,7 +104,7 @@ SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
     [
         ("inv", SINGULAR, np.full((2, 2), NAN)),
         ("logdet", SINGULAR, -INF),
-        ("det", np.zeros((4, 4)), 0.0),
+        ("det", np.zeros((5, 5)), 0.0),
         ("cholesky", -np.eye(2), np.full((2, 2), NAN)),
         ("det", np.zeros((0, 0)), 1.0),
         ("logdet", np.zeros((0, 0)), 0.0),
@@ -137,6 +137,12 @@ def test_small_determinants_have_derivatives_at_singular_matrices():
     value, slope = gradient(lambda graph, a: graph.det(a), np.diag([0.0, 2.0, 3.0]))
     assert value == 0
     assert slope.tolist() == np.diag([6.0, 0.0, 0.0]).tolist()
+    value, slope = gradient(lambda graph, a: graph.det(a), np.arange(16.0).reshape(4, 4))
+    assert value == 0
+    assert slope.tolist() == np.zeros((4, 4)).tolist()
+    value, slope = gradient(lambda graph, a: graph.det(a), np.diag([2.0, 0.0, 3.0, 4.0]))
+    assert value == 0
+    assert slope.tolist() == np.diag([0.0, 24.0, 0.0, 0.0]).tolist()
 
 
 @pytest.mark.parametrize("index", [[3], [-4], [0, 7]])
@@ -173,7 +179,7 @@ MISFITS = [
     (lambda g: g.recurrence(g.input("a", (3,)), g.input("b", (4,)), 0), r"recurrence: shapes \(3,\) and \(4,\) differ"),
     (lambda g: g.solve(g.input("a", (3, 4)), g.input("b", (3,))),
      r"solve takes a square matrix, not the shape \(3, 4\)"),
-    (lambda g: g.solve(g.input("a", (3, 3)), g.input("b", (4,))), r"solve: shapes \(3, 3\) and \(4,\): 3 rows"),
+    (lambda g: g.solve(g.input("a", (3, 3)), g.input("b", (4,))), r"shapes \(3, 3\) and \(4,\) do not fit: 3 rows"),
     (lambda g: g.solve(g.input("a", (2, 3, 3)), g.input("b", (3, 3, 1))), r"solve: shapes .* do not broadcast"),
     (lambda g: g.inv(g.input("a", (3,))), r"inv takes a square matrix, not the shape \(3,\)"),
     (lambda g: g.gather(g.input("a", (3,)), g.input("i", (2,)), 0), "gather takes indices"),

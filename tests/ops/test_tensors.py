@@ -5,8 +5,11 @@ import pytest
 
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.reverse import reverse
+from symdiff.display.array_code import STRUCTURE
+from symdiff.display.text import WRITTEN
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
+from symdiff.ir.payloads import PAYLOADS
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import MatrixRoutine, Movement
@@ -77,6 +80,14 @@ def test_the_table_has_every_operation():
     tensor = {op.name for op in OPS.values() if isinstance(op.routine, Movement | MatrixRoutine)}
     assert tensor - {c[0] for c in CASES} <= {"named", "stop_gradient", "custom"}
     assert set(F) <= tensor
+
+
+@pytest.mark.parametrize("op", [op for op in OPS.values() if isinstance(op.routine, Movement | MatrixRoutine)],
+                         ids=lambda op: op.name)  # fmt: skip
+def test_records_say_how_a_node_is_written_and_stored(op):
+    assert op.name in WRITTEN or not op.hidden
+    assert op.numpy or op.name in STRUCTURE
+    assert op.payload is None or op.payload in PAYLOADS
 
 
 @TABLE

@@ -17,6 +17,9 @@ from symdiff.frontend.constants import as_integer, constant_array, constant_numb
 from symdiff.ir.graph import Graph
 from symdiff.types import fixed
 
+Axis = Any
+"""None, an integer or a tuple of integers."""
+
 Value = Any
 """A node (an integer), a text, None, or a tuple of values."""
 
@@ -31,13 +34,16 @@ KINDS = {
     "N": INTEGER, "M": INTEGER, "num": INTEGER, "size": INTEGER, "offset": INTEGER, "ddof": INTEGER, "axis1": INTEGER,
     "axis2": INTEGER, "source": AXES, "destination": AXES, "decimals": INTEGER, "pad_width": PAIRS, "start": ANY,
     "stop": ANY, "step": ANY, "fill_value": ANY, "lo": ANY, "hi": ANY, "base": ANY, "dx": ANY, "trans": INTEGER,
+    "mode": TEXT, "indexing": TEXT, "order": TEXT, "side": TEXT, "sections": INTEGER, "obj": INTEGER,
+    "conditions": NODES, "constant_values": ANY,
 }  # fmt: skip
 """What a parameter takes, by its name; others take an array."""
 
 ALIASES = {
     "a": "x", "arr": "x", "m": "x", "v": "x", "ary": "x", "A": "x", "array": "x", "x1": "a", "x2": "b", "tup": "arrays",
     "newshape": "shape", "a_min": "lo", "a_max": "hi", "min": "lo", "max": "hi", "obj": "x", "object": "x",
-    "dims": "axes", "correction": "ddof", "args": "operands",
+    "dims": "axes", "correction": "ddof", "args": "operands", "condlist": "conditions", "choicelist": "arrays",
+    "indices_or_sections": "sections", "f": "x",
 }  # fmt: skip
 """What NumPy calls a parameter in some of its functions, and what it is called here where the name is not there."""
 
@@ -69,10 +75,15 @@ class ArrayFunction:
     @property
     def signature(self) -> inspect.Signature:
         """Its parameters as Python's."""
-        kinds = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_OR_KEYWORD
-        starred = any(p[0] == "*" for p in self.parameters)
-        found = [inspect.Parameter(p.lstrip("*"), kinds[p[0] != "*"], default=inspect.Parameter.empty if starred or
-                                   p not in self.optional else self.optional[p]) for p in self.parameters]  # fmt: skip
+        star = next((k for k, p in enumerate(self.parameters) if p[0] == "*"), len(self.parameters))
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL,
+                 inspect.Parameter.KEYWORD_ONLY)  # fmt: skip
+        starred, found = star < len(self.parameters), []
+        for k, p in enumerate(self.parameters):
+            kind = kinds[(k >= star) + (k > star)]
+            plain = p not in self.optional or (starred and k < star)
+            default = inspect.Parameter.empty if plain else self.optional[p]
+            found.append(inspect.Parameter(p.lstrip("*"), kind, default=default))
         return inspect.Signature(found)
 
     def parameter(self, key: str) -> str:
@@ -81,9 +92,9 @@ class ArrayFunction:
 
     def slots(self, count: int) -> list[str]:
         """The parameters of so many arguments without names; more than there are go to the last."""
-        star = _star(self.parameters)
-        plain = [p for p in self.parameters if p[0] != "*"] if not star else list(self.parameters[:star])
-        last = self.parameters[star] if star else (plain or [""])[-1]
+        star = next((k for k, p in enumerate(self.parameters) if p[0] == "*"), None)
+        plain = list(self.parameters[:star])
+        last = (plain or [""])[-1] if star is None else self.parameters[star]
         return [plain[k] if k < len(plain) else last for k in range(count)]
 
     def kind(self, parameter: str) -> int:
@@ -201,7 +212,7 @@ def converted(graph: Graph, kind: int, value: Value, parameter: str, name: str, 
         return number
     found = integers(graph, value, what)
     if kind == INTEGER and isinstance(found, tuple):
-        raise ParseError(f"{what} must be one integer")
+        raise ParseError(f"{what} must be one integer", hint="a tuple has no meaning here")
     if kind == INTEGERS and not isinstance(found, tuple):
         return (found,)
     return found
@@ -269,18 +280,22 @@ def axes_of(axis: Any, count: int, name: str) -> tuple[int, ...]:
         return tuple(range(count))
     found = [axis_of(k, count, name) for k in (axis if isinstance(axis, tuple) else (axis,))]
     if len(set(found)) < len(found):
-        raise ShapeError(f"{name}: an axis is given twice")
+        raise ShapeError(f"{name}: an axis is given twice", hint="name each axis once")
     return tuple(sorted(found))
 
 
-def axis_of(axis: int, count: int, name: str) -> int:
+def axis_of(axis: Any, count: int, name: str) -> int:
     """The axis counted from the front.
 
     Raises
     ------
+    ParseError
+        Where it is not one integer.
     ShapeError
         Where it is out of range.
     """
+    if not isinstance(axis, int):
+        raise ParseError(f"axis of {name} must be one integer", hint=f"write {name}(x, axis=0)")
     if not -count <= axis < count:
         plural = "axis" if count == 1 else "axes"
         raise ShapeError(f"{name}: axis {axis} is out of range for a value with {count} {plural}",

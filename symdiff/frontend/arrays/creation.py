@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from symdiff.errors import LimitError, ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import axis_of, language
-from symdiff.frontend.arrays.reductions import number, shape_of
+from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import LARGEST_INTEGER, constant_number
 from symdiff.ir.graph import Graph
 from symdiff.types import Shape
-
-Axis = Any
-"""None, an integer or a tuple of integers."""
 
 
 def checked(shape: Shape) -> tuple[int, ...]:
@@ -62,33 +58,26 @@ def _full(graph: Graph, shape: tuple[int, ...], fill_value: int) -> int:
 @language("zeros_like", "empty_like", numbers="x")
 def _zeros_like(graph: Graph, x: int) -> int:
     """Zeros in the shape of an array."""
-    return filled(graph, 0.0, shape_of(graph, x))
+    return filled(graph, 0.0, graph.shape(x))
 
 
 @language(numbers="x")
 def _ones_like(graph: Graph, x: int) -> int:
     """Ones in the shape of an array."""
-    return filled(graph, 1.0, shape_of(graph, x))
+    return filled(graph, 1.0, graph.shape(x))
 
 
 @language(numbers="x")
 def _full_like(graph: Graph, x: int, fill_value: int) -> int:
     """One value in the shape of an array."""
-    return graph.broadcast(fill_value, shape_of(graph, x))
-
-
-def on_diagonal(graph: Graph, shape: tuple[int, ...], k: int) -> int:
-    """Whether row + k is the column, for each element of a matrix."""
-    row = graph.iota(shape, 0)
-    row = graph.apply("add", (row, number(graph, k))) if k else row
-    return graph.apply("equal", (row, graph.iota(shape, 1)))
+    return graph.broadcast(fill_value, graph.shape(x))
 
 
 @language()
 def _eye(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
     """Ones on the k-th diagonal of a matrix, zeros elsewhere."""
-    shape = checked((N, N if M is None else M))
-    return graph.apply("where", (on_diagonal(graph, shape, k), number(graph, 1.0), number(graph, 0.0)))
+    rows, columns = checked((N, N if M is None else M))
+    return graph.eye(rows, columns, k)
 
 
 @language()
@@ -163,6 +152,17 @@ def _logspace(
     return graph.apply("pow", (bottom, _linspace(graph, start, stop, num, endpoint)))
 
 
+@language()
+def _geomspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True) -> int:
+    """`num` numbers with equal ratios from start to stop, which is the last unless `endpoint` is False."""
+    steps = num - 1 if endpoint else num
+    start, stop = graph.as_number(start), graph.as_number(stop)
+    part = _linspace(graph, number(graph, 0.0), number(graph, 1.0), num, endpoint)
+    points = graph.apply("mul", (start, graph.apply("pow", (graph.apply("div", (stop, start)), part))))
+    last = graph.apply("equal", (graph.iota(checked((num,)), 0), number(graph, max(steps, 1))))
+    return graph.apply("where", (last, stop, points)) if endpoint else points
+
+
 @language("array", "asarray", "copy", "asanyarray", "ascontiguousarray", numbers="x")
 def _array(graph: Graph, x: int) -> int:
     """The array that a list is."""
@@ -179,20 +179,20 @@ def _integers(graph: Graph, values: tuple[int, ...]) -> int:
 @language("size")
 def size(graph: Graph, x: int, axis: Axis = None) -> int:
     """The number of elements, or the size of one axis: a constant."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     return number(graph, math.prod(shape) if axis is None else shape[axis_of(axis, len(shape), "size")])
 
 
 @language("shape")
 def shape(graph: Graph, x: int) -> int:
     """The sizes of the axes: constants."""
-    return _integers(graph, shape_of(graph, x))
+    return _integers(graph, graph.shape(x))
 
 
 @language("ndim")
 def ndim(graph: Graph, x: int) -> int:
     """The number of axes: a constant."""
-    return number(graph, len(shape_of(graph, x)))
+    return number(graph, len(graph.shape(x)))
 
 
 @language("len")

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import axis_of, language
-from symdiff.frontend.arrays.reductions import shape_of
+from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.shapes import ravel
 from symdiff.frontend.constants import needs_array
 from symdiff.ir.graph import Graph
-from symdiff.types import BOOL, show
-
-Axis = Any
-"""None, an integer or a tuple of integers."""
-
-
-def alike(graph: Graph, nodes: tuple[int, ...]) -> tuple[int, ...]:
-    """The nodes of a list: all conditions, or all numbers."""
-    if all(graph.types[n].dtype == BOOL for n in nodes):
-        return nodes
-    return tuple([graph.as_number(n) for n in nodes])
+from symdiff.types import show
 
 
 def _arrays(graph: Graph, nodes: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -38,16 +25,15 @@ def joined(graph: Graph, nodes: tuple[int, ...], axis: int, name: str) -> int:
     """
     if not nodes:
         raise ShapeError(f"{name} of no arrays", hint=f"write {name}([a, b])")
-    nodes = alike(graph, nodes)
-    first = shape_of(graph, nodes[0])
+    first = graph.shape(nodes[0])
     if not first:
         raise ShapeError(f"{name}: a scalar has no axis", hint="write [a, b] for the vector of two numbers")
     at = axis_of(axis, len(first), name)
     for node in nodes[1:]:
-        other = shape_of(graph, node)
+        other = graph.shape(node)
         if first[:at] + first[at + 1 :] != other[:at] + other[at + 1 :] or len(first) != len(other):
             raise ShapeError(f"{name}: shapes {show(first)} and {show(other)} differ in more than axis {at}")
-    return graph.concatenate(list(nodes), at) if len(nodes) > 1 else nodes[0]
+    return graph.concatenate(nodes, at)
 
 
 @language("concatenate", "concat")
@@ -66,14 +52,14 @@ def _append(graph: Graph, x: int, values: int, axis: Axis = None) -> int:
 
 
 def _raised(graph: Graph, nodes: tuple[int, ...], count: int) -> tuple[int, ...]:
-    return tuple([graph.reshape(n, (1,) * (count - len(shape_of(graph, n))) + shape_of(graph, n)) for n in nodes])
+    return tuple([graph.reshape(n, (1,) * (count - len(graph.shape(n))) + graph.shape(n)) for n in nodes])
 
 
 @language()
 def _hstack(graph: Graph, arrays: tuple[int, ...]) -> int:
     """Arrays side by side: along the second axis, vectors along the first."""
     arrays = _raised(graph, _arrays(graph, arrays, "hstack"), 1)
-    return joined(graph, arrays, int(len(shape_of(graph, arrays[0])) > 1) if arrays else 0, "hstack")
+    return joined(graph, arrays, int(len(graph.shape(arrays[0])) > 1) if arrays else 0, "hstack")
 
 
 @language("vstack", "row_stack")
@@ -85,7 +71,7 @@ def _vstack(graph: Graph, arrays: tuple[int, ...]) -> int:
 @language()
 def _column_stack(graph: Graph, arrays: tuple[int, ...]) -> int:
     """Arrays side by side; a vector is a column."""
-    columns = [graph.reshape(n, (*shape_of(graph, n), 1)) if len(shape_of(graph, n)) == 1 else n
+    columns = [graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
                for n in _raised(graph, _arrays(graph, arrays, "column_stack"), 1)]  # fmt: skip
     return joined(graph, tuple(columns), 1, "column_stack")
 
@@ -95,5 +81,4 @@ def _stack(graph: Graph, arrays: tuple[int, ...], axis: int = 0) -> int:
     """Arrays of one shape along a new axis."""
     if not arrays:
         raise ShapeError("stack of no arrays", hint="write stack([a, b])")
-    arrays = alike(graph, arrays)
-    return graph.stack(list(arrays), axis_of(axis, len(shape_of(graph, arrays[0])) + 1, "stack"))
+    return graph.stack(arrays, axis_of(axis, len(graph.shape(arrays[0])) + 1, "stack"))

@@ -7,8 +7,7 @@ from typing import Any
 
 from symdiff.errors import ParseError, ShapeError, quote
 from symdiff.frontend.arrays.arguments import axis_of, language
-from symdiff.frontend.arrays.creation import on_diagonal
-from symdiff.frontend.arrays.reductions import number, reduce, shape_of
+from symdiff.frontend.arrays.reductions import number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.ir.graph import Graph
 from symdiff.types import show
@@ -25,7 +24,7 @@ def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
         For a scalar, and where the columns of the first are not the rows of the second.
     """
     a, b = graph.as_number(a), graph.as_number(b)
-    left, right = shape_of(graph, a), shape_of(graph, b)
+    left, right = graph.shape(a), graph.shape(b)
     if not left or not right:
         raise ShapeError(f"{name}: shapes {show(left)} and {show(right)}: a scalar is no matrix",
                          hint="write * for a product with a number")  # fmt: skip
@@ -33,21 +32,15 @@ def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
     if left[-1] != rows:
         raise ShapeError(f"{name}: shapes {show(left)} and {show(right)} do not fit: {left[-1]} is not {rows}",
                          hint=_turned(left, right))  # fmt: skip
-    lead = max(len(left), len(right), 2) - 2
-    batch = tuple(range(3, 3 + lead))
-    own = [batch[lead - max(len(shape) - 2, 0) :] for shape in (left, right)]
-    labels = (*own[0], *((0, 1) if len(left) > 1 else (1,))), (*own[1], *((1, 2) if len(right) > 1 else (1,)))
-    longest = max(own, key=len)
-    output = (*longest, *((0,) if len(left) > 1 else ()), *((2,) if len(right) > 1 else ()))
-    return _contract(graph, (a, b), labels, output, name)
-
-
-def _contract(graph: Graph, nodes: tuple[int, ...], labels: Any, output: tuple[int, ...], name: str) -> int:
     try:
-        return graph.einsum(nodes, labels, output)
+        return graph.matmul(a, b)
     except ShapeError as error:
-        shapes = " and ".join(show(graph.types[n].shape) for n in nodes)
-        raise ShapeError(f"{name}: shapes {shapes} do not fit", hint=error.hint) from None
+        raise _unfit(graph, (a, b), name, error) from None
+
+
+def _unfit(graph: Graph, nodes: tuple[int, ...], name: str, error: ShapeError) -> ShapeError:
+    shapes = " and ".join(show(graph.types[n].shape) for n in nodes)
+    return ShapeError(f"{name}: shapes {shapes} do not fit", hint=error.hint)
 
 
 def _turned(left: tuple[int, ...], right: tuple[int, ...]) -> str:
@@ -68,13 +61,13 @@ def _matmul(graph: Graph, a: int, b: int) -> int:
 
 
 def _flat(graph: Graph, x: int) -> int:
-    return graph.reshape(graph.as_number(x), (math.prod(shape_of(graph, x)),))
+    return graph.reshape(graph.as_number(x), (math.prod(graph.shape(x)),))
 
 
 @language("dot")
 def dot(graph: Graph, a: int, b: int) -> int:
     """NumPy's dot: the product of numbers, vectors or matrices."""
-    left, right = len(shape_of(graph, a)), len(shape_of(graph, b))
+    left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
         return graph.apply("mul", (a, b))
     if right <= 2 and left <= 2:
@@ -85,7 +78,7 @@ def dot(graph: Graph, a: int, b: int) -> int:
 @language()
 def _inner(graph: Graph, a: int, b: int) -> int:
     """The sums of products over the last axis of both."""
-    left, right = len(shape_of(graph, a)), len(shape_of(graph, b))
+    left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
         return graph.apply("mul", (a, b))
     return _tensordot(graph, a, b, ((left - 1,), (right - 1,)), "inner")
@@ -97,7 +90,7 @@ def _outer(graph: Graph, a: int, b: int) -> int:
     return graph.einsum((_flat(graph, a), _flat(graph, b)), ((0,), (1,)), (0, 1))
 
 
-@language("vdot", "vecdot")
+@language()
 def _vdot(graph: Graph, a: int, b: int) -> int:
     """The sum of the products of all elements."""
     a, b = _flat(graph, a), _flat(graph, b)
@@ -110,7 +103,7 @@ def _vdot(graph: Graph, a: int, b: int) -> int:
 def _kron(graph: Graph, a: int, b: int) -> int:
     """The Kronecker product: every element of the first times the whole second."""
     a, b = graph.as_number(a), graph.as_number(b)
-    left, right = shape_of(graph, a), shape_of(graph, b)
+    left, right = graph.shape(a), graph.shape(b)
     count = max(len(left), len(right))
     left, right = (1,) * (count - len(left)) + left, (1,) * (count - len(right)) + right
     outer = graph.reshape(a, tuple(n for size in left for n in (size, 1)))
@@ -123,7 +116,7 @@ def _kron(graph: Graph, a: int, b: int) -> int:
 def _tensordot(graph: Graph, a: int, b: int, axes: Any = 2, name: str = "tensordot") -> int:
     """The sums of products over some axes: a number of them, or the axes of both."""
     a, b = graph.as_number(a), graph.as_number(b)
-    left, right = shape_of(graph, a), shape_of(graph, b)
+    left, right = graph.shape(a), graph.shape(b)
     if isinstance(axes, int):
         pairs: Any = tuple(range(len(left) - axes, len(left))), tuple(range(axes))
     else:
@@ -157,7 +150,7 @@ def _einsum(graph: Graph, subscripts: str, *operands: int) -> int:
     nodes = tuple([graph.as_number(n) for n in operands])
     extra, labels = 0, []
     for term, node in zip(terms, nodes, strict=True):
-        shape = shape_of(graph, node)
+        shape = graph.shape(node)
         before, dots, after = term.partition("...")
         rest = len(shape) - len(before) - len(after)
         if rest < 0 or (rest and not dots) or "." in before + after:
@@ -174,25 +167,11 @@ def _einsum(graph: Graph, subscripts: str, *operands: int) -> int:
     known = {label for own in labels for label in own}
     if len(set(output)) < len(output) or not set(output) <= known:
         raise ParseError(f"einsum: {quote(wanted)} has a letter twice, or one that no operand has", hint=EINSUM_HINT)
-    shift = 1 + max((-k for k in known), default=0) if known else 0
-    return _contract(graph, nodes, tuple(tuple(k + max(shift, 0) for k in own) for own in labels),
-                     tuple(k + max(shift, 0) for k in output), "einsum")  # fmt: skip
-
-
-@language()
-def _cross(graph: Graph, a: int, b: int, axis: int = -1) -> int:
-    """The cross product of vectors with three elements along the last axis, or a given one."""
-    a, b = graph.as_number(a), graph.as_number(b)
-    places = [axis_of(axis, len(shape_of(graph, x)), "cross") for x in (a, b)]
-    for x, at in zip((a, b), places, strict=True):
-        if shape_of(graph, x)[at] != 3:
-            raise ShapeError(f"cross takes vectors of 3 elements, not the shape {show(graph.types[x].shape)}")
-    (a0, a1, a2), (b0, b1, b2) = (
-        [along(graph, x, at, k) for k in range(3)] for x, at in zip((a, b), places, strict=True)
-    )
-    parts = [graph.apply("sub", (graph.apply("mul", (p, q)), graph.apply("mul", (r, s))))
-             for p, q, r, s in ((a1, b2, a2, b1), (a2, b0, a0, b2), (a0, b1, a1, b0))]  # fmt: skip
-    return graph.stack(parts, axis_of(axis, len(shape_of(graph, parts[0])) + 1, "cross"))
+    shift = max(0, 1 - min(known, default=1))
+    try:
+        return graph.einsum(nodes, [[k + shift for k in own] for own in labels], [k + shift for k in output])
+    except ShapeError as error:
+        raise _unfit(graph, nodes, "einsum", error) from None
 
 
 # Diagonals
@@ -201,7 +180,7 @@ def _cross(graph: Graph, a: int, b: int, axis: int = -1) -> int:
 @language("diagonal")
 def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
     """The diagonal of two axes, as a new last axis."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"diagonal takes a matrix, not a value of shape {show(shape)}", hint="write diag(x)")
     first, second = (axis_of(k, len(shape), "diagonal") for k in (axis1, axis2))
@@ -217,24 +196,26 @@ def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int =
 @language()
 def _trace(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
     """The sum of the diagonal."""
-    if len(shape_of(graph, x)) < 2:
-        raise ShapeError(f"trace takes a matrix, not a value of shape {show(graph.types[x].shape)}")
+    if len(graph.shape(x)) < 2:
+        raise ShapeError(f"trace takes a matrix, not a value of shape {show(graph.types[x].shape)}",
+                         hint="write sum(x)")  # fmt: skip
     return reduce(graph, "sum", diagonal(graph, graph.as_number(x), offset, axis1, axis2), -1)
 
 
 @language("diag")
 def diag(graph: Graph, x: int, k: int = 0) -> int:
     """The matrix with a vector on its k-th diagonal; of a matrix its k-th diagonal."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if len(shape) == 2:
         return diagonal(graph, x, k)
     if len(shape) != 1:
-        raise ShapeError(f"diag takes a vector or a matrix, not a value of shape {show(shape)}")
+        raise ShapeError(f"diag takes a vector or a matrix, not a value of shape {show(shape)}",
+                         hint="write diagonal(x)")  # fmt: skip
     x, size = graph.as_number(x), shape[0] + abs(k)
     if k:
         x = graph.scatter(x, ((0, shape[0], 1),), (size,))
     x = graph.reshape(x, (size, 1) if k >= 0 else (1, size))
-    return graph.apply("where", (on_diagonal(graph, (size, size), k), x, number(graph, 0.0)))
+    return graph.apply("where", (graph.same_index((size, size), 0, 1, k), x, number(graph, 0.0)))
 
 
 @language()
@@ -254,7 +235,7 @@ def square(graph: Graph, x: int, name: str) -> int:
     ShapeError
         For another shape.
     """
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         hint = f"write {name}(X.T @ X) for a matrix X with more rows than columns" if len(shape) > 1 else ""
         raise ShapeError(f"{name} takes a square matrix, not a value of shape {show(shape)}", hint=hint)
@@ -285,32 +266,16 @@ def _cholesky(graph: Graph, x: int) -> int:
     return graph.cholesky(square(graph, x, "cholesky"))
 
 
-def _right_side(graph: Graph, a: int, b: int, name: str) -> tuple[int, tuple[int, ...] | None]:
-    """The right side as a matrix, and the shape of the solution where it was a vector."""
-    b, shape, own = graph.as_number(b), shape_of(graph, b), shape_of(graph, a)
-    if not shape or shape[-2 if len(shape) > 1 else 0] != own[-1]:
-        raise ShapeError(f"{name}: shapes {show(own)} and {show(shape)} do not fit: {own[-1]} rows are needed")
-    if len(shape) == 1:
-        return graph.reshape(b, (*shape, 1)), (*own[:-2], own[-1])
-    return b, None
-
-
 @language()
 def _solve(graph: Graph, a: int, b: int) -> int:
     """The solution x of a @ x = b."""
-    a = square(graph, a, "solve")
-    b, shape = _right_side(graph, a, b, "solve")
-    result = graph.solve(a, b)
-    return result if shape is None else graph.reshape(result, shape)
+    return graph.solve(square(graph, a, "solve"), b)
 
 
 @language()
 def _solve_triangular(graph: Graph, a: int, b: int, trans: int = 0, lower: bool = False) -> int:
     """The solution x of a @ x = b for a triangle a, of a.T @ x = b for trans=1; with SciPy's arguments."""
-    a = square(graph, a, "solve_triangular")
-    b, shape = _right_side(graph, a, b, "solve_triangular")
-    result = graph.solve_triangular(a, b, lower, bool(trans))
-    return result if shape is None else graph.reshape(result, shape)
+    return graph.solve_triangular(square(graph, a, "solve_triangular"), b, lower, bool(trans))
 
 
 @language("matrix_power", "matpow")
@@ -320,9 +285,8 @@ def _matrix_power(graph: Graph, x: int, n: int) -> int:
     if abs(n) > LARGEST_POWER:
         raise ParseError(f"matrix_power: the power is at most {LARGEST_POWER:,}")
     if not n:
-        from symdiff.frontend.arrays.creation import _eye
-
-        return graph.broadcast(_eye(graph, shape_of(graph, x)[-1]), shape_of(graph, x))
+        size = graph.shape(x)[-1]
+        return graph.broadcast(graph.eye(size, size), graph.shape(x))
     if n < 0:
         x, n = graph.inv(x), -n
     result = None
@@ -332,15 +296,4 @@ def _matrix_power(graph: Graph, x: int, n: int) -> int:
         n >>= 1
         x = matmul(graph, x, x) if n else x
     assert result is not None
-    return result
-
-
-@language()
-def _multi_dot(graph: Graph, arrays: tuple[int, ...]) -> int:
-    """The matrix product of several arrays."""
-    if not arrays:
-        raise ShapeError("multi_dot of no arrays", hint="write multi_dot([A, B])")
-    result = arrays[0]
-    for other in arrays[1:]:
-        result = matmul(graph, result, other, "multi_dot")
     return result

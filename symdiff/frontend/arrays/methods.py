@@ -76,6 +76,7 @@ class ArrayMethods:
             return Expr(self.graph, transposed(self.graph, self.node, last))
 
     all, any = _method("all"), _method("any")
+    argmax, argmin = _method("argmax"), _method("argmin")
     clip, copy = _method("clip"), _method("copy")
     cumprod, cumsum = _method("cumprod"), _method("cumsum")
     diagonal, dot = _method("diagonal"), _method("dot")

@@ -6,17 +6,10 @@ import math
 from typing import Any
 
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import axes_of, axis_of, language
+from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
 from symdiff.ir.graph import Graph
-from symdiff.types import BOOL, Shape, fixed, show
-
-Axis = Any
-"""None, an integer or a tuple of integers."""
-
-
-def shape_of(graph: Graph, node: int) -> tuple[int, ...]:
-    """The shape, whose sizes must be known."""
-    return fixed(graph.types[node].shape)
+from symdiff.ops.reduction import kept
+from symdiff.types import BOOL, show
 
 
 def reduce(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool = False, called: str = "") -> int:
@@ -27,20 +20,15 @@ def reduce(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool = False, 
     ShapeError
         Where there is no such axis.
     """
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     axes = axes_of(axis, len(shape), called or name)
     result = graph.add(name, (x,), axes) if axes else x
-    return kept(graph, result, shape, axes) if keepdims else result
-
-
-def kept(graph: Graph, node: int, shape: Shape, axes: tuple[int, ...]) -> int:
-    """A value reduced along `axes` of a shape with these axes as axes of size 1."""
-    return graph.reshape(node, tuple(1 if k in axes else n for k, n in enumerate(shape)))
+    return kept(graph, result, axes, shape) if keepdims else result
 
 
 def count(graph: Graph, x: int, axis: Axis, name: str) -> int:
     """How many elements each result of a reduction is made of."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     return math.prod(shape[k] for k in axes_of(axis, len(shape), name))
 
 
@@ -72,7 +60,7 @@ def _average(graph: Graph, x: int, axis: Axis = None, weights: int | None = None
     """The mean of the elements, weighted by `weights`."""
     if weights is None:
         return _mean(graph, x, axis, keepdims)
-    shape, own = shape_of(graph, x), shape_of(graph, weights)
+    shape, own = graph.shape(x), graph.shape(weights)
     if len(own) == 1 and len(shape) > 1:
         if axis is None or isinstance(axis, tuple):
             raise ShapeError(f"average: weights of shape {show(own)} need one axis", hint="write axis=0")
@@ -154,13 +142,13 @@ def _count_nonzero(graph: Graph, x: int, axis: Axis = None, keepdims: bool = Fal
 @language()
 def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> int:
     """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, or "fro"."""
-    x, axes = graph.as_number(x), axes_of(axis, len(shape_of(graph, x)), "norm")
+    x, axes = graph.as_number(x), axes_of(axis, len(graph.shape(x)), "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
         return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply("abs", (x,))
     size = graph.apply("abs", (x,))
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
         order = axis if isinstance(axis, tuple) else axes
-        down = axis_of(order[0 if abs(ord) == 1 else 1], len(shape_of(graph, x)), "norm")
+        down = axis_of(order[0 if abs(ord) == 1 else 1], len(graph.shape(x)), "norm")
         sums = _sum(graph, size, down, True)
         name = "amax" if ord > 0 else "amin"
         return extremum(graph, name, sums, axes, keepdims, "norm")
@@ -193,7 +181,7 @@ def _logsumexp(graph: Graph, x: int, axis: Axis = None, b: int | None = None, ke
     if b is not None:
         terms = graph.apply("mul", (b, terms))
     total = graph.apply("log", (_sum(graph, terms, axis, keepdims),))
-    shape = shape_of(graph, total)
+    shape = graph.shape(total)
     return graph.apply("add", (total, graph.reshape(top, shape)))
 
 
@@ -217,7 +205,7 @@ def _log_softmax(graph: Graph, x: int, axis: Axis = None) -> int:
 def _running(graph: Graph, x: int, axis: Axis) -> tuple[int, int]:
     """The operand of a running function and its axis: the elements in one row where there is none."""
     x = graph.as_number(x)
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if axis is None:
         return graph.reshape(x, (math.prod(shape),)), 0
     return x, axis_of(axis, len(shape), "cumsum")
@@ -233,13 +221,7 @@ def _cumsum(graph: Graph, x: int, axis: Axis = None) -> int:
 @language("cumprod", "cumulative_prod")
 def _cumprod(graph: Graph, x: int, axis: Axis = None) -> int:
     """The running product along an axis, or over all elements in their order."""
-    x, at = _running(graph, x, axis)
-    shape = shape_of(graph, x)
-    if not shape[at]:
-        return x
-    first = graph.apply("equal", (graph.iota(shape, at), number(graph, 0.0)))
-    start = graph.apply("where", (first, x, number(graph, 0.0)))
-    return graph.add("recurrence", (x, start), (at, False))
+    return graph.cumprod(*_running(graph, x, axis))
 
 
 @language()
@@ -256,13 +238,13 @@ def _trapezoid(graph: Graph, y: int, x: int | None = None, dx: int | None = None
     """The integral by the trapezoidal rule."""
     from symdiff.frontend.arrays.shapes import along, diff
 
-    shape = shape_of(graph, y)
+    shape = graph.shape(y)
     at = axis_of(axis, len(shape), "trapezoid")
     upper, lower = along(graph, y, at, slice(1, None)), along(graph, y, at, slice(0, -1))
     step = number(graph, 1.0) if dx is None else dx
     if x is not None:
-        step = diff(graph, x, 1, -1 if len(shape_of(graph, x)) == 1 else at)
-        if len(shape_of(graph, x)) == 1:
+        step = diff(graph, x, 1, -1 if len(graph.shape(x)) == 1 else at)
+        if len(graph.shape(x)) == 1:
             step = graph.reshape(step, tuple(shape[at] - 1 if k == at else 1 for k in range(len(shape))))
     mean = graph.apply("div", (graph.apply("add", (upper, lower)), number(graph, 2.0)))
     return _sum(graph, graph.apply("mul", (step, mean)), at)

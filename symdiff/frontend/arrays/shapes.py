@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import axes_of, axis_of, language
-from symdiff.frontend.arrays.reductions import number, shape_of
+from symdiff.errors import ParseError, ShapeError, quote
+from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
+from symdiff.frontend.arrays.reductions import number
 from symdiff.ir.graph import Graph
 from symdiff.types import show
-
-Axis = Any
-"""None, an integer or a tuple of integers."""
 
 
 def along(graph: Graph, x: int, axis: int, part: Any) -> int:
@@ -23,28 +20,38 @@ def along(graph: Graph, x: int, axis: int, part: Any) -> int:
 
 
 @language()
-def _reshape(graph: Graph, x: int, shape: tuple[int, ...], *sizes: int) -> int:
-    """The elements in C order in another shape; one size may be -1, the one that is left."""
-    own, wanted = shape_of(graph, x), [*shape, *sizes]
+def _reshape(graph: Graph, x: int, shape: tuple[int, ...], *sizes: int, order: str = "C") -> int:
+    """The elements in another shape, taken in C order or with order="F" by columns; one size may be -1, what is left.
+    """
+    own, wanted = graph.shape(x), [*shape, *sizes]
     known = math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) == 1 and known and math.prod(own) % known == 0:
         wanted[wanted.index(-1)] = math.prod(own) // known
     if min(wanted, default=0) < 0 or math.prod(wanted) != math.prod(own):
         raise ShapeError(f"reshape: {math.prod(own)} elements of shape {show(own)} do not fit the shape "
                          f"{show((*shape, *sizes))}", hint="write one size as -1: reshape(x, (2, -1))")  # fmt: skip
+    if _by_columns(order):
+        return transposed(graph, graph.reshape(transposed(graph, x), tuple(wanted[::-1])))
     return graph.reshape(x, tuple(wanted))
 
 
+def _by_columns(order: str) -> bool:
+    if order not in ("C", "F", "A", "K"):
+        raise ParseError(f"order {quote(order)} is not known", hint='write order="C" or order="F"')
+    return order == "F"
+
+
 @language("ravel", "flatten")
-def ravel(graph: Graph, x: int) -> int:
-    """The elements in C order as a vector."""
-    return graph.reshape(x, (math.prod(shape_of(graph, x)),))
+def ravel(graph: Graph, x: int, order: str = "C") -> int:
+    """The elements as a vector, in C order or with order="F" by columns."""
+    x = transposed(graph, x) if _by_columns(order) else x
+    return graph.reshape(x, (math.prod(graph.shape(x)),))
 
 
 @language()
 def _squeeze(graph: Graph, x: int, axis: Axis = None) -> int:
     """The array without its axes of size 1, or without those given."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     axes = [k for k, n in enumerate(shape) if n == 1] if axis is None else axes_of(axis, len(shape), "squeeze")
     for k in axes:
         if shape[k] != 1:
@@ -55,7 +62,7 @@ def _squeeze(graph: Graph, x: int, axis: Axis = None) -> int:
 @language()
 def _expand_dims(graph: Graph, x: int, axis: Axis) -> int:
     """The array with new axes of size 1."""
-    shape, given = list(shape_of(graph, x)), axis if isinstance(axis, tuple) else (axis,)
+    shape, given = list(graph.shape(x)), axis if isinstance(axis, tuple) else (axis,)
     for k in axes_of(given, len(shape) + len(given), "expand_dims"):
         shape.insert(k, 1)
     return graph.reshape(x, tuple(shape))
@@ -63,7 +70,7 @@ def _expand_dims(graph: Graph, x: int, axis: Axis) -> int:
 
 def _at_least(count: int, name: str) -> None:
     def build(graph: Graph, x: int) -> int:
-        shape = shape_of(graph, x)
+        shape = graph.shape(x)
         if count == 3 and len(shape) == 2:
             return graph.reshape(x, (*shape, 1))
         if count == 3 and len(shape) == 1:
@@ -80,19 +87,20 @@ for _count in (1, 2, 3):
 
 def transposed(graph: Graph, x: int, last: bool = False) -> int:
     """The axes in reverse order; `last`: the last two swapped."""
-    return graph.swap_last(x) if last else graph.transpose(x, tuple(range(len(shape_of(graph, x))))[::-1])
+    return graph.swap_last(x) if last else graph.transpose(x, tuple(range(len(graph.shape(x))))[::-1])
 
 
 @language("transpose", "permute_dims")
 def _transpose(graph: Graph, x: int, axes: Any = None, *sizes: int) -> int:
     """The axes in reverse order, or in the order given."""
-    count = len(shape_of(graph, x))
+    count = len(graph.shape(x))
     if axes is None:
         return transposed(graph, x)
     given = (*(axes if isinstance(axes, tuple) else (axes,)), *sizes)
     order = [axis_of(k, count, "transpose") for k in given]
     if sorted(order) != list(range(count)):
-        raise ShapeError(f"transpose: {given} is no order of {count} axes")
+        raise ShapeError(f"transpose: {given} is no order of {count} axes",
+                         hint=f"write the numbers from 0 to {count - 1}, each once" if count else "")  # fmt: skip
     return graph.transpose(x, tuple(order))
 
 
@@ -105,7 +113,7 @@ def _matrix_transpose(graph: Graph, x: int) -> int:
 @language()
 def _swapaxes(graph: Graph, x: int, axis1: int, axis2: int) -> int:
     """Two axes swapped."""
-    order = list(range(len(shape_of(graph, x))))
+    order = list(range(len(graph.shape(x))))
     first, second = (axis_of(k, len(order), "swapaxes") for k in (axis1, axis2))
     order[first], order[second] = second, first
     return graph.transpose(x, tuple(order))
@@ -114,11 +122,11 @@ def _swapaxes(graph: Graph, x: int, axis1: int, axis2: int) -> int:
 @language()
 def _moveaxis(graph: Graph, x: int, source: Axis, destination: Axis) -> int:
     """Some axes moved to other places, the others in their order."""
-    count = len(shape_of(graph, x))
+    count = len(graph.shape(x))
     pair = [axis if isinstance(axis, tuple) else (axis,) for axis in (source, destination)]
     sources, places = ([axis_of(k, count, "moveaxis") for k in axes] for axes in pair)
     if len(sources) != len(places) or len(set(sources)) < len(sources) or len(set(places)) < len(places):
-        raise ShapeError("moveaxis: as many different places as axes are needed")
+        raise ShapeError("moveaxis: as many different places as axes are needed", hint="write moveaxis(x, 0, -1)")
     order = [k for k in range(count) if k not in sources]
     for place, axis in sorted(zip(places, sources, strict=True)):
         order.insert(place, axis)
@@ -137,7 +145,7 @@ def _broadcast_to(graph: Graph, x: int, shape: tuple[int, ...]) -> int:
 @language()
 def _flip(graph: Graph, x: int, axis: Axis = None) -> int:
     """The elements in reverse order along some axes or all."""
-    count = len(shape_of(graph, x))
+    count = len(graph.shape(x))
     axes = axes_of(axis, count, "flip")
     return graph.element(x, tuple(slice(None, None, -1 if k in axes else 1) for k in range(count))) if count else x
 
@@ -157,7 +165,9 @@ def _flipud(graph: Graph, x: int) -> int:
 @language()
 def _rot90(graph: Graph, x: int, k: int = 1, axes: Any = (0, 1)) -> int:
     """A matrix turned by 90 degrees, k times."""
-    first, second = (axis_of(a, len(shape_of(graph, x)), "rot90") for a in axes)
+    if not isinstance(axes, tuple) or len(axes) != 2:
+        raise ParseError("axes of rot90 must be two integers", hint="write axes=(0, 1)")
+    first, second = (axis_of(a, len(graph.shape(x)), "rot90") for a in axes)
     if k % 4 == 2:
         return _flip(graph, x, (first, second))
     if k % 4 == 1:
@@ -168,11 +178,13 @@ def _rot90(graph: Graph, x: int, k: int = 1, axes: Any = (0, 1)) -> int:
 @language()
 def _roll(graph: Graph, x: int, shift: Any, axis: Axis = None) -> int:
     """The elements moved along an axis; those that leave at the end come back at the start."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if axis is None:
         return graph.reshape(_roll(graph, ravel(graph, x), shift, 0), shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
     shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
+    if len(shifts) != len(axes) or not all(isinstance(by, int) for by in shifts):
+        raise ParseError("shift of roll must be one integer, or one for each axis", hint="write roll(x, 1, axis=0)")
     for by, at in zip(shifts, (axis_of(a, len(shape), "roll") for a in axes), strict=True):
         cut = by % shape[at] if shape[at] else 0
         if cut:
@@ -184,7 +196,7 @@ def _roll(graph: Graph, x: int, shift: Any, axis: Axis = None) -> int:
 @language()
 def _tile(graph: Graph, x: int, reps: tuple[int, ...]) -> int:
     """The array repeated as a whole along its axes."""
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     count = max(len(shape), len(reps))
     shape, reps = (1,) * (count - len(shape)) + shape, (1,) * (count - len(reps)) + reps
     spread = [n for size in shape for n in (1, size)]
@@ -198,7 +210,7 @@ def _repeat(graph: Graph, x: int, repeats: tuple[int, ...], axis: Axis = None) -
     """Each element repeated, along an axis or in one vector."""
     if axis is None:
         x, axis = ravel(graph, x), 0
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     at = axis_of(axis, len(shape), "repeat")
     if len(repeats) == 1:
         times = repeats[0]
@@ -213,7 +225,7 @@ def _repeat(graph: Graph, x: int, repeats: tuple[int, ...], axis: Axis = None) -
 def diff(graph: Graph, x: int, n: int, axis: int) -> int:
     """The differences of neighbours along an axis, n times."""
     x = graph.as_number(x)
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     at = axis_of(axis, len(shape), "diff")
     for _ in range(min(n, shape[at])):
         x = graph.apply("sub", (along(graph, x, at, slice(1, None)), along(graph, x, at, slice(0, -1))))
@@ -229,19 +241,46 @@ def _diff(graph: Graph, x: int, n: int = 1, axis: int = -1) -> int:
 
 
 @language()
-def _pad(graph: Graph, x: int, pad_width: Any) -> int:
-    """The array with zeros around it: a number of them, or (before, after) for all axes or for each."""
-    shape = shape_of(graph, x)
-    widths = np.broadcast_to(np.array(pad_width, int), (len(shape), 2)).tolist()
-    if min(w for pair in widths for w in pair) < 0:
-        raise ShapeError("pad: the widths must not be negative")
+def _pad(graph: Graph, x: int, pad_width: Any, mode: str = "constant", constant_values: int | None = None) -> int:
+    """The array with zeros around it: a number of them, or (before, after) for all axes or for each; `mode` as NumPy's.
+    """
+    shape = graph.shape(x)
+    try:
+        widths = np.broadcast_to(np.array(pad_width, int), (len(shape), 2)).tolist()
+    except (ValueError, TypeError):
+        raise ParseError("pad_width of pad must be an integer, (before, after), or such a pair for each axis") from None
+    if any(w < 0 for pair in widths for w in pair):
+        raise ShapeError("pad: the widths must not be negative", hint="write x[1:-1] to cut elements off")
+    if mode != "constant":
+        return _pad_repeated(graph, graph.as_number(x), widths, mode)
     index = tuple((before, before + n, 1) for (before, _), n in zip(widths, shape, strict=True))
     sizes = tuple(before + n + after for (before, after), n in zip(widths, shape, strict=True))
-    return graph.scatter(graph.as_number(x), index, sizes)
+    padded = graph.scatter(graph.as_number(x), index, sizes)
+    if constant_values is None:
+        return padded
+    inside = graph.scatter(graph.broadcast(number(graph, 1.0), shape), index, sizes)
+    inside = graph.apply("equal", (inside, number(graph, 1.0)))
+    return graph.apply("where", (inside, padded, graph.as_number(constant_values)))
+
+
+PADDING = ("edge", "reflect", "symmetric", "wrap")
+
+
+def _pad_repeated(graph: Graph, x: int, widths: Any, mode: str) -> int:
+    """The array with some of its own elements around it."""
+    if mode not in PADDING:
+        raise ParseError(f"mode {quote(mode)} of pad is not available", hint='write "constant", "edge", "reflect", …')
+    for at, ((before, after), size) in enumerate(zip(widths, graph.shape(x), strict=True)):
+        if not size and before + after:
+            raise ShapeError("pad: an axis of size 0 has no elements to repeat")
+        if before + after:
+            places = np.pad(np.arange(size), (before, after), mode=mode)  # type: ignore[call-overload]
+            x = graph.gather(x, graph.integers(places), at)
+    return x
 
 
 def _triangle(graph: Graph, x: int, k: int, lower: bool) -> int:
-    shape = shape_of(graph, x)
+    shape = graph.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"{'tril' if lower else 'triu'} takes a matrix, not a value of shape {show(shape)}")
     row, column = graph.iota(shape[-2:], 0), graph.iota(shape[-2:], 1)
@@ -260,5 +299,3 @@ def _tril(graph: Graph, x: int, k: int = 0) -> int:
 def _triu(graph: Graph, x: int, k: int = 0) -> int:
     """The matrix with zeros below its k-th diagonal."""
     return _triangle(graph, graph.as_number(x), k, False)
-
-

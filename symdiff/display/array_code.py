@@ -7,22 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.arrays import subscripts
+from symdiff.display.array_text import subscripts
 from symdiff.display.text import subscript
+from symdiff.ops import Op
 from symdiff.ops.structure import as_index
 
 Sizes = tuple[int, ...]
 Statement = Callable[..., str]
 """(names of the operands, payload, shape of the result, shapes of the operands) to text."""
-
-
-def _axes(axes: Sequence[int], operand: Sizes) -> str:
-    """Axes counted from the end, so that there may be more in front."""
-    return str(tuple(k - len(operand) for k in axes))
-
-
-def _reduced(function: str) -> Statement:
-    return lambda args, axes, shape, x: f"{function}({args[0]}, axis={_axes(axes, x)})"
 
 
 def _index(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
@@ -89,51 +81,32 @@ def _recurrence(args: Sequence[str], payload: Any, shape: Sizes, *operands: Size
     return order.format(f"np.stack({rows}, {axis})")
 
 
-def _solve(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
-    return f"np.linalg.solve({args[0]}, {args[1]})"
-
-
 def _solve_triangular(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
     lower, transposed = payload
     kept = f"np.{'tril' if lower else 'triu'}({args[0]})"
     return f"np.linalg.solve({f'np.swapaxes({kept}, -1, -2)' if transposed else kept}, {args[1]})"
 
 
-def _of_operand(text: str) -> Statement:
-    return lambda args, payload, shape, *operands: text.format(*args)
+def of_record(op: Op, args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
+    """The statement that a record says; axes are counted from the end, so that there may be more in front."""
+    axes = tuple(k - len(operands[0]) for k in payload) if op.payload == "axes" else None
+    return op.numpy.format(*args, axes=axes, shape=shape)
 
 
 STRUCTURE: dict[str, Statement] = {
-    "named": _of_operand("{0}"),
-    "stop_gradient": _of_operand("{0}"),
-    "neg": _of_operand("-{0}"),
+    "neg": lambda args, payload, shape, operand: f"-{args[0]}",
     "stack": _stack,
     "index": _index,
     "scatter": _scatter,
-    "broadcast": lambda args, payload, shape, operand: f"np.broadcast_to({args[0]}, {shape})",
-    "reshape": lambda args, payload, shape, operand: f"np.reshape({args[0]}, {shape})",
     "transpose": _transpose,
     "einsum": _einsum,
     "diagonal": _diagonal,
     "concatenate": _concatenate,
     "gather": lambda args, axis, shape, operand, index: f"np.take({args[0]}, {args[1]}, axis={axis - len(operand)})",
     "scatter_add": _scatter_add,
-    "as_index": _of_operand("np.rint({0}).astype(np.int64)"),
     "iota": _iota,
-    "sum": _reduced("np.sum"),
-    "prod": _reduced("np.prod"),
-    "amax": _reduced("np.max"),
-    "amin": _reduced("np.min"),
-    "any": _reduced("np.any"),
-    "all": _reduced("np.all"),
-    "norm": lambda args, axes, shape, x: f"np.sqrt(np.sum(np.square({args[0]}), axis={_axes(axes, x)}))",
     "cumsum": _cumsum,
     "recurrence": _recurrence,
-    "solve": _solve,
     "solve_triangular": _solve_triangular,
-    "inv": _of_operand("np.linalg.inv({0})"),
-    "det": _of_operand("np.linalg.det({0})"),
-    "logdet": _of_operand("np.linalg.slogdet({0})[1]"),
-    "cholesky": _of_operand("np.linalg.cholesky({0})"),
 }
-"""The statements of the operations on arrays."""
+"""The statements of the operations on arrays that are more than a format of their records."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
+from symdiff.ops.base import MatrixRoutine, Movement
 from symdiff.types import Shape, fixed
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 ATOM, PRODUCT = 100, 60
 LETTERS = "ijklmnopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
+
+TENSORS = [op for op in OPS.values() if op.hidden and isinstance(op.routine, Movement | MatrixRoutine)]
 
 Labels = tuple[int, ...]
 Written = tuple[int, Sequence["Part"]]
@@ -196,10 +200,10 @@ def _solve_triangular(writer: Writer, node: int) -> Written:
 
 
 NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
-    **{name: reduction(name) for name in ("sum", "prod", "norm", "any", "all")},
+    **{op.name: reduction(op.name) for op in TENSORS if op.payload == "axes"},
+    **{op.name: function(op.name) for op in TENSORS if op.payload is None},
     "amax": reduction("max"),
     "amin": reduction("min"),
-    **{name: function(name) for name in ("solve", "inv", "det", "logdet", "cholesky")},
     "as_index": function("round"),
     "transpose": _transpose,
     "einsum": _einsum,
@@ -215,4 +219,4 @@ NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
     "recurrence": _recurrence,
     "solve_triangular": _solve_triangular,
 }
-"""The notation of the operations on arrays."""
+"""The notation of the operations on arrays: a reduction, or a call, unless it is another one."""

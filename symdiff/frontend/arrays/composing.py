@@ -1,0 +1,208 @@
+"""Functions that put arrays together from parts, or give several parts as one array, with NumPy's names."""
+
+from __future__ import annotations
+
+import math
+
+from symdiff.errors import ParseError, ShapeError
+from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.joining import joined
+from symdiff.frontend.arrays.linear_algebra import matmul, square
+from symdiff.frontend.arrays.reductions import extremum, number
+from symdiff.frontend.arrays.shapes import along, ravel
+from symdiff.frontend.constants import needs_array
+from symdiff.ir.graph import Graph
+from symdiff.types import show
+
+# Several parts as one array
+
+
+def _parts(graph: Graph, x: int, sections: int, axis: int, name: str) -> int:
+    """The parts of equal size along a new first axis."""
+    shape = graph.shape(x)
+    at = axis_of(axis, len(shape), name)
+    if sections < 1 or shape[at] % sections:
+        raise ShapeError(f"{name}: an axis of size {shape[at]} has no {sections} equal parts",
+                         hint="write x[:2] and x[2:]")  # fmt: skip
+    apart = graph.reshape(x, (*shape[:at], sections, shape[at] // sections, *shape[at + 1 :]))
+    return graph.transpose(apart, (at, *(k for k in range(len(shape) + 1) if k != at)))
+
+
+@language()
+def _split(graph: Graph, x: int, sections: int, axis: int = 0) -> int:
+    """The parts of equal size along an axis, as one array: `split(x, 2)[0]`."""
+    return _parts(graph, x, sections, axis, "split")
+
+
+@language()
+def _hsplit(graph: Graph, x: int, sections: int) -> int:
+    """The parts of equal size side by side, as one array."""
+    return _parts(graph, x, sections, 1 if len(graph.shape(x)) > 1 else 0, "hsplit")
+
+
+@language()
+def _vsplit(graph: Graph, x: int, sections: int) -> int:
+    """The parts of equal size one below the other, as one array."""
+    if len(graph.shape(x)) < 2:
+        raise ShapeError(f"vsplit takes a matrix, not a value of shape {show(graph.shape(x))}")
+    return _parts(graph, x, sections, 0, "vsplit")
+
+
+@language()
+def _meshgrid(graph: Graph, *operands: int, indexing: str = "xy") -> int:
+    """The coordinates of all points of a grid along a new first axis: `meshgrid(x, y)[0]`."""
+    if not operands:
+        raise ShapeError("meshgrid of no vectors", hint="write meshgrid(x, y)")
+    if indexing not in ("xy", "ij"):
+        raise ParseError('indexing of meshgrid must be "xy" or "ij"')
+    lines = [ravel(graph, graph.as_number(n)) for n in operands]
+    order = list(range(len(lines)))
+    if indexing == "xy" and len(lines) > 1:
+        order[:2] = 1, 0
+    shape = tuple([graph.shape(lines[k])[0] for k in order])
+    grids = []
+    for k, line in enumerate(lines):
+        place = order.index(k)
+        own = tuple([n if j == place else 1 for j, n in enumerate(shape)])
+        grids.append(graph.broadcast(graph.reshape(line, own), shape))
+    return graph.stack(grids, 0)
+
+
+@language()
+def _slogdet(graph: Graph, x: int) -> int:
+    """The sign of the determinant and the logarithm of its absolute value, as a vector."""
+    x = square(graph, x, "slogdet")
+    size = graph.shape(x)[-1]
+    logarithm = graph.logdet(x)
+    # The sign is that of the matrix scaled so that its determinant is 1 or -1: it cannot be out of range.
+    zero = graph.apply("equal", (logarithm, number(graph, -math.inf)))
+    root = graph.apply("exp", (graph.apply("div", (graph.apply("neg", (logarithm,)), number(graph, max(size, 1)))),))
+    scale = graph.apply("where", (zero, number(graph, 1.0), root))
+    scale = graph.apply("stop_gradient", (graph.reshape(scale, (*graph.shape(scale), 1, 1)),))
+    sign = graph.apply("sign", (graph.det(graph.apply("mul", (x, scale))),))
+    return graph.stack([graph.apply("where", (zero, number(graph, 0.0), sign)), logarithm], 0)
+
+
+# Arrays of parts
+
+
+def _ends(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int, int]:
+    if axis is None:
+        x, axis = ravel(graph, x), 0
+    shape = graph.shape(x)
+    at = axis_of(axis, len(shape), name)
+    return x, at, shape[at]
+
+
+@language(numbers="values")
+def _insert(graph: Graph, x: int, obj: int, values: int, axis: Axis = None) -> int:
+    """The array with values before one place along an axis; of vectors unless an axis is given."""
+    x, at, size = _ends(graph, x, axis, "insert")
+    if not -size <= obj <= size:
+        raise ShapeError(f"insert: the place {obj} is out of range for an axis of size {size}")
+    place = obj + size if obj < 0 else obj
+    shape, own = graph.shape(x), graph.shape(values)
+    if len(own) < len(shape):  # one value for every place of the other axes
+        others = (*shape[:at], *shape[at + 1 :])
+        whole = (*shape[:at], own[0] if len(shape) == 1 and own else 1, *shape[at + 1 :])
+        values = graph.broadcast(values, others) if len(shape) > 1 else values
+        values = graph.reshape(values, whole)
+    parts = along(graph, x, at, slice(0, place)), graph.as_number(values), along(graph, x, at, slice(place, None))
+    return joined(graph, parts, at, "insert")
+
+
+@language()
+def _delete(graph: Graph, x: int, obj: int, axis: Axis = None) -> int:
+    """The array without one place along an axis; of vectors unless an axis is given."""
+    x, at, size = _ends(graph, x, axis, "delete")
+    if not -size <= obj < size:
+        raise ShapeError(f"delete: the place {obj} is out of range for an axis of size {size}")
+    obj %= size
+    parts = along(graph, x, at, slice(0, obj)), along(graph, x, at, slice(obj + 1, None))
+    return joined(graph, parts, at, "delete")
+
+
+@language()
+def _block_diag(graph: Graph, *operands: int) -> int:
+    """Matrices along the diagonal of a matrix of zeros."""
+    blocks = []
+    for node in operands:
+        shape = graph.shape(node)
+        if len(shape) > 2:
+            raise ShapeError(f"block_diag takes matrices, not a value of shape {show(shape)}")
+        blocks.append(graph.reshape(graph.as_number(node), (1,) * (2 - len(shape)) + shape))
+    width = sum(graph.shape(n)[1] for n in blocks)
+    rows, at = [], 0
+    for node in blocks:
+        height, own = graph.shape(node)
+        rows.append(graph.scatter(node, ((0, height, 1), (at, at + own, 1)), (height, width)))
+        at += own
+    return joined(graph, tuple(rows), 0, "block_diag")
+
+
+@language()
+def _toeplitz(graph: Graph, c: int, r: int | None = None) -> int:
+    """The matrix with a constant on each diagonal: the first column c, the first row r (c)."""
+    c = graph.as_number(c)
+    row = c if r is None else graph.as_number(r)
+    (rows,), (columns,) = (_size(graph, n, "toeplitz") for n in (c, row))
+    line = graph.concatenate([graph.element(c, (slice(None, None, -1),)), graph.element(row, (slice(1, None),))], 0)
+    shape = rows, columns
+    place = graph.apply("sub", (graph.iota(shape, 1), graph.iota(shape, 0)))
+    return graph.gather(line, graph.as_index(graph.apply("add", (place, number(graph, rows - 1)))), 0)
+
+
+@language()
+def _circulant(graph: Graph, c: int) -> int:
+    """The matrix whose columns are a vector moved by one place after the other."""
+    (size,) = _size(graph, c, "circulant")
+    shape = size, size
+    place = graph.apply("sub", (graph.iota(shape, 0), graph.iota(shape, 1)))
+    return graph.gather(graph.as_number(c), graph.as_index(graph.apply("mod", (place, number(graph, size)))), 0)
+
+
+def _size(graph: Graph, x: int, name: str) -> tuple[int]:
+    shape = graph.shape(x)
+    if len(shape) != 1 or not shape[0]:
+        raise ShapeError(f"{name} takes a vector, not a value of shape {show(shape)}")
+    return (shape[0],)
+
+
+@language(numbers="default")
+def _select(graph: Graph, conditions: tuple[int, ...], arrays: tuple[int, ...], default: int | None = None) -> int:
+    """Where the first of several conditions holds that of several arrays, elsewhere the default (0)."""
+    if len(conditions) != len(arrays):
+        raise ShapeError(f"select: {len(conditions)} conditions for {len(arrays)} arrays")
+    result = number(graph, 0.0) if default is None else default
+    for condition, value in zip(reversed(conditions), reversed(arrays), strict=True):
+        result = graph.apply("where", (condition, value, result))
+    return result
+
+
+# The pseudo-inverse
+
+
+TRUSTED = 1e-3
+"""How far the product of a matrix and its pseudo-inverse may be from the identity."""
+
+
+@language()
+def _pinv(graph: Graph, x: int) -> int:
+    """The pseudo-inverse of a matrix with independent columns, or independent rows; NaN for another."""
+    x = graph.as_number(needs_array(graph, x, "pinv"))
+    shape = graph.shape(x)
+    if len(shape) < 2:
+        raise ShapeError(f"pinv takes a matrix, not a value of shape {show(shape)}")
+    if shape[-2] == shape[-1]:
+        return graph.inv(x)
+    if shape[-2] < shape[-1]:
+        return graph.swap_last(_pinv(graph, graph.swap_last(x)))
+    turned = graph.swap_last(x)
+    found = graph.solve(matmul(graph, turned, x, "pinv"), turned)
+    # One step of Newton's iteration takes back what the square of the condition number cost.
+    one = graph.eye(shape[-1], shape[-1])
+    error = graph.apply("sub", (one, matmul(graph, found, x, "pinv")))
+    found = graph.apply("add", (found, matmul(graph, error, found, "pinv")))
+    size = extremum(graph, "amax", graph.apply("abs", (error,)), (-2, -1), True, "pinv") if shape[-1] else error
+    trusted = graph.apply("less", (graph.apply("stop_gradient", (size,)), number(graph, TRUSTED)))
+    return graph.apply("where", (trusted, found, number(graph, math.nan)))

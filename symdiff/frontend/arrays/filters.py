@@ -1,0 +1,143 @@
+"""Functions of neighbouring elements: convolutions, differences; and those that leave NaN out; with NumPy's names."""
+
+from __future__ import annotations
+
+import math
+
+from symdiff.errors import ParseError, ShapeError
+from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.joining import joined
+from symdiff.frontend.arrays.reductions import extremum, number, reduce
+from symdiff.frontend.arrays.shapes import along, diff, ravel
+from symdiff.ir.graph import Graph
+from symdiff.types import show
+
+MODES = ("full", "same", "valid")
+
+
+def _vector(graph: Graph, x: int, name: str) -> int:
+    shape = graph.shape(x)
+    if len(shape) != 1 or not shape[0]:
+        raise ShapeError(f"{name} takes vectors, not a value of shape {show(shape)}")
+    return graph.as_number(x)
+
+
+def _correlation(graph: Graph, a: int, v: int, mode: str, name: str) -> int:
+    """The products of a vector with one that is not longer and moves along it, as windows times a vector."""
+    if mode not in MODES:
+        raise ParseError(f'mode of {name} must be "full", "same" or "valid"', hint=f'write {name}(a, b, "same")')
+    long, short = graph.shape(a)[0], graph.shape(v)[0]
+    before, after = {"full": (short - 1,) * 2, "same": (short // 2, short - 1 - short // 2), "valid": (0, 0)}[mode]
+    wide = before + long + after
+    padded = graph.scatter(a, ((before, before + long, 1),), (wide,)) if wide > long else a
+    shape = (wide - short + 1, short)
+    places = graph.as_index(graph.apply("add", (graph.iota(shape, 0), graph.iota(shape, 1))))
+    return graph.einsum((graph.gather(padded, places, 0), v), ((0, 1), (1,)), (0,))
+
+
+def _backwards(graph: Graph, x: int) -> int:
+    return graph.element(x, (slice(None, None, -1),))
+
+
+@language()
+def _convolve(graph: Graph, a: int, v: int, mode: str = "full") -> int:
+    """The convolution of two vectors; mode is "full", "same" or "valid"."""
+    a, v = _vector(graph, a, "convolve"), _vector(graph, v, "convolve")
+    if graph.shape(a) < graph.shape(v):
+        a, v = v, a
+    return _correlation(graph, a, _backwards(graph, v), mode, "convolve")
+
+
+@language()
+def _correlate(graph: Graph, a: int, v: int, mode: str = "valid") -> int:
+    """The sums of products of one vector with the other moved along it; mode is "valid", "same" or "full"."""
+    a, v = _vector(graph, a, "correlate"), _vector(graph, v, "correlate")
+    if graph.shape(a) < graph.shape(v):
+        return _backwards(graph, _correlation(graph, v, a, mode, "correlate"))
+    return _correlation(graph, a, v, mode, "correlate")
+
+
+@language()
+def _ediff1d(graph: Graph, x: int) -> int:
+    """The differences of neighbours among all elements in their order."""
+    return diff(graph, ravel(graph, x), 1, 0)
+
+
+@language()
+def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = None) -> int:
+    """The slopes by differences of neighbours, one-sided at the ends; `dx` is their distance, or where they are."""
+    x = graph.as_number(x)
+    shape = graph.shape(x)
+    if axis is None and len(shape) != 1:
+        raise ShapeError(f"gradient of a value of shape {show(shape)} gives several values", hint="write axis=0")
+    at = axis_of(0 if axis is None else axis, len(shape), "gradient")
+    size = shape[at]
+    if size < 2:
+        raise ShapeError("gradient needs two elements along its axis")
+    step = number(graph, 1.0) if dx is None else graph.as_number(dx)
+    steps = diff(graph, x, 1, at)
+    if graph.shape(step):
+        if graph.shape(step) != (size,):
+            raise ShapeError(f"gradient: {show(graph.shape(step))} places for an axis of size {size}")
+        row = tuple(size - 1 if k == at else 1 for k in range(len(shape)))
+        gaps = graph.reshape(diff(graph, step, 1, 0), row)
+        slopes = graph.apply("div", (steps, gaps))
+        low, high = along(graph, gaps, at, slice(0, -1)), along(graph, gaps, at, slice(1, None))
+        inner = graph.apply("add", (graph.apply("mul", (along(graph, slopes, at, slice(0, -1)), high)),
+                                    graph.apply("mul", (along(graph, slopes, at, slice(1, None)), low))))  # fmt: skip
+        inner = graph.apply("div", (inner, graph.apply("add", (low, high))))
+    else:
+        slopes = graph.apply("div", (steps, step))
+        wide = graph.apply("sub", (along(graph, x, at, slice(2, None)), along(graph, x, at, slice(0, -2))))
+        inner = graph.apply("div", (wide, graph.apply("mul", (number(graph, 2.0), step))))
+    ends = along(graph, slopes, at, slice(0, 1)), along(graph, slopes, at, slice(size - 2, None))
+    return joined(graph, (ends[0], inner, ends[1]), at, "gradient")
+
+
+def _present(graph: Graph, x: int) -> int:
+    return graph.apply("equal", (x, x))
+
+
+def _filled(graph: Graph, x: int, value: float) -> int:
+    x = graph.as_number(x)
+    return graph.apply("where", (_present(graph, x), x, number(graph, value)))
+
+
+@language()
+def _nansum(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The sum of the elements that are not NaN."""
+    return reduce(graph, "sum", _filled(graph, x, 0.0), axis, keepdims)
+
+
+@language()
+def _nanprod(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The product of the elements that are not NaN."""
+    return reduce(graph, "prod", _filled(graph, x, 1.0), axis, keepdims)
+
+
+@language()
+def _nanmean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The mean of the elements that are not NaN."""
+    count = reduce(graph, "sum", graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
+    return graph.apply("div", (_nansum(graph, x, axis, keepdims), count))
+
+
+def _nan_extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool) -> int:
+    """The extremum of the elements that are not NaN; NaN where all are."""
+    x = graph.as_number(x)
+    beyond = -math.inf if name == "amax" else math.inf
+    found = extremum(graph, name, _filled(graph, x, beyond), axis, keepdims, f"nan{name[1:]}")
+    some = reduce(graph, "any", _present(graph, x), axis, keepdims)
+    return graph.apply("where", (some, found, number(graph, math.nan)))
+
+
+@language()
+def _nanmax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The largest of the elements that are not NaN."""
+    return _nan_extremum(graph, "amax", x, axis, keepdims)
+
+
+@language()
+def _nanmin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The smallest of the elements that are not NaN."""
+    return _nan_extremum(graph, "amin", x, axis, keepdims)

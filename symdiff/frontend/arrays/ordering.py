@@ -1,0 +1,220 @@
+"""Functions that order the elements of arrays or search among them, with NumPy's names and arguments.
+
+Places are counted by comparing every element with every other: no operation of its own is needed, and the derivative is
+that of the element which is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symdiff.errors import LimitError, ParseError, ShapeError
+from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.reductions import extremum, number, reduce
+from symdiff.frontend.arrays.shapes import along
+from symdiff.frontend.constants import constant_array
+from symdiff.ir.graph import Graph
+from symdiff.ops.reduction import kept
+from symdiff.types import show
+
+Axis = Any
+"""None or an integer."""
+
+LONGEST = 8192
+"""The most elements that are compared with each other."""
+
+
+def _lines(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, tuple[int, ...], int]:
+    """The array with the axis last, the shape without it, and its axis; all elements in one line where it is None."""
+    x = graph.as_number(x)
+    shape = graph.shape(x)
+    if axis is None:
+        return graph.reshape(x, (math.prod(shape),)), (), 0
+    at = axis_of(axis, len(shape), name)
+    order = [k for k in range(len(shape)) if k != at]
+    return graph.transpose(x, (*order, at)), tuple(shape[k] for k in order), at
+
+
+def _back(graph: Graph, x: int, at: int) -> int:
+    """The last axis in its old place."""
+    count = len(graph.shape(x))
+    order = list(range(count - 1))
+    order.insert(at, count - 1)
+    return graph.transpose(x, tuple(order))
+
+
+def _order(graph: Graph, lines: int, name: str) -> int:
+    """Where the smallest element of each line is, the next, …: numbers; equal ones in their order, NaN last."""
+    *batch, size = graph.shape(lines)
+    if size > LONGEST:
+        raise LimitError(f"{name} of more than {LONGEST:,} elements", hint="write max(x) or min(x) for an extreme one")
+    x = graph.apply("stop_gradient", (lines,))
+    missing = graph.apply("not_equal", (x, x))
+    rows, columns = (*batch, size, 1), (*batch, 1, size)
+    own, other = graph.reshape(x, rows), graph.reshape(x, columns)
+    before = graph.apply("less", (graph.iota((size, size), 1), graph.iota((size, size), 0)))
+    same = graph.apply("equal", (own, other))
+    lost, others = graph.reshape(missing, rows), graph.reshape(missing, columns)
+    same = graph.apply("logical_or", (same, graph.apply("logical_and", (lost, others))))
+    below = graph.apply("logical_or", (
+        graph.apply("less", (other, own)),
+        graph.apply("logical_and", (lost, graph.apply("logical_not", (others,)))),
+    ))  # fmt: skip
+    counted = graph.apply("logical_or", (below, graph.apply("logical_and", (same, before))))
+    rank = reduce(graph, "sum", graph.as_number(counted), -1)
+    whole = (*batch, size, size)
+    found = graph.apply("equal", (graph.reshape(rank, columns), graph.iota(whole, len(batch))))
+    places = graph.apply("where", (found, graph.iota(whole, len(batch) + 1), number(graph, 0.0)))
+    return reduce(graph, "sum", places, -1)
+
+
+def _taken(graph: Graph, lines: int, order: int) -> int:
+    """The elements of each line at places, which are numbers."""
+    *batch, size = graph.shape(lines)
+    shape, count = graph.shape(order), math.prod(batch)
+    flat = graph.reshape(order, (count, shape[-1]))
+    start = graph.apply("mul", (graph.iota((count, 1), 0), number(graph, size)))
+    places = graph.reshape(graph.as_index(graph.apply("add", (flat, start))), (count * shape[-1],))
+    return graph.reshape(graph.gather(graph.reshape(lines, (count * size,)), places, 0), shape)
+
+
+def _sorted(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int]:
+    """The array with ascending lines along its last axis, and the place that the axis had."""
+    lines, _, at = _lines(graph, x, axis, name)
+    if not math.prod(graph.shape(lines)):
+        return lines, at
+    return _taken(graph, lines, _order(graph, lines, name)), at
+
+
+@language()
+def _sort(graph: Graph, x: int, axis: Axis = -1) -> int:
+    """The elements in ascending order along an axis, NaN last; the derivative is that of the elements taken."""
+    return _back(graph, *_sorted(graph, x, axis, "sort"))
+
+
+@language()
+def _argsort(graph: Graph, x: int, axis: Axis = -1) -> int:
+    """The places of the elements in ascending order; equal ones stay in their order."""
+    lines, _, at = _lines(graph, x, axis, "argsort")
+    return _back(graph, _order(graph, lines, "argsort"), at)
+
+
+@language()
+def _take_along_axis(graph: Graph, x: int, indices: int, axis: Axis = -1) -> int:
+    """The elements of each line along an axis at places of its own."""
+    lines, batch, at = _lines(graph, x, axis, "take_along_axis")
+    places, others, _ = _lines(graph, indices, axis, "take_along_axis")
+    if batch != others:
+        raise ShapeError(f"take_along_axis: shapes {show(graph.shape(x))} and {show(graph.shape(indices))}"
+                         " differ in other axes, too")  # fmt: skip
+    size = number(graph, graph.shape(lines)[-1])
+    negative = graph.apply("less", (places, number(graph, 0.0)))
+    places = graph.apply("where", (negative, graph.apply("add", (places, size)), places))
+    return _back(graph, _taken(graph, lines, places), at)
+
+
+def _quantile(graph: Graph, x: int, q: int, axis: Axis, keepdims: bool, name: str, scale: float) -> int:
+    parts = constant_array(graph, q)
+    if parts is None or parts.ndim > 1 or not ((parts >= 0) & (parts <= scale)).all():
+        raise ParseError(f"{name} takes constants from 0 to {scale:g}", hint=f"write {name}(x, {0.3 * scale:g})")
+    shape = graph.shape(x)
+    lines, at = _sorted(graph, x, axis, name)
+    size = graph.shape(lines)[-1]
+    if not size:
+        raise ShapeError(f"{name} of no elements")
+    last = len(graph.shape(lines)) - 1
+    found = []
+    for part in parts.ravel().tolist():
+        place = part / scale * (size - 1)
+        low = min(int(place), max(size - 2, 0))
+        value, rest = along(graph, lines, last, low), place - low
+        if rest:
+            step = graph.apply("sub", (along(graph, lines, last, low + 1), value))
+            value = graph.apply("add", (value, graph.apply("mul", (number(graph, rest), step))))
+        missing = graph.apply("not_equal", (along(graph, lines, last, -1),) * 2)
+        value = graph.apply("where", (missing, number(graph, math.nan), value))
+        found.append(kept(graph, value, tuple(range(len(shape))) if axis is None else (at,), shape)
+                     if keepdims else value)  # fmt: skip
+    return graph.stack(found, 0) if parts.ndim else found[0]
+
+
+@language("quantile", numbers="q")
+def _part(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The value below which a part q of the elements is, linear between elements."""
+    return _quantile(graph, x, q, axis, keepdims, "quantile", 1.0)
+
+
+@language(numbers="q")
+def _percentile(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The value below which q percent of the elements are, linear between elements."""
+    return _quantile(graph, x, q, axis, keepdims, "percentile", 100.0)
+
+
+@language()
+def _median(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The middle one of the elements in order, or the mean of the middle two."""
+    return _quantile(graph, x, number(graph, 0.5), axis, keepdims, "median", 1.0)
+
+
+def _place(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
+    """The first place of an extreme element, or of a NaN."""
+    shape = graph.shape(x)
+    lines, _, at = _lines(graph, x, axis, called)
+    lines = graph.apply("stop_gradient", (lines,))
+    own = graph.shape(lines)
+    best = extremum(graph, name, lines, -1, True, called)
+    chosen = graph.apply("logical_or", (graph.apply("equal", (lines, best)), graph.apply("not_equal", (lines, lines))))
+    places = graph.apply("where", (chosen, graph.iota(own, len(own) - 1), number(graph, own[-1])))
+    found = reduce(graph, "amin", places, -1)
+    return kept(graph, found, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else found
+
+
+@language()
+def _argmax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The place of the largest element, the first of several; its derivative is 0."""
+    return _place(graph, "amax", x, axis, keepdims, "argmax")
+
+
+@language()
+def _argmin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+    """The place of the smallest element, the first of several; its derivative is 0."""
+    return _place(graph, "amin", x, axis, keepdims, "argmin")
+
+
+@language("searchsorted", numbers="values")
+def searchsorted(graph: Graph, x: int, values: int, side: str = "left") -> int:
+    """How many elements of an ascending vector are less than each value, or with side="right" not greater."""
+    if side not in ("left", "right"):
+        raise ParseError('side of searchsorted must be "left" or "right"')
+    if len(graph.shape(x)) != 1:
+        raise ShapeError(f"searchsorted takes an ascending vector, not a value of shape {show(graph.shape(x))}")
+    x, values = (graph.apply("stop_gradient", (graph.as_number(n),)) for n in (x, values))
+    each = graph.reshape(values, (*graph.shape(values), 1))
+    before = graph.apply("less_equal" if side == "right" else "less", (x, each))
+    return reduce(graph, "sum", graph.as_number(before), -1)
+
+
+@language(numbers="x left right")
+def _interp(graph: Graph, x: int, xp: int, fp: int, left: int | None = None, right: int | None = None) -> int:
+    """The straight lines between the points (xp, fp) at x, constant beyond the ends; xp is ascending."""
+    x, xp, fp = (graph.as_number(n) for n in (x, xp, fp))
+    size = graph.shape(xp)[-1] if graph.shape(xp) else 0
+    if graph.shape(xp) != graph.shape(fp) or len(graph.shape(xp)) != 1 or not size:
+        raise ShapeError(f"interp takes vectors of one size, not the shapes {show(graph.shape(xp))} and "
+                         f"{show(graph.shape(fp))}")  # fmt: skip
+    first, last = ((graph.element(n, (0,)), graph.element(n, (size - 1,))) for n in (xp, fp))
+    result = last[0]
+    if size > 1:
+        place = graph.apply("sub", (searchsorted(graph, xp, x, "right"), number(graph, 1.0)))
+        place = graph.apply("clip", (place, number(graph, 0.0), number(graph, size - 2)))
+        low, high = graph.as_index(place), graph.as_index(graph.apply("add", (place, number(graph, 1.0))))
+        (x0, x1), (y0, y1) = ((graph.gather(n, low, 0), graph.gather(n, high, 0)) for n in (xp, fp))
+        slope = graph.apply("div", (graph.apply("sub", (y1, y0)), graph.apply("sub", (x1, x0))))
+        result = graph.apply("add", (y0, graph.apply("mul", (slope, graph.apply("sub", (x, x0))))))
+    ends = ((("less", first[0]), last[0] if left is None else left),
+            (("greater", first[1]), last[1] if right is None else right))  # fmt: skip
+    for (beyond, end), value in ends:
+        result = graph.apply("where", (graph.apply(beyond, (x, end)), value, result))
+    at_end = graph.apply("equal", (x, first[1]))
+    return graph.apply("where", (at_end, last[1], result))
