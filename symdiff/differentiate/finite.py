@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from symdiff.ir.graph import Graph
 
-MOVES = (
-    "input", "constant", "named", "stop_gradient", "stack", "index", "scatter", "broadcast", "reshape", "transpose",
-    "diagonal", "concatenate", "gather", "iota", "where", "neg", "abs", "copysign", "min", "max", "min_of", "max_of",
-    "clip", "amax", "amin",
-)  # fmt: skip
-BOUNDED = ("sign", "sin", "cos", "tanh", "atan", "sigmoid", "erf", "erfc", "sinc", "heaviside")
-SUMS = (  # which overflow only where the formula does
-    "sum", "einsum", "scatter_add", "cumsum", "norm", "add", "sub", "mul", "square", "floor", "ceil", "trunc", "round",
-    "relu", "logsumexp",
-)  # fmt: skip
-TAME = frozenset((*MOVES, *BOUNDED, *SUMS))
-
 
 class Finite:
     """Answers for the nodes of one graph; each node is looked at once."""
@@ -37,7 +25,7 @@ class Finite:
             if at in known:
                 stack.pop()
                 continue
-            if ops[at].result == "c" or ops[at].name not in TAME:
+            if ops[at].result == "c" or not ops[at].finite:
                 known[at] = ops[at].result == "c"
                 continue
             open_ = [a for a in args[at] if a not in known]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.differentiate.axes import product_of
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
+from symdiff.differentiate.structured.factors import product_of
 from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.optimize.patterns import CONSTANT
-from symdiff.optimize.planning.contraction import Labels
+from symdiff.optimize.planning.gemm import Labels
 from symdiff.types import fixed
 
 EINSUM, TRANSPOSE, SUM, BROADCAST, WHERE, EQUAL, IOTA = (

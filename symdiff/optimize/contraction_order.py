@@ -15,11 +15,11 @@ import numpy as np
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
-from symdiff.ops.base import Instruction, Intrinsic, Library, Special
+from symdiff.ops.base import ScalarRoutine
 from symdiff.optimize.contraction_merging import Marks, collect
 from symdiff.optimize.contraction_path import find_path, written_path
 from symdiff.optimize.patterns import CONSTANT, INPUT
-from symdiff.optimize.planning.contraction import (
+from symdiff.optimize.planning.gemm import (
     FEWEST_OPERATIONS,
     LARGEST_SIZE,
     Labels,
@@ -159,7 +159,7 @@ class _Builder:
 
     def _is_computed(self, node: int) -> bool:
         """Whether a node's elements are computed where they are needed, if that is only once."""
-        return isinstance(self.graph.ops[node].routine, Instruction | Intrinsic | Library | Special)
+        return isinstance(self.graph.ops[node].routine, ScalarRoutine)
 
     @staticmethod
     def _loop_order(a: Operand, b: Operand, groups: Roles) -> list[int]:

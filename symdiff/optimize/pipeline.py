@@ -84,7 +84,7 @@ def _optimize(
     if not any(node_types[n].shape or (type(ops[n].routine) is Movement and ops[n] not in TRANSPARENT) for n in live):
         roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, live), live)
         lengths = [len(output) for output in elements]
-    elif not _is_small(graph, operands, graph.live(outputs)):
+    elif not _is_small(graph, operands, graph.live(outputs), fp):
         return _tensors(graph, operands, outputs, fp, trace)
     else:
         scalarizer = Scalarizer(rewriter, structural=fp != "strict")
@@ -113,10 +113,10 @@ def _optimize(
     return program
 
 
-def _is_small(graph: Graph, operands: Sequence[Operand], live: Sequence[int]) -> bool:
+def _is_small(graph: Graph, operands: Sequence[Operand], live: Sequence[int], fp: str) -> bool:
     """Whether arrays are to be taken apart: few operations on elements, no large array, nothing that only loops do."""
     types = graph.types
-    if not unrolls(graph, live) or any(product(type_.shape) > LARGEST for type_, _ in operands):
+    if not unrolls(graph, live, fp == "strict") or any(product(type_.shape) > LARGEST for type_, _ in operands):
         return False
     operations = 0
     for node in live:

@@ -13,6 +13,7 @@ from symdiff.interpret import compute
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import MatrixRoutine, Movement
+from symdiff.ops.small_matrices import MOST_ROWS
 from symdiff.optimize.patterns import CONSTANT, INPUT
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.types import INT64, TensorType, fixed, product, show, tensor
@@ -142,9 +143,11 @@ class Scalarizer:
             make = self.rewriter.constant
             value = payload if op is CONSTANT else compute(op, payload, (), graph.dtype)
             return self._array(shape, [Element(self, make(x)) for x in value.ravel().tolist()])
-        if isinstance(op.routine, MatrixRoutine):
-            raise LimitError(f"{op.name} is not taken apart")
         arrays = [self._array((), [v]) if type(v) is Element else v for v in operands]
+        if isinstance(op.routine, MatrixRoutine):
+            if not self.structural or not is_small_matrix(graph, node):
+                raise LimitError(f"{op.name} is not taken apart")
+            return self._moved(op.routine.unrolled(self.call, *arrays, payload), shape)
         if isinstance(op.routine, Movement):
             evaluate, unrolled = op.routine.evaluate, op.routine.unrolled
             return self._moved(unrolled(self.call, *arrays, payload) if unrolled else evaluate(*arrays, payload), shape)
@@ -164,13 +167,23 @@ class Scalarizer:
         return made.reshape(shape)
 
 
-def unrolls(graph: Graph, nodes: Iterable[int]) -> bool:
-    """Whether these nodes can be taken apart: no library's linear algebra, and no indices that are not constants."""
+def unrolls(graph: Graph, nodes: Iterable[int], strict: bool = False) -> bool:
+    """Whether these nodes can be taken apart: no indices that are not constants, and linear algebra of few rows.
+
+    With `strict` none of it: a library rounds in another order.
+    """
     for node in nodes:
         op = graph.ops[node]
-        if isinstance(op.routine, MatrixRoutine) or (graph.types[node].dtype == INT64 and op is not CONSTANT):
+        if isinstance(op.routine, MatrixRoutine) and (strict or not is_small_matrix(graph, node)):
+            return False
+        if graph.types[node].dtype == INT64 and op is not CONSTANT:
             return False
     return True
+
+
+def is_small_matrix(graph: Graph, node: int) -> bool:
+    """Whether an operation of linear algebra is on a matrix of few rows."""
+    return 0 < fixed(graph.types[graph.args[node][0]].shape)[-1] <= MOST_ROWS
 
 
 def _indices(graph: Graph, node: int) -> Any:
@@ -190,6 +203,5 @@ def check_size(name: str, type_: TensorType) -> None:
     if product(type_.shape) > LARGEST:
         raise LimitError(
             f"{name}: an array of shape {show(type_.shape)} has {product(type_.shape):,} elements; "
-            f"formulas on arrays of up to {LARGEST:,} elements can be compiled",
-            hint="write the formula for one element or row, and pass the others as a batch along leading axes",
+            f"arrays of up to {LARGEST:,} elements are taken apart"
         )

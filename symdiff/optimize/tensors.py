@@ -9,16 +9,16 @@ import numpy as np
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Special
+from symdiff.ops.base import Expand, Fold, ScalarRoutine
 from symdiff.optimize.patterns import CONSTANT, RuleSet
-from symdiff.optimize.planning.contraction import FEWEST_OPERATIONS
+from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
 
-RESHAPE, TRANSPOSE, SUM, MUL, NEG, SQRT, EINSUM = (
-    OPS[name] for name in ("reshape", "transpose", "sum", "mul", "neg", "sqrt", "einsum")
+RESHAPE, TRANSPOSE, SUM, MUL, NEG, EINSUM = (
+    OPS[name] for name in ("reshape", "transpose", "sum", "mul", "neg", "einsum")
 )
-ELEMENTWISE = (Instruction, Intrinsic, Library, Special, Expand, Fold)
+ELEMENTWISE = ScalarRoutine | Expand | Fold
 EMPTY: dict[str, float | bool] = {"sum": 0.0, "prod": 1.0, "norm": 0.0, "any": False, "all": True, "einsum": 0.0,
                                   "scatter": 0.0, "scatter_add": 0.0, "det": 1.0, "logdet": 0.0}  # fmt: skip
 """What an operation on an array without elements gives."""
@@ -53,6 +53,8 @@ class TensorRewriter(Rewriter):
         found = self._without_elements(op, args, result)
         if found is not None:
             return found
+        if op.lower is not None:
+            return op.lower(self._made, args, payload)
         if isinstance(op.routine, ELEMENTWISE):
             if any(self.graph.ops[a] is BROADCAST for a in args):
                 return self._narrow(op, args, payload, result.shape)
@@ -61,6 +63,9 @@ class TensorRewriter(Rewriter):
             if found is not None:
                 return found
         return super()._new(op, args, payload)
+
+    def _made(self, name: str, args: tuple[int, ...], payload: Any = None) -> int:
+        return self.make(OPS[name], args, payload)
 
     def _without_elements(self, op: Op, args: tuple[int, ...], result: TensorType) -> int | None:
         """A node for an array without elements, or for what becomes of one."""
@@ -223,10 +228,6 @@ class TensorRewriter(Rewriter):
         result = tuple(n for k, n in enumerate(shape) if k not in axes)
         return self.reshape(self.make(EINSUM, operands, payload), result)
 
-    def _norm(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
-        square = self.make(MUL, (args[0], args[0]))
-        return self.make(SQRT, (self.make(SUM, (square,), axes),))
-
     def _einsum(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
         """Signs and scalar factors are taken out where an operand would have to be written down for them."""
         if self.strict:
@@ -262,7 +263,7 @@ _Handler = Callable[[TensorRewriter, tuple[int, ...], Any, TensorType], int | No
 _HANDLERS: dict[str, _Handler] = {
     "reshape": TensorRewriter._reshape, "transpose": TensorRewriter._transpose, "broadcast": TensorRewriter._broadcast,
     "index": TensorRewriter._index, "diagonal": TensorRewriter._view, "concatenate": TensorRewriter._concatenate,
-    "sum": TensorRewriter._sum, "norm": TensorRewriter._norm, "einsum": TensorRewriter._einsum,
+    "sum": TensorRewriter._sum, "einsum": TensorRewriter._einsum,
     **dict.fromkeys(("prod", "amax", "amin", "any", "all"), TensorRewriter._reduction),
     **dict.fromkeys(("cumsum", "recurrence"), TensorRewriter._scan), **dict.fromkeys(LEADING, TensorRewriter._solve),
 }  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from symdiff.ir.graph import Graph
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.contraction_path import find_path, written_path
-from symdiff.optimize.planning.contraction import View, c_strides, match_gemm
+from symdiff.optimize.planning.gemm import View, c_strides, match_gemm
 
 RNG = np.random.default_rng(3)
 

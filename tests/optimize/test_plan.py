@@ -8,8 +8,8 @@ import pytest
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.optimize import pipeline
+from symdiff.optimize.planning.listing import describe_plan
 from symdiff.optimize.planning.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Store
-from symdiff.optimize.planning.text import describe_plan
 from tests.optimize.run_plan import run_plan
 
 
@@ -162,6 +162,14 @@ def test_the_gradient_of_the_chained_rosenbrock_is_one_nest(n):
         (nest,) = program.plan.steps
         assert sum(isinstance(i, Choose) for i in nest.body) == 2
     compare(graph, [x], [value, gradient], tolerance=1e-9)
+
+
+def test_rows_are_reduced_along_memory_whatever_else_is_read():
+    graph, (x,) = arrays((50, 60))
+    mean = graph.reshape(graph.sum(x, (1,)), (50, 1))
+    apart = graph.add("sub", (x, mean))
+    program = compare(graph, [x], [graph.sum(graph.add("mul", (apart, apart)), (1,))], tolerance=1e-10)
+    assert [step.reduced for step in program.plan.steps] == [(1,), (1,)]
 
 
 def test_sizes_do_not_show():

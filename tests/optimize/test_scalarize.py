@@ -9,6 +9,7 @@ from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import MatrixRoutine
+from symdiff.ops.small_matrices import MOST_ROWS
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.scalarize import Scalarizer, unrolls
 from tests.ops.tensor_cases import CASES, identify, operands_of
@@ -53,12 +54,14 @@ def test_elements_are_the_interpreters(case):
 
 def test_what_is_not_taken_apart():
     graph = Graph()
-    a, x = graph.input("a", (4, 4)), graph.input("x", (2,))
+    a, x = graph.input("a", (MOST_ROWS + 1, MOST_ROWS + 1)), graph.input("x", (2,))
     for node in (graph.inv(a), graph.gather(a, graph.as_index(x), 0)):
         assert not unrolls(graph, graph.live([node]))
         with pytest.raises(LimitError):
             taken_apart(graph, node, [], [a, x])
-    assert unrolls(graph, graph.live([graph.gather(a, graph.integers([1]), 0), graph.det(graph.input("b", (3, 3)))]))
+    small = graph.inv(graph.input("b", (4, 4)))
+    assert unrolls(graph, graph.live([graph.gather(a, graph.integers([1]), 0), small]))
+    assert not unrolls(graph, graph.live([small]), strict=True)
 
 
 def test_zeros_that_only_fill_places_are_left_out():

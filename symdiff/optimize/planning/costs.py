@@ -40,5 +40,3 @@ def _cost(op: Op) -> float:
     if isinstance(routine, Library | Special):
         return 20.0 if isinstance(routine, Library) else 60.0
     return {"gather": 4.0, "einsum": 1.0, "as_index": 1.0}.get(op.name, 0.0)
-
-

@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import Instruction, Intrinsic, Library, Special
+from symdiff.ops.base import MatrixRoutine, ScalarRoutine
 from symdiff.optimize.planning.access import (
     SCALAR,
     Coordinate,
@@ -36,11 +36,9 @@ from symdiff.types import BOOL, INT64, fixed
 
 REDUCES = {"sum": "sum", "prod": "prod", "amax": "max", "amin": "min", "any": "any", "all": "all"}
 SCANS = frozenset(("cumsum", "recurrence"))
-LINEAR_ALGEBRA = frozenset(("solve", "solve_triangular", "inv", "det", "logdet", "cholesky"))
 VIEWS = frozenset(("index", "transpose", "broadcast", "reshape", "diagonal"))
 JOINS = frozenset(("scatter", "concatenate", "stack"))
 MUL = OPS["mul"]
-SCALAR_CODE = (Instruction, Intrinsic, Library, Special)
 
 Place = tuple[int, Map | None]
 """A node and where it is read; None where it must be in memory as a whole."""
@@ -137,7 +135,7 @@ class Forms:
         """
         graph = self.graph
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
-        if isinstance(op.routine, SCALAR_CODE) or op.name == "as_index":
+        if isinstance(op.routine, ScalarRoutine) or op.name == "as_index":
             return Applied(op, tuple([(a, of_operand(map_, self._shapes[a])) for a in args]))
         return _FORMS[op.name](self, node, args, payload, map_, space)
 
@@ -279,10 +277,10 @@ _FORMS: dict[str, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]
 
 def is_step(graph: Graph, node: int) -> bool:
     """Whether a node is computed by a step of its own kind: it is always in memory."""
-    name = graph.ops[node].name
-    if name == "einsum":
+    op = graph.ops[node]
+    if op.name == "einsum":
         return is_summed(graph.payloads[node])
-    return name in REDUCES or name in SCANS or name in LINEAR_ALGEBRA or name == "scatter_add"
+    return isinstance(op.routine, MatrixRoutine) or op.name in REDUCES or op.name in SCANS or op.name == "scatter_add"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -23,12 +23,9 @@ from symdiff.optimize.planning.access import (
     squeezed,
     total,
 )  # fmt: skip
-from symdiff.optimize.planning.contraction import View as LabelledView
-from symdiff.optimize.planning.contraction import match_gemm
 from symdiff.optimize.planning.costs import OVERHEAD, costs_of, traffic
 from symdiff.optimize.planning.forms import (
     JOINS,
-    LINEAR_ALGEBRA,
     REDUCES,
     SCANS,
     VIEWS,
@@ -38,6 +35,8 @@ from symdiff.optimize.planning.forms import (
     loop_labels,
     operands,
 )  # fmt: skip
+from symdiff.optimize.planning.gemm import View as LabelledView
+from symdiff.optimize.planning.gemm import match_gemm
 from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
 
 MOST_PLACES = 8
@@ -258,7 +257,7 @@ class Fusion(Schedule):
             for a in args:
                 self._need(a, group.number, at, float(points(shape)))
         else:
-            group = self._own_group("matrix" if name in LINEAR_ALGEBRA else "scatter", (), node, places)
+            group = self._own_group("scatter" if name == "scatter_add" else "matrix", (), node, places)
             for a in args:
                 self._need_whole(a, group)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from symdiff.optimize.planning.access import Coordinate, Map, Sizes
-from symdiff.optimize.planning.contraction import Match
+from symdiff.optimize.planning.gemm import Match
 
 MOST_INSTRUCTIONS = 1000
 MOST_INSTRUCTIONS_OF_LOOPS = 300

@@ -25,9 +25,9 @@ from symdiff.optimize.planning.forms import (
 )  # fmt: skip
 from symdiff.optimize.planning.fusion import Fusion
 from symdiff.optimize.planning.groups import ZERO, Group, Item
-from symdiff.optimize.planning.lapack import lapack_work
+from symdiff.optimize.planning.lapack_work import lapack_work
+from symdiff.optimize.planning.loop_order import arrange_nest
 from symdiff.optimize.planning.memory import arrange_memory
-from symdiff.optimize.planning.nests import arrange_nest
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -295,5 +295,5 @@ def _matrix(group: Group, fusion: Fusion, buffers: Buffers, places: list[int]) -
     if name == "solve_triangular":
         lower, transposed = payload
         name = ("solve_lower" if lower else "solve_upper") + ("_t" if transposed else "")
-    work = buffers.work(lapack_work(name, graph.types[node].dtype, n, columns))
+    work = buffers.work(lapack_work(name, graph.types[node].dtype, n))
     return Lapack(name, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2])

@@ -194,5 +194,3 @@ def renumbered(step: Step, number: Mapping[int, int]) -> Step:
         return replace(step, operands=tuple(map(of, step.operands)), result=of(step.result), work=of(step.work))
     assert isinstance(step, ScatterAdd)
     return replace(step, value=of(step.value), index=of(step.index), result=of(step.result))
-
-

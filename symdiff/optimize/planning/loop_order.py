@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from symdiff.optimize.planning.plan import Access, Body, Choose, Load, LoadAt, Nest, Position, Range
+
+STRIDED = 8
+"""What an element costs where memory is not walked in steps of one: a line of the cache, where it costs one else."""
 
 
 def arrange_nest(nest: Nest) -> Nest:
@@ -23,15 +27,15 @@ def accesses(nest: Nest) -> list[Access]:
 
 
 def _ordered(nest: Nest) -> Nest:
-    """The axis along which most accesses go in steps of one element comes last, unless sums would change order."""
+    """The axis along which memory is walked for least comes last, unless sums would change order."""
     count = len(nest.space)
-    steps, far = [0] * count, [0] * count
+    costs, far = [0.0] * count, [0] * count
     for access in accesses(nest):
         for axis, stride in enumerate(access.strides):
-            steps[axis] += abs(stride) == 1
+            costs[axis] += STRIDED if abs(stride) > 1 else abs(stride)
             far[axis] += abs(stride)
-    best = max(range(count), key=lambda axis: (steps[axis], axis))
-    if steps[best] == steps[-1]:
+    best = min(range(count), key=lambda axis: (costs[axis], -axis))
+    if costs[best] == costs[-1]:
         return nest
     order = [*sorted((axis for axis in range(count) if axis != best), key=lambda axis: -far[axis]), best]
     reduced = [axis for axis in order if axis in nest.reduced]
@@ -71,25 +75,18 @@ def _collapsed(nest: Nest) -> Nest:
     if len(runs) == len(space):
         return nest
     place = {run[0]: k for k, run in enumerate(runs)}
-    inner = {run[0]: _product([space[axis] for axis in run[1:]]) for run in runs}
+    inner = {run[0]: math.prod([space[axis] for axis in run[1:]]) for run in runs}
     positions = {axis: k for k, run in enumerate(runs) for axis in run}
     body = tuple(
         replace(i, axis=positions[i.axis]) if isinstance(i, Position) else i for i in nest.body
     )  # fmt: skip
     return _rewritten(
-        replace(nest, body=body), tuple(_product([space[axis] for axis in run]) for run in runs),
+        replace(nest, body=body), tuple(math.prod([space[axis] for axis in run]) for run in runs),
         tuple(sorted({positions[axis] for axis in nest.reduced})),
         lambda access: replace(access, strides=tuple(access.strides[run[-1]] for run in runs)),
         lambda one: Range(place[one.axis], one.start * inner[one.axis], one.stop * inner[one.axis]),
         positions=False,
     )  # fmt: skip
-
-
-def _product(sizes: Sequence[int]) -> int:
-    result = 1
-    for size in sizes:
-        result *= size
-    return result
 
 
 def _rewritten(

@@ -4,7 +4,8 @@ The derivative of a value of shape S by a target of shape T (or, the other way r
 of terms. A term is `scale * core * identities`: each axis of T is either tied to an axis of S, which stands for an
 identity matrix between the two, or it is one of the dense axes D of `core`, in order. The factors of the chain rule go
 into `scale`, an array in the shape S; a contraction over a tied axis releases the tie without any arithmetic. A dense
-array of shape S + T is made where nothing else is left to do.
+array of shape S + T is made where nothing else is left to do. (Identities as symbols of a tensor calculus: Laue,
+Mitterreiter and Giesen, "Computing higher order derivatives of matrix and tensor expressions", 2018.)
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symdiff.differentiate import chain
-from symdiff.differentiate.axes import Factor, ordered
 from symdiff.differentiate.guards import Guard, Guards
+from symdiff.differentiate.structured.factors import Factor, ordered
 from symdiff.ops import OPS
 from symdiff.types import broadcast, fixed
 
@@ -262,4 +263,3 @@ class Calculus:
             values.append((value, t.guard))
         value, guard = self.guards.merge(values)
         return Term(first.ties, None, self.full(value, rank), guard)
-

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from symdiff.differentiate.structured import Calculus, Sizes, Term
+from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 
 Change = Callable[[int, int], int]
 """(node with all axes of the value, number of axes in front of those): the node changed."""

@@ -20,7 +20,7 @@ class Work:
     total: int
 
 
-def work_layout(name: str, dtype: str, n: int, columns: int) -> Work:
+def work_layout(name: str, dtype: str, n: int) -> Work:
     """The layout of the work area."""
     element = 4 if dtype == "float32" else 8
     factors = n * n * element if name in ("solve", "det", "logdet") else 0
@@ -31,9 +31,9 @@ def work_layout(name: str, dtype: str, n: int, columns: int) -> Work:
     return Work(start, after, after + scratch)
 
 
-def lapack_work(name: str, dtype: str, n: int, columns: int) -> int:
+def lapack_work(name: str, dtype: str, n: int) -> int:
     """How many bytes of work area a `Lapack` step needs; it is used for one matrix of a batch after the other."""
-    return work_layout(name, dtype, n, columns).total
+    return work_layout(name, dtype, n).total
 
 
 def _aligned(size: int) -> int:

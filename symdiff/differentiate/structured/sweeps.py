@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from symdiff.differentiate.contract import contracted, summed, unbroadcast
 from symdiff.differentiate.guards import Guards
-from symdiff.differentiate.moves import indexed, reshaped
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
-from symdiff.differentiate.structured import Calculus, Term, Terms
+from symdiff.differentiate.structured.contractions import contracted, summed, unbroadcast
+from symdiff.differentiate.structured.reshaping import indexed, reshaped
+from symdiff.differentiate.structured.terms import Calculus, Term, Terms
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.types import BOOL
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from symdiff.optimize.planning import access
 from symdiff.optimize.planning.plan import Gemm, Matrix
 
 LARGEST_SIZE = 2**31 - 1
@@ -91,20 +92,13 @@ def roles(a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> Roles:
 
 
 def c_strides(labels: Sequence[int], sizes: Mapping[int, int]) -> tuple[int, ...]:
-    """The strides of an array in C order."""
-    strides, step = [], 1
-    for label in reversed(labels):
-        strides.append(step)
-        step *= max(1, sizes[label])
-    return tuple(reversed(strides))
+    """The strides of an array in C order, whose axes have labels."""
+    return tuple(access.c_strides(tuple([max(1, sizes[label]) for label in labels])))
 
 
-def count(labels: Sequence[int], sizes: Mapping[int, int]) -> int:
+def count(labels: Iterable[int], sizes: Mapping[int, int]) -> int:
     """How many elements an array with these axes has."""
-    total = 1
-    for label in labels:
-        total *= sizes[label]
-    return total
+    return math.prod([sizes[label] for label in labels])
 
 
 def match_gemm(sizes: Mapping[int, int], a: View, b: View, c: View) -> Match | None:

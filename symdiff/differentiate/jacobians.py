@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symdiff.differentiate.linearize import forward_terms, reverse_terms
 from symdiff.differentiate.operators import check_differentiable, gradient
-from symdiff.differentiate.structured import Terms
+from symdiff.differentiate.structured.sweeps import forward_terms, reverse_terms
+from symdiff.differentiate.structured.terms import Terms
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.types import fixed, product

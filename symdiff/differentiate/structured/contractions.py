@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.differentiate.axes import Factor, ordered, product_of, squeezed
-from symdiff.differentiate.structured import Calculus, Sizes, Term
+from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed
+from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 from symdiff.ops import OPS
 
 WHERE = OPS["where"]
