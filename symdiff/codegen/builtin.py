@@ -118,6 +118,8 @@ def write_record(kernel: Kernel, structure: Structure) -> bytes | None:
             arrays.append(operand.members[0])
             operands.append(0)
             continue
+        if types[operand.members[0]].shape:
+            return None
         place = values.take(operand.size * BYTES[operand.dtype])
         operands.append(place)
         scalars.update({member: place + k * BYTES[operand.dtype] for k, member in enumerate(operand.members)})

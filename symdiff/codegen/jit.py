@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,6 +23,9 @@ from symdiff.codegen.status import machine
 from symdiff.errors import CompileError
 
 KERNELS_PER_ENGINE = 64
+
+ADDRESS = re.compile(r"inttoptr \(?i64 -?[0-9]")
+"""An address that is written into the code."""
 
 _lock = threading.RLock()
 _engines: dict[int, tuple[Any, int]] = {}
@@ -94,7 +98,7 @@ def load(
         Where LLVM refuses it.
     """
     target = (llvm.get_process_triple(), *_host(), llvmlite.__version__, str(llvm.llvm_version_info))
-    from_disk = cache.is_on(cached) and "inttoptr" not in ir  # an address is of this process alone
+    from_disk = cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
     try:
         if from_disk:
             code = cache.fetch(ir, opt, target, lambda: target_machine(opt).emit_object(parse(ir)))

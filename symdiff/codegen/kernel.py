@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff import locks
 from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe
 from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange
+from symdiff.codegen.lazy import MAKING, lazy
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
 from symdiff.codegen.pieces import crossing_share, piece_size
@@ -43,10 +42,6 @@ VERIFIED = 20_000
 
 LARGEST_CORE = 20_000
 """Elements of all operands at one point, up to which batches are computed by vectors."""
-
-
-_MAKING = locks.lock(locks.COMPILING)
-"""Held while a kernel makes an entry point that it was not asked for before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,7 @@ class Kernel:
     def _write(self) -> tuple[Module, Statistics]:
         return write_module(self.program, self.layout, self.options.piece or piece_size(self.opt))
 
-    @functools.cached_property
+    @lazy
     def batch_opt(self) -> int:
         """The level of code generation for batches."""
         return _level(self.program) if self.options.opt is None else self.options.opt
@@ -133,12 +128,12 @@ class Kernel:
         """The address of the loop that NumPy calls; the code behind it lives as long as the kernel."""
         return self._code[LOOP]
 
-    @functools.cached_property
+    @lazy
     def ufunc(self) -> np.ufunc:
         """The (generalized) ufunc that never warns."""
         return make_ufunc(self.layout, self._code[LOOP], 0, self.options.name, self.options.doc, [self._code])
 
-    @functools.cached_property
+    @lazy
     def batch_ufunc(self) -> np.ufunc:
         """The same with floating-point exceptions, so that np.errstate rules.
 
@@ -159,7 +154,7 @@ class Kernel:
         loop, data = batch_code()[BATCH], description.ctypes.data
         return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
 
-    @functools.cached_property
+    @lazy
     def batch(self) -> Callable[..., Any]:
         """`batch_ufunc`, spread over threads where the options say so."""
         if self.options.threads == 1:
@@ -187,7 +182,7 @@ class Kernel:
         order and no output overlaps an input. `work` is null or `statistics.workspace` bytes, aligned to 8. The
         function is re-entrant.
         """
-        with _MAKING:
+        with MAKING:
             if self._call is None:
                 module = write_call(self.layout)
                 loop, cached = {LOOP: self._code[LOOP]}, self.options.cache

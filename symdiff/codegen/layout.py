@@ -44,7 +44,8 @@ class Layout:
     """The operands of a kernel.
 
     Where the program has more operands than a ufunc can have, its scalar inputs, and if that is not enough its scalar
-    outputs, are packed: one operand of shape (n,) for each element type, before the others.
+    outputs, are packed: one operand of shape (n,) for each element type, before the others. Where the outputs have
+    more axes together than NumPy can go along, each has one axis with all its elements, and `packed` is true, too.
     """
 
     inputs: tuple[Operand, ...]
@@ -114,13 +115,20 @@ def operand_limit() -> int:
     return low
 
 
+def axis_limit() -> int:
+    """How many axes the outputs of a generalized ufunc of this NumPy can have, all together and with a batch's."""
+    return 64 if operand_limit() >= 64 else 32
+
+
+BATCH_AXES = 8
+"""Axes that are left for batches."""
+
+
 def arrange(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: int | None = None) -> Layout:
     """The operands of a kernel for these inputs and outputs, packed where there are more than `limit`.
 
-    Raises
-    ------
-    CompileError
-        Where there are too many even so.
+    Where there are too many even so, as in a network with many arrays of weights, each is an operand of its own again,
+    and the kernel is not called through NumPy's ufuncs.
     """
     limit = operand_limit() if limit is None else limit
     ins, outs = _apart(inputs), _apart(outputs)
@@ -130,10 +138,10 @@ def arrange(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: 
     if len(ins) + len(outs) > limit:
         outs = _together(outs)
     if len(ins) + len(outs) > limit:
-        raise CompileError(
-            f"{len(inputs)} inputs and {len(outputs)} outputs are more than the {limit} operands that NumPy passes",
-            hint="join arrays to a longer one",
-        )
+        return Layout(_apart(inputs), _apart(outputs), False)
+    if sum(len(o.shape) for o in outs) > axis_limit() - BATCH_AXES:
+        packed = True
+        outs = tuple([Operand(o.dtype, (o.size,), o.members) if len(o.shape) > 1 else o for o in outs])
     return Layout(ins, outs, packed)
 
 

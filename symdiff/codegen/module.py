@@ -30,7 +30,14 @@ ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinli
 FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
 
 
-Import = Routine | VectorLibrary | blas.Blas | str
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A function of ours that is compiled once in a process and serves all kernels of tensors."""
+
+    name: str
+
+
+Import = Routine | VectorLibrary | blas.Blas | Support | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class Module:
     Attributes
     ----------
     text : LLVM IR.
-    imports : symbol → what it stands for: a routine, a function of vectors, one of BLAS, or the name of a C function.
+    imports : symbol → what it stands for: a routine, a function of vectors, one of BLAS, one for all kernels, or
+        the name of a C function.
     exports : the symbols that are looked up after loading.
     """
 
@@ -126,6 +134,10 @@ def _address(what: Import) -> int:
         return vector_address(what)
     if isinstance(what, blas.Blas):
         return blas.address(what)
+    if isinstance(what, Support):
+        from symdiff.codegen.tensors.workspace import support
+
+        return support()[what.name]
     return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 

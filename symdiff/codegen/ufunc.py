@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from symdiff.codegen.layout import Layout
+from symdiff.codegen.layout import Layout, operand_limit
+from symdiff.codegen.many import Many
 from symdiff.errors import CompileError
 from symdiff.numeric import ufunc_slot
 
@@ -50,13 +51,16 @@ class Owner:
 def make_ufunc(layout: Layout, loop: int, data: int, name: str, doc: str, owned: Sequence[object]) -> np.ufunc:
     """A ufunc, generalized where a core is not a scalar, of the loop at an address.
 
-    It holds `owned` (and with it the machine code) until it is freed.
+    It holds `owned` (and with it the machine code) until it is freed. Where there are more operands than a ufunc can
+    have, something else that is called in the same way.
 
     Raises
     ------
     CompileError
         Where this NumPy does not give its C API.
     """
+    if len(layout.operands) > operand_limit():
+        return cast(np.ufunc, Many(layout, loop, data, name, owned))
     signature = None if layout.scalar and layout.inputs else layout.signature.encode("ascii")
     functions = (ctypes.c_void_p * 1)(loop)
     datas = (ctypes.c_void_p * 1)(data or None)

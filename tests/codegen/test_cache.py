@@ -378,3 +378,19 @@ def test_asked_for_by_one_function(folder):
     for c in (first, second):
         assert c(0.3, 0.4).tobytes() == plain(0.3, 0.4).tobytes()
         assert c(x, y).tobytes() == plain(x, y).tobytes()
+
+
+def test_functions_of_arrays_are_kept(folder):
+    for k in (2.0, 3.0, 2.0):
+        f = sd.function(f"f(x[5000]) = cumsum({k}*x)").compile(cache=True)
+        np.testing.assert_allclose(f(np.ones(5000)), k * np.arange(1, 5001))
+        np.testing.assert_allclose(f(np.ones((5000, 2)).T), np.tile(k * np.arange(1, 5001), (2, 1)))
+    info = cache.cache_info()
+    assert (info.entries, info.hits) == (2, 1)
+
+
+def test_constant_arrays_are_not_part_of_what_is_kept(folder):
+    for k in (2.0, 3.0):
+        constant = np.full(5000, k)
+        f = sd.function(lambda x, c=constant: (x * c).sum(), {"x": (5000,)}).compile(cache=True)
+        assert f(np.ones(5000)) == 5000 * k

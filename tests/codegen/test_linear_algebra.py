@@ -4,18 +4,20 @@ import ctypes
 import itertools
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.codegen import jit
 from symdiff.codegen.module import ATTRIBUTES, Module
 from symdiff.codegen.tensors import blas
-from symdiff.codegen.tensors.linear_algebra import LinearAlgebra
+from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.errors import CompileError
-from symdiff.optimize.planning.lapack import lapack_work
+from symdiff.optimize.planning.lapack_work import lapack_work
 from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +162,7 @@ def run_lapack(name, operands, result_shape, columns=0):
     dtype = operands[0].dtype
     n, batch = operands[0].shape[-1], operands[0].shape[:-2]
     result = np.full(result_shape, np.nan, dtype)
-    work = np.full(lapack_work(name, str(dtype), n, columns) + 64, 255, np.uint8)
+    work = np.full(lapack_work(name, str(dtype), n) + 64, 255, np.uint8)
     step = Lapack(name, tuple(range(len(operands))), 8, 9, n, columns, batch)
     kept = [o.copy() for o in operands]
     native(lambda algebra: algebra.lapack("step", step, str(dtype)), [*operands, result, work])
@@ -254,3 +256,21 @@ def test_not_a_number_stays_one():
     assert np.isnan(run_lapack("det", [a], ()))
     assert np.isnan(run_lapack("logdet", [a], ()))
     assert np.isnan(run_lapack("inv", [a], a.shape)).any()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("text", ["solve(A, x)", "inv(A)", "cholesky(A)", "solve_triangular(A, x)"])
+def test_singular_matrices_are_invalid_operations(text, dtype):
+    f = sd.function(f"f(A[6, 6], x[6]) = {text}", dtype=dtype)
+    one, none, x = np.eye(6, dtype=dtype), np.zeros((6, 6), dtype), np.ones(6, dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(f(none, x)).all()
+        f(np.stack([one, one]), x)
+        f(np.stack([one, one * np.nan]), x)
+        with pytest.raises(RuntimeWarning, match="invalid value"):
+            f(np.stack([one, none]), x)
+    with np.errstate(invalid="ignore"):
+        good, bad = f(np.stack([one, none]), x)
+    assert not np.isnan(good).any()
+    assert np.isnan(bad).all()

@@ -13,6 +13,7 @@ import symdiff as sd
 from symdiff.codegen import jit
 from symdiff.codegen.layout import BYTES
 from symdiff.codegen.tensors import module as tensor_module
+from symdiff.codegen.tensors.workspace import support_module
 from tests.codegen.plans import make_kernel, random_inputs, random_plan
 
 pytestmark = [
@@ -83,10 +84,11 @@ def run(kernel, folder, constants=(), points=3):
     text += "".join(f"double {what.symbol}(double);\ndouble {symbol}(double x) {{ return {what.symbol}(x); }}\n"
                     for symbol, what in module.imports if hasattr(what, "symbol"))  # fmt: skip
     (folder / "kernel.o").write_bytes(object_code(module.text))
+    (folder / "support.o").write_bytes(object_code(support_module().text))
     (folder / "main.c").write_text(text)
     program = str(folder / "main")
     subprocess.run(["gcc", "-O1", "-g", "-o", program, str(folder / "main.c"), str(folder / "kernel.o"),
-                    "-lm"], check=True, capture_output=True)  # fmt: skip
+                    str(folder / "support.o"), "-lm"], check=True, capture_output=True)  # fmt: skip
     found = subprocess.run(["valgrind", "--error-exitcode=9", "--leak-check=full", "-q", program], capture_output=True,
                            text=True, timeout=300)  # fmt: skip
     assert found.returncode == 0, found.stderr

@@ -147,6 +147,22 @@ def test_recurrences(space, reverse, factor):
     check(Plan(buffers, (scan,), 0), rng.normal(size=space), rng.normal(size=space))
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3), (5, 8), (7, 9), (4, 40), (3, 6, 17)])
+@pytest.mark.parametrize("factor", [False, True])
+def test_recurrences_across_rows(shape, reverse, factor):
+    along = len(shape) - 2  # the axis before the last of an array in C order
+    order = [*range(along), along + 1, along]
+    whole = [int(n) for n in np.cumprod([1, *shape[::-1]])[::-1][1:]]
+    space, strides = tuple(shape[k] for k in order), tuple(whole[k] for k in order)
+    edge = Range(len(shape) - 1, 1, shape[along])
+    body = (load(0, 0, strides), load(1, -shape[-1], strides, edge), Number(0.25), Choose((edge,), 1, 2))
+    buffers = (*(Buffer("input", k, NUMBERS, shape) for k in range(2)), Buffer("output", 0, NUMBERS, shape))
+    scan = Scan(space, reverse, body, 3 if factor else None, 0, Access(2, 0, strides))
+    rng = np.random.default_rng(1)
+    check(Plan(buffers, (scan,), 0), rng.normal(size=shape), rng.normal(size=shape))
+
+
 @pytest.mark.parametrize(("outer", "count", "inner", "size"), [(1, 9, 1, 4), (3, 5, 11, 2), (2, 4, 8, 5), (1, 0, 3, 2)])
 def test_scatter_adds_in_the_order_of_the_index(outer, count, inner, size):
     buffers = (Buffer("input", 0, NUMBERS, (outer, max(count, 1), inner)), Buffer("constant", 0, "int64", (count,)),

@@ -214,3 +214,107 @@ def test_single_numbers(monkeypatch):
     assert slope.dtype == np.float32
     np.testing.assert_allclose(value, np.sum(np.exp(x) * x), rtol=1e-6)
     np.testing.assert_allclose(slope, np.exp(x) * (1 + x), rtol=1e-6)
+
+
+def test_steps_that_differ_in_their_buffers_only_share_a_function():
+    lines = ["h0 = tanh(x[0] @ U)", *(f"h{t} = tanh(x[{t}] @ U + h{t - 1} @ V)" for t in range(1, 12))]
+    shapes = {"x": (12, 4, 30), "U": (30, 30), "V": (30, 30)}
+    f = sd.function("\n".join([*lines, "sum(h11**2)"]), ["x", "U", "V"], shapes=shapes)
+    g = sd.grad(f, ("U", "V"))
+    assert g.stats()["kernels"] + g.stats()["blas_calls"] > 40
+    assert g.llvm_ir().count("define internal i32 @t") < 20
+    rng = np.random.default_rng(0)
+    x, u, v = rng.standard_normal((12, 4, 30)), rng.standard_normal((30, 30)) / 6, rng.standard_normal((30, 30)) / 6
+    h = np.tanh(x[0] @ u)
+    for t in range(1, 12):
+        h = np.tanh(x[t] @ u + h @ v)
+    assert f(x, u, v) == pytest.approx((h**2).sum(), rel=1e-12)
+    slope, step = g(x, u, v)[1], 1e-6
+    for k in ((0, 0), (29, 3)):
+        move = np.zeros((30, 30))
+        move[k] = step
+        assert slope[k] == pytest.approx((f(x, u, v + move) - f(x, u, v - move)) / (2 * step), rel=1e-5, abs=1e-6)
+
+
+def test_numbers_that_compare_equal_are_not_shared():
+    """0.0 and -0.0, in steps that are the same otherwise."""
+    stores = [Nest((20,), (), (Number(value),), (Store(0, Access(k, 0, (1,))),)) for k, value in enumerate((0.0, -0.0))]
+    plan = Plan(tuple(Buffer("output", k, "float64", (20,)) for k in range(2)), tuple(stores), 0)
+    first, second = make_kernel(plan).ufunc()
+    assert not np.signbit(first).any()
+    assert np.signbit(second).all()
+
+
+def plain(f, *arrays):
+    """What the plain C function gives for whole arrays and one output of the same type, and its code."""
+    result = np.zeros(f.general._types[0].shape)
+    given = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+    call = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(f.address)
+    return call(given, (ctypes.c_void_p * 1)(result.ctypes.data), None), result
+
+
+def test_the_plain_c_function_tells_by_its_result_alone(monkeypatch):
+    from symdiff.codegen.tensors import kernel
+
+    f = sd.function("f(x[5000], i[3]) = x[i]*sum(x)").compile()
+    kernel._failures.first = None
+    x = np.ones(5000)
+    assert plain(f, x, np.array([0.0, 5000, 1]))[0] == 2
+    assert kernel._failures.first is None  # Python was not called
+    code, result = plain(f, x, np.array([0.0, -1, 1]))
+    assert code == 0
+    np.testing.assert_array_equal(result, [5000.0] * 3)
+
+
+BEYOND = [
+    "f(x[2]) = sum(cumsum(broadcast_to(x, (2147483648, 1073741824, 2)), axis=0)**2)",
+    "f(x[1073741824], y[1073741824]) = sum(cumsum(outer(x, y), axis=0)*cumsum(outer(x, y), axis=1))",
+    "f(x[2]) = cumsum(broadcast_to(x, (2147483648, 1073741824, 2)), axis=1)",
+    "f(x[1099511627776], y[1099511627776]) = sum(sin(outer(x, y)))",
+]
+
+
+@pytest.mark.parametrize("text", BEYOND)
+def test_sizes_that_no_machine_counts_to(text):
+    with pytest.raises(SymdiffError, match=r"more than memory can have|would never end"):
+        sd.function(text).compile()
+
+
+def test_no_memory_for_the_workspace():
+    f = sd.function("f(x[1000000], y[1000000]) = sum(cumsum(outer(x, y), axis=0)**2)")
+    with pytest.raises(SymdiffError, match="no memory for the workspace"):
+        f(np.ones(10**6), np.ones(10**6))
+
+
+LONG = {
+    "a point": ("f(x[1000000]) = sum(sin(x)*exp(cos(x))*tanh(x)*log(2 + sin(x)))", (10**6,)),
+    "a batch": ("f(x[100000]) = sum(sin(x)*exp(cos(x))*tanh(x)*log(2 + sin(x)))", (10, 100_000)),
+}
+
+
+@pytest.mark.parametrize(("text", "shape"), LONG.values(), ids=LONG)
+def test_other_threads_run_meanwhile(text, shape):
+    f, x = sd.function(text).compile(math="scalar", fp="strict"), np.ones(shape)
+    f(x)
+    done, ticks = threading.Event(), []
+
+    def tick():
+        while not done.wait(0.0005):
+            ticks.append(1)
+
+    other = threading.Thread(target=tick)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(30)  # nobody is made to give the lock away
+    try:
+        other.start()
+        for _ in range(5):
+            before = len(ticks)
+            f(x)
+            if len(ticks) > before + 3:
+                break
+        else:
+            pytest.fail("no other thread ran")
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        other.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +12,7 @@ import numpy as np
 from symdiff.codegen import jit
 from symdiff.codegen.kernel import Kernel, Options
 from symdiff.codegen.layout import Layout
+from symdiff.codegen.lazy import lazy
 from symdiff.codegen.loops import FAILED
 from symdiff.codegen.module import Module, Statistics
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT
@@ -140,7 +140,7 @@ class TensorKernel(Kernel):
         vectors = self.options.math == "vector" and self.options.fp != "strict"
         return write_tensor_module(cast("TensorProgram", self.program), self.layout, vectors)
 
-    @functools.cached_property
+    @lazy
     def batch_opt(self) -> int:
         """The level of code generation."""
         return 2 if self.options.opt is None else self.options.opt
@@ -150,12 +150,12 @@ class TensorKernel(Kernel):
         """Points are computed one after the other."""
         return 1
 
-    @functools.cached_property
+    @lazy
     def ufunc(self) -> np.ufunc:
         """The (generalized) ufunc that never warns."""
         return self._made(self.loop)
 
-    @functools.cached_property
+    @lazy
     def batch_ufunc(self) -> np.ufunc:
         """The same with floating-point exceptions, so that np.errstate rules."""
         return self._made(self._code[CHECKED])
@@ -164,7 +164,7 @@ class TensorKernel(Kernel):
         made = make_ufunc(self.layout, loop, 0, self.options.name, self.options.doc, [self._code])
         return cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made
 
-    @functools.cached_property
+    @lazy
     def batch(self) -> Callable[..., Any]:
         """`batch_ufunc`, spread over threads where the options say so."""
         if self.options.threads == 1:

@@ -6,12 +6,13 @@ from the right, X.T @ F = B.T, so that neither A nor B is transposed in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symdiff.codegen.tensors.blas import Calls, loop
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library
-from symdiff.optimize.planning.lapack import work_layout
+from symdiff.optimize.planning.lapack_work import work_layout
 from symdiff.optimize.planning.plan import Lapack
 from symdiff.types import FLOAT32
 
@@ -34,8 +35,7 @@ class _Writer:
         self.element, self.letter, self.size = (
             ("float", "s", 4) if dtype == FLOAT32 else ("double", "d", 8)
         )  # fmt: skip
-        self.work = work_layout(step.name, dtype, step.n, step.columns)
-        self.nan = "0x7FF8000000000000"
+        self.work = work_layout(step.name, dtype, step.n)
         self.lines = [f"%pivots = getelementptr i8, ptr %work, i64 {self.work.pivots}"]
 
     def integer(self, value: int) -> str:
@@ -67,9 +67,12 @@ class _Writer:
         return lines
 
     def fill(self, elements: int) -> list[str]:
-        """NaN everywhere in the result."""
-        store = [self.at("%fill", "%y", "%fillp"), f"store {self.element} {self.nan}, ptr %fill"]
-        return loop("fill", str(elements), store)
+        """NaN everywhere in the result, as the quotient 0/0, so that the processor notes an invalid operation."""
+        e, fabs = self.element, f"@llvm.fabs.f{self.size * 8}"
+        self.algebra.declare(f"declare {e} {fabs}({e})")
+        quotient = [f"store volatile {e} 0.0, ptr %y", f"%fill_0 = load volatile {e}, ptr %y",
+                    f"%fill_q = fdiv {e} %fill_0, %fill_0", f"%nan = call {e} {fabs}({e} %fill_q)"]  # fmt: skip
+        return quotient + loop("fill", str(elements), [self.at("%fill", "%y", "%fillp"), f"store {e} %nan, ptr %fill"])
 
     def at(self, name: str, base: str, index: str) -> str:
         return f"{name} = getelementptr {self.element}, ptr {base}, i64 {index}"
@@ -244,9 +247,7 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
             lines = writer.lines
         starts = _starts(writer.element, ("%x0", "%a", n * n), *([("%x1", "%b", n * columns)] if two else []),
                          ("%y", "%result", result))  # fmt: skip
-        total = 1
-        for size in step.batch:
-            total *= size
+        total = math.prod(step.batch)
         lines = loop("batch", str(total), [*starts, *lines])
         lines = ["%info = alloca i32", "%sum = alloca double", "%sign = alloca double", *lines]
     algebra.function(name, parameters, lines)

@@ -7,13 +7,17 @@ same time have one each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symdiff.codegen.layout import BYTES, Layout, Operand
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
 from symdiff.codegen.status import Status
+from symdiff.codegen.tensors.interpreter_lock import without_lock
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
-from symdiff.codegen.tensors.workspace import ALIGNMENT, MOVE, aligned, keeper, look
+from symdiff.codegen.tensors.steps import STEPS
+from symdiff.codegen.tensors.table import Table
+from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept
 from symdiff.optimize.planning.plan import Plan
 
 CHECKED = "checked"
@@ -27,10 +31,14 @@ told why a call fails; and the function that frees what the kernel keeps."""
 class PointLoop:
     """The loop over a batch's points."""
 
-    def __init__(self, layout: Layout, plan: Plan, failing: Sequence[bool], state: Status, element: str) -> None:
+    def __init__(
+        self, layout: Layout, plan: Plan, failing: Sequence[bool], state: Status, element: str, operations: int
+    ) -> None:
         self.layout, self.plan, self.failing, self.state, self.element = layout, plan, failing, state, element
+        self.operations = operations
         self.first = layout.first_strides()
         self.count = len(layout.inputs)
+        self.table = Table(plan)
         # What may have to be copied, and where in the block for copies.
         self.rooms: dict[int, int] = {}
         self.room_bytes = 0
@@ -55,12 +63,12 @@ class PointLoop:
                          f"[{', '.join(f'i64 {n}' for n in shape)}]")  # fmt: skip
         release = []
         if self.on_heap:
-            lines += keeper("work", self.plan.workspace)
-            release.append("call void @free_work()")
+            lines.append(kept("work"))
+            release.append("call void @drop(ptr @work)")
         if self.rooms:
-            lines += [*keeper("rooms", self.room_bytes), MOVE]
-            release.append("call void @free_rooms()")
-        lines += [f"define void @{RELEASE}() #0 {{", *release, "ret void", "}", look(self.element), TELL]
+            lines.append(kept("rooms"))
+            release.append("call void @drop(ptr @rooms)")
+        lines += [f"define void @{RELEASE}() #0 {{", *release, "ret void", "}", TELL]
         return lines
 
     def lines(self) -> list[str]:
@@ -69,23 +77,33 @@ class PointLoop:
         before = [*state.allocate, *get("%before")]
         return [
             *self._points(),
-            f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{",
+            f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
             *before,
-            "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 false, i32 0)",
-            "%quiet = icmp eq ptr %data, null\nbr i1 %quiet, label %restore, label %leave\nrestore:",
+            # The plain C function gives data, takes the result, and needs neither the report nor Python's lock.
+            "%quiet = icmp eq ptr %data, null",
+            *without_lock(
+                self.operations,
+                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 false, i32 0, i1 %quiet)",
+            ),
+            "br i1 %quiet, label %restore, label %leave\nrestore:",
             *state.put("%before"),
             "br label %leave\nleave:\nret i32 %r\n}",
-            f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{",
+            f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
             *before,
-            "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 true, i32 %before)\nret i32 %r\n}",
+            "%quiet = icmp eq ptr %data, null",
+            *without_lock(
+                self.operations,
+                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 true, i32 %before, i1 true)",
+            ),
+            "ret i32 %r\n}",
         ]
 
     def _points(self) -> list[str]:
-        """`points(args, dims, steps, judge, before)`: all points, with exceptions by what the results are."""
+        """`points(args, dims, steps, judge, before, tells)`: all points, with exceptions by what the results are."""
         operands, plan = self.layout.operands, self.plan
         lines = [
-            "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, i1 %judge, i32 %before) #1 {",
-            "entry:", *self.state.allocate, f"%table = alloca [{len(plan.buffers) + 2} x ptr], align 8",
+            "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, i1 %judge, i32 %before, i1 %tells) #1 {",
+            "entry:", *self.state.allocate, f"%table = alloca [{self.table.size} x ptr], align 8",
         ]  # fmt: skip
         lines += [f"%slot{k} = alloca i64" for k in range(self.count) if not operands[k].shape]
         if plan.workspace and not self.on_heap:
@@ -104,13 +122,9 @@ class PointLoop:
         lines += self._arrive()
         lines += ["br i1 %judge, label %quieten, label %go", "quieten:", *self.state.put("%clear"), "br label %go",
                   "go:"]  # fmt: skip
-        for k, can_fail in enumerate(self.failing):
-            lines.append(f"%done{k} = call i32 @s{k}(ptr %table)")
-            if can_fail:
-                lines += [f"%ok{k} = icmp eq i32 %done{k}, 0", f"br i1 %ok{k}, label %then{k}, label %bad", f"then{k}:"]
+        lines += self._carry_out()
         lines += ["br i1 %judge, label %seen, label %leave", "seen:", *self._judged(), "leave:"]
-        lines.append("%raised1 = phi i32 [ 0, %FROM ], [ %raised2, %weighed ]".replace(
-            "%FROM", self._last_then()))  # fmt: skip
+        lines.append(f"%raised1 = phi i32 [ 0, %{'done' if plan.steps else 'go'} ], [ %raised2, %weighed ]")
         lines += [*self._depart(), "br label %next", "next:"]
         lines += [f"%r{k} = getelementptr i8, ptr %q{k}, i64 %d{k}" for k in range(len(operands))]
         lines += ["%i1 = add i64 %i, 1", "%more = icmp slt i64 %i1, %n", "br i1 %more, label %point, label %end"]
@@ -120,9 +134,23 @@ class PointLoop:
                   "ret i32 0"]  # fmt: skip
         return [*lines, "}"]
 
-    def _last_then(self) -> str:
-        last = max((k for k, can_fail in enumerate(self.failing) if can_fail), default=None)
-        return "%go" if last is None else f"%then{last}"
+    def _carry_out(self) -> list[str]:
+        """Call the functions of the steps, one after the other."""
+        if not self.plan.steps:
+            return []
+        lines = [
+            "br label %step", "step:", "%k = phi i64 [ 0, %go ], [ %k1, %then ]",
+            f"%function_p = getelementptr {{ ptr, ptr }}, ptr @{STEPS}, i64 %k",
+            "%function = load ptr, ptr %function_p",
+            "%places_p = getelementptr i8, ptr %function_p, i64 8", "%places = load ptr, ptr %places_p",
+            "%outcome = call i32 %function(ptr %table, ptr %places)",
+        ]  # fmt: skip
+        if any(self.failing):
+            lines += ["%fine_so_far = icmp eq i32 %outcome, 0", "br i1 %fine_so_far, label %then, label %bad"]
+        else:
+            lines.append("br label %then")
+        return [*lines, "then:", "%k1 = add i64 %k, 1", f"%left = icmp slt i64 %k1, {len(self.plan.steps)}",
+                "br i1 %left, label %step, label %done", "done:"]  # fmt: skip
 
     def _loose(self) -> list[str]:
         """Which operands are not in C order."""
@@ -144,15 +172,17 @@ class PointLoop:
         """The workspace, and the block for copies where one is needed."""
         lines = []
         if self.on_heap:
-            lines += ["%block = call ptr @take_work()", "%none = icmp eq ptr %block, null",
-                      "br i1 %none, label %poor, label %rich", "poor:", "call void @tell(i32 1, i64 0, i64 0)",
+            lines += [f"%block = call ptr @take(ptr @work, i64 {self.plan.workspace + ALIGNMENT})",
+                      "%none = icmp eq ptr %block, null", "br i1 %none, label %poor, label %rich", "poor:",
+                      "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
                       f"ret i32 {FAILED}", "rich:", *aligned("%work", "%block")]  # fmt: skip
         if self.rooms:
             lines += [*_any("%copies", [f"%loose{k}" for k in self.rooms]), "br label %unit", "unit:",
-                      "br i1 %copies, label %take, label %taken", "take:", "%rooms0 = call ptr @take_rooms()",
+                      "br i1 %copies, label %take, label %taken", "take:",
+                      f"%rooms0 = call ptr @take(ptr @rooms, i64 {self.room_bytes + ALIGNMENT})",
                       "%cramped = icmp eq ptr %rooms0, null", "br i1 %cramped, label %failed, label %taken", "failed:",
-                      "call void @tell(i32 1, i64 0, i64 0)",
-                      *(["call void @give_work(ptr %block)"] if self.on_heap else []), f"ret i32 {FAILED}",
+                      "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
+                      *(["call void @give(ptr @work, ptr %block)"] if self.on_heap else []), f"ret i32 {FAILED}",
                       "taken:", "%rooms1 = phi ptr [ null, %unit ], [ %rooms0, %take ]",
                       *aligned("%rooms", "%rooms1")]  # fmt: skip
             lines += [f"%room{k} = getelementptr i8, ptr %rooms, i64 {at}" for k, at in self.rooms.items()]
@@ -161,12 +191,9 @@ class PointLoop:
     def _fixed(self) -> list[str]:
         """Addresses that are the same for all points."""
         lines = []
-        for n, buffer in enumerate(self.plan.buffers):
-            place = f"%f{n}"
-            if buffer.kind == "work":
-                lines.append(f"{place} = getelementptr i8, ptr %work, i64 {buffer.offset}" if self.plan.workspace
-                             else f"{place} = getelementptr i8, ptr null, i64 0")  # fmt: skip
-            elif buffer.kind == "constant":
+        for n, number in enumerate(self.table.buffers):
+            buffer, place = self.plan.buffers[number], f"%f{n}"
+            if buffer.kind == "constant":
                 lines += [f"{place}p = getelementptr ptr, ptr @{CONSTANTS}, i64 {buffer.index}",
                           f"{place} = load ptr, ptr {place}p"]  # fmt: skip
             else:
@@ -175,12 +202,13 @@ class PointLoop:
                     continue
                 place = f"%slot{k}"
             lines += _put(n, place)
-        return lines
+        return lines + (_put(self.table.work, "%work") if self.plan.workspace else [])
 
     def _operand_buffers(self, k: int) -> list[tuple[int, int]]:
-        """The buffers that lie in an operand, and where in it."""
+        """The entries of the buffers that lie in an operand, and where in it."""
         found = []
-        for n, buffer in enumerate(self.plan.buffers):
+        for n, number in enumerate(self.table.buffers):
+            buffer = self.plan.buffers[number]
             if buffer.kind in ("input", "output"):
                 home, offset = self.homes[buffer.kind, buffer.index]
                 if home == k:
@@ -216,9 +244,7 @@ class PointLoop:
         return lines
 
     def _move(self, k: int, operand: Operand, out: bool) -> str:
-        rows = 1
-        for size in operand.shape[:-1]:
-            rows *= size
+        rows = math.prod(operand.shape[:-1])
         steps = f"%ss{k}{'o' if out else 'i'}"
         return (
             f"{steps} = getelementptr i64, ptr %steps, i64 {self.first[k]}\n"
@@ -270,31 +296,35 @@ class PointLoop:
         return lines
 
     def _give(self) -> list[str]:
-        lines = ["call void @give_work(ptr %block)"] if self.on_heap else []
+        lines = ["call void @give(ptr @work, ptr %block)"] if self.on_heap else []
         if self.rooms:
-            lines += ["br i1 %copies, label %back, label %given_back", "back:", "call void @give_rooms(ptr %rooms1)",
-                      "br label %given_back", "given_back:"]  # fmt: skip
+            lines += ["br i1 %copies, label %back, label %given_back", "back:",
+                      "call void @give(ptr @rooms, ptr %rooms1)", "br label %given_back", "given_back:"]  # fmt: skip
         return lines
 
     def _bad(self) -> list[str]:
         """A step failed: the rest is not computed."""
         if not any(self.failing):
             return []
-        count = len(self.plan.buffers)
+        table = self.table
         give = [line.replace("back", "bad_back") for line in self._give()]
         return [
-            "bad:", f"%which_place = getelementptr i64, ptr %table, i64 {count}", "%which = load i64, ptr %which_place",
-            f"%extent_place = getelementptr i64, ptr %table, i64 {count + 1}", "%extent = load i64, ptr %extent_place",
-            f"call void @tell(i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", *give,
+            "bad:", f"%which_place = getelementptr i64, ptr %table, i64 {table.which}",
+            "%which = load i64, ptr %which_place",
+            f"%extent_place = getelementptr i64, ptr %table, i64 {table.extent}",
+            "%extent = load i64, ptr %extent_place",
+            f"call void @tell(i1 %tells, i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", *give,
             "br i1 %judge, label %forget, label %forgotten", "forget:", *self.state.put("%before"),
             "br label %forgotten", "forgotten:", f"ret i32 {OUT_OF_RANGE}",
         ]  # fmt: skip
 
 
-TELL = f"""define internal void @tell(i32 %code, i64 %which, i64 %extent) #1 {{
+TELL = f"""define internal void @tell(i1 %tells, i32 %code, i64 %which, i64 %extent) #1 {{
 entry:
   %told = load ptr, ptr @{REPORT}
-  %nobody = icmp eq ptr %told, null
+  %absent = icmp eq ptr %told, null
+  %wanted = xor i1 %tells, true
+  %nobody = or i1 %absent, %wanted
   br i1 %nobody, label %end, label %call
 call:
   call void %told(i32 %code, i64 %which, i64 %extent)

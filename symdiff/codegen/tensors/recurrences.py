@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from symdiff.codegen.tensors.lane_values import note_failure
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_loops import Loop
-from symdiff.codegen.tensors.nest_shape import forward
-from symdiff.codegen.tensors.nests import Written, finish
+from symdiff.codegen.tensors.nest_shape import forward, map_body
+from symdiff.codegen.tensors.nests import Written, finish, write_nest
 from symdiff.codegen.tensors.segments import Segment, Tools, segments
 from symdiff.codegen.tensors.sinks import Sink, State
-from symdiff.optimize.planning.plan import Buffer, Scan, ScatterAdd, element_bytes
+from symdiff.ops import OPS
+from symdiff.optimize.planning.plan import (
+    Access,
+    Apply,
+    Buffer,
+    Choose,
+    Load,
+    Nest,
+    Range,
+    Scan,
+    ScatterAdd,
+    Store,
+    element_bytes,
+)
+
+ADD, MUL = OPS["add"], OPS["mul"]
 
 
 def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
@@ -21,6 +37,9 @@ def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
     if 0 in scan.space:
         return Written([], [], frozenset(), False)
     scan = forward(scan)
+    rows = _by_rows(scan, tools.lanes)
+    if rows is not None:
+        return write_nest(rows, buffers, tools)
     last = len(scan.space) - 1
     loops = [Loop(axis, scan.space[axis]) for axis in range(last)]
     nesting = Nesting(buffers, scan.space, scan.body, loops, last, tools.scalar)
@@ -34,6 +53,33 @@ def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
             if low < high:
                 Segment(nesting, tools, low, high, segment.dynamic).whole(lines, sink, tools.lanes)
     return finish(nesting, lines, entry)
+
+
+def _by_rows(scan: Scan, least: int) -> Nest | None:
+    """The same recurrence for whole rows at once, each from the row before it in the result.
+
+    None where memory is walked along the axis of the recurrence, or there is no row of at least so many elements.
+    """
+    last, strides = len(scan.space) - 1, scan.access.strides
+    if last < 1 or abs(strides[last]) == 1 or strides[last - 1] != 1 or scan.space[last - 1] < least:
+        return None
+    order = [*range(last - 1), last, last - 1]
+    places = {axis: k for k, axis in enumerate(order)}
+
+    def turned(a: Access) -> Access:
+        return replace(a, strides=tuple([a.strides[k] for k in order]))
+
+    body = list(map_body(scan.body, turned, lambda r: replace(r, axis=places[r.axis]),
+                         lambda p: replace(p, axis=places[p.axis])))  # fmt: skip
+    count, access = len(body), turned(scan.access)
+    later = (Range(places[last], 1, scan.space[last]),)
+    body.append(Load(replace(access, offset=access.offset - strides[last]), later))
+    moved = count
+    if scan.factor is not None:
+        moved = len(body)
+        body.append(Apply(MUL, (scan.factor, count)))
+    body += [Apply(ADD, (moved, scan.term)), Choose(later, len(body), scan.term)]
+    return Nest(tuple([scan.space[k] for k in order]), (), tuple(body), (Store(len(body) - 1, access),))
 
 
 class _Recurring(Sink):

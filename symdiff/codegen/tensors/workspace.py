@@ -1,6 +1,13 @@
-"""Functions in LLVM IR for memory: blocks that a kernel keeps, and operands in any strides."""
+"""Functions in LLVM IR that serve all kernels, compiled once in a process: memory that kernels keep, and operands."""
 
 from __future__ import annotations
+
+import ctypes
+import functools
+
+from symdiff.codegen import jit
+from symdiff.codegen.module import Module, assemble
+from symdiff.codegen.tensors import interpreter_lock
 
 BLOCKS = 8
 """How many blocks of each kind a kernel keeps; calls at the same time beyond that allocate and free their own."""
@@ -8,42 +15,57 @@ BLOCKS = 8
 ALIGNMENT = 64
 
 
-def keeper(name: str, size: int) -> list[str]:
-    """`take_<name>` and `give_<name>` for blocks of so many bytes, and `free_<name>`, which frees those that wait."""
-    slot = f"%p = getelementptr ptr, ptr @{name}, i64 %k"
-    more = [f"%m = icmp slt i64 %n, {BLOCKS}", "br i1 %m, label %look, label %end"]
-    each = ["entry:", "br label %look", "look:", "%k = phi i64 [ 0, %entry ], [ %n, %next ]", slot]
-    step = ["next:", "%n = add i64 %k, 1", *more]
-    return [
-        f"@{name} = internal global [{BLOCKS} x ptr] zeroinitializer, align 8",
-        f"define internal ptr @take_{name}() #1 {{",
-        *each,
-        "%b = atomicrmw xchg ptr %p, ptr null acquire, align 8",
-        "%z = icmp eq ptr %b, null",
-        "br i1 %z, label %next, label %found",
-        *step,
-        f"end:\n%f = call ptr @malloc(i64 {size + ALIGNMENT})\nret ptr %f",
-        "found:\nret ptr %b\n}",
-        f"define internal void @give_{name}(ptr %b) #1 {{",
-        *each,
-        "%x = cmpxchg ptr %p, ptr null, ptr %b release monotonic, align 8",
-        "%z = extractvalue { ptr, i1 } %x, 1",
-        "br i1 %z, label %done, label %next",
-        *step,
-        "end:\ncall void @free(ptr %b)\nbr label %done\ndone:\nret void\n}",
-        f"define internal void @free_{name}() #1 {{",
-        *each,
-        "%b = atomicrmw xchg ptr %p, ptr null acquire, align 8",
-        "call void @free(ptr %b)\nbr label %next",
-        *step,
-        "end:\nret void\n}",
-    ]
+_SLOT = "%p = getelementptr ptr, ptr %blocks, i64 %k"
+_EACH = f"entry:\nbr label %look\nlook:\n%k = phi i64 [ 0, %entry ], [ %n, %next ]\n{_SLOT}"
+_NEXT = f"next:\n%n = add i64 %k, 1\n%m = icmp slt i64 %n, {BLOCKS}\nbr i1 %m, label %look, label %end"
+
+KEEP = f"""; A kernel keeps blocks of memory from call to call. Take one, or a new one; null where there is no memory.
+define ptr @take(ptr %blocks, i64 %size) #1 {{
+{_EACH}
+%b = atomicrmw xchg ptr %p, ptr null acquire, align 8
+%z = icmp eq ptr %b, null
+br i1 %z, label %next, label %found
+{_NEXT}
+end:
+%f = call ptr @malloc(i64 %size)
+ret ptr %f
+found:
+ret ptr %b
+}}
+; Give one back.
+define void @give(ptr %blocks, ptr %b) #1 {{
+{_EACH}
+%x = cmpxchg ptr %p, ptr null, ptr %b release monotonic, align 8
+%z = extractvalue {{ ptr, i1 }} %x, 1
+br i1 %z, label %done, label %next
+{_NEXT}
+end:
+call void @free(ptr %b)
+br label %done
+done:
+ret void
+}}
+; Free all.
+define void @drop(ptr %blocks) #1 {{
+{_EACH}
+%b = atomicrmw xchg ptr %p, ptr null acquire, align 8
+call void @free(ptr %b)
+br label %next
+{_NEXT}
+end:
+ret void
+}}"""
+
+
+def kept(name: str) -> str:
+    """Room for the blocks that a kernel keeps."""
+    return f"@{name} = internal global [{BLOCKS} x ptr] zeroinitializer, align 8"
 
 
 def aligned(name: str, block: str) -> list[str]:
     """The first place in a block that a vector may start at."""
-    return [f"{name}.0 = ptrtoint ptr {block} to i64", f"{name}.1 = add i64 {name}.0, {ALIGNMENT - 1}",
-            f"{name}.2 = and i64 {name}.1, {-ALIGNMENT}", f"{name} = inttoptr i64 {name}.2 to ptr"]  # fmt: skip
+    return [f"{name}.0 = getelementptr i8, ptr {block}, i64 {ALIGNMENT - 1}",
+            f"{name} = call ptr @llvm.ptrmask.p0.i64(ptr {name}.0, i64 {-ALIGNMENT})"]  # fmt: skip
 
 
 def _line(item: int) -> str:
@@ -63,8 +85,8 @@ def _line(item: int) -> str:
 
 
 MOVE = f"""; Copy an array of some strides to C order or (%out) back.
-define internal void @move(ptr %packed, ptr %loose, ptr %strides, ptr %shape, i64 %rank, i64 %rows, i64 %item,
-                           i1 %out) #1 {{
+define void @move(ptr %packed, ptr %loose, ptr %strides, ptr %shape, i64 %rank, i64 %rows, i64 %item,
+                  i1 %out) #1 {{
 entry:
   %last = sub i64 %rank, 1
   %pc = getelementptr i64, ptr %shape, i64 %last
@@ -110,13 +132,13 @@ done:
 }}"""
 
 
-def look(element: str) -> str:
+def _look(element: str) -> str:
     """`look_<element>(ptr, i64 n)`: 1 where there is a NaN among n numbers, 2 where there is an infinity, or both."""
     mask = "0x7FF0000000000000"
     vector, conditions = f"<8 x {element}>", "<8 x i1>"
     code = "f64" if element == "double" else "f32"
     infinite = f"splat ({element} {mask})"
-    return f"""define internal i32 @look_{element}(ptr %p, i64 %n) #1 {{
+    return f"""define i32 @look_{element}(ptr %p, i64 %n) #1 {{
 entry:
   %whole = and i64 %n, -8
   %many = icmp sgt i64 %whole, 0
@@ -167,9 +189,41 @@ done:
 }}"""
 
 
-def look_declarations(element: str) -> list[str]:
-    """What `look` needs."""
-    code = "f64" if element == "double" else "f32"
-    return [f"declare <8 x {element}> @llvm.fabs.v8{code}(<8 x {element}>)",
-            f"declare {element} @llvm.fabs.{code}({element})",
-            "declare i1 @llvm.vector.reduce.or.v8i1(<8 x i1>)"]  # fmt: skip
+_DECLARATIONS = (
+    "declare ptr @malloc(i64) #0",
+    "declare void @free(ptr) #0",
+    "declare <8 x double> @llvm.fabs.v8f64(<8 x double>)",
+    "declare <8 x float> @llvm.fabs.v8f32(<8 x float>)",
+    "declare double @llvm.fabs.f64(double)",
+    "declare float @llvm.fabs.f32(float)",
+    "declare i1 @llvm.vector.reduce.or.v8i1(<8 x i1>)",
+)
+
+MASK = "declare ptr @llvm.ptrmask.p0.i64(ptr, i64)"
+
+SUPPORT = {
+    "take": "declare ptr @take(ptr, i64) #0",
+    "give": "declare void @give(ptr, ptr) #0",
+    "drop": "declare void @drop(ptr) #0",
+    "move": "declare void @move(ptr, ptr, ptr, ptr, i64, i64, i64, i1) #0",
+    "look_double": "declare i32 @look_double(ptr, i64) #0",
+    "look_float": "declare i32 @look_float(ptr, i64) #0",
+    **interpreter_lock.DECLARATIONS,
+}
+"""The functions, and how the module of a kernel declares them."""
+
+
+@functools.cache
+def support() -> jit.Code:
+    """The functions, compiled once in a process and never dropped."""
+    made = support_module()
+    code = jit.load(made.text, made.addresses(), made.exports, 2, verify=False)
+    interpreter_lock.set_functions(code[interpreter_lock.FUNCTIONS])
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
+    return code
+
+
+def support_module() -> Module:
+    """The module of these functions."""
+    lines, exports = [KEEP, MOVE, _look("double"), _look("float"), interpreter_lock.CODE], tuple(SUPPORT)
+    return assemble(_DECLARATIONS, lines, ["malloc", "free"], (*exports, interpreter_lock.FUNCTIONS))

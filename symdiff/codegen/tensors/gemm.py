@@ -6,6 +6,7 @@ as c.T = b.T @ a.T, and nothing is moved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symdiff.codegen.tensors.blas import Calls, loop
@@ -157,9 +158,7 @@ def in_batch(batch: Sequence[int], lines: Sequence[str]) -> list[str]:
     """`lines` for every point of the batch; its coordinates are %i0, %i1, …"""
     if not batch:
         return list(lines)
-    total = 1
-    for size in batch:
-        total *= size
+    total = math.prod(batch)
     places, rest = [], "%batchp"
     for k in reversed(range(1, len(batch))):
         places += [f"%i{k} = urem i64 {rest}, {batch[k]}", f"%rest{k} = udiv i64 {rest}, {batch[k]}"]

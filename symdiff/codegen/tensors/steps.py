@@ -1,0 +1,196 @@
+"""The functions of a plan's steps: steps that differ only in where their buffers lie share one.
+
+A network of many layers, or one unrolled in time, has the same few loops and products over and over. Each is written
+and compiled once, as a function of the places where its buffers are read and written from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from symdiff.codegen.tensors.gemm import LinearAlgebra
+from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
+from symdiff.codegen.tensors.nests import Written, write_nest
+from symdiff.codegen.tensors.recurrences import write_scan, write_scatter
+from symdiff.codegen.tensors.segments import Tools
+from symdiff.codegen.tensors.table import Table
+from symdiff.optimize.planning.plan import (
+    Access,
+    Buffer,
+    Gemm,
+    Lapack,
+    Load,
+    LoadAt,
+    Matrix,
+    Nest,
+    Number,
+    Plan,
+    Scan,
+    ScatterAdd,
+    Step,
+    element_bytes,
+)
+
+STEPS, PLACES = "steps", "places"
+
+
+class Local:
+    """A step with its buffers numbered in the order in which it names them, and its places counted from the first.
+
+    Attributes
+    ----------
+    step : the same for all steps that differ only in where their buffers lie.
+    buffers : the buffers' numbers in the plan, and the elements before the first place.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._first: dict[int, int] = {}
+        for buffer, offset in _places(step):
+            self._first[buffer] = min(offset, self._first.get(buffer, offset))
+        self.buffers = tuple(self._first.items())
+        self._numbers = {buffer: k for k, buffer in enumerate(self._first)}
+        self.step = self._moved(step)
+
+    def _access(self, access: Access) -> Access:
+        buffer = access.buffer
+        return Access(self._numbers[buffer], access.offset - self._first[buffer], access.strides)
+
+    def _matrix(self, matrix: Matrix) -> Matrix:
+        buffer = matrix.buffer
+        return replace(matrix, buffer=self._numbers[buffer], offset=matrix.offset - self._first[buffer])
+
+    def _moved(self, step: Step) -> Step:
+        numbers = self._numbers
+        if isinstance(step, Nest | Scan):
+            body = tuple([replace(i, access=self._access(i.access)) if isinstance(i, Load | LoadAt) else i
+                          for i in step.body])  # fmt: skip
+            if isinstance(step, Scan):
+                return replace(step, body=body, access=self._access(step.access))
+            return replace(
+                step, body=body, results=tuple([replace(r, access=self._access(r.access)) for r in step.results])
+            )  # fmt: skip
+        if isinstance(step, Gemm):
+            return replace(step, a=self._matrix(step.a), b=self._matrix(step.b), c=self._matrix(step.c))
+        if isinstance(step, Lapack):
+            operands = tuple([numbers[n] for n in step.operands])
+            return replace(step, operands=operands, result=numbers[step.result], work=numbers[step.work])
+        return replace(
+            step, value=numbers[step.value], index=numbers[step.index], result=numbers[step.result]
+        )  # fmt: skip
+
+    def key(self) -> Hashable:
+        """What two steps with the same function have in common."""
+        step = self.step
+        if not isinstance(step, Nest | Scan):
+            return step
+        # Numbers that compare equal can differ: 0.0 and -0.0, 1.0 and True.
+        body = tuple([(type(i.value), repr(i.value)) if isinstance(i, Number) else i for i in step.body])
+        return type(step), replace(step, body=()), body
+
+
+def _places(step: Step) -> list[tuple[int, int]]:
+    """The buffers that a step names, and where in them."""
+    if isinstance(step, Nest | Scan):
+        found = [i.access for i in step.body if isinstance(i, Load | LoadAt)]
+        found += [step.access] if isinstance(step, Scan) else [r.access for r in step.results]
+        return [(access.buffer, access.offset) for access in found]
+    if isinstance(step, Gemm):
+        return [(matrix.buffer, matrix.offset) for matrix in (step.a, step.b, step.c)]
+    if isinstance(step, Lapack):
+        return [(number, 0) for number in (*step.operands, step.result, step.work)]
+    return [(number, 0) for number in (step.value, step.index, step.result)]
+
+
+class Steps:
+    """The functions of a plan's steps, and a table of what is to be called.
+
+    Attributes
+    ----------
+    lines : functions `i32 t<k>(ptr table, ptr places)`, and the data `STEPS`: for each step its function, and the
+        entries of its buffers in the table and the bytes from there to where it uses them.
+    failing : for each step whether it can fail.
+    algebra : the functions that call libraries.
+    """
+
+    def __init__(self, plan: Plan, tools: Tools) -> None:
+        self.plan, self.tools, self.table = plan, tools, Table(plan)
+        self.lines: list[str] = []
+        self.algebra = LinearAlgebra()
+        self._known: dict[Hashable, tuple[str, bool]] = {}
+        self._places: list[int] = []
+        self._calls: list[str] = []
+        self.failing = [self._add(step) for step in plan.steps]
+        places = ", ".join([f"i64 {n}" for n in self._places])
+        self.lines += [
+            f"@{PLACES} = internal constant [{len(self._places)} x i64] [{places}]",
+            f"@{STEPS} = internal constant [{len(self._calls)} x {{ ptr, ptr }}] [{', '.join(self._calls)}]",
+        ]
+
+    def _add(self, step: Step) -> bool:
+        local = Local(step)
+        buffers = [self.plan.buffers[number] for number, _ in local.buffers]
+        key = local.key(), tuple([(b.dtype, 0 in b.shape) for b in buffers])
+        if key not in self._known:
+            self._known[key] = self._shared(f"t{len(self._known)}", local.step, buffers)
+        name, fails = self._known[key]
+        places = f"getelementptr (i64, ptr @{PLACES}, i64 {len(self._places)})"
+        self._calls.append(f"{{ ptr, ptr }} {{ ptr @{name}, ptr {places} }}")
+        for (number, first), buffer in zip(local.buffers, buffers, strict=True):
+            entry, start = self.table.place(number)
+            self._places += entry, start + first * element_bytes(buffer.dtype)
+        return fails
+
+    def _shared(self, name: str, step: Step, buffers: Sequence[Buffer]) -> tuple[str, bool]:
+        """Write the function of a step; its name, and whether it can fail."""
+        if isinstance(step, Gemm | Lapack):
+            used = [step.a.buffer, step.b.buffer, step.c.buffer] if isinstance(step, Gemm) else [*step.operands,
+                    step.result]  # fmt: skip
+            dtype = buffers[used[-1]].dtype
+            if isinstance(step, Gemm):
+                self.algebra.gemm(f"{name}_", step, dtype)
+            else:
+                used.append(step.work)
+                self.algebra.lapack(f"{name}_", step, dtype)
+            call = f"call void @{name}_({', '.join(f'ptr %b{n}' for n in used)})"
+            written = Written([], [call], frozenset(used), False)
+        elif isinstance(step, Nest):
+            written = write_nest(step, buffers, self.tools)
+        elif isinstance(step, Scan):
+            written = write_scan(step, buffers, self.tools)
+        else:
+            assert isinstance(step, ScatterAdd)
+            written = write_scatter(step, buffers, self.tools)
+        self.lines += _function(name, written, self.table)
+        return name, written.may_fail
+
+
+def _function(name: str, written: Written, table: Table) -> list[str]:
+    lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *written.entry]
+    for k in sorted(written.uses):
+        lines += [f"%b{k}n = getelementptr i64, ptr %places, i64 {2 * k}", f"%b{k}m = load i64, ptr %b{k}n",
+                  f"%b{k}o = getelementptr i64, ptr %places, i64 {2 * k + 1}", f"%b{k}f = load i64, ptr %b{k}o",
+                  f"%b{k}p = getelementptr ptr, ptr %table, i64 %b{k}m", f"%b{k}s = load ptr, ptr %b{k}p",
+                  f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f"]  # fmt: skip
+    if not written.may_fail:
+        return [*lines, *written.lines, "ret i32 0", "}"]
+    for part in ("failed", "which", "extent"):
+        lines += [f"%{part} = alloca i64", f"store i64 0, ptr %{part}"]
+    return [
+        *lines,
+        *written.lines,
+        "%failed_now = load i64, ptr %failed",
+        "%failed_any = icmp ne i64 %failed_now, 0",
+        "br i1 %failed_any, label %failure, label %success",
+        "success:",
+        "ret i32 0",
+        "failure:",
+        "%which_now = load i64, ptr %which",
+        "%extent_now = load i64, ptr %extent",
+        f"%which_place = getelementptr i64, ptr %table, i64 {table.which}",
+        f"%extent_place = getelementptr i64, ptr %table, i64 {table.extent}",
+        "store i64 %which_now, ptr %which_place",
+        "store i64 %extent_now, ptr %extent_place",
+        f"ret i32 {OUT_OF_RANGE}",
+        "}",
+    ]
