@@ -147,6 +147,12 @@ def _rebuild_needs_shape(message: str, names: tuple[str, ...], hint: str, place:
     return NeedsShape(message, names=names, hint=hint, place=place)
 
 
+def out_of_range(index: int, size: int) -> ShapeError:
+    """The error for an index that an axis of this size has not."""
+    hint = f"indices go from {-size} to {size - 1}" if size else "the axis has no elements"
+    return ShapeError(f"index {index} is out of range for an axis of size {size}", hint=hint)
+
+
 class ArgumentError(SymdiffError, ValueError):
     """A wrong value given to one of symdiff's functions."""
 

@@ -22,6 +22,11 @@ class Argument:
     anonymous: bool = False
     deferred: bool = False
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that it gives values to: its own, or the members of a pack."""
+        return (self.name,) if self.members is None else self.members
+
     def type(self, dtype: str = FLOAT64) -> TensorType:
         """The type of the value that a caller passes."""
         return tensor(dtype, self.shape)

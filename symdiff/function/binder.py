@@ -41,6 +41,7 @@ class Binder:
         self.name, self.arguments, self.ordered, self.dtype = name, tuple(arguments), ordered, dtype
         # a size known by name only: another Binder, made when it has a number, looks at the shape
         self.shapes = [() if is_open(a) else fixed(a.shape) for a in arguments]
+        self._cores = any(self.shapes)
         self.keywords = {python_name(a.name): k for k, a in enumerate(arguments) if not a.anonymous}
         self.keywords.update({a.name: k for k, a in enumerate(arguments) if not a.anonymous})
 
@@ -126,9 +127,11 @@ class Binder:
         if type(value) is np.ndarray and value.dtype.char == "d" and value.shape == shape and self.dtype == FLOAT64:
             return value
         array = self.as_array(k, value)
+        if self._cores and isinstance(array, np.matrix | np.ma.MaskedArray):
+            array = self._plain(k, array)
         if array.dtype.kind not in "fiub":
             if array.dtype.kind == "O" and all(isinstance(v, SCALARS) for v in array.ravel()):
-                array = array.astype(float)
+                array = np.array([self._weak(v) for v in array.ravel()], self.dtype).reshape(array.shape)
             else:
                 what = "complex numbers" if array.dtype.kind == "c" else f"values of type {array.dtype}"
                 raise CallError(f"{self.name}: {argument} got {what}; inputs are real numbers")
@@ -138,8 +141,18 @@ class Binder:
                 hint="axes to the left of the declared ones are batch axes",
             )
         if array.dtype.itemsize > np.dtype(self.dtype).itemsize or self.dtype != FLOAT64:
-            array = array.astype(self.dtype, copy=False)
+            with np.errstate() if array.ndim > len(shape) else np.errstate(all="ignore"):
+                array = array.astype(self.dtype, copy=False)
         return array
+
+    def _plain(self, k: int, array: Any) -> Any:
+        """A matrix or a masked array as an ordinary array: results of other shapes cannot be of their class."""
+        if np.ma.is_masked(array):
+            raise CallError(
+                f"{self.name}: {self.arguments[k]} got masked values",
+                hint="give numbers for them, such as x.filled(0.0)",
+            )
+        return np.asarray(array)
 
 
 def arrange(structure: Structure, flat: Sequence[Any]) -> Any:

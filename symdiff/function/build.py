@@ -111,7 +111,8 @@ class Request:
             try:
                 return self._function({})
             except NeedsShape as error:
-                needs: NeedsShape | None = error
+                # a traceback would hold this frame, and so what is returned
+                needs: NeedsShape | None = error.with_traceback(None)
         else:
             needs = None
         made = self._deferred()
@@ -213,7 +214,7 @@ class Request:
             final, ordered = builder.signature()
             if not bound:
                 builder.check_shapes(final)
-        known = dict.fromkeys(n for a in final for n in (a.members if a.members is not None else (a.name,)))
+        known = dict.fromkeys(n for a in final for n in a.inputs)
         names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
         names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node].name == "named"})
         title = name or builder.title or "f"
@@ -245,5 +246,3 @@ def _text(source: Any, name: str | None) -> str:
     if isinstance(source, Function | Expr):
         return str(source)
     return f"{name or getattr(source, '__name__', 'f')}: {type(source).__name__}"
-
-

@@ -241,7 +241,7 @@ class Builder:
                 raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
 
     def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:
-        listed = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+        listed = {n for a in arguments for n in a.inputs}
         missing = [n for n in free if n not in listed]
         if missing:
             known = describe([*arguments, *(Argument(n) for n in missing)])

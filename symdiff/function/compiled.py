@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -109,6 +110,13 @@ _SLOT: Any = CompiledFunction.__dict__["__call__"]
 """Through this the slot is written in a subclass, too, that has a `__call__` of its own."""
 
 
+def _shared(a: Any, b: Any) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]  # any number, says its documentation
+    except np.exceptions.TooHardError:
+        return True
+
+
 class GeneralCall:
     """A call by all the rules: keywords, conversions, arrays, `out` and `where`.
 
@@ -210,6 +218,8 @@ class GeneralCall:
             options["out"] = given if len(given) > 1 else given[0]
         if not self.kernel.packed and not self._hollow:
             if not self.kernel.layout.scalar:  # NumPy does not look for overlaps of whole arrays there
+                if any(_shared(a, b) for a, b in combinations([o for o in given if o is not None], 2)):
+                    raise CallError("two arrays of out= have memory in common", hint="give each output its own")
                 values = [self._apart(v, given) for v in values]
             return self._code(values)(*values, **options)
         if "where" in options:
@@ -253,6 +263,9 @@ class GeneralCall:
             if shape == operand.shape:
                 # the kernel writes an empty axis as one of size 1 where no input has it
                 results[operand.members[0]] = part[(..., *map(slice, fixed(shape)))] if 0 in shape else part
+            elif shape:  # all elements along one axis
+                own = fixed(shape)
+                results[operand.members[0]] = part[..., : math.prod(own)].reshape(part.shape[:-1] + own)
             else:
                 for k, member in enumerate(operand.members):
                     results[member] = part[..., k]

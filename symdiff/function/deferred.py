@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol
@@ -49,7 +50,14 @@ class Cases:
         self.name, self.recipe = name, recipe
         self.pattern = Pattern(name, arguments)
         self.binder = Binder(name, arguments, ordered, FLOAT64)
-        self.table: Table[Function] = Table(self._make)
+        own = weakref.ref(self)
+
+        def make(key: Key) -> Function:  # a method would hold what holds the table
+            cases = own()
+            assert cases is not None
+            return cases._make(key)
+
+        self.table: Table[Function] = Table(make)
         self._count = len(self.pattern.arguments)
 
     def _make(self, key: Key) -> Function:
@@ -154,7 +162,7 @@ class Deferred(Function):
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs and the named lines, each of which a derivative can be taken by."""
-        inputs = [n for a in self.arguments for n in (a.members if a.members is not None else (a.name,))]
+        inputs = [n for a in self.arguments for n in a.inputs]
         return tuple(dict.fromkeys([*inputs, *self.lines]))
 
     def __repr__(self) -> str:

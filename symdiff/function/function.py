@@ -280,7 +280,7 @@ class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run t
 
     def explain(self) -> str:
         """What was chosen on the way, and why."""
-        from symdiff.optimize.planning.text import describe_plan
+        from symdiff.optimize.planning.listing import describe_plan
         from symdiff.optimize.program import TensorProgram
 
         program = self._program()

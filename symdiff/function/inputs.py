@@ -69,7 +69,7 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
                 name = checked_name(name_of(item))
                 shape = item.graph.types[item.node].shape if isinstance(item, Expr) else ()
                 found.append(Argument(name, shapes.get(name, shape)))
-    names = [n for a in found for n in (a.members if a.members is not None else (a.name,))]
+    names = [n for a in found for n in a.inputs]
     names += [a.name for a in found if a.members is not None and not a.anonymous]
     seen: set[str] = set()
     for name in names:

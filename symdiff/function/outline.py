@@ -63,9 +63,9 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
     if isinstance(source, str):
         return _of_text(source, arguments)
     if isinstance(source, Function):
-        free = {n: a.shape if a.members is None else () for a in source.arguments for n in a.members or (a.name,)}
+        free = {n: a.shape if a.members is None else () for a in source.arguments for n in a.inputs}
         inputs = set(free)
-        settled = {n for a in source.arguments if not a.deferred for n in a.members or (a.name,)}
+        settled = {n for a in source.arguments if not a.deferred for n in a.inputs}
         lines = [n for n in source.names if n not in inputs]
         return Outline(source.arguments if source.ordered else None, free, lines, source.__name__, settled)
     if isinstance(source, dict | list | tuple):
@@ -99,7 +99,7 @@ def _of_text(text: str, arguments: Sequence[Argument] | None) -> Outline:
     if known is None:
         free: dict[str, Shape] = dict.fromkeys(free_names(text), ())
     else:
-        free = {n: () if a.members is not None else a.shape for a in known for n in a.members or (a.name,)}
+        free = {n: () if a.members is not None else a.shape for a in known for n in a.inputs}
         sizes = named_sizes(free.values())
         free.update(dict.fromkeys((n for n in free_names(text) if n not in free and n not in sizes), ()))
     return Outline(last.parameters if arguments is None else None, free, lines, last.name, set())
@@ -129,7 +129,7 @@ def arguments_of(found: Outline, given: Sequence[Argument] | None, shapes: Mappi
     listed = given if given is not None else found.header
     if listed is None:
         return tuple(Argument(n, shapes.get(n, shape)) for n, shape in found.free.items())
-    names = {n for a in listed for n in (a.members if a.members is not None else (a.name,))}
+    names = {n for a in listed for n in a.inputs}
     missing = [n for n in found.free if n not in names]
     if missing:
         known = describe([*listed, *(Argument(n) for n in missing)])

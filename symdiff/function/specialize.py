@@ -77,7 +77,7 @@ class Pattern:
         self.open: list[tuple[int, int | None]] = [
             (k, None if a.deferred else len(a.shape)) for k, a in enumerate(arguments) if is_open(a)
         ]
-        inputs = {n for a in arguments for n in (a.members if a.members is not None else (a.name,))}
+        inputs = {n for a in arguments for n in a.inputs}
         for size in named_sizes(a.shape for a in arguments):
             if size in inputs:
                 raise ArgumentError(f"{size} is both an input and a size", hint="rename one of them")

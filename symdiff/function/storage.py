@@ -21,7 +21,7 @@ import numpy as np
 
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.frontend.custom import Layer, needed
-from symdiff.function import written
+from symdiff.function import recipes
 from symdiff.function.binder import Structure
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.deferred import Deferred
@@ -66,10 +66,10 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     if isinstance(source, CompiledFunction):
         source, options = _origin(source)
     if isinstance(source, Deferred):
-        recipe = written.written(source, to_bytes)
+        recipe = recipes.write(source, to_bytes)
         content = {"symdiff": symdiff.__version__, "kind": RECIPE, "options": dict(options), "recipe": recipe,
                    "compiled": isinstance(function, CompiledFunction),
-                   "definitions": needed([], list(written.texts(recipe)))}  # fmt: skip
+                   "definitions": needed([], list(recipes.texts(recipe)))}  # fmt: skip
         return _closed(content, b"")
     table, pairs = source.name_table(), source.output_pairs()
     graph = source.graph
@@ -113,8 +113,8 @@ def from_bytes(data: bytes) -> Any:
     content, arrays = _opened(memoryview(data))
     kind = content.get("kind")
     for entry in items(content.get("definitions", []), "the definitions"):
-        written.restore(entry)
-    function = written.read(content.get("recipe"), from_bytes) if kind == RECIPE else _function(content, arrays)
+        recipes.restore(entry)
+    function = recipes.read(content.get("recipe"), from_bytes) if kind == RECIPE else _function(content, arrays)
     if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
         return function
     if kind not in ("CompiledFunction", RECIPE):
@@ -183,7 +183,7 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         raise refuse("there are no outputs")
     taken = [a.name for a in arguments if a.members is not None and not a.anonymous]
     for argument in arguments:
-        members = (argument.name,) if argument.members is None else argument.members
+        members = argument.inputs
         shape = argument.shape if argument.members is None else ()
         taken += members
         for member in members:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.arrays import hessian_blocks, is_elementary, jacobian_blocks
 from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
 from symdiff.differentiate.operators import costs, derivatives, gradient, repeated, second_derivatives
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.frontend.expr import Expr

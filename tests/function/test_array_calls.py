@@ -1,5 +1,7 @@
 """Calls with arrays: layouts, types, batches, `out=`, sizes of zero, and what is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -205,3 +207,47 @@ def test_refused(act, error, message):
     np.testing.assert_allclose(f(W, X), W @ X)
     with pytest.raises(error, match=message):
         act(f)
+
+
+def test_matrices_are_arrays():
+    f = sd.function(F)
+    with pytest.warns(PendingDeprecationWarning):
+        w = np.matrix(W)
+    found = f(w, X)
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, f(W, X))
+    assert f(w, np.zeros((0, 4))).shape == (0, 3)
+
+
+def test_masked_values_are_refused():
+    f, x = sd.function(F), np.ma.array(X, mask=[0, 1, 0, 0])
+    with pytest.raises(sd.CallError, match=r"x\[4\] got masked values") as caught:
+        f(W, x)
+    assert "filled" in caught.value.hint
+    np.testing.assert_array_equal(f(W, np.ma.array(X, mask=False)), f(W, X))
+    assert isinstance(sd.function("2*x", ["x"])(x), np.ma.MaskedArray)  # NumPy's ufuncs of numbers know them
+
+
+def test_numbers_out_of_range_are_infinite():
+    f, huge = sd.function("f(x[2]) = x + 1"), 10**400
+    np.testing.assert_array_equal(f([huge, -huge]), [np.inf, -np.inf])
+    assert sd.function("x + 1", ["x"])(np.array([huge], object)) == np.inf
+    with pytest.raises(sd.ShapeError):
+        f(huge)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        single = sd.function("f(x[2]) = x + 1", dtype="float32")
+        np.testing.assert_array_equal(single(np.array([1e300, 1.0])), [np.inf, 2.0])
+        if np.finfo(np.longdouble).max > np.finfo(float).max:
+            np.testing.assert_array_equal(f(np.array([1, 10], np.longdouble) ** 4000), [2.0, np.inf])
+
+
+def test_outs_with_memory_in_common():
+    f = sd.function(("f(x[3]) = 2*x", "f(x[3]) = x + 1"))
+    x, memory = np.arange(3.0), np.empty(6)
+    with pytest.raises(sd.CallError, match=r"memory in common"):
+        f(x, out=(memory[:3], memory[2:5]))
+    first, second = f(x, out=(memory[::2], memory[1::2]))
+    np.testing.assert_array_equal(memory, [0, 1, 2, 2, 4, 3])
+    assert first.base is memory
+    assert second.base is memory

@@ -108,3 +108,30 @@ def test_threads_that_differentiate_one_function():
 def test_spawned_processes():
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         assert pool.map(work, range(4)) == [work(k) for k in range(4)]
+
+
+@pytest.mark.skipif(not FORK, reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fork_while_an_entry_point_is_made():
+    from symdiff.codegen.lazy import lazy
+
+    begun = threading.Event()
+
+    class Kernel:
+        def __init__(self, seconds):
+            self.seconds = seconds
+
+        @lazy
+        def ufunc(self):
+            begun.set()
+            time.sleep(self.seconds)
+            return self.seconds
+
+    slow = Kernel(0.5)
+    thread = threading.Thread(target=lambda: slow.ufunc)
+    thread.start()
+    begun.wait()
+    assert in_child(lambda: Kernel(0.0).ufunc) == 0
+    assert in_child(lambda: slow.ufunc) == 0
+    thread.join()
+    assert slow.ufunc == 0.5

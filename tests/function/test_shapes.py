@@ -326,3 +326,33 @@ REFUSED = {
 def test_refused(act, error, message):
     with pytest.raises(error, match=message):
         act()
+
+
+MADE = {
+    "deferred": lambda: sd.function("sum(x**2)"),
+    "gradient": lambda: sd.grad("sum(x**2)"),
+    "sizes": lambda: sd.function("f(x[n]) = sum(x**2)"),
+    "compiled": lambda: sd.function("f(x[n]) = sum(x**2)").compile(),
+    "traced": lambda: sd.function(lambda x: (x**2).sum(), ["x"]),
+}
+
+
+def _filled_tables():
+    return sum(type(found) is specialize.Table and len(found) > 0 for found in gc.get_objects())
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_what_was_made_for_shapes_goes_with_the_function(make):
+    gc.collect()
+    gc.disable()  # it counts objects, not the memory of native code
+    try:
+        before = _filled_tables()
+        f = make()
+        f(X)
+        dropped = weakref.ref(f)
+        assert _filled_tables() > before
+        del f
+        assert dropped() is None
+        assert _filled_tables() == before
+    finally:
+        gc.enable()

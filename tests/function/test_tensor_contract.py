@@ -135,3 +135,23 @@ def test_wrong_arguments_are_refused():
     assert "(3, 2)" in str(caught.value)
     assert "(3,)" in str(caught.value)
     assert "^" in str(caught.value)
+
+
+@pytest.mark.parametrize("most", [1000, -1], ids=["unrolled", "loops"])
+def test_more_axes_than_numpy_goes_along(monkeypatch, most):
+    """25 blocks of a Hessian with four axes each are more axes than a ufunc has."""
+    monkeypatch.setattr("symdiff.optimize.pipeline.MOST_UNROLLED", most)
+    names = ["A", "B", "C", "D", "F"]
+    f = sd.function("sum((A @ B @ C @ D @ F)**2)", names, shapes=dict.fromkeys(names, (2, 2)))
+    hessian, pair = sd.hessian(f), sd.hessian(f, ("B", "F"))
+    at = [np.random.default_rng(k).normal(size=(2, 2)) for k in range(5)]
+    found, batch = hessian(*at), hessian(*[np.stack([a, 2 * a, a]) for a in at])
+    np.testing.assert_allclose(found[1][4], pair(*at)[0][1], rtol=1e-13)
+    for i, j in np.ndindex(5, 5):
+        assert found[i][j].shape == (2, 2, 2, 2)
+        assert batch[i][j].shape == (3, 2, 2, 2, 2)
+        np.testing.assert_array_equal(found[i][j], np.moveaxis(found[j][i], (0, 1), (2, 3)))
+        np.testing.assert_allclose(batch[i][j][2], found[i][j], rtol=1e-13)
+    given = tuple(np.empty((2, 2, 2, 2)) for _ in range(25))
+    hessian.compile()(*at, out=given)
+    np.testing.assert_array_equal(given[9], found[1][4])

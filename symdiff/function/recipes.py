@@ -25,7 +25,7 @@ DEEPEST = 50
 """So many recipes may be made of each other."""
 
 
-def written(made: Deferred, to_bytes: Callable[[Function], bytes]) -> dict[str, Any]:
+def write(made: Deferred, to_bytes: Callable[[Function], bytes]) -> dict[str, Any]:
     """The recipe of a function; `to_bytes` writes functions whose shapes are known.
 
     Raises
