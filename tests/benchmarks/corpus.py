@@ -66,11 +66,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     one_processor()
     cases = read(chosen.files, chosen.limit)
-    for case in cases[:20]:
-        measure(case, None)
-    gc.freeze()
     lines = []
     for opt in (None, 0):
+        for case in cases:
+            measure(case, opt)
+        gc.freeze()  # what is kept for all formulas would be looked at, and fill the caches, before each measurement
         found = [min(measure(case, opt) for _ in range(chosen.repeat)) for case in cases]
         seconds = [s for s, _ in found]
         rows = [(n, len(case["expr"]), 3) for (_, n), case in zip(found, cases, strict=True)]
