@@ -141,10 +141,10 @@ class GeneralCall:
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
         self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
         self._shapes = tuple(binder.shapes)
-        # a point of arrays needs no conversion where the types and shapes are right, and never warns
-        self._exact = binder.ordered and not kernel.packed and any(binder.shapes)
-        self._dtype = np.dtype(binder.dtype)
         self._hollow = any(0 in t.shape for t in types)
+        # a point of arrays needs no conversion where the types and shapes are right, and never warns
+        self._exact = binder.ordered and not kernel.packed and not self._hollow and any(binder.shapes)
+        self._dtype = np.dtype(binder.dtype)
         self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
         self._big = self._bytes >= SMALLEST
         self._scalar_outputs = not any(t.shape for t in types)
@@ -158,7 +158,7 @@ class GeneralCall:
             else:
                 result = self.kernel.ufunc(*args)
                 return float(result) if self._one_number else self._results(result, True)
-        if self._exact and len(args) == self._count and not self._hollow:
+        if self._exact and len(args) == self._count:
             for value, shape in zip(args, self._shapes, strict=True):
                 if type(value) is not np.ndarray:
                     if shape or type(value) is not float:

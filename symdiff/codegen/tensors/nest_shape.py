@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from symdiff.optimize.planning.loop_order import accesses
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -134,17 +135,12 @@ def _unread(access: Access) -> Load | Number:
     return Load(access, (Range(0, 0, 0),)) if access.strides else Number(0.0)
 
 
-def _accesses(nest: Nest) -> list[Access]:
-    found = [part.access for part in nest.body if isinstance(part, Load | LoadAt)]
-    return found + [r.access for r in nest.results]
-
-
 def _runs_on(nest: Nest, axis: int) -> bool:
     """Whether an axis and the next one are one longer axis."""
     if (axis in nest.reduced) != (axis + 1 in nest.reduced):
         return False
     size = nest.space[axis + 1]
-    if any(a.strides[axis] != size * a.strides[axis + 1] for a in _accesses(nest)):
+    if any(a.strides[axis] != size * a.strides[axis + 1] for a in accesses(nest)):
         return False
     return not any(k in (axis, axis + 1) for part in nest.body for k in _named(part))
 
