@@ -17,6 +17,9 @@ from symdiff.types import BOOL, Dim
 
 SHOWN_LENGTH = 80
 
+BUILD = "an array with expressions in it is made by np.stack([a, b]), np.concatenate or sd.array([[a, b], [c, d]])"
+"""What to type where NumPy was to put an expression into an array of numbers."""
+
 
 def _binary(name: str) -> tuple[Callable[[Expr, Any], Any], Callable[[Expr, Any], Any]]:
     op = OPS[name]
@@ -121,16 +124,30 @@ class Expr(ArrayMethods):
         raise CallError(
             f"{self._brief()} has no truth value before numbers are given",
             hint="instead of if, and, or, max, min or 0 < x < 1 write sd.where(c, a, b), a & b, a | b, sd.maximum, "
-            "sd.minimum or (0 < x) & (x < 1)",
+            "sd.minimum or (0 < x) & (x < 1); instead of np.array([a, b]) > 0 write np.stack([a, b]) > 0",
         )
 
     def __float__(self) -> float:
-        raise CallError(
-            f"{self._brief()} has no value before numbers are given",
-            hint="instead of math.sin write sd.sin or np.sin; for its value make a function: sd.function(e)(1.0)",
-        )
+        raise self._has_no_value(
+            "float", "leave float() out, and instead of the functions of math write those of sd or np, such as sd.sin; "
+            f"{BUILD}; for its value make a function: sd.function(e)(1.0)"
+        )  # fmt: skip
 
-    __int__ = __index__ = __complex__ = __float__
+    def __int__(self) -> int:
+        raise self._has_no_value("int", "write sd.trunc(x) for its whole part; the number of turns of a loop is a "
+                                        "constant")  # fmt: skip
+
+    def __index__(self) -> int:
+        raise self._has_no_value("an integer", "range() and the ends of a slice take constants; to choose from a list "
+                                               "or an array of numbers write sd.array(a)[k]")  # fmt: skip
+
+    def __complex__(self) -> complex:
+        raise self._has_no_value("complex", "write the real and the imaginary part apart")
+
+    def _has_no_value(self, wanted: str, hint: str) -> CallError:
+        article = "" if wanted.startswith("an ") else "a number of type "
+        return CallError(f"{self._brief()} has no value before numbers are given; {article}{wanted} is asked for",
+                         hint=hint)  # fmt: skip
 
     def __hash__(self) -> int:
         return hash((id(self.graph), self.node))
@@ -164,6 +181,40 @@ class Expr(ArrayMethods):
                 return Expr(graph, graph.add("stack", entries) if entries else graph.element(node, parts))
             return Expr(graph, subscripted(graph, node, parts))
 
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise CallError(
+            f"the elements of {self._brief()} cannot be assigned to: a formula does not change",
+            hint="write x = sd.where(c, new, x) with a condition c such as np.arange(n) == k, or join the parts: "
+            "x = np.concatenate([x[:k], [new], x[k + 1:]])",
+        )
+
+    @property
+    def real(self) -> Expr:
+        """The value itself: all values are real."""
+        return self
+
+    def conjugate(self) -> Expr:
+        """The value itself: all values are real."""
+        return self
+
+    def astype(self, dtype: Any, **options: Any) -> Expr:
+        """The elements as numbers of the formula's type, as whole numbers, or as the conditions that they are not 0.
+
+        Raises
+        ------
+        CallError
+            For other types; a formula has one type of numbers.
+        """
+        kind, own = np.dtype(dtype), np.dtype(self.graph.dtype)
+        if kind.kind == "b":
+            return self if self.dtype == kind else combine(OPS["not_equal"], self, 0.0)
+        if kind.kind in "iu":
+            return combine(OPS["trunc"], self)
+        if kind != own:
+            raise CallError(f"a formula has numbers of the type {own}, not {kind}",
+                            hint=f'leave astype out, or make the function with dtype="{kind}"')  # fmt: skip
+        return combine(OPS["add"], self, 0.0) if self.dtype.kind == "b" else self
+
     # How others see it
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -176,10 +227,10 @@ class Expr(ArrayMethods):
 
         return apply_function(function, args, options)
 
-    def __getattr__(self, name: str) -> Callable[[], Expr]:
-        op = CALLABLE.get(name)  # NumPy calls x.sin() on the elements of an object array
-        if op is not None and op.kinds == "f" and op.payload is None:
-            return lambda: combine(op, self)
+    def __getattr__(self, name: str) -> Callable[..., Expr]:
+        op = CALLABLE.get(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
+        if op is not None and op.payload is None and op.kinds in ("f", "ff"):
+            return lambda *others: combine(op, self, *others)
         raise AttributeError(f"an Expr has no attribute {name!r}")
 
     def _sympy_(self) -> Any:
@@ -269,6 +320,20 @@ def is_sympy(value: Any) -> bool:
     """Whether a value is an object of SymPy's, without importing it."""
     sympy = sys.modules.get("sympy")
     return sympy is not None and isinstance(value, sympy.Basic | sympy.MatrixBase)
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether a value is an Expr or a SymPy object, or a list or object array that holds one."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Expr) or is_sympy(item):
+            return True
+        if isinstance(item, list | tuple):
+            stack.extend(item)
+        elif isinstance(item, np.ndarray) and item.dtype == object:
+            stack.extend(item.ravel().tolist())
+    return False
 
 
 def as_node(graph: Graph, value: Any) -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError
-from symdiff.frontend.expr import Expr, together
-from symdiff.frontend.subscripts import Chosen, part_of
+from symdiff.frontend.expr import Expr, is_symbolic, together
+from symdiff.frontend.subscripts import Chosen, Mask, part_of
 from symdiff.ir.graph import Graph
 
 
@@ -19,22 +19,25 @@ def as_subscript(e: Expr, index: Any) -> tuple[Graph, int, tuple[Any, ...]]:
     Raises
     ------
     CallError
-        For conditions, and for an index of another type.
+        For an index of another type.
     """
     given = index if isinstance(index, tuple) else (index,)
-    graph, (node, *nodes) = together([e, *(part for part in given if isinstance(part, Expr))])
+    graph, (node, *nodes) = together([e, *(part for part in given if is_symbolic(part))])
     found = iter(nodes)
     parts: list[Any] = []
     for part in given:
-        if part is None or part is Ellipsis or isinstance(part, slice):
+        if is_symbolic(part):
+            with graph.lock:
+                parts.append(part_of(graph, next(found)))
+        elif isinstance(part, slice):
+            parts.append(_slice(part))
+        elif part is None or part is Ellipsis:
             parts.append(part)
-        elif isinstance(part, Expr):
-            parts.append(part_of(graph, next(found)))
-        elif isinstance(part, list | np.ndarray) and np.asarray(part).ndim:
+        elif isinstance(part, list | np.ndarray) and np.ndim(part):
             parts.append(_places(graph, np.asarray(part)))
         elif isinstance(part, bool | np.bool_) or not hasattr(part, "__index__"):
             raise CallError(
-                "an index must be an integer, a slice, None, ..., or an array of integers",
+                f"an index must be an integer, a slice, None, ..., or an array of integers or conditions, not {part!r}",
                 hint="to choose by a condition write sd.where(c, a, b)",
             )
         else:
@@ -42,9 +45,23 @@ def as_subscript(e: Expr, index: Any) -> tuple[Graph, int, tuple[Any, ...]]:
     return graph, node, tuple(parts)
 
 
+def _slice(part: slice) -> slice:
+    """A slice of constant integers."""
+    try:
+        ends = [None if end is None else operator.index(end) for end in (part.start, part.stop, part.step)]
+    except TypeError as error:
+        if isinstance(error, CallError):
+            raise
+        raise CallError("the ends of a slice must be integers", hint="write x[1:3]") from None
+    return slice(*ends)
+
+
 def _places(graph: Graph, values: Any) -> Any:
-    """An array of integers as a part of a subscript."""
+    """An array of integers or of conditions as a part of a subscript."""
+    if values.dtype.kind == "b":
+        return Mask(values.copy())
     if values.dtype.kind not in "iu" and values.size:
-        raise CallError("an array in a subscript must hold integers", hint="to choose by a condition write sd.where")
+        raise CallError(f"an array in a subscript holds integers or conditions, not {values.dtype}",
+                        hint="write a.astype(int) for integers")  # fmt: skip
     places = values.astype(np.int64)
     return Chosen(graph.constant(places), places)

@@ -13,7 +13,7 @@ from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, 
 from symdiff.frontend.arrays.arguments import ANY, ARRAY, ARRAYS, NODES, ArrayFunction, Value
 from symdiff.frontend.calls import CUSTOM, REDUCE, SPECIAL, call, functions, is_function
 from symdiff.frontend.constants import declare_scalars
-from symdiff.frontend.expr import Expr, as_node, is_sympy, shared_graph
+from symdiff.frontend.expr import Expr, as_node, is_symbolic, shared_graph
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS
 from symdiff.types import BOOL, fixed
@@ -75,20 +75,6 @@ def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None
     if graph.types[node].shape or any(isinstance(v, np.ndarray | list | tuple) for v in everything):
         return np.broadcast_to(value, fixed(graph.types[node].shape)).copy()
     return bool(value) if graph.types[node].dtype == BOOL else float(value)
-
-
-def is_symbolic(value: Any) -> bool:
-    """Whether a value is an Expr or a SymPy object, or a list or object array that holds one."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Expr) or is_sympy(item):
-            return True
-        if isinstance(item, list | tuple):
-            stack.extend(item)
-        elif isinstance(item, np.ndarray) and item.dtype == object:
-            stack.extend(item.ravel().tolist())
-    return False
 
 
 def _arguments(

@@ -1,4 +1,4 @@
-"""Subscripts by NumPy's rules: integers, slices, `...`, None for a new axis, and lists or arrays of integers."""
+"""Subscripts by NumPy's rules: integers, slices, `...`, None for a new axis, lists or arrays of integers, masks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffErr
 from symdiff.frontend.arrays.arguments import axis_of, language
 from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, undeclared
+from symdiff.ir.building import bounds
 from symdiff.ir.graph import Graph
-from symdiff.types import BOOL, show
+from symdiff.types import BOOL, Shape, broadcast, fixed, show
 
 SUGGESTED_SIZE = 3
 
@@ -26,6 +27,26 @@ class Chosen:
 
     node: int
     values: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A part of a subscript that chooses elements by constant conditions: where they hold, along as many axes."""
+
+    values: Any
+
+    def chosen(self, graph: Graph, sizes: tuple[int, ...]) -> list[Chosen]:
+        """The places where it holds, as integers for each axis.
+
+        Raises
+        ------
+        ShapeError
+            Where it has not the sizes of the axes.
+        """
+        if self.values.shape != sizes:
+            raise ShapeError(f"a mask of shape {show(self.values.shape)} chooses among axes of the sizes {show(sizes)}",
+                             hint="a condition is needed for each element")  # fmt: skip
+        return [Chosen(graph.constant(places.astype(np.int64)), places) for places in np.nonzero(self.values)]
 
 
 @dataclass(slots=True)
@@ -80,13 +101,14 @@ def part_of(graph: Graph, value: Any) -> Any:
     """
     if value is None or isinstance(value, EllipsisType):
         return value
-    type_ = graph.types[value]
-    if type_.dtype == BOOL:
-        if not type_.shape and graph.ops[value].name == "constant":
-            raise ParseError("an index must be an integer, not True or False")
-        raise ShapeError("elements are not chosen by a condition: their number would depend on values",
-                         hint="write where(c, x, 0)")  # fmt: skip
     found = constant_array(graph, value)
+    if graph.types[value].dtype == BOOL:
+        if found is None:
+            raise ShapeError("elements are not chosen by a condition: their number would depend on values",
+                             hint="write where(c, x, 0)")  # fmt: skip
+        if not found.ndim:
+            raise ParseError("an index must be an integer, not True or False")
+        return Mask(found)
     if found is None:
         return Chosen(value)
     if found.ndim == 0:
@@ -132,7 +154,7 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
         For an index out of range, and more parts than axes.
     """
     needs_array(graph, node, "an element")
-    parts = _without_dots(list(index), len(graph.types[node].shape))
+    parts = _without_masks(graph, _without_dots(list(index), len(graph.types[node].shape)), graph.types[node].shape)
     chosen = [k for k, part in enumerate(parts) if isinstance(part, Chosen)]
     if not chosen and None not in parts:
         return graph.element(node, tuple(parts))
@@ -159,12 +181,30 @@ def _without_dots(parts: list[Any], axes: int) -> list[Any]:
     dots = [k for k, part in enumerate(parts) if part is Ellipsis]
     if len(dots) > 1:
         raise ShapeError("an index can hold one ellipsis (...) only", hint="write : for each of the other axes")
-    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    taken = sum(_axes_taken(part) for part in parts)
     if taken > axes:
         raise ShapeError(f"{taken} indices for a value with {axes} axes")
     if dots:
         parts[dots[0] : dots[0] + 1] = [slice(None)] * (axes - taken)
     return parts
+
+
+def _axes_taken(part: Any) -> int:
+    """How many axes of the array a part of a subscript is about."""
+    return part.values.ndim if isinstance(part, Mask) else int(part is not None and part is not Ellipsis)
+
+
+def _without_masks(graph: Graph, parts: list[Any], shape: Shape) -> list[Any]:
+    """The parts with the places where each mask holds in its stead, as NumPy defines it."""
+    if not any(isinstance(part, Mask) for part in parts):
+        return parts
+    found: list[Any] = []
+    axis = 0
+    for part in parts:
+        count = _axes_taken(part)
+        found += part.chosen(graph, fixed(shape[axis : axis + count])) if isinstance(part, Mask) else [part]
+        axis += count
+    return found
 
 
 def gathered(graph: Graph, node: int, parts: Sequence[Chosen], axes: Sequence[int], target: int) -> int:
@@ -181,6 +221,7 @@ def gathered(graph: Graph, node: int, parts: Sequence[Chosen], axes: Sequence[in
     flat = graph.reshape(graph.transpose(node, tuple(order)), (math.prod(sizes), *rest))
     if all(part.values is not None for part in parts):
         wrapped = [_wrapped(part.values, size) for part, size in zip(parts, sizes, strict=True)]
+        broadcast("an index", [part.shape for part in wrapped])
         places = np.ravel_multi_index(np.broadcast_arrays(*wrapped), sizes)
         index = graph.constant(np.asarray(places, np.int64))
     else:
@@ -218,15 +259,14 @@ def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
     zero = number(graph, 0.0)
     for part, size in zip(parts, sizes, strict=True):
         limit = number(graph, size)
-        at = graph.apply("round", (part.node,))
         if part.values is None:
+            at = graph.apply("round", (part.node,))
             at = graph.apply("where", (graph.apply("less", (at, zero)), graph.apply("add", (at, limit)), at))
             below = graph.apply("less", (at, limit))
             known = graph.apply("logical_and", (graph.apply("less_equal", (zero, at)), below))
             inside = known if inside is None else graph.apply("logical_and", (inside, known))
         else:
-            _wrapped(part.values, size)
-            at = part.node if (part.values >= 0).all() else graph.constant(_wrapped(part.values, size).astype(float))
+            at = graph.constant(_wrapped(part.values, size).astype(float))
         place = at if place is None else graph.apply("add", (graph.apply("mul", (place, limit)), at))
     assert place is not None
     return place if inside is None else graph.apply("where", (inside, place, number(graph, math.prod(sizes))))
@@ -262,8 +302,7 @@ def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
                              hint='write scatter(x, "1:3", (5,))')  # fmt: skip
         ends = [int(p) if p else None for p in found]
         if len(ends) > 1:
-            start, stop, step = slice(*ends).indices(shape[axis])
-            parts.append((start, stop if stop >= 0 else None, step))
+            parts.append(bounds(slice(*ends), shape[axis]))
         elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
             raise ShapeError(f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",
                              hint="the index is one of the new array's")  # fmt: skip

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, SymdiffError
-from symdiff.frontend.expr import Expr, as_node, is_operand
+from symdiff.errors import ArgumentError, CallError, NeedsShape, SymdiffError
+from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
 from symdiff.frontend.given import checked_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64
+
+_OBJECTS = re.compile(r"dtype\('O'\)|\bobject\b|loop of ufunc|with a sequence|scalar arrays|Expr'? (object|which)|"
+                      r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no")  # fmt: skip
+"""What NumPy says where it met expressions in an array of objects."""
 
 LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'
 
@@ -35,10 +40,32 @@ def trace(
     graph = Graph(dtype)
     inputs = [Expr(graph, input_node(graph, argument)) for argument in given]
     with collector_paused():
-        result = fun(*inputs)
+        try:
+            result = fun(*inputs)
+        except SymdiffError:
+            raise
+        except Exception as error:
+            raise explained(error, name_of(fun)) from error
         outputs = collect(graph, result, name_of(fun))
     _check_inputs(graph, outputs, given, name_of(fun))
     return graph, outputs, given
+
+
+def explained(error: Exception, name: str) -> SymdiffError:
+    """The error for what a function raised while it was called with expressions, with what to type if that is known."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None and not isinstance(cause, SymdiffError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, NeedsShape):
+        return cause  # NumPy put an error of its own in its place
+    text = f"{type(error).__name__}: {error}"
+    if _OBJECTS.search(text):
+        hint = f"NumPy takes expressions in an array or a list for objects: {BUILD}"
+    elif cause is not None:
+        hint = cause.hint
+    else:
+        hint = "it is called once with expressions to find its formula: what it does must not depend on their values"
+    return CallError(f"{name} cannot be traced: {text}", hint=hint)
 
 
 def name_of(fun: Callable[..., Any]) -> str:

@@ -171,15 +171,17 @@ class Builder:
         self.title = self.title or title
         flat: Pairs = []
 
-        def flatten(item: Any) -> Structure:
+        def flatten(item: Any, called: str) -> Structure:
+            if isinstance(item, Mapping):
+                return tuple([flatten(part, key) for key, part in item.items()])
             if isinstance(item, tuple):
-                return tuple(flatten(i) for i in item)
-            flat.append((title, item))
+                return tuple([flatten(part, called) for part in item])
+            flat.append((called, item))
             return len(flat) - 1
 
-        structure = flatten(outputs)
+        structure = flatten(outputs, name or title)
         mapping = self._import(other, [node for _, node in flat])
-        return [(name or n, mapping[node]) for n, node in flat], structure
+        return [(n, mapping[node]) for n, node in flat], structure
 
     def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
         mapping = {node: node for node in other.live(roots)} if other is self.graph else self.graph.splice(other, roots)

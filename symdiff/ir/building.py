@@ -303,8 +303,13 @@ class Building(NetworkxView):
 
 
 def bounds(part: Any, size: int) -> tuple[int, int | None, int]:
-    """A slice of an axis as (start, stop, step); a stop before the first element is None."""
+    """A slice of an axis as (start, stop, step); a stop before the first element is None, (0, 0, 1) is one of nothing.
+    """
     if isinstance(part, tuple):
         part = slice(*part)
+    if part.step == 0:
+        raise ShapeError("the step of a slice must not be 0", hint="write x[start:stop]")
     start, stop, step = part.indices(size)
+    if not range(start, stop, step):
+        return 0, 0, 1
     return start, stop if stop >= 0 else None, step
