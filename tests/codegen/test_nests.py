@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.codegen.tensors import module as tensor_module
 from symdiff.optimize.planning.plan import (
     Access,
@@ -102,10 +103,36 @@ def test_sums_over_several_axes_are_one_sequence(space, reduced):
     check(plan, np.random.default_rng(1).normal(size=space))
 
 
+LONG = [  # space, reduced axes, elements left out at the ends of the last axis
+    ((511,), (0,), 0), ((512,), (0,), 0), ((1029,), (0,), 0), ((8192 + 7,), (0,), 3), ((140_003,), (0,), 0),
+    ((512, 3), (0,), 0), ((8200, 9), (0,), 1), ((1030, 1100), (0,), 0), ((140_001, 2), (0,), 0),
+    ((3, 512), (1,), 0), ((2, 9001), (1,), 5), ((60, 57), (0, 1), 2), ((60, 64), (0, 1), 0), ((8, 1024), (0, 1), 0),
+    ((33, 3, 47), (0, 2), 0), ((40, 3, 64), (0, 2), 4), ((90, 40, 7), (0, 1), 0), ((3, 40, 40), (1, 2), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8])
+@pytest.mark.parametrize(("space", "reduced", "out"), LONG)
+def test_long_sums_have_one_order_at_every_width(space, reduced, out, lanes, monkeypatch):
+    monkeypatch.setattr(tensor_module, "lanes", lambda: lanes)
+    kept = [k for k in range(len(space)) if k not in reduced]
+    shape = tuple(space[k] for k in kept)
+    own = np.cumprod([1, *shape[::-1]])[::-1][1:]
+    strides = tuple(int(own[kept.index(k)]) if k in kept else 0 for k in range(len(space)))
+    steps = tuple(int(n) for n in np.cumprod([1, *space[::-1]])[::-1][1:])
+    within = Range(len(space) - 1, out, space[-1] - out)
+    body = [load(0, 0, steps), load(0, 0, steps, within), Number(0.25), Choose((within,), 1, 2), apply("mul", 0, 0)]
+    plan = one(space, body, *(Reduce(kind, value, Access(n, 0, strides)) for n, (kind, value) in
+                              enumerate([("sum", 3), ("max", 0), ("sum", 4), ("prod", 2)], 1)),
+               reduced=reduced, inputs=[space], outputs=[(NUMBERS, shape)] * 4)  # fmt: skip
+    check(plan, np.random.default_rng(1).normal(size=space))
+
+
 def test_a_sum_of_negative_zeros_is_one():
     plan = one((20,), [load(0, 0, (1,))], Reduce("sum", 0, Access(1, 0, (0,))), reduced=(0,), inputs=[(20,)],
                outputs=[(NUMBERS, ())])  # fmt: skip
     assert np.signbit(check(plan, np.full(20, -0.0)).ufunc(np.full(20, -0.0)))
+    assert np.signbit(sd.function("f(x[20000]) = sum(x)")(np.full(20_000, -0.0)))
 
 
 @pytest.mark.parametrize("count", [2, 5, 9, 16, 41, 1030, 5000])

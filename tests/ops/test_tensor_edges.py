@@ -1,11 +1,13 @@
 """Tensor operations where something is special: zeros, ties, NaN, singular matrices, the order of sums, guards."""
 
 import functools
+import itertools
 import math
 
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.differentiate.reverse import reverse
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.interpret import evaluate
@@ -84,6 +86,63 @@ def test_a_sum_has_one_order():
     assert lane_sum(spread, (0,)) == by_hand(spread)
     both = np.arange(60.0).reshape(3, 4, 5) ** 0.5
     assert lane_sum(both, (0, 2))[1] == lane_sum(both[:, 1].ravel(), (0,))
+
+
+def cascade(row):
+    """A sum as native code makes it: elements one after the other, carries from level to level."""
+    levels = [[None] * 8 for _ in range(6)]
+    for k, v in enumerate(row):
+        levels[0][k % 8] = v if levels[0][k % 8] is None else levels[0][k % 8] + v
+        size = 512
+        for lower, upper in itertools.pairwise(levels):
+            if (k + 1) % size:
+                break
+            upper[:] = [b if a is None else a + b for a, b in zip(upper, lower, strict=True)]
+            lower[:], size = [None] * 8, 16 * size
+    lanes = [functools.reduce(lambda a, b: b + a, [own[k] for own in levels if own[k] is not None]) for k in range(8)]
+    lanes = [lanes[k] + lanes[k + 4] for k in range(4)]
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+
+
+@pytest.mark.parametrize("count", [16, 511, 512, 513, 1024, 8191, 8192, 8197, 9000, 131072 + 8192 + 515])
+def test_long_sums_are_cascades(count):
+    x = np.random.default_rng(count).normal(size=count)
+    want = cascade(x)
+    assert lane_sum(x, (0,)) == want
+    assert lane_sum(np.stack([x, -x]), (1,)).tolist() == [want, -want]
+    assert lane_sum(np.stack([x, -x], 1), (0,)).tolist() == [want, -want]
+    if count < 10_000:
+        assert lane_sum(x.astype(object), (0,)) == want
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("text", ["sum(x{})", "mean(x{})", "sum(x**2{})", "sum(exp(-x){})", "norm(x{})", "var(x{})"])
+def test_errors_of_sums_grow_with_the_logarithm(text, axis, dtype):
+    rest = "" if axis is None else f", axis={axis}"
+    f = sd.function(text.format(rest), shapes={"x": ("m", "n")}, inputs=["x"], dtype=dtype)
+    wide = sd.function(text.format(rest), shapes={"x": ("m", "n")}, inputs=["x"])
+    rng = np.random.default_rng(1)
+    for count in (1_000, 30_000, 300_000):
+        shape = (3, count) if axis == 1 else (count, 3)
+        for x in (np.full(shape, 0.1, dtype), rng.uniform(size=shape).astype(dtype)):
+            if dtype == "float32":
+                want = wide(x.astype(float))
+            elif "var" in text or "exp" in text:
+                continue
+            else:
+                want = np.asarray(PLAIN[text.split("(")[0]](np.square(x) if "**" in text else x, axis), float)
+            if "var" in text and x.std() < 1e-6:
+                continue
+            error = np.abs(np.asarray(f(x)) / want - 1).max() / np.finfo(dtype).eps
+            assert error < 2 * math.log2(count)
+
+
+PLAIN = {
+    "sum": lambda x, axis: x.astype(np.longdouble).sum(axis),
+    "mean": lambda x, axis: x.astype(np.longdouble).mean(axis),
+    "norm": lambda x, axis: np.sqrt(np.square(x.astype(np.longdouble)).sum(axis)),
+}
 
 
 def test_products_keep_the_order_of_sums():

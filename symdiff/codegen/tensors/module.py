@@ -56,7 +56,8 @@ def write_tensor_module(
     algebra, failing = steps.algebra, steps.failing
     operations = _operations(plan)
     loop = PointLoop(layout, plan, failing, state, element, operations)
-    lines = [*loop.globals(), *algebra.lines, *tools.vector.routines.definitions, *steps.lines, *loop.lines()]
+    lines = [*loop.globals(), *algebra.lines, *tools.vector.routines.definitions,
+             *[line for function in tools.definitions.values() for line in function], *steps.lines, *loop.lines()]
     declarations = [
         *tools.scalar.routines.declarations,
         *tools.vector.routines.declarations,

@@ -11,8 +11,9 @@ from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_loops import Loop
 from symdiff.codegen.tensors.nest_shape import simplify
 from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
-from symdiff.codegen.tensors.segments import Segment, Tools, segments
-from symdiff.codegen.tensors.sinks import LANES, Storing
+from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
+from symdiff.codegen.tensors.sinks import Storing
+from symdiff.ops.structure import LANES
 from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes
 
 LONG = 1024
@@ -118,7 +119,9 @@ def _horizontal(
     count = prod(nest.space[k] for k in nest.reduced)
     entry: list[str] = []
     sinks = [
-        (Ordered if count < 2 * LANES and r.kind in ("sum", "prod") else Horizontal)(nesting, tools, r, entry)
+        Ordered(nesting, tools, r, entry)
+        if count < 2 * LANES and r.kind in ("sum", "prod")
+        else Horizontal(nesting, tools, r, entry, count)
         for r in reduces
     ]
     sink = Storing(nesting, stores, sinks)
@@ -126,14 +129,17 @@ def _horizontal(
     for each in sinks:
         each.start(nesting.code.headers[level])
     lines: list[str] = []
-    phase = None
-    if outer and nest.space[last] % LANES:
+    phase, before = None, "0"
+    if outer and (nest.space[last] % LANES or sink.blocks):
         header = nesting.code.headers[len(nesting.code.loops)]
         sequence = _sequence(nesting, header, outer)
-        header += [f"%elements = mul i64 {sequence}, {nest.space[last]}", f"%phase = and i64 %elements, {LANES - 1}"]
-        phase = "%phase"
+        header.append(f"%elements = mul i64 {sequence}, {nest.space[last]}")
+        before = "%elements"
+        if nest.space[last] % LANES:
+            header.append(f"%phase = and i64 %elements, {LANES - 1}")
+            phase = "%phase"
     for segment in segments(nesting, tools):
-        segment.in_sequence(lines, sink, phase)
+        segment.in_sequence(lines, sink, phase, before)
     after = nesting.code.tails[level] if outer else lines
     for each in sinks:
         each.end(after)
@@ -186,6 +192,8 @@ def _vertical(
             segment.between(lines, header, sink, begin, end)
         else:
             segment.whole(lines, sink, tools.lanes)
+    if sink.blocks:
+        end_block(nesting, lines, sink, sequence, "1")
     after = nesting.code.tails[level]
     for each in sinks:
         whole = Segment(nesting, tools, 0, size, False)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from symdiff.codegen.body import constant
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
-from symdiff.codegen.tensors.sinks import LANES, Sink, State
+from symdiff.codegen.tensors.sinks import Sink, State
+from symdiff.ops.structure import BLOCK, CASCADE, LANES
 from symdiff.optimize.planning.plan import Reduce
 
 if TYPE_CHECKING:
@@ -22,6 +23,37 @@ STACK = 16_384
 
 IDENTITY = {"sum": -0.0, "prod": 1.0, "max": float("-inf"), "min": float("inf"), "any": 0, "all": 1}
 """What a reduction starts from without a trace: -0.0 + x is x for every x, 0.0 + x is not."""
+
+
+def levels(count: int) -> int:
+    """How many levels of sums there are above those of the elements: each has up to 16 of the one below it."""
+    found, sums = 0, count // BLOCK
+    while sums:
+        found, sums = found + 1, sums // CASCADE
+    return found
+
+
+def _carry(name: str, element: str, align: int) -> list[str]:
+    """The function that adds sums to those of the next level and begins them again, up to a level that goes on.
+
+    It takes the sums, how many one level has (a multiple of 8), and how many blocks have been added up.
+    """
+    eight, shift = f"<{LANES} x {element}>", CASCADE.bit_length() - 1
+    return [
+        f"define internal void @{name}(ptr %sums, i64 %size, i64 %count) #1 {{",
+        "entry:", "br label %level", "level:",
+        "%from = phi ptr [ %sums, %entry ], [ %to, %full ]", "%sum = phi i64 [ %count, %entry ], [ %fewer, %full ]",
+        f"%to = getelementptr {element}, ptr %from, i64 %size", "br label %add", "add:",
+        "%k = phi i64 [ 0, %level ], [ %next, %add ]",
+        f"%source = getelementptr {element}, ptr %from, i64 %k", f"%target = getelementptr {element}, ptr %to, i64 %k",
+        f"%a = load {eight}, ptr %target, align {align}", f"%b = load {eight}, ptr %source, align {align}",
+        f"%c = fadd {eight} %a, %b", f"store {eight} %c, ptr %target, align {align}",
+        f"store {eight} splat ({element} -0.0), ptr %source, align {align}",
+        f"%next = add i64 %k, {LANES}", "%more = icmp slt i64 %next, %size", "br i1 %more, label %add, label %done",
+        "done:", f"%rest = and i64 %sum, {CASCADE - 1}", "%whole = icmp eq i64 %rest, 0",
+        "br i1 %whole, label %full, label %end", "full:", f"%fewer = lshr i64 %sum, {shift}", "br label %level",
+        "end:", "ret void", "}",
+    ]  # fmt: skip
 
 
 def combine(kind: str, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
@@ -42,7 +74,10 @@ def combine(kind: str, type_: str, condition: str, name: str, a: str, b: str) ->
 class Reduction(Sink):
     """The parts that all reductions share."""
 
-    def __init__(self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str], count: int) -> None:
+    def __init__(
+        self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str], size: int, count: int = 0
+    ) -> None:
+        """`size` sums at once, of `count` elements each: for every level of sums of blocks as many more."""
         self.nesting, self.tools, self.reduce = nesting, tools, reduce
         self.needs = (reduce.value,)
         self.condition = reduce.kind in ("any", "all")
@@ -51,7 +86,9 @@ class Reduction(Sink):
         self.mask_type = f"<{tools.lanes} x i1>"
         self.bytes = 1 if self.condition else 4 if tools.element == "float" else 8
         self.sums = nesting.fresh("%t")
-        entry.append(f"{self.sums} = alloca [{count} x {self.one}], align 64")
+        self.size, self.levels = size, levels(count) if reduce.kind == "sum" else 0
+        self.blocks = self.levels > 0
+        entry.append(f"{self.sums} = alloca [{size * (1 + self.levels)} x {self.one}], align 64")
 
     @property
     def identity(self) -> str:
@@ -59,9 +96,9 @@ class Reduction(Sink):
         value = IDENTITY[self.reduce.kind]
         return str(value) if self.condition else constant(float(value))
 
-    def fill(self, lines: list[str], count: int) -> None:
+    def fill(self, lines: list[str]) -> None:
         """Write the identity to all sums; their number is a multiple of the lanes."""
-        n, lanes = self.nesting.fresh("%l"), self.tools.lanes
+        n, lanes, count = self.nesting.fresh("%l"), self.tools.lanes, self.size * (1 + self.levels)
         value = f"splat ({self.one} {self.identity})"
         if count <= 4 * lanes:
             for at in range(0, count, lanes):
@@ -96,6 +133,13 @@ class Reduction(Sink):
         lines += combine(self.reduce.kind, self.type, self.mask_type, name, a, b)
         return name
 
+    def carry(self, lines: list[str], count: str) -> None:
+        """Add the sums of a block to those of the next level."""
+        if self.blocks:
+            name = f"carry_{self.one}"
+            self.tools.definitions.setdefault(name, _carry(name, self.one, self.bytes))
+            lines.append(f"call void @{name}(ptr {self.sums}, i64 {self.size}, i64 {count})")
+
     def put(self, lines: list[str], value: str) -> None:
         """Write the result for one kept element."""
         access, block = self.reduce.access, Block(self.nesting, self.tools.scalar, self.tools.memory, lines, "0",
@@ -107,13 +151,13 @@ class Reduction(Sink):
 class Horizontal(Reduction):
     """Eight running sums, of the lanes of blocks of eight."""
 
-    def __init__(self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str]) -> None:
-        super().__init__(nesting, tools, reduce, entry, LANES)
+    def __init__(self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str], count: int) -> None:
+        super().__init__(nesting, tools, reduce, entry, LANES, count)
         self.carries = LANES // tools.lanes
 
     def start(self, lines: list[str]) -> None:
         """Before the first element."""
-        self.fill(lines, LANES)
+        self.fill(lines)
 
     def _place(self, lines: list[str], k: int) -> str:
         if not k:
@@ -148,6 +192,7 @@ class Horizontal(Reduction):
         fresh, kind = self.nesting.fresh, self.reduce.kind
         a, b, c, d, e = (fresh("%e") for _ in range(5))
         four, two = f"<4 x {self.one}>", f"<2 x {self.one}>"
+        self._add_levels(lines)
         lines += [
             f"{b}p = getelementptr {self.one}, ptr {self.sums}, i64 4",
             f"{a} = load {four}, ptr {self.sums}, align {self.bytes}",
@@ -161,6 +206,20 @@ class Horizontal(Reduction):
             *combine(kind, self.one, "i1", e, f"{d}l", f"{d}h"),
         ]
         self.put(lines, e)
+
+
+    def _add_levels(self, lines: list[str]) -> None:
+        """The sums of all levels into the lowest one."""
+        eight = f"<{LANES} x {self.one}>"
+        for level in range(1, self.levels + 1):
+            n = self.nesting.fresh("%e")
+            lines += [
+                f"{n}p = getelementptr {self.one}, ptr {self.sums}, i64 {level * LANES}",
+                f"{n}a = load {eight}, ptr {n}p, align {self.bytes}",
+                f"{n}b = load {eight}, ptr {self.sums}, align {self.bytes}",
+                f"{n} = fadd {eight} {n}a, {n}b",
+                f"store {eight} {n}, ptr {self.sums}, align {self.bytes}",
+            ]
 
 
 class Ordered(Reduction):
@@ -223,12 +282,12 @@ class Vertical(Reduction):
         self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str], width: int, count: int, begin: str
     ) -> None:
         self.rows, self.width, self.begin = _rows(reduce.kind, count), width, begin
-        super().__init__(nesting, tools, reduce, entry, self.rows * width)
+        super().__init__(nesting, tools, reduce, entry, self.rows * width, count)
         self._row = ""
 
     def start(self, lines: list[str]) -> None:
         """Before the first row."""
-        self.fill(lines, self.rows * self.width)
+        self.fill(lines)
 
     def row(self, lines: list[str], sequence: str) -> None:
         """Where the sums of a row are."""
@@ -279,11 +338,15 @@ class _Results(Sink):
             values: list[str] = []
             n = nesting.fresh("%o")
             lines.append(f"{n} = sub i64 {block.index}, {sums.begin}")
-            for k in range(sums.rows):
-                lines += [f"{n}.{k}o = add i64 {n}, {k * sums.width}",
-                          f"{n}.{k}p = getelementptr {sums.one}, ptr {sums.sums}, i64 {n}.{k}o",
-                          f"{n}.{k} = load {sums.type}, ptr {n}.{k}p, align {sums.bytes}"]  # fmt: skip
-                values.append(f"{n}.{k}")
+            for row in range(sums.rows):
+                value = ""
+                for level in range(sums.levels + 1):
+                    k = f"{row}.{level}"
+                    lines += [f"{n}.{k}o = add i64 {n}, {level * sums.size + row * sums.width}",
+                              f"{n}.{k}p = getelementptr {sums.one}, ptr {sums.sums}, i64 {n}.{k}o",
+                              f"{n}.{k} = load {sums.type}, ptr {n}.{k}p, align {sums.bytes}"]  # fmt: skip
+                    value = sums.merge(lines, f"{n}.{k}", value) if value else f"{n}.{k}"
+                values.append(value)
             while len(values) > 1:
                 half = len(values) // 2
                 values = [sums.merge(lines, values[k], values[k + half]) for k in range(half)]

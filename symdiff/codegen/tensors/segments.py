@@ -16,8 +16,9 @@ from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_shape import intersect
 from symdiff.codegen.tensors.overlaps import overlapping
-from symdiff.codegen.tensors.sinks import LANES, Sink
+from symdiff.codegen.tensors.sinks import Sink
 from symdiff.ops.base import Library
+from symdiff.ops.structure import BLOCK, LANES
 from symdiff.optimize.planning.plan import Apply, Choose, Load, LoadAt
 from symdiff.types import FLOAT32, FLOAT64
 
@@ -33,12 +34,14 @@ class Tools:
     ----------
     scalar, vector : write operations on one number and on lanes.
     memory : the intrinsics for masks.
+    definitions : functions that loops call, by their names.
     """
 
     element: str
     lanes: int
     vectors: bool
     memory: Memory = field(default_factory=Memory)
+    definitions: dict[str, list[str]] = field(default_factory=dict)
     scalar: Operations = field(init=False)
     vector: Operations = field(init=False)
 
@@ -102,36 +105,42 @@ class Segment:
         else:
             self._known(lines, sink, width, self.low)
 
-    def in_sequence(self, lines: list[str], sink: Sink, phase: str | None) -> None:
-        """All of it, in blocks of eight such that element k of the sequence is in lane k % 8."""
+    def in_sequence(self, lines: list[str], sink: Sink, phase: str | None, before: str) -> None:
+        """All of it, in blocks of eight such that element k of the sequence is in lane k % 8.
+
+        `before` is the number of elements of the sequence before the axis, `phase` that modulo 8 where it is not 0.
+        """
         if phase is None:
-            self._known(lines, sink, LANES, self.low - self.low % LANES)
+            self._known(lines, sink, LANES, self.low - self.low % LANES, before)
         else:
-            self._shifted(lines, sink, LANES, phase)
+            self._shifted(lines, sink, LANES, phase, before)
 
     def aligned(self, lines: list[str], sink: Sink, phase: str) -> None:
         """All of it, in blocks that begin where vectors do in memory."""
         self._shifted(lines, sink, self.tools.lanes, phase)
 
-    def _shifted(self, lines: list[str], sink: Sink, width: int, phase: str) -> None:
+    def _shifted(self, lines: list[str], sink: Sink, width: int, phase: str, before: str = "") -> None:
         n = self.nesting.fresh("%z")
         lines += [f"{n}p = add i64 {phase}, {self.low}", f"{n}b = and i64 {n}p, {width - 1}",
                   f"{n} = sub i64 {self.low}, {n}b"]  # fmt: skip
-        self._unknown(lines, sink, width, n, str(self.low), str(self.high), True)
+        self._unknown(lines, sink, width, n, str(self.low), str(self.high), True, before)
 
-    def _known(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
+    def _known(self, lines: list[str], sink: Sink, width: int, start: int, before: str = "") -> None:
         if start < self.low:
             self._partial(lines, sink, width, start)
             start += width
+            self._carry(lines, sink, before, str(min(start, self.high)))
         count = max(0, self.high - start) // width
         if count > 1:
-            self._loop(lines, sink, width, str(start), str(start + count * width), True)
+            self._loop_in_blocks(lines, sink, width, str(start), str(start + count * width), True, before)
         elif count:
             state = sink.before(lines)
             sink.after(lines, sink.step(lines, self._blocks(lines, str(start), width), state))
+            self._carry(lines, sink, before, str(start + width))
         start += count * width
         if start < self.high:
             self._partial(lines, sink, width, start)
+            self._carry(lines, sink, before, str(self.high))
 
     def _partial(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
         lanes = self.tools.lanes
@@ -183,6 +192,44 @@ class Segment:
         sink.after(lines, state)
         return f"%h{n}"
 
+    def _loop_in_blocks(
+        self, lines: list[str], sink: Sink, width: int, start: str, stop: str, exact: bool, before: str
+    ) -> str:
+        """As `_loop`, in turns that end where a block of the sequence is complete."""
+        if not (before and sink.blocks):
+            return self._loop(lines, sink, width, start, stop, exact)
+        if before == "0" and start.isdigit() and int(start) // BLOCK == (int(stop) - 1) // BLOCK:
+            last = self._loop(lines, sink, width, start, stop, exact)
+            self._carry(lines, sink, before, stop)
+            return last
+        n = self.nesting.fresh("")
+        lines += [
+            f"br label %I{n}", f"I{n}:", f"br label %O{n}", f"O{n}:",
+            f"%q{n} = phi i64 [ {start}, %I{n} ], [ %v{n}, %L{n} ]",
+            f"%q{n}s = add i64 %q{n}, {before}", f"%q{n}r = and i64 %q{n}s, {BLOCK - 1}",
+            f"%q{n}l = sub i64 {BLOCK}, %q{n}r", f"%q{n}f = add i64 %q{n}, %q{n}l",
+            f"%q{n}c = icmp slt i64 %q{n}f, {stop}", f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
+        ]  # fmt: skip
+        last = self._loop(lines, sink, width, f"%q{n}", f"%q{n}e", exact)
+        lines.append(f"%v{n} = add i64 {last}, 0")
+        self._carry(lines, sink, before, f"%v{n}")
+        if exact:
+            lines.append(f"%v{n}m = icmp slt i64 %v{n}, {stop}")
+        else:
+            lines += [f"%v{n}o = add i64 %v{n}, {width}", f"%v{n}m = icmp sle i64 %v{n}o, {stop}"]
+        lines += [f"br label %L{n}", f"L{n}:", f"br i1 %v{n}m, label %O{n}, label %R{n}", f"R{n}:"]
+        return f"%v{n}"
+
+    def _carry(self, lines: list[str], sink: Sink, before: str, index: str) -> None:
+        """Tell a sink that adds up in blocks where one ends before an index."""
+        if not (before and sink.blocks):
+            return
+        if before == "0" and index.isdigit():
+            if int(index) % BLOCK == 0:
+                sink.carry(lines, str(int(index) // BLOCK))
+            return
+        end_block(self.nesting, lines, sink, before, index)
+
     # Sizes that are not known
 
     def between(self, lines: list[str], header: list[str], sink: Sink, begin: str, end: str) -> None:
@@ -194,7 +241,9 @@ class Segment:
         ]  # fmt: skip
         self._unknown(lines, sink, self.tools.lanes, f"{n}l", f"{n}l", f"{n}h", False)
 
-    def _unknown(self, lines: list[str], sink: Sink, width: int, start: str, low: str, high: str, before: bool) -> None:
+    def _unknown(
+        self, lines: list[str], sink: Sink, width: int, start: str, low: str, high: str, early: bool, before: str = ""
+    ) -> None:
         n = self.nesting.fresh("")
         lines += [
             f"br label %A{n}", f"A{n}:", f"br label %H{n}", f"H{n}:",
@@ -203,11 +252,11 @@ class Segment:
             f"T{n}:", f"%e{n} = add i64 %j{n}, {width}", f"%f{n} = icmp sle i64 %e{n}, {high}",
         ]  # fmt: skip
         fits = f"%f{n}"
-        if before:
+        if early:
             lines += [f"%o{n} = icmp sge i64 %j{n}, {low}", f"%w{n} = and i1 %f{n}, %o{n}"]
             fits = f"%w{n}"
         lines += [f"br i1 {fits}, label %W{n}, label %M{n}", f"W{n}:"]
-        last = self._loop(lines, sink, width, f"%j{n}", high, False)
+        last = self._loop_in_blocks(lines, sink, width, f"%j{n}", high, False, before)
         lines += [f"br label %Y{n}", f"Y{n}:", f"%h{n}e = add i64 {last}, 0", f"br label %H{n}", f"M{n}:"]
         lanes, blocks = self.tools.lanes, []
         for k, block in enumerate(self._blocks(lines, f"%j{n}", width)):
@@ -220,6 +269,9 @@ class Segment:
             blocks.append(block)
         state = sink.before(lines)
         sink.after(lines, sink.step(lines, blocks, state))
+        if before and sink.blocks:
+            lines.append(f"%x{n} = select i1 %f{n}, i64 %e{n}, i64 {high}")
+            self._carry(lines, sink, before, f"%x{n}")
         lines += [f"br label %N{n}", f"N{n}:", f"%p{n} = add i64 %j{n}, {width}", f"br label %H{n}", f"Z{n}:"]
 
     def _spread(self, lines: list[str], value: str) -> str:
@@ -233,6 +285,18 @@ class Segment:
         name = self.nesting.fresh("%d")
         lines.append(f"{name} = sub i64 {high}, {low}")
         return self._spread(lines, name)
+
+
+def end_block(nesting: Nesting, lines: list[str], sink: Sink, before: str, index: str) -> None:
+    """Tell a sink where a block of the sequence is complete, `before` and `index` elements of which have been added."""
+    n = nesting.fresh("")
+    lines += [
+        f"%b{n}s = add i64 {before}, {index}", f"%b{n}r = and i64 %b{n}s, {BLOCK - 1}",
+        f"%b{n}w = icmp eq i64 %b{n}r, 0", f"br i1 %b{n}w, label %B{n}, label %D{n}", f"B{n}:",
+        f"%b{n}c = lshr i64 %b{n}s, {BLOCK.bit_length() - 1}",
+    ]  # fmt: skip
+    sink.carry(lines, f"%b{n}c")
+    lines += [f"br label %D{n}", f"D{n}:"]
 
 
 def segments(nesting: Nesting, tools: Tools) -> list[Segment]:

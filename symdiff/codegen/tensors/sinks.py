@@ -8,9 +8,6 @@ from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.optimize.planning.plan import Store
 
-LANES = 8
-"""How many running sums there are; with fewer than twice as many elements one."""
-
 State = list[tuple[str, str]]
 """Types and values that go from one block to the next."""
 
@@ -23,10 +20,12 @@ class Sink:
     scalar : whether it takes single elements, too.
     carries : how many values it carries along.
     needs : the instructions whose values it takes.
+    blocks : whether `carry` is to be called wherever a block of elements has been added up.
     """
 
     scalar = False
     carries = 0
+    blocks = False
     needs: Sequence[int] = ()
 
     def before(self, lines: list[str]) -> State:
@@ -40,6 +39,9 @@ class Sink:
     def after(self, lines: list[str], state: State) -> None:
         """Put away what was carried along."""
 
+    def carry(self, lines: list[str], count: str) -> None:
+        """Begin the next block; `count` of them have been added up."""
+
 
 class Storing(Sink):
     """Stores, and other sinks beside them."""
@@ -48,6 +50,7 @@ class Storing(Sink):
         self.stores, self.others = stores, others
         self.scalar = not others
         self.carries = sum(other.carries for other in others)
+        self.blocks = any(other.blocks for other in others)
         self.needs = [s.value for s in stores] + [n for other in others for n in other.needs]
 
     def before(self, lines: list[str]) -> State:
@@ -76,3 +79,8 @@ class Storing(Sink):
         for other in self.others:
             other.after(lines, state[at : at + other.carries])
             at += other.carries
+
+    def carry(self, lines: list[str], count: str) -> None:
+        """Begin the next block of all sums."""
+        for other in self.others:
+            other.carry(lines, count)

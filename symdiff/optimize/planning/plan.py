@@ -135,7 +135,8 @@ class Reduce:
 
     The order of additions is fixed, the same as in the interpreter (`ops.structure.lane_sum`): the elements of the
     reduced axes in C order, in one running sum where they are fewer than 16, otherwise in eight running sums (element k
-    into sum k % 8), which are added pairwise at the end: k and k + 4, then k and k + 2, then the two that are left.
+    into sum k % 8), which are added pairwise at the end: k and k + 4, then k and k + 2, then the two that are left. The
+    eight sums of 512 elements are a block, 16 blocks are added up, then 16 of their sums, and so on.
     """
 
     kind: str
