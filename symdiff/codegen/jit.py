@@ -24,6 +24,9 @@ from symdiff.errors import CompileError
 
 KERNELS_PER_ENGINE = 64
 
+KERNEL_BYTES = 58_000
+"""What an engine takes for a kernel beside its machine code (measured)."""
+
 ADDRESS = re.compile(r"inttoptr \(?i64 -?[0-9]")
 """An address that is written into the code."""
 
@@ -34,13 +37,19 @@ _names = itertools.count()
 
 
 class Code:
-    """Machine code that has been loaded; it is unloaded when this object goes."""
+    """Machine code that has been loaded; it is unloaded when this object goes.
 
-    __slots__ = ("_engine", "_tracker")
+    Attributes
+    ----------
+    bytes : about how much memory it takes.
+    """
 
-    def __init__(self, engine: Any, tracker: Any) -> None:
+    __slots__ = ("_engine", "_tracker", "bytes")
+
+    def __init__(self, engine: Any, tracker: Any, size: int) -> None:
         self._engine = engine
         self._tracker = tracker
+        self.bytes = KERNEL_BYTES + size
 
     def __getitem__(self, symbol: str) -> int:
         """The address of an exported symbol."""
@@ -114,7 +123,7 @@ def load(
             if number % KERNELS_PER_ENGINE == 0:
                 _engines[:] = [llvm.create_lljit_compiler(target_machine(0), suppress_errors=True)]
             engine, name = _engines[0], f"k{number}"
-        return Code(engine, builder.link(engine, name))
+        return Code(engine, builder.link(engine, name), len(code))
     except RuntimeError as error:
         if from_disk and not isinstance(error, CompileError):  # whole, and yet not what LLVM can load
             cache.forget(cache.key(ir, opt, _target()))

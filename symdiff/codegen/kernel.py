@@ -124,6 +124,11 @@ class Kernel:
         return _level(self.program) if self.options.opt is None else self.options.opt
 
     @property
+    def bytes(self) -> int:
+        """About how much memory the code takes, and what it keeps from call to call."""
+        return self._code.bytes + self.statistics.workspace
+
+    @property
     def loop(self) -> int:
         """The address of the loop that NumPy calls; the code behind it lives as long as the kernel."""
         return self._code[LOOP]

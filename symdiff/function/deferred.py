@@ -16,7 +16,7 @@ from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import SCALARS, Binder, signature
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
-from symdiff.function.specialize import Key, Pattern, Table
+from symdiff.function.specialize import KEPT_BYTES, Key, Pattern, Table, is_open
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, Shape
 
@@ -57,7 +57,7 @@ class Cases:
             assert cases is not None
             return cases._make(key)
 
-        self.table: Table[Function] = Table(make)
+        self.table: Table[Function] = Table(make, Function.held_bytes)
         self._count = len(self.pattern.arguments)
 
     def _make(self, key: Key) -> Function:
@@ -191,6 +191,19 @@ class Deferred(Function):
         """The ordinary function for shapes by name."""
         return self.cases.for_shapes(shapes)
 
+    def explain(self) -> str:
+        """What shapes calls have had so far, and what is kept of them."""
+        table = self.cases.table
+        listed = ", ".join(str(a) for a in self.arguments if is_open(a))
+        count, size = len(table), table.bytes
+        return (
+            f"{listed}: shapes known at each call; an ordinary function for each is made once\n"
+            f"{count} {'is' if count == 1 else 'are'} kept, in about {size / 2**20:.1f} MiB of at most "
+            f"{KEPT_BYTES >> 20}: then those not used for longest are made again\n"
+            f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what was chosen "
+            "for the shapes of a call"
+        )
+
     def compile(self, **options: Any) -> Any:
         """Native code with options, as `Function.compile`, made for the shapes of each call.
 
@@ -271,7 +284,9 @@ class DeferredCompiled(CompiledFunction):
         self.origin = origin, dict(options)
         self._improving = None
         cases = origin.cases
-        table: Table[CompiledFunction] = Table(lambda key: cases.table[key].compile(**options))
+        table: Table[CompiledFunction] = Table(
+            lambda key: cases.table[key].compile(**options), lambda made: made.kernel.bytes
+        )
 
         def call(*args: Any, **keywords: Any) -> Any:
             values, rest = cases.split(args, keywords)

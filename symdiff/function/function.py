@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 COMPILING = locks.lock(locks.COMPILING)
 """Held while a function compiles itself at its first call, so that many threads compile it once."""
 
+FUNCTION_BYTES, NODE_BYTES = 20_000, 900
+"""What a function takes, with its program, and each node of its graph (measured)."""
+
 
 class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
     """A symbolic function; its first call compiles it.
@@ -202,6 +205,11 @@ class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run t
             better = replace(options, opt=2 if opt is None else opt)
             compiled.improve(lambda: compile_program(program, better))
         return compiled
+
+    def held_bytes(self) -> int:
+        """About how much memory it holds: its graph, which its derivatives share, and its code."""
+        kernel = self._compiled.kernel.bytes if self._compiled is not None else 0
+        return FUNCTION_BYTES + NODE_BYTES * len(self._graph) + kernel
 
     def _program(self, fp: str = "contract") -> Program | TensorProgram:
         from symdiff.optimize.pipeline import optimize

@@ -12,8 +12,8 @@ from symdiff.errors import ArgumentError, ShapeError
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed, show
 
-KEPT = 64
-"""So many specializations of a function are kept: those used last."""
+KEPT_BYTES = 2**28
+"""The specializations of a function that were used last are kept, as long as all together take about so much memory."""
 
 SPECIALIZING = locks.lock(locks.SPECIALIZING)
 """Held while the function for the shapes of a call is made, so that many threads make it once."""
@@ -119,14 +119,22 @@ class Pattern:
 
 
 class Table(Generic[T]):
-    """What was made for the shapes of calls, made once; the `KEPT` used last are kept."""
+    """What was made for the shapes of calls, made once; of what was used last as much is kept as `KEPT_BYTES` allow.
 
-    def __init__(self, make: Callable[[Key], T]) -> None:
-        self._make = make
+    `weigh` says how much memory an entry takes. It may grow after it was made, when it is compiled.
+    """
+
+    def __init__(self, make: Callable[[Key], T], weigh: Callable[[T], int]) -> None:
+        self._make, self._weigh = make, weigh
         self._found: OrderedDict[Key, T] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._found)
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory all entries take."""
+        return sum(map(self._weigh, list(self._found.values())))
 
     def __getitem__(self, key: Key) -> T:
         found = self._found.get(key)
@@ -138,7 +146,8 @@ class Table(Generic[T]):
             found = self._found.get(key)
             if found is None:
                 found = self._make(key)
+                left = KEPT_BYTES - self.bytes - self._weigh(found)
+                while left < 0 and self._found:
+                    left += self._weigh(self._found.popitem(last=False)[1])
                 self._found[key] = found
-                while len(self._found) > KEPT:
-                    self._found.popitem(last=False)
             return found

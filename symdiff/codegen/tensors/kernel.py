@@ -44,6 +44,7 @@ class TensorCode:
     def __init__(self, code: jit.Code, constants: Sequence[object]) -> None:
         self._code = code
         self._arrays = [np.ascontiguousarray(a) for a in constants]
+        self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
         self._release = _Release(code[RELEASE])
         table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
         for k, array in enumerate(self._arrays):
