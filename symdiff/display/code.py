@@ -57,9 +57,9 @@ def python_source(graph: Graph, name: str, arguments: Sequence[Argument] | None,
             body.append(f"{parameter} = np.asarray({parameter}, dtype=float)[()]")
             continue
         body.append(f"{parameter} = np.asarray({parameter}, dtype=float)")
-        for k, member in enumerate(argument.members):
+        for member, place in zip(argument.members, argument.places, strict=True):
             inputs[member] = names.new(member)
-            body.append(f"{inputs[member]} = {parameter}[..., {k}]")
+            body.append(f"{inputs[member]} = {parameter}[..., {', '.join(map(str, place))}]")
     values: dict[int, str] = {}
     for node in graph.live(roots):
         op = graph.ops[node].name

@@ -242,6 +242,12 @@ def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
     return result
 
 
+def _implies(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    """SymPy's Implies: the second condition holds wherever the first does."""
+    first, second = bind(name, ("a", "b"), args, keywords)
+    return graph.apply("logical_or", (graph.apply("logical_not", (first,)), second))
+
+
 DEFINED = frozenset(name for name, _ in DEFINITIONS)
 SPECIAL: dict[str, Callable[[Graph, str, list[Value], Mapping[str, Value]], int]] = {
     "And": _logic("logical_and"),
@@ -249,6 +255,7 @@ SPECIAL: dict[str, Callable[[Graph, str, list[Value], Mapping[str, Value]], int]
     "Xor": _logic("logical_xor"),
     "Not": _not,
     "ITE": _choose,
+    "Implies": _implies,
 }
 SPECIAL |= {name: _extremum for name, op in CALLABLE.items() if op.name in ("min", "max")}
 

@@ -319,7 +319,7 @@ def is_operand(value: Any) -> bool:
 def is_sympy(value: Any) -> bool:
     """Whether a value is an object of SymPy's, without importing it."""
     sympy = sys.modules.get("sympy")
-    return sympy is not None and isinstance(value, sympy.Basic | sympy.MatrixBase)
+    return sympy is not None and isinstance(value, sympy.Basic | sympy.MatrixBase | sympy.NDimArray)
 
 
 def is_symbolic(value: Any) -> bool:

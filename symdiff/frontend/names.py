@@ -18,6 +18,8 @@ from symdiff.types import BOOL, FLOAT32, Shape, show
 
 CONSTANTS: dict[str, float | bool] = {
     "pi": math.pi, "inf": math.inf, "oo": math.inf, "nan": math.nan, "E": math.e, "True": True, "False": False,
+    "EulerGamma": 0.5772156649015329, "Catalan": 0.915965594177219, "GoldenRatio": 1.618033988749895,
+    "TribonacciConstant": 1.839286755214161,
 }  # fmt: skip
 """Names with a value, unless they are declared."""
 
@@ -65,7 +67,8 @@ class Helper:
             if parameter.members is None:
                 scope[parameter.name] = node
             else:
-                scope.update((m, graph.element(node, (k,))) for k, m in enumerate(parameter.members))
+                places = zip(parameter.members, parameter.places, strict=True)
+                scope.update((member, graph.element(node, place)) for member, place in places)
         return scope
 
 
@@ -111,7 +114,7 @@ class Names:
         members = tuple(graph.input(member) for member in argument.members)
         variables.update(zip(argument.members, members, strict=True))
         if members and not argument.anonymous:
-            variables[argument.name] = graph.add("stack", members)
+            variables[argument.name] = graph.reshape(graph.add("stack", members), argument.shape)
 
     def check_unbound(self, statement: Statement) -> None:
         """Refuse a line that binds a name which is bound or in use.

@@ -5,27 +5,27 @@ The walk goes over the objects of an expression once each, so shared parts stay 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, nearest, quote
-from symdiff.frontend.calls import call, piecewise
-from symdiff.frontend.given import checked_name
-from symdiff.frontend.lexer import RESERVED
+from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, SymdiffError, nearest, quote
+from symdiff.frontend.calls import CUSTOM, call, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
 from symdiff.frontend.sympy_export import to_sympy
+from symdiff.frontend.sympy_leaves import element_of, is_leaf, name_of, shape_of
 from symdiff.frontend.sympy_matrices import matrix_plan
+from symdiff.frontend.sympy_real import over_reals
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.types import Shape
 
 __all__ = ["from_sympy", "name_of", "to_sympy"]
 
 _SAME_NAMES = (
     "sin cos tan sec csc cot asin acos atan asec acsc acot atan2 sinh cosh tanh sech csch coth asinh acosh atanh asech"
     " acsch acoth exp log sign floor frac erf erfc gamma loggamma digamma polygamma factorial beta expm1 log1p exp2"
-    " log2 log10 hypot Abs Heaviside Max Min Mod ceiling And Or Not Xor ITE"
+    " log2 log10 hypot Abs Heaviside Max Min Mod ceiling And Or Not Xor ITE Implies"
 )
 FUNCTIONS = {name: name for name in _SAME_NAMES.split()} | {
     "sinc": "sinc_unnormalized", "Sqrt": "sqrt", "Cbrt": "cbrt", "StrictLessThan": "less", "LessThan": "less_equal",
@@ -33,80 +33,65 @@ FUNCTIONS = {name: name for name in _SAME_NAMES.split()} | {
 }  # fmt: skip
 """SymPy's classes whose objects are calls of a function of the language with the same arguments."""
 
-UNEVALUATED = frozenset(("Integral", "Sum", "Product", "Limit", "Subs", "Derivative"))
+APART = "write the real and the imaginary part apart"
+UNEVALUATED = frozenset(("Integral", "Limit"))
 
 
-def from_sympy(expression: Any, graph: Graph | None = None) -> tuple[Graph, int, dict[str, Any]]:
+Derive = Callable[[Graph, int, int, int], int]
+"""(graph, node, input, n): the n-th derivative of a scalar node by an input, in the same graph."""
+
+
+def from_sympy(
+    expression: Any,
+    graph: Graph | None = None,
+    listed: Mapping[str, Shape | None] | None = None,
+    derive: Derive | None = None,
+) -> tuple[Graph, int, dict[str, Any]]:
     """The graph and node of a SymPy expression, condition, Matrix or Array, and the inputs' SymPy objects by name.
+
+    Parameters
+    ----------
+    expression : what to convert.
+    graph : where to; a new one where none is given.
+    listed : the shapes of the inputs that somebody listed, None where only a call says it: an element `x[i]` of a
+        listed `x` is an element of that array, and otherwise an input of its own.
+    derive : how a `Derivative` that SymPy does not evaluate is made; without it, such are refused.
 
     Raises
     ------
     ArgumentError
         For what has no real value (`I`, `zoo`), functions that the language does not have, two symbols of one name.
+    NeedsShape
+        Where the shape of an array is not known yet.
     """
     if graph is None:
         graph = Graph()
+    expression, leaves = over_reals(_frozen(expression))
     with collector_paused(), graph.lock:
-        converter = _Converter(graph)
+        converter = _Converter(graph, listed or {}, leaves, derive)
         return graph, converter.convert(expression), converter.names
 
 
-def name_of(symbol: Any) -> str:
-    """The name of the input that a SymPy symbol, `q(t)`, `Derivative(q(t), t)` or `x[i]` becomes.
-
-    Raises
-    ------
-    ArgumentError
-        For other expressions, and for names that no identifier can be made of.
-    """
-    text = _text_of(symbol)
-    name = re.sub(r"\W+", "_", re.sub(r"[{}\\]", "", text))
-    if name != text:
-        name = name.strip("_") or "_"
-    if name[:1].isdigit():
-        name = f"_{name}"
-    if name in RESERVED:
-        name += "_"
-    return checked_name(name)
-
-
-def _text_of(symbol: Any) -> str:
+def _frozen(expression: Any) -> Any:
+    """A Matrix or Array that can be changed as one that cannot, whose parts can be walked over as any object's."""
     import sympy
-    from sympy.core.function import AppliedUndef
 
-    if isinstance(symbol, sympy.Symbol | sympy.MatrixSymbol):
-        return str(symbol.name)
-    if isinstance(symbol, AppliedUndef):
-        return str(symbol.func.__name__)
-    if isinstance(symbol, sympy.Derivative) and _is_leaf(symbol):
-        variables = "".join(_text_of(v) * int(count) for v, count in symbol.variable_count)
-        return f"{_text_of(symbol.expr)}_{variables}"
-    if isinstance(symbol, sympy.Indexed):
-        return "_".join([str(symbol.base.label), *(str(i) for i in symbol.indices)])
-    raise ArgumentError(
-        f"{quote(type(symbol).__name__)} is no symbol", hint="give a Symbol, q(t), its derivative or x[i]"
-    )
-
-
-def _is_leaf(expression: Any) -> bool:
-    """Whether an expression becomes an input: a symbol, q(t), a derivative of it, x[i], a matrix symbol."""
-    import sympy
-    from sympy.core.function import AppliedUndef
-
-    if isinstance(expression, sympy.Symbol | AppliedUndef | sympy.Indexed | sympy.MatrixSymbol):
-        return True
-    return (
-        isinstance(expression, sympy.Derivative)
-        and isinstance(expression.expr, AppliedUndef)
-        and all(isinstance(v, sympy.Symbol) and count.is_Integer for v, count in expression.variable_count)
-    )
+    if isinstance(expression, sympy.MatrixBase | sympy.NDimArray) and not isinstance(expression, sympy.Basic):
+        return expression.as_immutable()
+    return expression
 
 
 class _Converter:
-    """One conversion: what is already converted, by identity, and the names given so far."""
+    """One conversion: what is already converted, by identity, and the names given so far.
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    `leaves` are the inputs that dummies stand for; `constants` holds the nodes in which there is no input.
+    """
+
+    def __init__(
+        self, graph: Graph, listed: Mapping[str, Shape | None], leaves: Mapping[Any, Any], derive: Derive | None
+    ) -> None:
+        self.graph, self.listed, self.leaves, self.derive = graph, listed, leaves, derive
+        self.constants: set[int] = set()
         self.names: dict[str, Any] = {}
         self.done: dict[int, int] = {}
         self.alive: list[Any] = []
@@ -131,17 +116,21 @@ class _Converter:
                     stack.extend(reversed(missing))
                     continue
             stack.pop()
-            done[key] = plan[1](graph, [done[id(part)] for part in plan[0]])
+            nodes = [done[id(part)] for part in plan[0]]
+            done[key] = plan[1](graph, nodes)
             plans[key] = ((), plan[1])
+            if self.constants.issuperset(nodes) and not is_leaf(item):
+                self.constants.add(done[key])
+                _check_real(item)
         return done[id(expression)]
 
     def plan(self, item: Any) -> Plan:
         """How to convert one object."""
         import sympy
 
-        if _is_leaf(item):
-            node = self.input(item)
-            return (), lambda graph, nodes: node
+        item = self.leaves.get(item, item)
+        if is_leaf(item):
+            return self.leaf(item)
         if isinstance(item, sympy.MatrixBase | sympy.NDimArray):
             return _array(item)
         found = matrix_plan(item)
@@ -166,18 +155,79 @@ class _Converter:
         kind = type(item).__name__
         if kind in FUNCTIONS and type(item).__module__.startswith("sympy."):
             name = FUNCTIONS[kind]
+            matrix = next((part for part in item.args if getattr(part, "is_Matrix", False)), None)
+            if matrix is not None:
+                raise ArgumentError(
+                    f"{kind} of a matrix is a function of matrices for SymPy, which is not supported",
+                    hint=f"for its elements write {matrix if is_leaf(matrix) else f'({matrix})'}.applyfunc({kind})",
+                )
             args = tuple(sympy.ordered(item.args)) if isinstance(item, sympy.core.operations.LatticeOp) else item.args
             return args, lambda graph, nodes: _called(graph, name, nodes)
         if isinstance(item, sympy.UnevaluatedExpr):
             return item.args, lambda graph, nodes: nodes[0]
-        if isinstance(item, sympy.re | sympy.im | sympy.conjugate) and _is_leaf(item.args[0]):  # inputs are real
-            imaginary = isinstance(item, sympy.im)
-            return item.args, lambda graph, nodes: graph.constant(0.0) if imaginary else nodes[0]
-        if isinstance(item, sympy.Implies):
-            return item.args, lambda graph, nodes: graph.apply(
-                "logical_or", (graph.apply("logical_not", nodes[:1]), nodes[1])
-            )
+        if isinstance(item, sympy.arg):
+            return item.args, lambda graph, nodes: graph.apply("atan2", (graph.constant(0.0), nodes[0]))
+        if isinstance(item, sympy.Derivative) and self.derive is not None:
+            return self.derivative(item, self.derive)
         raise _refusal(item)
+
+    def leaf(self, item: Any) -> Plan:
+        """How to convert an input, an element of a listed array, or a call of a function that somebody defined."""
+        from sympy.core.function import AppliedUndef
+
+        place = element_of(item)
+        if place is not None and place[0] in self.listed:
+            base, index = place
+            node = self.element(item, base, index)
+            return (), lambda graph, nodes: node
+        if isinstance(item, AppliedUndef):
+            name = item.func.__name__
+            if name in CUSTOM and name not in self.listed:
+                return item.args, lambda graph, nodes: _called(graph, name, nodes)
+            if hasattr(item.func, "_imp_") and name not in self.listed:
+                raise ArgumentError(
+                    f"{name} is an undefined function of SymPy with Python code, which has no derivative",
+                    hint=f'define it with a formula: sd.define("{item} = …")',
+                )
+        node = self.input(item)
+        return (), lambda graph, nodes: node
+
+    def element(self, item: Any, base: str, index: tuple[Any, ...]) -> int:
+        """The element of an array that is listed.
+
+        Raises
+        ------
+        ArgumentError
+            For an index that is no number, or out of range.
+        NeedsShape
+            Where the shape of the array is not known.
+        """
+        shape = self.listed[base]
+        if shape is None or not shape:
+            raise NeedsShape(f"{item} is an element of {base}, whose shape is not known", names=(base,),
+                             hint=f'declare the shape: shapes={{"{base}": 3}}')  # fmt: skip
+        if not all(k.is_Integer for k in index):
+            raise ArgumentError(f"the index of {item} is no number", hint="write a Sum with numbers for its ends")
+        self.names.setdefault(base, getattr(item, "base", item))
+        try:
+            return self.graph.element(self.graph.input(base, shape), tuple(int(k) for k in index))
+        except SymdiffError as error:
+            raise ShapeError(f"{item}: {error.message}", hint=error.hint) from None
+
+    def derivative(self, item: Any, derive: Derive) -> Plan:
+        """How to convert a derivative that SymPy leaves as it is."""
+        variables = [v for v, _ in item.variable_count]
+        orders = [int(count) for _, count in item.variable_count if getattr(count, "is_Integer", False)]
+        if len(orders) < len(variables) or not all(is_leaf(self.leaves.get(v, v)) for v in variables):
+            raise _refusal(item)
+
+        def build(graph: Graph, nodes: Sequence[int]) -> int:
+            node = nodes[0]
+            for at, order in zip(nodes[1:], orders, strict=True):
+                node = derive(graph, node, at, order)
+            return node
+
+        return (item.expr, *variables), build
 
     def input(self, item: Any) -> int:
         """The input for a symbol.
@@ -196,14 +246,15 @@ class _Converter:
             )
         if item.is_commutative is False and not hasattr(item, "rows"):
             raise ArgumentError(f"{name} does not commute", hint="declare the symbol without commutative=False")
-        shape = tuple(_size(n) for n in item.shape) if hasattr(item, "rows") else ()
-        return self.graph.input(name, shape)
+        return self.graph.input(name, shape_of(item))
 
 
-def _size(size: Any) -> int:
-    if not getattr(size, "is_Integer", False):
-        raise ArgumentError("a MatrixSymbol needs a size in numbers", hint='write MatrixSymbol("W", 2, 3)')
-    return int(size)
+def _check_real(item: Any) -> None:
+    """Refuse a power or a function of constants whose value SymPy knows not to be real."""
+    import sympy
+
+    if isinstance(item, sympy.Pow | sympy.Function) and item.is_extended_real is False:
+        raise ArgumentError(f"{item} is not real", hint=APART)
 
 
 def _called(graph: Graph, name: str, nodes: Sequence[int]) -> int:
@@ -245,13 +296,22 @@ def _refusal(item: Any) -> ArgumentError | CallError:
     kind = type(item).__name__
     if not isinstance(item, sympy.Basic):
         return CallError(f"a value of type {kind} is no SymPy expression")
-    if item in (sympy.I, sympy.zoo):
-        what = "the imaginary unit I" if item == sympy.I else "zoo, the complex infinity,"
-        return ArgumentError(f"{what} has no real value", hint="write the real and the imaginary part apart")
-    if kind in ("re", "im", "conjugate", "arg"):
-        return ArgumentError(
-            f"SymPy's {kind} is not supported", hint="declare the symbols real: symbols(..., real=True)"
-        )
+    if item == sympy.I:
+        return ArgumentError("the imaginary unit I has no real value", hint=APART)
+    if item == sympy.zoo:
+        return ArgumentError("zoo, the complex infinity, has no real value", hint="it comes from a division by zero")
+    if kind in ("re", "im", "conjugate"):
+        return ArgumentError(f"SymPy cannot tell {kind} of {item.args[0]}",
+                             hint="declare the symbols real: symbols(..., real=True)")  # fmt: skip
+    if kind == "Derivative":
+        return ArgumentError(f"the derivative of {item.expr} is not evaluated",
+                             hint="call .doit() on it, or differentiate with sd.grad")  # fmt: skip
+    if kind == "DiracDelta":
+        return ArgumentError("DiracDelta, the derivative of a step, has no value at every point",
+                             hint="differentiate with sd.grad, which takes steps as constant")  # fmt: skip
+    if kind == "Quantity":
+        return ArgumentError(f"{item} is a unit (Quantity), not a number",
+                             hint="divide by the units first: sympy.physics.units.convert_to")  # fmt: skip
     if kind in UNEVALUATED:
         return ArgumentError(f"{kind} is not evaluated", hint="call .doit() on the expression")
     if isinstance(item, sympy.MatrixExpr):

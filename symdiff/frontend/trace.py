@@ -109,7 +109,7 @@ def input_node(graph: Graph, argument: Argument) -> int:
         return graph.input(argument.name, argument.shape)
     if not argument.members:
         return graph.constant(np.zeros(0))
-    return graph.add("stack", tuple(graph.input(member) for member in argument.members))
+    return graph.reshape(graph.add("stack", tuple(map(graph.input, argument.members))), argument.shape)
 
 
 def collect(graph: Graph, result: Any, name: str) -> Any:

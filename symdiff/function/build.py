@@ -13,6 +13,7 @@ from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.function.inputs import read_inputs, read_shapes
 from symdiff.function.outline import Outline, arguments_of, outline
+from symdiff.function.sources import given
 from symdiff.function.specialize import is_open, match, named_sizes, substitute
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
@@ -62,6 +63,7 @@ def function(
     """
     if dtype not in (FLOAT64, FLOAT32):
         raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
+    source, inputs = given(source, inputs)
     sizes = read_shapes(shapes)
     arguments = None if inputs is None else read_inputs(inputs, sizes)
     scalars = [n for n, shape in sizes.items() if not shape]

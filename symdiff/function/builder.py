@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.differentiate.operators import repeated
 from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import parse
 from symdiff.function.compiled import Structure
 from symdiff.function.deferred import TRACING, Deferred
 from symdiff.function.function import Function
 from symdiff.function.inputs import describe
 from symdiff.function.outline import sized_header
-from symdiff.function.specialize import is_open, match
+from symdiff.function.specialize import is_open, match, named_sizes
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import Shape
@@ -29,13 +30,15 @@ class Builder:
     """Reads sources into one graph and settles the signature that they share.
 
     `bound` are the shapes of the arguments, by name, of the call that a function with open shapes is made for, `sizes`
-    what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes.
+    what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes; `symbols`
+    are the SymPy objects that inputs were.
     """
 
     graph: Graph
     arguments: tuple[Argument, ...] | None
     shapes: Mapping[str, Shape]
     names: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, Any] = field(default_factory=dict)
     title: str | None = None
     headers: list[tuple[Argument, ...]] = field(default_factory=list)
     bound: Mapping[str, Shape] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class Builder:
             return self._several(list(source), None)
         if isinstance(source, list):
             return self._vector(source, name)
-        if type(source).__module__.partition(".")[0] == "sympy":
+        if is_sympy(source):
             return self._sympy(source, name)
         if isinstance(source, int | float | np.ndarray | np.number):
             value = source.astype(float) if isinstance(source, np.ndarray) else float(source)
@@ -150,7 +153,10 @@ class Builder:
     def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
         from symdiff.frontend.sympy_bridge import from_sympy
 
-        other, node, _ = from_sympy(source)
+        known = {a.name: a.shape for a in self.arguments or () if a.members is None} | dict(self.shapes)
+        listed = {n: shape if shape and not named_sizes([shape]) else None for n, shape in known.items()}
+        other, node, names = from_sympy(source, listed=listed, derive=repeated)
+        self.symbols.update(names)
         return [(name or "f", self._import(other, [node])[node])], 0
 
     def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
@@ -247,7 +253,17 @@ class Builder:
         missing = [n for n in free if n not in listed]
         if missing:
             known = describe([*arguments, *(Argument(n) for n in missing)])
-            raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=f"list them: {known}")
+            hint = f"list them: {known}"
+            hint += "".join([f'; or define the function: sd.define("{n}(x) = …")' for n in missing if self._applied(n)])
+            raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=hint)
+
+    def _applied(self, name: str) -> bool:
+        """Whether an input was an undefined function of SymPy, `q(t)`."""
+        if name not in self.symbols:
+            return False
+        from sympy.core.function import AppliedUndef
+
+        return isinstance(self.symbols[name], AppliedUndef)
 
 
 def _shifted(structure: Structure, by: int) -> Structure:

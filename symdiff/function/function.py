@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from symdiff import locks
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr, together
@@ -246,8 +248,8 @@ class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run t
             if argument.members is None:
                 known[leaves[0]] = node
             else:
-                for k, leaf in enumerate(leaves):
-                    known[leaf] = target.element(node, (k,))
+                for leaf, place in zip(leaves, argument.places, strict=True):
+                    known[leaf] = target.element(node, place)
         mapping = target.splice(self._graph, self.nodes, known)
         return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
 
@@ -270,7 +272,8 @@ class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run t
         leaves: dict[int, Any] = {}
         for argument, value in zip(self.arguments, values, strict=True):
             nodes = self._leaves(argument)
-            leaves.update({nodes[0]: value} if argument.members is None else dict(zip(nodes, value, strict=True)))
+            parts = [value] if argument.members is None else np.ravel(value)
+            leaves.update(zip(nodes, parts, strict=True))
         return trace_steps(self._graph, self.nodes, self._names, leaves)
 
     def stats(self) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr
@@ -28,10 +31,29 @@ def name_of(item: Any) -> str:
             return str(payload)
         raise ArgumentError(f"{item} is an expression, not an input or a named line", hint="give it a name: sd.named")
     if hasattr(item, "free_symbols"):
-        from symdiff.frontend.sympy_bridge import name_of as sympy_name
+        from symdiff.frontend.sympy_leaves import name_of as sympy_name
 
         return sympy_name(item)
     raise ArgumentError(f"{item!r} is not a name", hint='names are strings: ["x", "y"]')
+
+
+def shape_of(item: Any) -> Shape:
+    """The shape that a name brings along: that of an Expr, of a MatrixSymbol, of an IndexedBase that has one."""
+    if isinstance(item, Expr):
+        return item.graph.types[item.node].shape
+    if isinstance(item, str):
+        return ()
+    from symdiff.frontend.sympy_leaves import shape_of as own
+
+    return own(item)
+
+
+def is_matrix(item: Any) -> bool:
+    """Whether an input is a Matrix or Array of symbols, of SymPy's or NumPy's: an argument packed of them."""
+    if isinstance(item, np.ndarray):
+        return item.ndim > 0
+    sympy = sys.modules.get("sympy")
+    return sympy is not None and isinstance(item, sympy.MatrixBase | sympy.NDimArray)
 
 
 def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
@@ -41,6 +63,8 @@ def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
 
 def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
     """The `inputs` argument: names in call order, a nested list for a packed vector, or a dict of shapes or members.
+
+    A Matrix of symbols is packed in its own shape.
 
     Raises
     ------
@@ -61,14 +85,16 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
                 found.append(Argument(name, as_shape(value)))
     else:
         for item in inputs:
-            if isinstance(item, list):
+            if is_matrix(item):
+                members = [checked_name(name_of(m)) for m in np.array(item.tolist(), object).ravel()]
+                found.append(pack(tuple(members), shape=tuple(map(int, item.shape))))
+            elif isinstance(item, list):
                 found.append(pack(tuple(checked_name(name_of(m)) for m in item)))
             elif isinstance(item, tuple):
                 raise ArgumentError(f"{item!r} among the inputs", hint="a packed vector is a list: [['b1', 'b2'], 'x']")
             else:
                 name = checked_name(name_of(item))
-                shape = item.graph.types[item.node].shape if isinstance(item, Expr) else ()
-                found.append(Argument(name, shapes.get(name, shape)))
+                found.append(Argument(name, shapes.get(name, shape_of(item))))
     names = [n for a in found for n in a.inputs]
     names += [a.name for a in found if a.members is not None and not a.anonymous]
     seen: set[str] = set()

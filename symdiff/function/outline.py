@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.differentiate.operators import repeated
 from symdiff.errors import Source, UnknownNameError
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import free_names
 from symdiff.frontend.statements import split
@@ -73,10 +74,16 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
                            isinstance(source, tuple))  # fmt: skip
     if isinstance(source, int | float | np.ndarray | np.number):
         return Outline(None, {}, [], None, set())
-    if not isinstance(source, Expr) and type(source).__module__.partition(".")[0] == "sympy":
+    if is_sympy(source):
         from symdiff.frontend.sympy_bridge import from_sympy
+        from symdiff.frontend.sympy_leaves import arrays_in
 
-        graph, node, _ = from_sympy(source)
+        listed = {a.name: a.shape for a in arguments or () if a.members is None}
+        opened = [n for n in arrays_in(source) if n in listed and (not listed[n] or named_sizes([listed[n]]))]
+        if opened:  # elements of arrays whose shapes a call says
+            names = [n for a in arguments or () for n in a.inputs]
+            return Outline(None, dict.fromkeys(names, ()), [], None, set(names).difference(opened))
+        graph, node, _ = from_sympy(source, listed=listed, derive=repeated)
         source = Expr(graph, node)
     if isinstance(source, Expr):
         graph = source.graph

@@ -11,7 +11,8 @@ import numpy as np
 
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.frontend.define import define
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.sympy_leaves import arrays_in
 from symdiff.function.build import Request, function
 from symdiff.function.deferred import Deferred, Recipe
 from symdiff.function.function import Function
@@ -19,7 +20,7 @@ from symdiff.function.record import TRANSFORMS, Applied, Reordered, record
 from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import items, name, read_shape, refuse
 from symdiff.signature import Argument
-from symdiff.types import FLOATS
+from symdiff.types import FLOATS, product
 
 DEEPEST = 50
 """So many recipes may be made of each other."""
@@ -72,8 +73,10 @@ def _source(source: Any, to_bytes: Callable[[Function], bytes], depth: int) -> A
         return {"tuple": [_source(s, to_bytes, depth) for s in source]}
     if isinstance(source, dict):
         return {"dict": [[k, _source(s, to_bytes, depth)] for k, s in source.items()]}
-    is_sympy = type(source).__module__.partition(".")[0] == "sympy"
-    if isinstance(source, Function | Expr | int | float | np.ndarray | np.number) or is_sympy:
+    if is_sympy(source) and arrays_in(source):
+        raise StorageError("a SymPy formula of arrays whose sizes are not known is not saved",
+                           hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives')  # fmt: skip
+    if isinstance(source, Function | Expr | int | float | np.ndarray | np.number) or is_sympy(source):
         made = source if isinstance(source, Function) else function(source)
         return {"function": base64.b64encode(to_bytes(made)).decode("ascii")}
     raise StorageError(
@@ -174,7 +177,10 @@ def _argument(entry: Any) -> Argument:
     if members is None:
         return Argument(name(title, "an argument"), read_shape(shape))
     listed = tuple(name(m, "a member") for m in items(members, "the members of a pack"))
-    return Argument(str(title), (len(listed),), listed, anonymous is True)
+    size = read_shape(shape)
+    if any(type(n) is not int for n in size) or product(size) != len(listed):
+        raise refuse("a pack of another size than its members")
+    return Argument(str(title), size, listed, anonymous is True)
 
 
 def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from symdiff.errors import ArgumentError, ShapeError, SymdiffError, UnknownNameError, nearest
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.sympy_leaves import is_array
 from symdiff.function.build import function
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
@@ -63,6 +64,9 @@ def listed(wrt: Any) -> list[str]:
 def read(source: Any, wrt: Any) -> Function:
     """The function of a source; a list or tuple `wrt` orders its names where it names every free one."""
     names = listed(wrt)
+    symbols = wrt if isinstance(wrt, list | tuple) else [wrt]
+    if is_sympy(source) and any(is_sympy(w) and is_array(w) for w in symbols):
+        return function(source, list(symbols))  # elements x[i] are those of the array x
     if "E" in names and isinstance(source, str):
         try:
             return function(source, names)

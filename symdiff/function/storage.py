@@ -29,7 +29,7 @@ from symdiff.function.function import Function
 from symdiff.ir.flat import flatten, unflatten, written_shape
 from symdiff.ir.payloads import integer, items, name, read_shape, refuse
 from symdiff.signature import Argument
-from symdiff.types import FLOATS
+from symdiff.types import FLOATS, product
 
 MAGIC = b"\x93symdiff"
 FORMAT = 1
@@ -213,7 +213,7 @@ def _argument(entry: Any) -> Argument:
         return Argument(name(title, "an argument"), read_shape(shape))
     listed = tuple(name(m, "a member") for m in items(members, "the members of a pack"))
     size = read_shape(shape)
-    if size != (len(listed),):
+    if any(type(n) is not int for n in size) or product(size) != len(listed):
         raise refuse("a pack of another size than its members")
     title = _title(title, "a pack") if anonymous else name(title, "a pack")  # members' names joined may be long
     return Argument(title, size, listed, anonymous)

@@ -147,7 +147,7 @@ class Scope:
             node = self.names[argument.name]
             return Target((node,), (None,), fixed(self.graph.types[node].shape))
         nodes = tuple(self.names[m] for m in argument.members)
-        return Target(nodes, (None,) * len(nodes), (len(nodes),))
+        return Target(nodes, (None,) * len(nodes), fixed(argument.shape))
 
     def _part(self, text: str) -> Target:
         """An element or slice of an input: parsed as the language does, over the element nodes of each input."""

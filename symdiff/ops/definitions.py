@@ -34,6 +34,8 @@ define("nan_to_num", "x", "where(x != x, 0, where(x == inf, 1.7976931348623157e3
        "where(x == -inf, -1.7976931348623157e308, x)))", "x, 0 for NaN, the largest numbers for infinite ones")
 define("positive", "x", "+x", "x")
 define("real", "x", "+x", "the real part: x itself")
+define("re", "x", "+x", "the real part: x itself")
+define("im", "x", "where(True, 0, x)", "the imaginary part: 0")
 define("conj", "x", "+x", "the conjugate: x itself")
 define("conjugate", "x", "+x", "the conjugate: x itself")
 define("float_power", "x1 x2", "x1**x2", "the first operand to the power of the second")

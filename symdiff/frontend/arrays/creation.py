@@ -169,6 +169,16 @@ def _array(graph: Graph, x: int) -> int:
     return x
 
 
+@language("Matrix")
+def _matrix(graph: Graph, x: int) -> int:
+    """The matrix that a list of rows is; a list of numbers is a column, as SymPy's."""
+    rank = len(graph.shape(x))
+    if rank not in (1, 2):
+        raise ShapeError(f"Matrix takes a list of rows, not a value with {rank} axes",
+                         hint="write Matrix([[a, b], [c, d]])")  # fmt: skip
+    return x if rank == 2 else graph.reshape(x, (*graph.shape(x), 1))
+
+
 # Sizes
 
 

@@ -193,7 +193,7 @@ def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int =
     return graph.diagonal(x, first, second)
 
 
-@language()
+@language("trace", "Trace")
 def _trace(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
     """The sum of the diagonal."""
     if len(graph.shape(x)) < 2:
@@ -248,7 +248,7 @@ def _inv(graph: Graph, x: int) -> int:
     return graph.inv(square(graph, x, "inv"))
 
 
-@language()
+@language("det", "Determinant")
 def _det(graph: Graph, x: int) -> int:
     """The determinant of a matrix."""
     return graph.det(square(graph, x, "det"))

@@ -1,0 +1,146 @@
+"""What becomes an input of a SymPy expression, and how it is called: symbols, q(t), their derivatives, x[i]."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any
+
+from symdiff.errors import ArgumentError, quote
+from symdiff.frontend.given import checked_name
+from symdiff.frontend.lexer import RESERVED
+from symdiff.ir.graph import Limits
+from symdiff.types import Shape
+
+_ELEMENT = re.compile(r"(?P<base>.+)\[(?P<index>\d+)\]\Z")
+
+
+def name_of(symbol: Any) -> str:
+    """The name of the input that a SymPy symbol, `q(t)`, `Derivative(q(t), t)` or `x[i]` becomes.
+
+    It is the symbol's own where the language has such names; other letters are spelled out (`Δx` is `Delta_x`), and of
+    a name that is too long the beginning is kept and a digest of the whole.
+
+    Raises
+    ------
+    ArgumentError
+        For other expressions.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> name_of(sympy.Symbol("I_{xx}"))
+    'I_xx'
+    """
+    text = unicodedata.normalize("NFKC", _text_of(symbol))
+    name = re.sub(r"\W+", "_", re.sub(r"[{}\\]", "", text))
+    if name != text:
+        name = name.strip("_") or "_"
+    if name[:1].isdigit():
+        name = f"_{name}"
+    if name in RESERVED:
+        name += "_"
+    if len(name) > Limits.name:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        name = f"{name[: Limits.name - 9]}_{digest}"
+    try:
+        return checked_name(name)
+    except ArgumentError:  # letters of two scripts, or of a script that the language does not read
+        return checked_name(re.sub("_+", "_", "".join(map(_spelled, name))).strip("_"))
+
+
+def _spelled(letter: str) -> str:
+    """A letter in ASCII: of Greek ones the name, of others their number."""
+    if letter.isascii():
+        return letter
+    name = unicodedata.name(letter, "")
+    if name.startswith("GREEK ") and " LETTER " in name:
+        word = name.rpartition(" LETTER ")[2].partition(" ")[0].lower()
+        return f"_{word.capitalize() if 'CAPITAL' in name else word}_"
+    plain = unicodedata.normalize("NFD", letter)[0]
+    return plain if plain.isascii() else f"_u{ord(letter):X}_"
+
+
+def _text_of(symbol: Any) -> str:
+    import sympy
+    from sympy.core.function import AppliedUndef
+
+    if isinstance(symbol, sympy.Symbol | sympy.MatrixSymbol):
+        return str(symbol.name)
+    if isinstance(symbol, sympy.IndexedBase):
+        return str(symbol.label)
+    if isinstance(symbol, AppliedUndef):
+        return str(symbol.func.__name__)
+    if isinstance(symbol, sympy.Derivative) and is_leaf(symbol):
+        variables = "".join(_text_of(v) * int(count) for v, count in symbol.variable_count)
+        return f"{_text_of(symbol.expr)}_{variables}"
+    if isinstance(symbol, sympy.Indexed):
+        return "_".join([str(symbol.base.label), *(str(i) for i in symbol.indices)])
+    raise ArgumentError(
+        f"{quote(type(symbol).__name__)} is no symbol", hint="give a Symbol, q(t), its derivative or x[i]"
+    )
+
+
+def is_leaf(expression: Any) -> bool:
+    """Whether an expression becomes an input: a symbol, q(t), a derivative of it, x[i], a matrix symbol."""
+    import sympy
+    from sympy.core.function import AppliedUndef
+
+    if isinstance(expression, sympy.Symbol | AppliedUndef | sympy.Indexed | sympy.MatrixSymbol):
+        return True
+    return (
+        isinstance(expression, sympy.Derivative)
+        and isinstance(expression.expr, AppliedUndef)
+        and all(v in expression.expr.args and count.is_Integer for v, count in expression.variable_count)
+    )
+
+
+def element_of(leaf: Any) -> tuple[str, tuple[Any, ...]] | None:
+    """The array and the indices of an element: `x[i]` of an IndexedBase, or a symbol that a DeferredVector made."""
+    import sympy
+
+    if isinstance(leaf, sympy.Indexed):
+        return name_of(leaf.base), tuple(leaf.indices)
+    found = _ELEMENT.match(leaf.name) if isinstance(leaf, sympy.Symbol) else None
+    return (found["base"], (sympy.Integer(found["index"]),)) if found is not None else None
+
+
+def arrays_in(expression: Any) -> list[str]:
+    """The arrays of which an expression has elements, each once."""
+    found: dict[str, None] = {}
+    seen: set[int] = set()
+    stack = [expression]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        place = element_of(item)
+        if place is not None:
+            found[place[0]] = None
+        stack.extend(getattr(item, "args", ()))
+    return list(found)
+
+
+def is_array(symbol: Any) -> bool:
+    """Whether a symbol stands for a whole array: a MatrixSymbol, an IndexedBase, a DeferredVector."""
+    import sympy
+
+    return isinstance(symbol, sympy.MatrixSymbol | sympy.IndexedBase | sympy.DeferredVector)
+
+
+def shape_of(symbol: Any) -> Shape:
+    """The shape that a symbol itself has in numbers, () where it has none.
+
+    Raises
+    ------
+    ArgumentError
+        For a MatrixSymbol whose size is no number.
+    """
+    sizes = getattr(symbol, "shape", None) or () if is_array(symbol) else ()
+    if not all(getattr(n, "is_Integer", False) for n in sizes):
+        if not hasattr(symbol, "rows"):
+            return ()
+        raise ArgumentError("a MatrixSymbol needs a size in numbers", hint='write MatrixSymbol("W", 2, 3)')
+    return tuple(int(n) for n in sizes)
