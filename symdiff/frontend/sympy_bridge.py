@@ -14,7 +14,7 @@ from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, Sym
 from symdiff.frontend.calls import CUSTOM, call, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
 from symdiff.frontend.sympy_export import to_sympy
-from symdiff.frontend.sympy_leaves import element_of, is_leaf, name_of, shape_of
+from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, name_of, shape_of
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
 from symdiff.ir.graph import Graph, collector_paused
@@ -66,19 +66,10 @@ def from_sympy(
     """
     if graph is None:
         graph = Graph()
-    expression, leaves = over_reals(_frozen(expression))
+    expression, leaves = over_reals(frozen(expression))
     with collector_paused(), graph.lock:
         converter = _Converter(graph, listed or {}, leaves, derive)
         return graph, converter.convert(expression), converter.names
-
-
-def _frozen(expression: Any) -> Any:
-    """A Matrix or Array that can be changed as one that cannot, whose parts can be walked over as any object's."""
-    import sympy
-
-    if isinstance(expression, sympy.MatrixBase | sympy.NDimArray) and not isinstance(expression, sympy.Basic):
-        return expression.as_immutable()
-    return expression
 
 
 class _Converter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from symdiff.errors import ArgumentError, quote
@@ -108,19 +109,29 @@ def element_of(leaf: Any) -> tuple[str, tuple[Any, ...]] | None:
 
 def arrays_in(expression: Any) -> list[str]:
     """The arrays of which an expression has elements, each once."""
-    found: dict[str, None] = {}
+    places = [element_of(item) for item in parts(frozen(expression))]
+    return list(dict.fromkeys(place[0] for place in places if place is not None))
+
+
+def parts(expression: Any) -> Iterator[Any]:
+    """All objects in an expression, each once; not those in leaves."""
     seen: set[int] = set()
     stack = [expression]
     while stack:
         item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        place = element_of(item)
-        if place is not None:
-            found[place[0]] = None
-        stack.extend(getattr(item, "args", ()))
-    return list(found)
+        if id(item) not in seen:
+            seen.add(id(item))
+            yield item
+            stack.extend(() if is_leaf(item) else item.args)
+
+
+def frozen(expression: Any) -> Any:
+    """A Matrix or Array that can be changed as one that cannot, whose parts can be walked over as any object's."""
+    import sympy
+
+    if isinstance(expression, sympy.MatrixBase | sympy.NDimArray) and not isinstance(expression, sympy.Basic):
+        return expression.as_immutable()
+    return expression
 
 
 def is_array(symbol: Any) -> bool:

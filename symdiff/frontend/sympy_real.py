@@ -8,11 +8,10 @@ which no sign can turn into -0.0. Everything goes over an explicit stack, and ov
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 from symdiff.errors import ArgumentError, LimitError, SymdiffError
-from symdiff.frontend.sympy_leaves import is_leaf
+from symdiff.frontend.sympy_leaves import is_leaf, parts
 
 LONGEST = 100_000
 """So many terms may a Sum, or factors a Product, have that is written out."""
@@ -37,7 +36,7 @@ def over_reals(expression: Any) -> tuple[Any, dict[Any, Any]]:
     LimitError
         For more than `LONGEST` terms.
     """
-    if not any(isinstance(item, heads()) and not is_leaf(item) for item in _parts(expression)):
+    if not any(isinstance(item, heads()) and not is_leaf(item) for item in parts(expression)):
         return expression, {}
     try:
         return _Reals().rebuilt(expression)
@@ -46,20 +45,6 @@ def over_reals(expression: Any) -> tuple[Any, dict[Any, Any]]:
     except Exception as error:  # SymPy's own code runs here
         raise ArgumentError(f"SymPy cannot evaluate the expression: {type(error).__name__}: {error}",
                             hint="call .doit() on its parts") from error  # fmt: skip
-
-
-def _parts(expression: Any) -> Iterator[Any]:
-    """All objects in an expression, each once; not those in leaves."""
-    seen: set[int] = set()
-    stack = [expression]
-    while stack:
-        item = stack.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        if not _is_leaf(item):
-            stack.extend(item.args)
 
 
 def _is_leaf(item: Any) -> bool:
@@ -101,13 +86,13 @@ class _Reals:
                 else:
                     stack.append(other)
                 continue
-            parts = () if _is_leaf(item) else item.args
-            missing = [part for part in parts if id(part) not in made]
+            own = () if _is_leaf(item) else item.args
+            missing = [part for part in own if id(part) not in made]
             if missing:
                 stack.extend(reversed(missing))
                 continue
             stack.pop()
-            made[key] = found = self._closed(item, [made[id(part)] for part in parts])
+            made[key] = found = self._closed(item, [made[id(part)] for part in own])
             self.alive.append(found)
             if found == unit or any(part in self.complex for part in found.args):
                 self.complex.add(found)
@@ -131,7 +116,7 @@ class _Reals:
             return _evaluated(item)
         return item
 
-    def _closed(self, item: Any, parts: list[Any]) -> Any:
+    def _closed(self, item: Any, real: list[Any]) -> Any:
         """An object made of its real parts."""
         import sympy
 
@@ -141,18 +126,18 @@ class _Reals:
             if item not in self.dummies:
                 self.dummies[item] = sympy.Dummy(str(item), real=True)
             return self.dummies[item]
-        if isinstance(item, sympy.arg | sympy.Abs) and parts[0] in self.complex:
-            real, imaginary = parts[0].as_real_imag()
-            if not (real.has(sympy.re, sympy.im) or imaginary.has(sympy.re, sympy.im)):
+        if isinstance(item, sympy.arg | sympy.Abs) and real[0] in self.complex:
+            above, beside = real[0].as_real_imag()
+            if not (above.has(sympy.re, sympy.im) or beside.has(sympy.re, sympy.im)):
                 polar = isinstance(item, sympy.arg)
-                return sympy.atan2(imaginary, real) if polar else sympy.sqrt(real**2 + imaginary**2)
-        if any(new is not old for new, old in zip(parts, item.args, strict=True)):
-            item = item.func(*parts)
+                return sympy.atan2(beside, above) if polar else sympy.sqrt(above**2 + beside**2)
+        if any(new is not old for new, old in zip(real, item.args, strict=True)):
+            item = item.func(*real)
         if isinstance(item, sympy.Derivative) and (item.expr.is_Symbol or item.expr.is_number):
             return item.doit()
         if isinstance(item, sympy.re | sympy.im) and not _is_leaf(item.args[0]):
-            real, imaginary = item.args[0].as_real_imag()
-            part = real if isinstance(item, sympy.re) else imaginary
+            above, beside = item.args[0].as_real_imag()
+            part = above if isinstance(item, sympy.re) else beside
             return item if part.has(sympy.re, sympy.im) else part
         return item
 

@@ -185,6 +185,7 @@ def test_elements_of_a_listed_array(formula, inputs):
 def test_elements_are_scalars_where_the_array_is_not_listed():
     assert sd.function(xs[0] * xs[2], [[xs[0], xs[2]]])([2.0, 4.0]) == 8.0
     assert sd.function(xs[0] * xs[2]).inputs == ("xs_0", "xs_2")
+    assert sd.function(sp.Matrix([xs[1], xs[0]]), [xs])([2.0, 3.0]).tolist() == [[3.0], [2.0]]
     v = sp.DeferredVector("v")
     assert sd.function(v[0] * v[1], [v])([2.0, 3.0]) == 6.0
 
