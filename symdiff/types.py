@@ -10,6 +10,8 @@ from symdiff.errors import ShapeError
 
 FLOAT64, FLOAT32, BOOL, INT64 = "float64", "float32", "bool", "int64"
 FLOATS = (FLOAT64, FLOAT32)
+LARGEST_RANK = 64
+"""So many axes an array of NumPy's may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,29 @@ class TensorType:
 
 @functools.lru_cache(maxsize=4096)
 def tensor(dtype: str, shape: Shape = ()) -> TensorType:
-    """The one TensorType of these parts (shared, so that equal types are mostly identical)."""
+    """The one TensorType of these parts (shared, so that equal types are mostly identical).
+
+    Raises
+    ------
+    ShapeError
+        For a negative size, and for more axes than an array can have.
+    """
+    check_rank(len(shape))
+    if any(isinstance(size, int) and size < 0 for size in shape):
+        raise ShapeError(f"a size is negative in {show(shape)}", hint="sizes are 0 or more")
     return TensorType(dtype, shape)
+
+
+def check_rank(rank: int) -> None:
+    """Refuse an array of more axes than NumPy's have.
+
+    Raises
+    ------
+    ShapeError
+        The message says how many there would be.
+    """
+    if rank > LARGEST_RANK:
+        raise ShapeError(f"an array of {rank} axes: there can be {LARGEST_RANK}", hint="nest lists less deeply")
 
 
 def show(shape: Shape) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from symdiff.errors import NeedsShape, ParseError
 from symdiff.ir.graph import Graph
-from symdiff.types import BOOL, INT64, fixed, product
+from symdiff.types import BOOL, INT64, check_rank, fixed, product
 
 LARGEST_EXPRESSION = 256
 LARGEST_ARRAY = 10_000_000
@@ -155,6 +155,7 @@ def folded(graph: Graph, nodes: list[int]) -> int:
     arrays = []
     types = graph.types
     first = types[nodes[0]]
+    check_rank(len(first.shape) + 1)
     for node in nodes:
         value = _literal(graph, node) if types[node] == first else None
         if value is None:

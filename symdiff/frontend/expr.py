@@ -13,7 +13,7 @@ from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.given import as_float
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op
-from symdiff.types import BOOL, Dim
+from symdiff.types import BOOL, Dim, check_rank
 
 SHOWN_LENGTH = 80
 
@@ -377,9 +377,10 @@ def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
     """The node of a list: a constant array where it holds numbers only, a stack otherwise."""
     if not values:
         return graph.constant(np.zeros(0))
-    flat = list(values)
+    flat, depth = list(values), 1
     while flat and all(isinstance(v, list | tuple) for v in flat):
-        flat = [entry for v in flat for entry in v]
+        flat, depth = [entry for v in flat for entry in v], depth + 1
+        check_rank(depth)
     if all(isinstance(v, int | float | np.number | np.bool_) for v in flat):
         if any(isinstance(v, int) and not isinstance(v, bool) and abs(v) > 2**53 for v in flat):
             flat = [as_float(v) if isinstance(v, int) else v for v in flat]
@@ -388,6 +389,10 @@ def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
             return graph.constant(array if array.dtype == BOOL else array.astype(float))
         except ValueError:
             raise ShapeError("the rows of a list have different lengths") from None
+    nested = [v for v in flat if isinstance(v, list | tuple)]
+    while nested:  # not by recursion before it is known to end soon
+        nested, depth = [e for v in nested for e in v if isinstance(e, list | tuple)], depth + 1
+        check_rank(depth)
     nodes = [as_node(graph, v) for v in values]
     if any(graph.types[n].dtype != BOOL for n in nodes):
         nodes = [graph.as_number(n) for n in nodes]

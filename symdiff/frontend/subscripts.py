@@ -301,6 +301,8 @@ def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
             raise ParseError(f"scatter: {quote(index)} is no index of an array of shape {show(shape)}",
                              hint='write scatter(x, "1:3", (5,))')  # fmt: skip
         ends = [int(p) if p else None for p in found]
+        if len(ends) == 3 and ends[2] == 0:
+            raise ParseError("scatter: the step of a slice must not be 0")
         if len(ends) > 1:
             parts.append(bounds(slice(*ends), shape[axis]))
         elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from symdiff.errors import CallError, ShapeError
 from symdiff.function.binder import Binder, Structure, arrange, signature
-from symdiff.function.direct import Direct, enable, put
+from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
-from symdiff.types import FLOAT64, TensorType, fixed, show
+from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, check_rank, fixed, show
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -27,7 +27,7 @@ __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 _OPTIONS = ("out", "where")
 
 
-class CompiledFunction(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
+class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made at run time
     """Native code for a function, called as the function is.
 
     Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
@@ -139,15 +139,18 @@ class GeneralCall:
         self._types = tuple(types)
         self._count = len(binder.arguments)
         self._one_number = len(types) == 1 and not types[0].shape and not types[0].is_condition and structure == 0
-        self._plain = binder.ordered and not kernel.packed and not any(binder.shapes) and binder.dtype == FLOAT64
         self._shapes = tuple(binder.shapes)
+        # NumPy hands over an empty axis that no input has as one of size 1, which nothing was written to
         self._hollow = any(0 in t.shape for t in types)
+        plain = not kernel.packed and not any(binder.shapes) and not self._hollow
+        self._plain = binder.ordered and plain and binder.dtype == FLOAT64
         # a point of arrays needs no conversion where the types and shapes are right, and never warns
         self._exact = binder.ordered and not kernel.packed and not self._hollow and any(binder.shapes)
         self._dtype = np.dtype(binder.dtype)
         self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
         self._big = self._bytes >= SMALLEST
         self._scalar_outputs = not any(t.shape for t in types)
+        self._rank = max((len(t.shape) for t in types), default=0)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value at a point, or at every point of arrays that broadcast together."""
@@ -174,6 +177,8 @@ class GeneralCall:
                     return self.kernel.ufunc(*args, out=out)
         options = {k: keywords.pop(k) for k in _OPTIONS if k in keywords and k not in self.binder.keywords}
         values, point = self.binder.convert(self.binder.order(args, keywords))
+        if not point and self._rank > LARGEST_RANK // 2:
+            check_rank(self._rank + max(np.ndim(v) - len(s) for v, s in zip(values, self._shapes, strict=True)))
         if options:
             return self._results(self._into(values, options), False)
         call = self.kernel.ufunc if point else self._code(values)
@@ -249,7 +254,7 @@ class GeneralCall:
             else:
                 try:
                     stacked = np.stack(np.broadcast_arrays(*members), axis=-1)
-                except ValueError as error:
+                except (ValueError, RuntimeError) as error:
                     raise ShapeError(f"{self.__name__}: {error}") from None
                 operands.append(stacked.astype(self.binder.dtype, copy=False))
         return operands

@@ -96,6 +96,27 @@ Direct: Any = _make_base()
 _enabled: set[type] = set()
 
 
+class Sealed:
+    """An object whose slot `__call__` only `put` writes: one called through itself, or an empty one, ends a process."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "__call__":
+            raise _sealed(self)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name == "__call__":
+            raise _sealed(self)
+        object.__delattr__(self, name)
+
+
+def _sealed(thing: object) -> AttributeError:
+    kind = type(thing).__name__
+    return AttributeError(f"the __call__ of a {kind} cannot be changed; write a function that calls it")
+
+
 def enable(cls: type[Any]) -> None:
     """Let CPython look for an address in objects of this class, which has a slot `__call__` and the base `Direct`."""
     if Direct is Plain:

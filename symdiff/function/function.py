@@ -15,11 +15,11 @@ from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.calls import Call
 from symdiff.function.compiled import CompiledFunction
-from symdiff.function.direct import Direct, enable, put
+from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
-from symdiff.types import TensorType, show
+from symdiff.types import TensorType, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.function.steps import Steps
@@ -33,7 +33,7 @@ FUNCTION_BYTES, NODE_BYTES = 20_000, 900
 """What a function takes, with its program, and each node of its graph (measured)."""
 
 
-class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run time
+class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made at run time
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -82,7 +82,26 @@ class Function(Exchange, Direct):  # type: ignore[misc]  # a class made at run t
         self._notes = tuple(notes)
         self._compiled: CompiledFunction | None = None
         self._programs: dict[str, Program | TensorProgram] = {}
+        self._check_inputs()
         self._make_callable()
+
+    def _check_inputs(self) -> None:
+        """Refuse arguments that are not the graph's inputs: native code would read beyond what a call gives it.
+
+        Raises
+        ------
+        ShapeError
+            Where an argument has another type than its input.
+        """
+        types, ops, names = self._graph.types, self._graph.ops, self._names
+        number = tensor(self._graph.dtype)
+        for argument in self.arguments:
+            wanted = number if argument.members is not None else argument.type(self._graph.dtype)
+            for name in argument.inputs:
+                node = names.get(name, -1)
+                if node < 0 or ops[node].name != "input" or types[node] != wanted:
+                    found = "no input" if node < 0 or ops[node].name != "input" else f"{types[node]} in its formula"
+                    raise ShapeError(f"{self.__name__}: the argument {name} is {wanted}, and {found}")
 
     # What it is
 

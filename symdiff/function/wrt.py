@@ -14,7 +14,7 @@ from symdiff.frontend.expr import Expr
 from symdiff.function.inputs import name_of
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
-from symdiff.types import BOOL, fixed
+from symdiff.types import BOOL, check_rank, fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Target:
 
     def arrange(self, blocks: Sequence[np.ndarray[Any, Any]], lead: int) -> np.ndarray[Any, Any]:
         """Derivatives by the whole nodes (each of shape S + node's shape, S of `lead` axes), in this target's shape."""
+        check_rank(lead + len(self.shape))
         parts = []
         for block, pick in zip(blocks, self.picks, strict=True):
             # an ellipsis keeps a single element an array

@@ -311,5 +311,5 @@ def bounds(part: Any, size: int) -> tuple[int, int | None, int]:
         raise ShapeError("the step of a slice must not be 0", hint="write x[start:stop]")
     start, stop, step = part.indices(size)
     if not range(start, stop, step):
-        return 0, 0, 1
+        return 0, 0, 1  # where there is nothing, a start or stop of -1 would be read as the last element
     return start, stop if stop >= 0 else None, step

@@ -10,12 +10,12 @@ from symdiff.errors import StorageError, escape
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand
-from symdiff.types import Dim, Shape, tensor
+from symdiff.types import LARGEST_RANK, Dim, Shape, tensor
 
 LARGEST_ARRAY = 2**31
 """More elements than this no node of a file may have."""
 
-LARGEST_RANK, LARGEST_ORDER, LARGEST_NAME = 32, 64, 1000
+LARGEST_ORDER, LARGEST_NAME = 64, 1000
 LARGEST_LABELS = 256
 
 
@@ -69,7 +69,7 @@ def name(value: Any, what: str) -> str:
 
 
 def read_shape(value: Any) -> Shape:
-    """A shape of at most 32 axes and 2**31 elements.
+    """A shape of at most 64 axes and 2**31 elements.
 
     Raises
     ------

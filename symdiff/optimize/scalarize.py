@@ -152,7 +152,7 @@ class Scalarizer:
             evaluate, unrolled = op.routine.evaluate, op.routine.unrolled
             return self._moved(unrolled(self.call, *arrays, payload) if unrolled else evaluate(*arrays, payload), shape)
         combine: Callable[..., Element] = self.combine
-        flat = [a.ravel().tolist() for a in np.broadcast_arrays(*arrays)]
+        flat = [np.broadcast_to(a, shape).ravel().tolist() for a in arrays]
         return self._array(shape, [combine(op, payload, each) for each in zip(*flat, strict=True)])
 
     def _moved(self, found: Any, shape: tuple[int, ...]) -> Any:

@@ -232,20 +232,32 @@ class TensorRewriter(Rewriter):
         """Signs and scalar factors are taken out where an operand would have to be written down for them."""
         if self.strict:
             return None
-        graph = self.graph
-        for k, a in enumerate(args):
-            if product(result.shape) > product(graph.types[a].shape):
-                continue
-            if graph.ops[a] is NEG:
-                return self.make(NEG, (self._with(args, k, graph.args[a][0], payload),))
-            if graph.ops[a] is MUL:
-                for scalar, other in (graph.args[a], graph.args[a][::-1]):
-                    if not graph.types[scalar].shape and graph.types[other].shape:
-                        return self.make(MUL, (scalar, self._with(args, k, other, payload)))
-        return None
+        bare: list[int] = []
+        factors: list[int | None] = []  # None for a sign
+        for a in args:
+            found = self._factor(a) if product(result.shape) <= product(self.graph.types[a].shape) else None
+            while found is not None:  # a power of a scaled matrix has as many factors as operands
+                factors.append(found[0])
+                a = found[1]
+                found = self._factor(a)
+            bare.append(a)
+        if not factors:
+            return None
+        node = self.make(EINSUM, tuple(bare), payload)
+        for factor in reversed(factors):
+            node = self.make(NEG, (node,)) if factor is None else self.make(MUL, (factor, node))
+        return node
 
-    def _with(self, args: tuple[int, ...], k: int, operand: int, payload: Any) -> int:
-        return self.make(EINSUM, (*args[:k], operand, *args[k + 1 :]), payload)
+    def _factor(self, node: int) -> tuple[int | None, int] | None:
+        """The sign (None) or the scalar that an array is multiplied by, and the array; None where it is by neither."""
+        graph = self.graph
+        if graph.ops[node] is NEG:
+            return None, graph.args[node][0]
+        if graph.ops[node] is MUL:
+            for scalar, other in (graph.args[node], graph.args[node][::-1]):
+                if not graph.types[scalar].shape and graph.types[other].shape:
+                    return scalar, other
+        return None
 
     def _scan(self, args: tuple[int, ...], payload: tuple[int, bool], result: TensorType) -> int | None:
         return args[-1] if fixed(result.shape)[payload[0]] == 1 else None

@@ -59,31 +59,47 @@ def test_calls_are_those_of_the_method(call):
 def test_what_lies_in_the_slot_is_called(make):
     f = make(sd.function("x*y", ["x", "y"]))
     assert f(2.0, 3.0) == 6.0
-    kept = f.__call__
-    f.__call__ = lambda *args, **keywords: (args, keywords)
+    kept, slot = f.__call__, type(f).__call__
+    slot.__set__(f, lambda *args, **keywords: (args, keywords))
     assert f(1, 2, z=3) == ((1, 2), {"z": 3})
-    del f.__call__
+    slot.__delete__(f)
     with pytest.raises((SystemError, AttributeError, TypeError)):
         f(2.0, 3.0)
-    f.__call__ = kept
+    slot.__set__(f, kept)
     assert f(2.0, 3.0) == 6.0
+
+
+@pytest.mark.parametrize("make", [
+    lambda: sd.function("x*y", ["x", "y"]), lambda: sd.function("x*y", ["x", "y"]).compile(),
+    lambda: sd.grad("sum(x*y)", ["x", "y"]),
+])  # fmt: skip
+@pytest.mark.parametrize("called_before", [False, True])
+def test_the_slot_is_not_written_by_users(make, called_before):
+    f = make()
+    value = f(2.0, 3.0) if called_before else None
+    for change in (lambda: setattr(f, "__call__", f), lambda: setattr(f, "__call__", None),
+                   lambda: delattr(f, "__call__")):  # fmt: skip
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            change()
+        assert value is None or np.array_equal(f(2.0, 3.0), value)
+    assert np.shape(f(2.0, 3.0)) in ((), (2,))
 
 
 def test_the_slot_changes_during_the_call():
     f = sd.function("x*y", ["x", "y"])
     f(2.0, 3.0)
-    gone = []
+    slot, gone = Function.__call__, []
 
     class Target:
         def __call__(self, *args):
-            f.__call__ = len
+            slot.__set__(f, len)
             gc.collect()
             gone.append(watched() is None)
             return args
 
     target = Target()
     watched = weakref.ref(target)
-    f.__call__ = target
+    slot.__set__(f, target)
     del target
     assert f(1, 2) == (1, 2)
     assert gone == [False]
