@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
@@ -130,30 +128,43 @@ class MatrixBuilding(Building):
         return self.add("inv", (self.as_number(a),))
 
     def det(self, a: int) -> int:
-        """The determinant of matrices; of small ones its expansion, whose derivatives hold at singular ones, too."""
+        """The determinant of matrices."""
         a = self.as_number(a)
         size = square("det", self.types[a].shape)[-1]
-        if size > LARGEST_EXPANDED:
-            return self.add("det", (a,))
+        return self.add("det", (a,)) if size > 2 else self._minor(a, tuple(range(size)), tuple(range(size)))
+
+    def _minor(self, a: int, rows: tuple[int, ...], columns: tuple[int, ...]) -> int:
+        """The determinants of some rows and columns, expanded by their first row."""
         batch = fixed(self.types[a].shape)[:-2]
-        if size == 0:
+        if not rows:
             return self.broadcast(self.constant(1.0), batch)
+        total = -1
+        for k, j in enumerate(columns):
+            term = self.element(a, ((slice(None),) * len(batch)) + (rows[0], j))
+            if len(rows) > 1:
+                term = self.add("mul", (term, self._minor(a, rows[1:], columns[:k] + columns[k + 1 :])))
+            total = self.add("sub" if k % 2 else "add", (total, term)) if k else term
+        return total
 
-        def at(i: int, j: int) -> int:
-            return self.element(a, ((slice(None),) * len(batch)) + (i, j))
+    def det_sign(self, a: int) -> int:
+        """The sign of the determinant of matrices."""
+        square("det_sign", self.types[a].shape)
+        return self.add("det_sign", (self.as_number(a),))
 
-        # The determinants of the last rows, for each choice of as many columns.
-        minors: dict[tuple[int, ...], int] = {(j,): at(size - 1, j) for j in range(size)}
-        for row in reversed(range(size - 1)):
-            wider = {}
-            for columns in itertools.combinations(range(size), size - row):
-                total = -1
-                for k, j in enumerate(columns):
-                    term = self.add("mul", (at(row, j), minors[columns[:k] + columns[k + 1 :]]))
-                    total = self.add("sub" if k % 2 else "add", (total, term)) if k else term
-                wider[columns] = total
-            minors = wider
-        return minors[tuple(range(size))]
+    def adjugate(self, a: int) -> int:
+        """The adjugates of matrices; of small ones their cofactors, whose derivatives hold at singular ones, too."""
+        a = self.as_number(a)
+        *batch, size, _ = square("adjugate", self.types[a].shape)
+        if size > LARGEST_EXPANDED or not size:
+            return self.add("adjugate", (a,))
+        every, rows = tuple(range(size)), []
+        for j in every:
+            row = []
+            for i in every:
+                found = self._minor(a, every[:i] + every[i + 1 :], every[:j] + every[j + 1 :])
+                row.append(self.add("neg", (found,)) if (i + j) % 2 else found)
+            rows.append(self.stack(row, len(batch)))
+        return self.stack(rows, len(batch))
 
     def logdet(self, a: int) -> int:
         """The logarithm of the absolute value of the determinant of matrices."""

@@ -40,7 +40,7 @@ def square(name: str, shape: Shape) -> tuple[int, ...]:
 def _matrix_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
     operands(op, types, 1)
     shape = square(op.name, types[0].shape)
-    return tensor(numbers(op, types), shape[:-2] if op.name in ("det", "logdet") else shape)
+    return tensor(numbers(op, types), shape[:-2] if op.name in ("det", "det_sign", "logdet") else shape)
 
 
 def _solve_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
@@ -92,6 +92,59 @@ def _triangular(t: Any, b: Any, payload: tuple[bool, bool]) -> Any:
 
 def _log_det(a: Any) -> Any:
     return np.linalg.slogdet(a)[1]
+
+
+def _det_sign(a: Any) -> Any:
+    return np.linalg.slogdet(a)[0]
+
+
+def _eliminated(a: Any) -> tuple[Any, Any, float]:
+    """P A = L U by exchanges of rows: L and U in one matrix, the order of the rows, the sign of the exchanges."""
+    factors, order, sign = np.array(a), np.arange(len(a)), 1.0
+    for k in range(len(a)):
+        best = k + int(np.argmax(np.abs(factors[k:, k])))
+        if best != k:
+            factors[[k, best]], order[[k, best]], sign = factors[[best, k]], order[[best, k]], -sign
+        if factors[k, k] != 0:
+            factors[k + 1 :, k] /= factors[k, k]
+            factors[k + 1 :, k + 1 :] -= np.outer(factors[k + 1 :, k], factors[k, k + 1 :])
+    return factors, order, sign
+
+
+def _det(a: Any) -> Any:
+    """The product of the pivots, with exponents of its own: finite on the way where it is in the end."""
+    factors, _, sign = _eliminated(a)
+    found, exponent = sign, 0
+    for pivot in np.diagonal(factors).tolist():
+        found, more = np.frexp(found * np.frexp(pivot)[0])
+        exponent += int(more) + int(np.frexp(pivot)[1])
+    return np.ldexp(found, max(-3000, min(exponent, 3000)))
+
+
+def _adjugate(a: Any) -> Any:
+    """From P A = L U, adj(A) = det(P) adj(U) inv(L) P, where nothing is divided by a pivot.
+
+    Between two rows of an upper triangle the minors are those of Hessenberg matrices, which have a recurrence.
+    """
+    if not len(a):
+        return np.array(a)
+    factors, order, sign = _eliminated(a)
+    n, upper = len(a), np.triu(factors).astype(float)
+    scale = np.frexp(np.abs(upper).max(axis=1))[1]
+    upper = np.ldexp(upper, -scale[:, None])
+    pivots, between = np.diagonal(upper), np.eye(n)
+    for i in reversed(range(n)):
+        weights = upper[i, i + 1 :] * np.cumprod(np.concatenate([[1.0], pivots[i + 1 :]]))[: n - i - 1]
+        for j in range(i + 1, n):
+            between[i, j] = -(weights[: j - i] @ between[i + 1 : j + 1, j])
+    before = np.cumprod(np.concatenate([[sign], pivots]))[:-1]
+    after = np.cumprod(np.concatenate([[1.0], pivots[::-1]]))[:-1][::-1]
+    found = np.ldexp(before[:, None] * between * after, scale.sum() - scale)
+    for k in reversed(range(n)):  # times the inverse of L
+        found[:, k] -= found[:, k + 1 :] @ factors[k + 1 :, k]
+    result = np.empty_like(found)
+    result[:, order] = found
+    return result.astype(np.asarray(a).dtype)
 
 
 # Derivatives
@@ -210,10 +263,8 @@ def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 
 def _gradient(graph: Graph, node: int) -> int:
     """The derivative of a determinant, or of its logarithm, by the matrix."""
-    slopes = _turned(graph, graph.inv(graph.args[node][0]))
-    if graph.ops[node].name == "logdet":
-        return slopes
-    return graph.add("mul", (graph.reshape(node, (*graph.shape(node), 1, 1)), slopes))
+    a = graph.args[node][0]
+    return _turned(graph, graph.inv(a) if graph.ops[node].name == "logdet" else graph.adjugate(a))
 
 
 def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -224,6 +275,27 @@ def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, le
 
 def _determinant_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     return graph.add("mul", (graph.reshape(g, (*graph.shape(g), 1, 1)), _gradient(graph, node)))
+
+
+def _outside(graph: Graph, node: int) -> int:
+    """A number for each matrix, beside matrices."""
+    return graph.reshape(node, (*graph.shape(node), 1, 1))
+
+
+def _adjugate_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
+    change = graph.matmul(graph.inv(graph.args[node][0]), only(tangents))
+    rank = len(graph.shape(change))
+    trace = graph.sum(graph.diagonal(change, rank - 2, rank - 1), (rank - 2,))
+    whole = graph.add("mul", (_outside(graph, trace), node))
+    return graph.add("sub", (whole, graph.matmul(change, node)))
+
+
+def _adjugate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
+    inverse = _turned(graph, graph.inv(graph.args[node][0]))
+    rank = len(graph.shape(g))
+    total = graph.sum(graph.add("mul", (g, node)), (rank - 2, rank - 1))
+    whole = graph.add("mul", (_outside(graph, total), inverse))
+    return graph.add("sub", (whole, graph.matmul(graph.matmul(inverse, g), _turned(graph, node))))
 
 
 def _half(graph: Graph, node: int) -> int:
@@ -300,10 +372,20 @@ register(
        routine=MatrixRoutine(_each(np.linalg.inv, np.nan), UNROLLED["inv"]), flops=_cost(1.0),
        differential=Differential(_inverse_forward, _inverse_back, _whole, text="-Y @ dA @ Y")),
     Op("det", None, hidden=True, numpy="np.linalg.det({0})", doc="the determinant of a matrix", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(np.linalg.det, 0.0, scalar=True), UNROLLED["det"]), flops=_cost(1 / 3),
-       differential=Differential(_determinant_forward, _determinant_back, _whole,
-                                 text="det(A)*sum(inv(A).T*dA)"),
-       edges="the derivative at a singular matrix of more than 4 rows is NaN"),
+       routine=MatrixRoutine(_each(_det, 0.0, scalar=True), UNROLLED["det"]), flops=_cost(1 / 3),
+       differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(adjugate(A).T*dA)"),
+       edges="the second derivative at a singular matrix of more than 4 rows is NaN"),
+    Op("det_sign", None, hidden=True, numpy="np.linalg.slogdet({0})[0]",
+       doc="the sign of the determinant of a matrix", type_rule=_matrix_type, flops=_cost(1 / 3),
+       routine=MatrixRoutine(_each(_det_sign, 0.0, scalar=True), UNROLLED["det_sign"]),
+       edges="0 for a singular matrix; the derivative is 0"),
+    Op("adjugate", None, hidden=True, numpy="np.linalg.det({0})[..., None, None]*np.linalg.inv({0})",
+       doc="the adjugate of a matrix: its cofactors transposed, det(A)*inv(A)",
+       type_rule=_matrix_type, flops=_cost(4 / 3),
+       routine=MatrixRoutine(_each(_adjugate, np.nan), UNROLLED["adjugate"]),
+       differential=Differential(_adjugate_forward, _adjugate_back, _whole,
+                                 text="trace(inv(A) @ dA)*Y - inv(A) @ dA @ Y"),
+       edges="the derivative at a singular matrix is NaN"),
     Op("logdet", None, hidden=True, numpy="np.linalg.slogdet({0})[1]",
        doc="the logarithm of the absolute value of the determinant",
        type_rule=_matrix_type, flops=_cost(1 / 3),

@@ -6,6 +6,8 @@ of a pivot, is a choice between two values here.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +28,13 @@ def _diagonal(rows: list[list[Any]]) -> list[Any]:
     return [row[k] for k, row in enumerate(rows)]
 
 
-def _eliminate(call: Call, rows: list[list[Any]], right: list[list[Any]]) -> tuple[Any, Any]:
-    """Make `rows` an upper triangle, `right` along with it; whether a pivot is zero, and the sign of the exchanges."""
+def _eliminate(
+    call: Call, rows: list[list[Any]], right: list[list[Any]], singular: bool = False
+) -> tuple[Any, Any]:  # fmt: skip
+    """Make `rows` an upper triangle, `right` along with it; whether a pivot is zero, and the sign of the exchanges.
+
+    With `singular` the rows below a pivot that is zero, zero there as well, stay as they are.
+    """
     n, bad, sign = len(rows), None, 1.0
     for k in range(n):
         for i in range(k + 1, n):
@@ -42,6 +49,8 @@ def _eliminate(call: Call, rows: list[list[Any]], right: list[list[Any]]) -> tup
         bad = zero if bad is None else call("logical_or", bad, zero)
         for i in range(k + 1, n):
             factor = call("div", rows[i][k], rows[k][k])
+            if singular:
+                factor = call("where", zero, 0.0, factor)
             for lines, first in ((rows, k + 1), (right, 0)):
                 for j in range(first, len(lines[k])):
                     lines[i][j] = call("sub", lines[i][j], call("mul", factor, lines[k][j]))
@@ -92,12 +101,70 @@ def _triangular(call: Call, t: Any, b: Any, payload: tuple[bool, bool]) -> Any:
     return _unless(call, bad, _diagonal(rows), right)
 
 
+def _product(call: Call, factors: list[Any]) -> Any:
+    """The product, finite on the way where it is in the end.
+
+    The smallest of the other factors comes next while the product is at least 1, otherwise the largest: it leaves the
+    range of numbers only where those that are left cannot bring it back.
+    """
+    factors = list(factors)
+    for end in reversed(range(1, len(factors) if len(factors) > 2 else 0)):
+        for k in range(end):
+            a, b = factors[k], factors[k + 1]
+            larger = call("greater", call("abs", a), call("abs", b))
+            factors[k], factors[k + 1] = call("where", larger, b, a), call("where", larger, a, b)
+    found = call("mul", factors.pop(0), factors.pop()) if len(factors) > 1 else factors.pop()
+    while factors:
+        large = call("greater_equal", call("abs", found), 1.0)
+        following = call("where", large, factors[0], factors[-1]) if len(factors) > 1 else factors[0]
+        factors = [call("where", large, b, a) for a, b in itertools.pairwise(factors)]
+        found = call("mul", found, following)
+    return found
+
+
 def _determinant(call: Call, a: Any, payload: None) -> Any:
     rows = _rows(a)
-    bad, found = _eliminate(call, rows, [[] for _ in rows])
-    for k in range(len(rows)):
-        found = call("mul", found, rows[k][k])
-    return call("where", bad, 0.0, found)
+    bad, sign = _eliminate(call, rows, [[] for _ in rows])
+    return call("where", bad, 0.0, call("mul", sign, _product(call, _diagonal(rows))))
+
+
+def _determinant_sign(call: Call, a: Any, payload: None) -> Any:
+    rows = _rows(a)
+    bad, sign = _eliminate(call, rows, [[] for _ in rows])
+    for pivot in _diagonal(rows):
+        sign = call("mul", sign, call("sign", pivot))
+    return call("where", bad, 0.0, sign)
+
+
+def _adjugate(call: Call, a: Any, payload: None) -> Any:
+    """From P A = L U, adj(A) = det(P) adj(U) inv(L) P, where nothing is divided by a pivot.
+
+    Between two rows of an upper triangle the minors are those of Hessenberg matrices, which have a recurrence.
+    """
+    rows, right = _rows(a), _rows(np.eye(len(a)).astype(object))
+    _, sign = _eliminate(call, rows, right, singular=True)
+    n, pivots = len(rows), _diagonal(rows)
+
+    def product(factors: list[Any]) -> Any:
+        return functools.reduce(lambda x, y: call("mul", x, y), factors)
+
+    def total(terms: list[Any]) -> Any:
+        return functools.reduce(lambda x, y: call("add", x, y), terms)
+
+    between: dict[tuple[int, int], Any] = {}
+    triangle: dict[tuple[int, int], Any] = {}
+    for i in reversed(range(n)):
+        for j in range(i, n):
+            terms = [product([rows[i][m], *pivots[i + 1 : m], *([between[m, j]] if m < j else [])])
+                     for m in range(i + 1, j + 1)]  # fmt: skip
+            if terms:
+                between[i, j] = call("neg", total(terms))
+            others = [*pivots[:i], *pivots[j + 1 :], *([between[i, j]] if i < j else [])]
+            triangle[i, j] = call("mul", sign, product(others)) if others else sign
+    found = np.empty((n, n), object)
+    for i, j in np.ndindex(n, n):
+        found[i, j] = total([call("mul", triangle[i, k], right[k][j]) for k in range(i, n)])
+    return found
 
 
 def _log_determinant(call: Call, a: Any, payload: None) -> Any:
@@ -150,6 +217,8 @@ UNROLLED = {
     "inv": _each(_inverse),
     "solve_triangular": _each(_triangular),
     "det": _each(_determinant),
+    "det_sign": _each(_determinant_sign),
+    "adjugate": _each(_adjugate),
     "logdet": _each(_log_determinant),
     "cholesky": _each(_cholesky),
 }

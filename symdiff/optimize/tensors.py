@@ -20,7 +20,8 @@ RESHAPE, TRANSPOSE, SUM, MUL, NEG, EINSUM = (
 )
 ELEMENTWISE = ScalarRoutine | Expand | Fold
 EMPTY: dict[str, float | bool] = {"sum": 0.0, "prod": 1.0, "norm": 0.0, "any": False, "all": True, "einsum": 0.0,
-                                  "scatter": 0.0, "scatter_add": 0.0, "det": 1.0, "logdet": 0.0}  # fmt: skip
+                                  "scatter": 0.0, "scatter_add": 0.0, "det": 1.0, "det_sign": 1.0,
+                                  "logdet": 0.0}  # fmt: skip
 """What an operation on an array without elements gives."""
 
 LEADING = ("solve", "solve_triangular")

@@ -29,6 +29,8 @@ F["gather"] = np.take
 F["solve"] = lambda a, b, p: np.linalg.solve(a, b)
 F["inv"] = lambda a, p: np.linalg.inv(a)
 F["det"] = lambda a, p: np.linalg.det(a)
+F["det_sign"] = lambda a, p: np.sign(np.linalg.det(a).real)
+F["adjugate"] = lambda a, p: np.linalg.det(a)[..., None, None] * np.linalg.inv(a)
 F["logdet"] = lambda a, p: np.log(np.linalg.det(a))
 F["as_index"] = lambda x, p: np.rint(x).astype(int)
 F["iota"] = lambda p: np.indices(p[0])[p[1]]
@@ -127,6 +129,7 @@ def at(*indices):
     return np.array(indices[0] if indices else [], int)
 
 
+MATRICES = ("inv", "det", "det_sign", "adjugate", "logdet", "cholesky")
 # name → (shapes of the operands or indices, payload)
 TABLE = {
     "stack": [([(2,)] * 3, None), ([()], None), ([(2, 0)] * 2, None), ([()] * 3, None)],
@@ -175,7 +178,7 @@ TABLE = {
     ],
     "as_index": one([((3,), None), ((), None), ((0, 2), None)]),
     "iota": [([], ((3,), 0)), ([], ((2, 3), 1)), ([], ((0, 2), 1)), ([], ((1, 1, 4), 2))],
-    **{name: [([shape], None) for (shape,), _ in SQUARE] for name in ("inv", "det", "logdet", "cholesky")},
+    **{name: [([shape], None) for (shape,), _ in SQUARE] for name in MATRICES},
     "solve": [(shapes, None) for shapes in SYSTEMS],
     "solve_triangular": [(shapes, payload) for shapes in SYSTEMS for payload in TRIANGLES],
 }  # fmt: skip
@@ -194,7 +197,7 @@ def operands_of(name, shapes, seed=0):
         elif name == "cholesky":
             a = random.normal(size=shape)
             found.append(a @ np.swapaxes(a, -1, -2) + 2 * np.eye(shape[-1]))
-        elif name in ("inv", "det", "logdet", "solve", "solve_triangular") and k == 0:
+        elif name in (*MATRICES, "solve", "solve_triangular") and k == 0:
             found.append(random.normal(size=shape) + 4 * np.eye(shape[-1]))
         else:
             steps = random.permutation(np.prod(shape, dtype=int)).reshape(shape)

@@ -163,33 +163,199 @@ class _Writer:
         self.unless_bad([*self.logarithms(), *self.store("%logs")],
                         [f"store {self.element} 0xFFF0000000000000, ptr %y"])  # fmt: skip
 
-    def det(self) -> None:
-        """The product of the diagonal; by logarithms where that leaves the range of numbers on the way."""
-        self.factor("%work")
-        sign = [
-            "%d_piv = getelementptr i32, ptr %pivots, i64 %dp", "%d_from = load i32, ptr %d_piv",
-            "%d_row = trunc i64 %dp to i32", "%d_own = add i32 %d_row, 1", "%d_odd = icmp ne i32 %d_from, %d_own",
-            "%d_neg = fneg double %d_w", "%d_f = select i1 %d_odd, double %d_neg, double %d_w",
-            "%d_s = load double, ptr %sum", "%d_t = fmul double %d_s, %d_f", "store double %d_t, ptr %sum",
-            # The sign alone cannot overflow.
-            "%d_g = call double @llvm.copysign.f64(double 1.0, double %d_f)",
-            "%d_h = load double, ptr %sign", "%d_i = fmul double %d_h, %d_g", "store double %d_i, ptr %sign",
+    def scaled_product(self) -> None:
+        """The determinant as %product * 2**%exponent: its mantissa, of 1 to 2, and its exponent never leave range."""
+        self.algebra.declare("declare double @llvm.fabs.f64(double)")
+        self.lines += [
+            "store double 1.0, ptr %sum", "store i64 0, ptr %power",
+            *self.diagonal([
+                "%d_piv = getelementptr i32, ptr %pivots, i64 %dp", "%d_from = load i32, ptr %d_piv",
+                "%d_row = trunc i64 %dp to i32", "%d_own = add i32 %d_row, 1", "%d_odd = icmp ne i32 %d_from, %d_own",
+                "%d_neg = fneg double %d_w", "%d_f = select i1 %d_odd, double %d_neg, double %d_w",
+                *self.mantissa("%d_f", "%d_m"), *self.grown("%d_s", "%sum", "%d_m"),
+            ]),
+            "%product = load double, ptr %sum", "%exponent = load i64, ptr %power",
         ]  # fmt: skip
+
+    def mantissa(self, value: str, name: str) -> list[str]:
+        """`name`, of 1 to 2, and `name`e with value = name * 2**exponent; infinities and NaN with the exponent 0."""
+        return [
+            f"{name}0 = call double @llvm.fabs.f64(double {value})",
+            f"{name}1 = fcmp olt double {name}0, 0x0010000000000000",
+            f"{name}2 = fmul double {value}, 0x43F0000000000000",
+            f"{name}3 = select i1 {name}1, double {name}2, double {value}",
+            f"{name}4 = bitcast double {name}3 to i64", f"{name}5 = lshr i64 {name}4, 52",
+            f"{name}6 = and i64 {name}5, 2047", f"{name}7 = icmp eq i64 {name}6, 2047",
+            f"{name}8 = and i64 {name}4, -9218868437227405313", f"{name}9 = or i64 {name}8, 4607182418800017408",
+            f"{name}a = bitcast i64 {name}9 to double", f"{name} = select i1 {name}7, double {value}, double {name}a",
+            f"{name}b = select i1 {name}1, i64 1087, i64 1023", f"{name}c = sub i64 {name}6, {name}b",
+            f"{name}e = select i1 {name}7, i64 0, i64 {name}c",
+        ]  # fmt: skip
+
+    def grown(self, name: str, place: str, factor: str) -> list[str]:
+        """The number at `place`, of 1 to 2, times a mantissa; what goes beyond 2 goes to %power, as its exponent."""
+        return [
+            f"{name}0 = load double, ptr {place}", f"{name}1 = fmul double {name}0, {factor}",
+            f"{name}2 = call double @llvm.fabs.f64(double {name}1)", f"{name}3 = fcmp oge double {name}2, 2.0",
+            f"{name}4 = fmul double {name}1, 0.5", f"{name}5 = select i1 {name}3, double {name}4, double {name}1",
+            f"store double {name}5, ptr {place}", f"{name}6 = zext i1 {name}3 to i64",
+            f"{name}7 = load i64, ptr %power", f"{name}8 = add i64 {name}7, {name}6",
+            f"{name}9 = add i64 {name}8, {factor}e", f"store i64 {name}9, ptr %power",
+        ]  # fmt: skip
+
+    def power_of_two(self, exponent: str, name: str) -> list[str]:
+        """`name` and `name`b, whose product is 2**exponent as far as there are numbers."""
+        return [
+            f"{name}0 = icmp slt i64 {exponent}, 2040", f"{name}1 = select i1 {name}0, i64 {exponent}, i64 2040",
+            f"{name}2 = icmp sgt i64 {name}1, -2040", f"{name}3 = select i1 {name}2, i64 {name}1, i64 -2040",
+            f"{name}4 = ashr i64 {name}3, 1", f"{name}5 = sub i64 {name}3, {name}4",
+            f"{name}6 = add i64 {name}4, 1023", f"{name}7 = shl i64 {name}6, 52",
+            f"{name}8 = add i64 {name}5, 1023", f"{name}9 = shl i64 {name}8, 52",
+            f"{name} = bitcast i64 {name}7 to double", f"{name}b = bitcast i64 {name}9 to double",
+        ]  # fmt: skip
+
+    def det(self) -> None:
+        """The product of the pivots."""
+        self.factor("%work")
+        before = self.taken()
+        self.scaled_product()
+        good = [*self.taken(), *self.power_of_two("%exponent", "%two"), "%det_a = fmul double %product, %two",
+                "%det = fmul double %det_a, %twob", *self.store("%det")]  # fmt: skip
+        self.lines = before
+        self.unless_bad(good, [f"store {self.element} 0.0, ptr %y"])
+
+    def det_sign(self) -> None:
+        self.factor("%work")
+        before = self.taken()
+        self.scaled_product()
         self.algebra.declare("declare double @llvm.copysign.f64(double, double)")
         good = [
-            "store double 1.0, ptr %sum", "store double 1.0, ptr %sign",
-            *self.diagonal(sign),
-            "%product = load double, ptr %sum",
-            "%size = call double @llvm.fabs.f64(double %product)",
-            "%large = fcmp olt double %size, 0x7FE0000000000000", "%small = fcmp ogt double %size, 0x0020000000000000",
-            "%fine = and i1 %large, %small", "%wrong = fcmp uno double %product, %product",
-            "%done = or i1 %fine, %wrong",
-            "br i1 %done, label %direct, label %scaled", "direct:", *self.store("%product"), "br label %det_end",
-            "scaled:", *self.logarithms(), f"%power = call double {self.mathematics('exp')}(double %logs)",
-            "%minus = load double, ptr %sign", "%signed = fmul double %power, %minus", *self.store("%signed"),
-            "br label %det_end", "det_end:",
+            *self.taken(), "%is_sign = fcmp ord double %product, 0.0",
+            "%one_sign = call double @llvm.copysign.f64(double 1.0, double %product)",
+            "%found = select i1 %is_sign, double %one_sign, double %product", *self.store("%found"),
         ]  # fmt: skip
+        self.lines = before
         self.unless_bad(good, [f"store {self.element} 0.0, ptr %y"])
+
+    def adjugate(self) -> None:
+        """The determinant times the inverse, or where that is no number what `ops.small_matrices` has for any rank."""
+        n, n2 = self.n, self.n * self.n
+        self.columns = n
+        self.lines.append(f"%scratch = getelementptr i8, ptr %work, i64 {self.work.scratch}")
+        self.factor("%work")
+        before = self.taken()
+        self.scaled_product()
+        self.copy("%y", "%work", n2)
+        length = self.integer((self.work.total - self.work.scratch) // self.size)
+        self.call("getri", [self.integer(n), "%y", self.integer(n), "%pivots", "%scratch", length, "%info"])
+        self.lines += [
+            *self.power_of_two("%exponent", "%two"), "store double 0.0, ptr %sum",
+            *loop("a", str(n2), [
+                self.at("%a_place", "%y", "%ap"), f"%a_v = load {self.element}, ptr %a_place",
+                *self.widened("%a_v", "%a_w"), "%a_1 = fmul double %a_w, %product", "%a_2 = fmul double %a_1, %two",
+                "%a_3 = fmul double %a_2, %twob", *self.narrowed("%a_3", "%a_place"),
+                "%a_4 = fmul double %a_3, 0.0", "%a_5 = load double, ptr %sum", "%a_6 = fadd double %a_5, %a_4",
+                "store double %a_6, ptr %sum",
+            ]),
+            "%a_sum = load double, ptr %sum", "%a_bad = fcmp uno double %a_sum, 0.0",
+            "br i1 %a_bad, label %any_rank, label %adjugate_end",
+        ]  # fmt: skip
+        good = self.taken()
+        self._adjugate_of_any_rank()
+        singular = self.taken()
+        self.lines = [*before, "br i1 %bad, label %any_rank, label %regular", "regular:", *good, "any_rank:", *singular,
+                      "br label %adjugate_end", "adjugate_end:"]  # fmt: skip
+
+    def narrowed(self, value: str, place: str) -> list[str]:
+        """Store a double as an element."""
+        if self.size == 4:
+            return [f"{value}_n = fptrunc double {value} to float", f"store float {value}_n, ptr {place}"]
+        return [f"store double {value}, ptr {place}"]
+
+    def entry(self, name: str, base: str, row: str, column: str) -> list[str]:
+        """The element of a matrix by columns as a double: `name`w, at `name`."""
+        return [f"{name}0 = mul i64 {column}, {self.n}", f"{name}1 = add i64 {name}0, {row}",
+                self.at(name, base, f"{name}1"), f"{name}v = load {self.element}, ptr {name}",
+                *self.widened(f"{name}v", f"{name}w")]  # fmt: skip
+
+    def _adjugate_of_any_rank(self) -> None:
+        n = self.n
+        last, exponents, minimum = n - 1, "%scratch", "0x0010000000000000"
+        # Rows of U are scaled to 1 … 2 at their largest; %power gets the sum of their exponents.
+        self.lines += [
+            f"%before = getelementptr i64, ptr %scratch, i64 {n}", "store i64 0, ptr %power",
+            *loop("s", str(n), [
+                "store double 0.0, ptr %sum",
+                *loop("t", str(n), [
+                    *self.entry("%t_e", "%work", "%sp", "%tp"), "%t_a = call double @llvm.fabs.f64(double %t_ew)",
+                    "%t_m = load double, ptr %sum", "%t_l = fcmp ogt double %t_a, %t_m",
+                    "%t_n = select i1 %t_l, double %t_a, double %t_m", "store double %t_n, ptr %sum",
+                ], "%sp"),
+                "%s_most = load double, ptr %sum", f"%s_any = fcmp ogt double %s_most, {minimum}",
+                f"%s_one = select i1 %s_any, double %s_most, double {minimum}",
+                *self.mantissa("%s_one", "%s_m"), "%s_none = fcmp oeq double %s_most, 0.0",
+                "%s_large = icmp slt i64 %s_me, 1022", "%s_x = select i1 %s_large, i64 %s_me, i64 1022",
+                "%s_e = select i1 %s_none, i64 0, i64 %s_x", "%s_f = sub i64 0, %s_e",
+                *self.power_of_two("%s_f", "%s_two"),
+                f"%s_place = getelementptr i64, ptr {exponents}, i64 %sp", "store i64 %s_e, ptr %s_place",
+                "%s_p = load i64, ptr %power", "%s_q = add i64 %s_p, %s_e", "store i64 %s_q, ptr %power",
+                *loop("v", str(n), [
+                    *self.entry("%v_e", "%work", "%sp", "%vp"), "%v_1 = fmul double %v_ew, %s_two",
+                    "%v_2 = fmul double %v_1, %s_twob", *self.narrowed("%v_2", "%v_e"),
+                ], "%sp"),
+            ]),
+        ]  # fmt: skip
+        # The minors between two rows, from the last row up.
+        self.lines += loop("i", str(n), [
+            f"%i = sub i64 {last}, %ip",
+            *loop("j", str(n), [
+                "%j_stop = add i64 %jp, 1", "store double 0.0, ptr %sum", "store double 1.0, ptr %sign",
+                *loop("m", "%j_stop", [
+                    "%m_first = icmp eq i64 %mp, %i", *self.entry("%m_u", "%work", "%i", "%mp"),
+                    *self.entry("%m_y", "%y", "%mp", "%jp"), *self.entry("%m_d", "%work", "%mp", "%mp"),
+                    "%m_p = load double, ptr %sign", "%m_1 = fmul double %m_uw, %m_p", "%m_2 = fmul double %m_1, %m_yw",
+                    "%m_3 = select i1 %m_first, double 0.0, double %m_2",
+                    "%m_4 = select i1 %m_first, double 1.0, double %m_dw", "%m_5 = fmul double %m_p, %m_4",
+                    "store double %m_5, ptr %sign", "%m_s = load double, ptr %sum", "%m_t = fsub double %m_s, %m_3",
+                    "store double %m_t, ptr %sum",
+                ], "%i"),
+                "%j_s = load double, ptr %sum", "%j_same = icmp eq i64 %jp, %i",
+                "%j_v = select i1 %j_same, double 1.0, double %j_s", *self.entry("%j_y", "%y", "%i", "%jp"),
+                *self.narrowed("%j_v", "%j_y"),
+            ], "%i"),
+        ])  # fmt: skip
+        # The products of the pivots before each, with the sign of the exchanges.
+        self.lines += [
+            "store double 1.0, ptr %sum",
+            *loop("o", str(n), [
+                "%o_piv = getelementptr i32, ptr %pivots, i64 %op", "%o_from = load i32, ptr %o_piv",
+                "%o_row = trunc i64 %op to i32", "%o_own = add i32 %o_row, 1", "%o_odd = icmp ne i32 %o_from, %o_own",
+                "%o_s = load double, ptr %sum", "%o_n = fneg double %o_s",
+                "%o_t = select i1 %o_odd, double %o_n, double %o_s", "store double %o_t, ptr %sum",
+            ]),
+            *loop("b", str(n), [
+                "%b_place = getelementptr double, ptr %before, i64 %bp", "%b_s = load double, ptr %sum",
+                "store double %b_s, ptr %b_place", *self.entry("%b_d", "%work", "%bp", "%bp"),
+                "%b_t = fmul double %b_s, %b_dw", "store double %b_t, ptr %sum",
+            ]),
+            "store double 1.0, ptr %sum", "%z_all = load i64, ptr %power",
+            *loop("z", str(n), [
+                f"%z = sub i64 {last}, %zp", "%z_s = load double, ptr %sum",
+                f"%z_place = getelementptr i64, ptr {exponents}, i64 %z", "%z_e = load i64, ptr %z_place",
+                "%z_x = sub i64 %z_all, %z_e", *self.power_of_two("%z_x", "%z_two"),
+                *loop("w", str(n), [
+                    *self.entry("%w_y", "%y", "%wp", "%z"), "%w_place = getelementptr double, ptr %before, i64 %wp",
+                    "%w_b = load double, ptr %w_place", "%w_1 = fmul double %w_yw, %w_b",
+                    "%w_2 = fmul double %w_1, %z_s", "%w_3 = fmul double %w_2, %z_two",
+                    "%w_4 = fmul double %w_3, %z_twob", "%w_in = icmp ule i64 %wp, %z",
+                    "%w_5 = select i1 %w_in, double %w_4, double 0.0", *self.narrowed("%w_5", "%w_y"),
+                ]),
+                *self.entry("%z_d", "%work", "%z", "%z"), "%z_t = fmul double %z_s, %z_dw",
+                "store double %z_t, ptr %sum",
+            ]),
+        ]  # fmt: skip
+        self.trsm("L", "N", "U", "%work")
+        self.exchange()
 
     def cholesky(self) -> None:
         n = self.integer(self.n)
@@ -232,15 +398,19 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
     n, columns = step.n, step.columns
     two = len(step.operands) == 2
     parameters = ["%a", *(["%b"] if two else []), "%result", "%work"]
-    result = {"inv": n * n, "cholesky": n * n, "det": 1, "logdet": 1}.get(step.name, n * columns)
+    result = {"inv": n * n, "cholesky": n * n, "adjugate": n * n, "det": 1, "det_sign": 1, "logdet": 1}.get(
+        step.name, n * columns
+    )
     lines: list[str] = []
     if result and 0 not in step.batch:
         if n == 0:
-            value = "1.0" if step.name == "det" else "0.0"
+            value = "0.0" if step.name == "logdet" else "1.0"
             lines = [f"store {writer.element} {value}, ptr %y"]
         else:
-            write = {"solve": writer.solve, "inv": writer.inv, "det": writer.det, "logdet": writer.logdet,
-                     "cholesky": writer.cholesky}.get(step.name)  # fmt: skip
+            write = {
+                "solve": writer.solve, "inv": writer.inv, "det": writer.det, "det_sign": writer.det_sign,
+                "adjugate": writer.adjugate, "logdet": writer.logdet, "cholesky": writer.cholesky,
+            }.get(step.name)  # fmt: skip
             if write is None and step.name not in TRIANGLES:
                 raise CompileError(f"there is no code for {step.name}")
             (write or writer.triangular)()
@@ -249,7 +419,8 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
                          ("%y", "%result", result))  # fmt: skip
         total = math.prod(step.batch)
         lines = loop("batch", str(total), [*starts, *lines])
-        lines = ["%info = alloca i32", "%sum = alloca double", "%sign = alloca double", *lines]
+        lines = ["%info = alloca i32", "%sum = alloca double", "%sign = alloca double",
+                 "%power = alloca i64", *lines]
     algebra.function(name, parameters, lines)
 
 

@@ -72,15 +72,7 @@ def _meshgrid(graph: Graph, *operands: int, indexing: str = "xy") -> int:
 def _slogdet(graph: Graph, x: int) -> int:
     """The sign of the determinant and the logarithm of its absolute value, as a vector."""
     x = square(graph, x, "slogdet")
-    size = graph.shape(x)[-1]
-    logarithm = graph.logdet(x)
-    # The sign is that of the matrix scaled so that its determinant is 1 or -1: it cannot be out of range.
-    zero = graph.apply("equal", (logarithm, number(graph, -math.inf)))
-    root = graph.apply("exp", (graph.apply("div", (graph.apply("neg", (logarithm,)), number(graph, max(size, 1)))),))
-    scale = graph.apply("where", (zero, number(graph, 1.0), root))
-    scale = graph.apply("stop_gradient", (graph.reshape(scale, (*graph.shape(scale), 1, 1)),))
-    sign = graph.apply("sign", (graph.det(graph.apply("mul", (x, scale))),))
-    return graph.stack([graph.apply("where", (zero, number(graph, 0.0), sign)), logarithm], 0)
+    return graph.stack([graph.det_sign(x), graph.logdet(x)], 0)
 
 
 # Arrays of parts

@@ -255,6 +255,18 @@ def _det(graph: Graph, x: int) -> int:
 
 
 @language()
+def _det_sign(graph: Graph, x: int) -> int:
+    """The sign of the determinant of a matrix, 0 for a singular one."""
+    return graph.det_sign(square(graph, x, "det_sign"))
+
+
+@language()
+def _adjugate(graph: Graph, x: int) -> int:
+    """The adjugate of a matrix, its cofactors transposed: det(A)*inv(A), also where that is 0*inf."""
+    return graph.adjugate(square(graph, x, "adjugate"))
+
+
+@language()
 def _logdet(graph: Graph, x: int) -> int:
     """The logarithm of the absolute value of the determinant."""
     return graph.logdet(square(graph, x, "logdet"))

@@ -23,9 +23,9 @@ class Work:
 def work_layout(name: str, dtype: str, n: int) -> Work:
     """The layout of the work area."""
     element = 4 if dtype == "float32" else 8
-    factors = n * n * element if name in ("solve", "det", "logdet") else 0
-    pivots = 4 * n if name in ("solve", "det", "logdet", "inv") else 0
-    scratch = n * INVERSE_BLOCK * element if name == "inv" else 0
+    factors = n * n * element if name in ("solve", "det", "det_sign", "logdet", "adjugate") else 0
+    pivots = 4 * n if name in ("solve", "det", "det_sign", "logdet", "adjugate", "inv") else 0
+    scratch = n * INVERSE_BLOCK * element if name in ("inv", "adjugate") else 0
     start = _aligned(factors)
     after = start + _aligned(pivots)
     return Work(start, after, after + scratch)

@@ -208,11 +208,13 @@ class Gemm:
 class Lapack:
     """A routine of linear algebra on matrices in C order, for every point of the batch.
 
-    `name` is "solve" (a, b → x), "inv" (a → y), "det" (a → number), "logdet" (a → log |det a|), "cholesky" (a → lower
-    factor, zeros above), "solve_lower", "solve_upper" (triangle, b → x), "solve_lower_t", "solve_upper_t" (with the
-    triangle's transpose). Operands are whole buffers `(*batch, n, n)` and `(*batch, n, columns)` in C order, left as
+    `name` is "solve" (a, b → x), "inv", "adjugate" (a → y), "det" (a → number), "det_sign" (a → its sign), "logdet"
+    (a → log |det a|), "cholesky" (a → lower factor, zeros above), "solve_lower", "solve_upper" (triangle, b → x),
+    "solve_lower_t", "solve_upper_t" (with the transpose). Operands are whole buffers `(*batch, n, n)` and
+    `(*batch, n, columns)` in C order, left as
     they are; `work` is a buffer of at least `lapack_work(...)` bytes. A singular matrix, or for cholesky one that is
-    not positive definite, gives NaN everywhere in that result ("det": 0, "logdet": -inf).
+    not positive definite, gives NaN everywhere in that result ("det", "det_sign": 0, "logdet": -inf); every matrix has
+    an adjugate.
     """
 
     name: str
