@@ -29,6 +29,9 @@ CUSTOM: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {
 
 LARGEST_ORDER = 30
 
+REDUCING = frozenset(("axis", "keepdims", "initial", "where"))
+"""The parameters by which a comparison of several operands is told from a reduction of one."""
+
 ORDER_ZERO = {"polygamma": "digamma", "sinc_derivative": "sinc", "integer_power": "pow"}
 """What the operations that carry an order are at the order 0."""
 
@@ -183,7 +186,7 @@ def _no_keywords(name: str, keywords: Mapping[str, int]) -> None:
 def _extremum(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Value]) -> int:
     """`max(a, b, …)` compares its operands, `max(x)` and `max(x, axis=0)` reduce an array."""
     op = CALLABLE[name]
-    if (name in REDUCE and len(args) + len(keywords) == 1) or any(k in keywords for k in ("axis", "keepdims")):
+    if (name in REDUCE and len(args) + len(keywords) == 1) or not REDUCING.isdisjoint(keywords):
         if name not in REDUCE or len(args) > 1:
             raise ParseError(f"{name} of several operands has no axis", hint=f"write {op.name}(x, axis=0)")
         return ARRAYS[f"a{op.name}"](graph, name, args, keywords)

@@ -13,8 +13,8 @@ from symdiff.ir.graph import Limits
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 TAKE_TEXT = frozenset((
-    "convolve", "correlate", "einsum", "flatten", "meshgrid", "norm", "pad", "ravel", "reshape", "scatter",
-    "searchsorted",
+    "convolve", "correlate", "einsum", "flatten", "matrix_norm", "meshgrid", "norm", "pad", "percentile", "quantile",
+    "ravel", "reshape", "scatter", "searchsorted", "take",
 ))  # fmt: skip
 """The functions with an argument in quotes."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import CallError, UnknownNameError, nearest
+from symdiff.errors import CallError, UnknownNameError
 from symdiff.frontend.arrays.arguments import ARRAYS
-from symdiff.frontend.calls import REDUCE, UNAVAILABLE, is_function
+from symdiff.frontend.calls import REDUCE, UNAVAILABLE, is_function, unknown_function
 from symdiff.frontend.expr import Expr, as_expr
-from symdiff.frontend.functions import apply, names
+from symdiff.frontend.functions import apply
+from symdiff.ops import CALLABLE
 
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 """Ufuncs that the language calls otherwise."""
@@ -25,26 +27,57 @@ RUNNING = {"add": "cumsum", "multiply": "cumprod"}
 """Ufuncs whose accumulation the language has."""
 
 
+FIXED = {"optimize", "kind", "stable", "overwrite_input", "copy", "subok", "device", "casting", "hermitian"}
+"""NumPy's options that change the way to a result, or the array it lies in, and not its numbers."""
+
+LONGEST = 4096
+"""The most elements that a ufunc is folded over."""
+
+
 def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """What `ufunc(*inputs)` is when one of the inputs is an Expr.
+    """What `ufunc(*inputs)`, or a method of the ufunc, is when one of the inputs is an Expr.
 
     Raises
     ------
     CallError
         For ufuncs that the language does not have, and for `out=` and `where=`.
     """
-    name = ufunc.__name__
-    known = {"reduce": REDUCED, "accumulate": RUNNING}.get(method, {}).get(name)
+    name, title = ufunc.__name__, _title(ufunc)
+    if method == "__call__":
+        return _called(name, title, inputs, options)
+    if ufunc.nin != 2 or ufunc.nout != 1 or method not in ("reduce", "accumulate", "outer"):
+        raise CallError(f"{title}.{method} of an Expr is not supported", hint="write sum(x), or a loop over x")
+    if method == "outer":
+        first, second = (as_expr(x) for x in inputs)
+        spread = apply("reshape", (first, (*first.shape, *(1,) * second.ndim)))
+        return _called(name, title, (spread, second), options)
+    known = (REDUCED if method == "reduce" else RUNNING).get(name)
     if known is not None:
-        allowed = {"axis", "keepdims"} if method == "reduce" else {"axis"}
-        given = {k: v for k, v in options.items() if v is not None or k == "axis"}
-        _refuse(name, [k for k in given if k not in allowed])
-        return apply(known, inputs, {"axis": 0, **given})
-    if method == "outer" and name == "multiply" and not options:
-        return apply("outer", inputs)
-    if method != "__call__":
-        raise CallError(f"np.{name}.{method} of an Expr is not supported", hint="write sum(x), or a loop over x")
-    _refuse(name, list(options))
+        return call_as_numpy(known, f"{title}.{method}", inputs, {"axis": 0, **options})
+    x, axis, keepdims = as_expr(inputs[0]), options.get("axis", 0), options.get("keepdims", False)
+    _refuse(f"{title}.{method}", [k for k, v in options.items() if k not in ("axis", "keepdims") and v is not None])
+    lines = apply("ravel", (x,)) if axis is None else apply("moveaxis", (x, axis, 0))
+    if not 0 < lines.shape[0] <= LONGEST:
+        raise CallError(f"{title}.{method} of {lines.shape[0]} elements", hint=f"it takes from 1 to {LONGEST:,}")
+    folded = [lines[0]]
+    for k in range(1, lines.shape[0]):
+        folded.append(_called(name, title, (folded[-1], lines[k]), {}))
+    if method == "accumulate":
+        return apply("stack", (folded,), {"axis": axis})
+    if keepdims:
+        shape = (1,) * x.ndim if axis is None else tuple(1 if k == axis % x.ndim else n for k, n in enumerate(x.shape))
+        return apply("reshape", (folded[-1], shape))
+    return folded[-1]
+
+
+def _called(name: str, title: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    out = options.get("out")
+    if out is not None:
+        op = CALLABLE.get(RENAMED.get(name, name))
+        symbol = "@" if name == "matmul" else op.infix.symbol if op is not None and op.infix is not None else ""
+        given = f"instead of z {symbol}= x write z = z {symbol} x" if symbol else f"write z = {title}(x)"
+        raise CallError(f"{title} of an Expr writes into no array", hint=f"{given}: a new value")
+    _refuse(title, [k for k, v in options.items() if k != "out" and not _is_fixed(k, v)])
     if name == "matmul":
         return inputs[0] @ inputs[1] if isinstance(inputs[0], Expr) else as_expr(inputs[0]) @ inputs[1]
     if name in ("positive", "conjugate"):
@@ -53,13 +86,54 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
         return apply("floor_divide", inputs), apply("mod", inputs)
     name = RENAMED.get(name, name)
     if not is_function(name):
-        raise CallError(f"np.{name} of an Expr is not supported", hint=nearest(name, names()))
+        raise CallError(f"{title} of an Expr is not supported", hint=unknown_function(name).hint)
     return apply(name, inputs)
 
 
-def _refuse(name: str, options: Sequence[str]) -> None:
+def _title(function: Any) -> str:
+    """What users call a function of NumPy's or SciPy's."""
+    name: str = function.__name__
+    for module, short in (("numpy", "np"), ("numpy.linalg", "np.linalg"), ("scipy.special", "scipy.special")):
+        if getattr(sys.modules.get(module), name, None) is function:
+            return f"{short}.{name}"
+    return name
+
+
+def _is_fixed(key: str, value: Any) -> bool:
+    """Whether an option of NumPy's changes no number: what belongs to memory, or asks for the type that there is."""
+    if key == "dtype":
+        return value is None or np.dtype(value) == np.float64
+    return key in FIXED or value is None or (key == "order" and value in ("C", "K", "A"))
+
+
+def _refuse(title: str, options: Sequence[str], usage: str = "") -> None:
     for key in options:
-        raise CallError(f"np.{name} of an Expr takes no {key}=", hint=f"write np.{name}(x)")
+        hint = usage
+        if key == "out":
+            hint = f"write z = {title}(…): a formula changes no array"
+        elif key == "dtype":
+            hint = "a formula has one type of numbers: leave dtype out"
+        elif key == "where":
+            hint = f"write np.where(c, {title}(x), otherwise)"
+        raise CallError(f"{title} of an Expr takes no {key}=", hint=hint)
+
+
+def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A function of arrays called with NumPy's options.
+
+    Raises
+    ------
+    CallError
+        For an option that would change the result and that the function does not have.
+    """
+    target, kept = ARRAYS[f"a{own}" if own in REDUCE else own], {}
+    for key, value in options.items():
+        if target.parameter(key) in target.parameters:
+            if value is not None or target.optional.get(target.parameter(key), 0) is None:
+                kept[key] = value
+        elif not _is_fixed(key, value):
+            _refuse(title, [key], f"it takes {target.usage}")
+    return apply(own, args, kept)
 
 
 def apply_function(function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Any:
@@ -70,27 +144,26 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
     CallError
         For functions that have no meaning here, and options that they do not have here.
     """
-    name = function.__name__
+    from symdiff.frontend.numpy_functions import FUNCTIONS
+
+    name, title = function.__name__, _title(function)
     known = FUNCTIONS.get(function)
     if known is not None:
+        try:
+            inspect.signature(known).bind(*args, **options)
+        except TypeError as error:
+            raise CallError(f"{title} of an Expr: {error}", hint="write it with operators and sd's functions") from None
         return known(*args, **options)
     own = f"a{name}" if name in REDUCE else name
     if own not in ARRAYS:
         if name in UNAVAILABLE:
-            raise UnknownNameError(f"np.{name} {UNAVAILABLE[name][0]}", hint=UNAVAILABLE[name][1])
-        if is_function(name) and not options:
+            raise UnknownNameError(f"{title} {UNAVAILABLE[name][0]}", hint=UNAVAILABLE[name][1])
+        if is_function(name) and all(_is_fixed(k, v) for k, v in options.items()):
             return apply(name, args)
         hint = f"write sd.{name}(x)" if is_function(name) else "write it with operators and sd's functions"
-        raise CallError(f"np.{name} of an Expr is not supported", hint=hint)
+        raise CallError(f"{title} of an Expr is not supported", hint=hint)
     positional, keywords = _arguments(function, args, options)
-    target = ARRAYS[own]
-    kept = {}
-    for key, value in keywords.items():
-        if target.parameter(key) in target.parameters:
-            kept[key] = value
-        elif value is not None:
-            _refuse(name, [key])
-    return apply(own, positional, kept)
+    return call_as_numpy(own, title, positional, keywords)
 
 
 def _arguments(
@@ -116,26 +189,3 @@ def _arguments(
         elif value is not parameter.default and type(value).__name__ != "_NoValueType":
             keywords[key] = value
     return positional, keywords
-
-
-def _where(condition: Any, x: Any = None, y: Any = None) -> Expr:
-    if x is None or y is None:
-        raise CallError("np.where of an Expr takes three arguments", hint="write np.where(c, a, b)")
-    return apply("where", (condition, x, y))  # type: ignore[no-any-return]
-
-
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, **options: Any) -> Expr:
-    low, high = options.pop("min", a_min), options.pop("max", a_max)
-    _refuse("clip", list(options))
-    return as_expr(a) if low is None and high is None else apply("clip", (a, low, high))
-
-
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.where: _where,
-    np.clip: _clip,
-    np.sinc: lambda x: apply("sinc", (x,)),
-    np.shape: lambda a: as_expr(a).shape,
-    np.ndim: lambda a: as_expr(a).ndim,
-    np.size: lambda a, axis=None: as_expr(a).size if axis is None else as_expr(a).shape[axis],
-}
-"""NumPy's functions whose meaning is not that of a function of arrays in the language."""

@@ -273,12 +273,20 @@ def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
 
 
 @language("take")
-def _take(graph: Graph, x: int, indices: int, axis: int | None = None) -> int:
-    """The elements at some indices along an axis, or of all elements in their order."""
+def _take(graph: Graph, x: int, indices: int, axis: int | None = None, mode: str = "raise") -> int:
+    """The elements at some indices along an axis, or of all elements in their order; `mode` as NumPy's."""
     shape = graph.shape(x)
     if axis is None:
         x, axis = graph.reshape(x, (math.prod(shape),)), 0
     at = axis_of(axis, len(graph.shape(x)), "take")
+    if mode not in ("raise", "wrap", "clip"):
+        raise ParseError('mode of take must be "raise", "wrap" or "clip"')
+    if mode != "raise":
+        size = number(graph, graph.shape(x)[at])
+        rounded = graph.apply("round", (graph.as_number(indices),))
+        last = graph.apply("sub", (size, number(graph, 1.0)))
+        indices = (graph.apply("mod", (rounded, size)) if mode == "wrap"
+                   else graph.apply("clip", (rounded, number(graph, 0.0), last)))  # fmt: skip
     return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
 
 

@@ -17,7 +17,8 @@ from symdiff.signature import Argument
 from symdiff.types import FLOAT64
 
 _OBJECTS = re.compile(r"dtype\('O'\)|\bobject\b|loop of ufunc|with a sequence|scalar arrays|Expr'? (object|which)|"
-                      r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no")  # fmt: skip
+                      r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no|"
+                      r"not supported for the input types")  # fmt: skip
 """What NumPy says where it met expressions in an array of objects."""
 
 LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'

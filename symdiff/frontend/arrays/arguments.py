@@ -34,8 +34,10 @@ KINDS = {
     "N": INTEGER, "M": INTEGER, "num": INTEGER, "size": INTEGER, "offset": INTEGER, "ddof": INTEGER, "axis1": INTEGER,
     "axis2": INTEGER, "source": AXES, "destination": AXES, "decimals": INTEGER, "pad_width": PAIRS, "start": ANY,
     "stop": ANY, "step": ANY, "fill_value": ANY, "lo": ANY, "hi": ANY, "base": ANY, "dx": ANY, "trans": INTEGER,
-    "mode": TEXT, "indexing": TEXT, "order": TEXT, "side": TEXT, "sections": INTEGER, "obj": INTEGER,
-    "conditions": NODES, "constant_values": ANY,
+    "mode": TEXT, "indexing": TEXT, "order": TEXT, "side": TEXT, "sections": INTEGER, "obj": AXES,
+    "conditions": NODES, "constant_values": ANY, "initial": ANY, "where": ANY, "bias": FLAG, "method": TEXT,
+    "prepend": ANY, "append": ANY, "to_end": ANY, "to_begin": ANY, "edge_order": INTEGER, "include_initial": FLAG,
+    "rtol": ANY, "atol": ANY, "equal_nan": FLAG, "upper": FLAG, "right": FLAG, "period": ANY,
 }  # fmt: skip
 """What a parameter takes, by its name; others take an array."""
 
@@ -47,12 +49,16 @@ ALIASES = {
 }  # fmt: skip
 """What NumPy calls a parameter in some of its functions, and what it is called here where the name is not there."""
 
+ALIASES_OF = {("searchsorted", "v"): "values"}
+"""The same for one function, where another has the name for another parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayFunction:
     """A function of arrays: `build` makes the node from the graph and the arguments; `optional` are its defaults.
 
-    `parameters` that start with `*` take all further arguments; those in `numbers` take numbers as well as arrays.
+    `parameters` that start with `*` take all further arguments; those in `numbers` take numbers as well as arrays;
+    those in `named` are given by name alone.
     """
 
     name: str
@@ -60,6 +66,7 @@ class ArrayFunction:
     parameters: tuple[str, ...]
     optional: Mapping[str, Any]
     numbers: frozenset[str] = frozenset()
+    named: frozenset[str] = frozenset()
 
     @property
     def usage(self) -> str:
@@ -80,7 +87,7 @@ class ArrayFunction:
                  inspect.Parameter.KEYWORD_ONLY)  # fmt: skip
         starred, found = star < len(self.parameters), []
         for k, p in enumerate(self.parameters):
-            kind = kinds[(k >= star) + (k > star)]
+            kind = kinds[2 if p in self.named else (k >= star) + (k > star)]
             plain = p not in self.optional or (starred and k < star)
             default = inspect.Parameter.empty if plain else self.optional[p]
             found.append(inspect.Parameter(p.lstrip("*"), kind, default=default))
@@ -88,7 +95,7 @@ class ArrayFunction:
 
     def parameter(self, key: str) -> str:
         """The parameter that an argument with a name is for."""
-        return key if key in self.parameters else ALIASES.get(key, key)
+        return key if key in self.parameters else ALIASES_OF.get((self.name, key)) or ALIASES.get(key, key)
 
     def slots(self, count: int) -> list[str]:
         """The parameters of so many arguments without names; more than there are go to the last."""
@@ -116,7 +123,7 @@ class ArrayFunction:
             at = _star(parameters)
             values = dict(zip(parameters[:at], args, strict=False))
             values[parameters[at]] = tuple(args[at:])
-        elif len(args) > len(plain):
+        elif len(args) > len(plain) - len(self.named):
             raise ParseError(_count(self, len(args) + len(keywords)), hint=hint)
         else:
             values = dict(zip(plain, args, strict=False))
@@ -167,8 +174,10 @@ def language(*names: str, numbers: str = "") -> Callable[[Callable[..., int]], C
         found = list(inspect.signature(build).parameters.values())[1:]
         parameters = tuple([("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in found])
         optional = {p.name: p.default for p in found if p.default is not p.empty}
+        starred = any(p.kind is p.VAR_POSITIONAL for p in found)
+        named = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY and not starred)
         for name in names or (build.__name__.strip("_"),):
-            ARRAYS[name] = ArrayFunction(name, build, parameters, optional, frozenset(numbers.split()))
+            ARRAYS[name] = ArrayFunction(name, build, parameters, optional, frozenset(numbers.split()), named)
         return build
 
     return register

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.joining import joined
@@ -87,9 +89,11 @@ def _ends(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int, int]:
 
 
 @language(numbers="values")
-def _insert(graph: Graph, x: int, obj: int, values: int, axis: Axis = None) -> int:
-    """The array with values before one place along an axis; of vectors unless an axis is given."""
+def _insert(graph: Graph, x: int, obj: Axis, values: int, axis: Axis = None) -> int:
+    """The array with values before one or several places along an axis; of vectors unless an axis is given."""
     x, at, size = _ends(graph, x, axis, "insert")
+    if isinstance(obj, tuple):
+        return _inserted(graph, x, obj, values, at)
     if not -size <= obj <= size:
         raise ShapeError(f"insert: the place {obj} is out of range for an axis of size {size}")
     place = obj + size if obj < 0 else obj
@@ -103,15 +107,29 @@ def _insert(graph: Graph, x: int, obj: int, values: int, axis: Axis = None) -> i
     return joined(graph, parts, at, "insert")
 
 
+def _inserted(graph: Graph, x: int, places: tuple[int, ...], values: int, at: int) -> int:
+    """The array with a value before each of several places."""
+    shape = graph.shape(x)
+    size = shape[at]
+    for place in places:
+        if not isinstance(place, int) or not -size <= place <= size:
+            raise ShapeError(f"insert: the place {place} is out of range for an axis of size {size}")
+    new = graph.broadcast(graph.as_number(values), (*shape[:at], len(places), *shape[at + 1 :]))
+    order = np.insert(np.arange(size), places, size + np.arange(len(places)))
+    return graph.gather(graph.concatenate([graph.as_number(x), new], at), graph.constant(order.astype(np.int64)), at)
+
+
 @language()
-def _delete(graph: Graph, x: int, obj: int, axis: Axis = None) -> int:
-    """The array without one place along an axis; of vectors unless an axis is given."""
+def _delete(graph: Graph, x: int, obj: Axis, axis: Axis = None) -> int:
+    """The array without one or several places along an axis; of vectors unless an axis is given."""
     x, at, size = _ends(graph, x, axis, "delete")
-    if not -size <= obj < size:
-        raise ShapeError(f"delete: the place {obj} is out of range for an axis of size {size}")
-    obj %= size
-    parts = along(graph, x, at, slice(0, obj)), along(graph, x, at, slice(obj + 1, None))
-    return joined(graph, parts, at, "delete")
+    places = obj if isinstance(obj, tuple) else (obj,)
+    for place in places:
+        if not isinstance(place, int) or not -size <= place < size:
+            raise ShapeError(f"delete: the place {place} is out of range for an axis of size {size}")
+    gone = {place % size for place in places}
+    left = np.array([k for k in range(size) if k not in gone], np.int64)
+    return graph.gather(x, graph.constant(left), at) if gone else x
 
 
 @language()

@@ -243,9 +243,18 @@ def _clip(graph: Graph, x: int, lo: int | None = None, hi: int | None = None) ->
 
 
 @language(numbers="a b")
-def _isclose(graph: Graph, a: int, b: int) -> int:
-    """Whether the numbers agree within 1e-8 + 1e-5*abs(b)."""
+def _isclose(
+    graph: Graph, a: int, b: int, *, rtol: int | None = None, atol: int | None = None, equal_nan: bool = False
+) -> int:
+    """Whether the numbers agree within atol + rtol*abs(b), which are 1e-8 and 1e-5."""
     a, b = graph.as_number(a), graph.as_number(b)
-    allowed = graph.apply("mul", (number(graph, 1e-5), graph.apply("abs", (b,))))
-    distance = graph.apply("abs", (graph.apply("sub", (a, b)),))
-    return graph.apply("less_equal", (distance, graph.apply("add", (number(graph, 1e-8), allowed))))
+    relative, absolute = number(graph, 1e-5) if rtol is None else rtol, number(graph, 1e-8) if atol is None else atol
+    size = graph.apply("abs", (b,))
+    allowed = graph.apply("add", (absolute, graph.apply("mul", (relative, size))))
+    near = graph.apply("less_equal", (graph.apply("abs", (graph.apply("sub", (a, b)),)), allowed))
+    near = graph.apply("logical_and", (near, graph.apply("less", (size, number(graph, math.inf)))))
+    near = graph.apply("logical_or", (near, graph.apply("equal", (a, b))))
+    if equal_nan:
+        missing = [graph.apply("not_equal", (x, x)) for x in (a, b)]
+        near = graph.apply("logical_or", (near, graph.apply("logical_and", tuple(missing))))
+    return near

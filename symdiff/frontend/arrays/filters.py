@@ -7,7 +7,7 @@ import math
 from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.joining import joined
-from symdiff.frontend.arrays.reductions import extremum, number, reduce
+from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, number, reduce, spread
 from symdiff.frontend.arrays.shapes import along, diff, ravel
 from symdiff.ir.graph import Graph
 from symdiff.types import show
@@ -58,13 +58,16 @@ def _correlate(graph: Graph, a: int, v: int, mode: str = "valid") -> int:
 
 
 @language()
-def _ediff1d(graph: Graph, x: int) -> int:
-    """The differences of neighbours among all elements in their order."""
-    return diff(graph, ravel(graph, x), 1, 0)
+def _ediff1d(graph: Graph, x: int, to_end: int | None = None, to_begin: int | None = None) -> int:
+    """The differences of neighbours among all elements in their order, with more before and behind."""
+    parts = (to_begin, diff(graph, ravel(graph, x), 1, 0), to_end)
+    return graph.concatenate([ravel(graph, graph.as_number(p)) for p in parts if p is not None], 0)
 
 
 @language()
-def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = None) -> int:
+def _gradient(
+    graph: Graph, x: int, dx: int | None = None, axis: int | None = None, edge_order: int = 1
+) -> int:
     """The slopes by differences of neighbours, one-sided at the ends; `dx` is their distance, or where they are."""
     x = graph.as_number(x)
     shape = graph.shape(x)
@@ -72,8 +75,10 @@ def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = No
         raise ShapeError(f"gradient of a value of shape {show(shape)} gives several values", hint="write axis=0")
     at = axis_of(0 if axis is None else axis, len(shape), "gradient")
     size = shape[at]
-    if size < 2:
-        raise ShapeError("gradient needs two elements along its axis")
+    if edge_order not in (1, 2):
+        raise ParseError("edge_order of gradient must be 1 or 2", hint="write gradient(x, edge_order=2)")
+    if size < edge_order + 1:
+        raise ShapeError(f"gradient needs {edge_order + 1} elements along its axis")
     step = number(graph, 1.0) if dx is None else graph.as_number(dx)
     steps = diff(graph, x, 1, at)
     if graph.shape(step):
@@ -90,7 +95,13 @@ def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = No
         slopes = graph.apply("div", (steps, step))
         wide = graph.apply("sub", (along(graph, x, at, slice(2, None)), along(graph, x, at, slice(0, -2))))
         inner = graph.apply("div", (wide, graph.apply("mul", (number(graph, 2.0), step))))
-    ends = along(graph, slopes, at, slice(0, 1)), along(graph, slopes, at, slice(size - 2, None))
+    ends = [along(graph, slopes, at, slice(0, 1)), along(graph, slopes, at, slice(size - 2, None))]
+    if edge_order == 2:  # a parabola through three elements: the slope changes over one gap as over both
+        for k, near, far in ((0, 0, 1), (1, size - 2, size - 3)):
+            gap, other = (along(graph, gaps, at, slice(j, j + 1)) if graph.shape(step) else step for j in (near, far))
+            turn = graph.apply("sub", (ends[k], along(graph, slopes, at, slice(far, far + 1))))
+            part = graph.apply("div", (gap, graph.apply("add", (gap, other))))
+            ends[k] = graph.apply("add", (ends[k], graph.apply("mul", (turn, part))))
     return joined(graph, (ends[0], inner, ends[1]), at, "gradient")
 
 
@@ -120,6 +131,32 @@ def _nanmean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) ->
     """The mean of the elements that are not NaN."""
     count = reduce(graph, "sum", graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
     return graph.apply("div", (_nansum(graph, x, axis, keepdims), count))
+
+
+@language()
+def _nanvar(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+    """The variance of the elements that are not NaN."""
+    x = graph.as_number(x)
+    return spread(graph, x, axis, ddof, keepdims, _present(graph, x), root=False)
+
+
+@language()
+def _nanstd(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+    """The standard deviation of the elements that are not NaN."""
+    x = graph.as_number(x)
+    return spread(graph, x, axis, ddof, keepdims, _present(graph, x), root=True)
+
+
+@language()
+def _nancumsum(graph: Graph, x: int, axis: Axis = None) -> int:
+    """The running sum of the elements that are not NaN."""
+    return cumsum(graph, _filled(graph, x, 0.0), axis)
+
+
+@language()
+def _nancumprod(graph: Graph, x: int, axis: Axis = None) -> int:
+    """The running product of the elements that are not NaN."""
+    return cumprod(graph, _filled(graph, x, 1.0), axis)
 
 
 def _nan_extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool) -> int:

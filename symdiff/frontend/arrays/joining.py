@@ -69,6 +69,17 @@ def _vstack(graph: Graph, arrays: tuple[int, ...]) -> int:
 
 
 @language()
+def _dstack(graph: Graph, arrays: tuple[int, ...]) -> int:
+    """Arrays behind one another: along the third axis; a vector is one row."""
+    planes = []
+    for node in _arrays(graph, arrays, "dstack"):
+        shape = graph.shape(node)
+        flat = shape if len(shape) == 2 else (1, *(shape or (1,)))
+        planes.append(node if len(shape) > 2 else graph.reshape(node, (*flat, 1)))
+    return joined(graph, tuple(planes), 2, "dstack")
+
+
+@language()
 def _column_stack(graph: Graph, arrays: tuple[int, ...]) -> int:
     """Arrays side by side; a vector is a column."""
     columns = [graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n

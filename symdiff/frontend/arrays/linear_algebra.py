@@ -273,9 +273,10 @@ def _logdet(graph: Graph, x: int) -> int:
 
 
 @language()
-def _cholesky(graph: Graph, x: int) -> int:
-    """The lower triangle L of a positive definite matrix L @ L.T."""
-    return graph.cholesky(square(graph, x, "cholesky"))
+def _cholesky(graph: Graph, x: int, upper: bool = False) -> int:
+    """The lower triangle L of a positive definite matrix L @ L.T, or with `upper` L.T."""
+    found = graph.cholesky(square(graph, x, "cholesky"))
+    return graph.swap_last(found) if upper else found
 
 
 @language()

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 def _method(name: str) -> Callable[..., Any]:
-    """The method that is a function of the language; NumPy's options that are None are left out."""
+    """The method that is a function of the language; NumPy's options that change no number are left out."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        from symdiff.frontend.functions import apply
+        from symdiff.frontend.numpy_protocol import call_as_numpy
 
-        given = {k: v for k, v in options.items() if v is not None or k == "axis"}
-        return apply(name, (self, *args), given)
+        return call_as_numpy(name, name, (self, *args), options)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"As `symdiff.{name}` of this value."

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symdiff.errors import LimitError, ParseError, ShapeError
+import numpy as np
+
+from symdiff.errors import LimitError, ParseError, ShapeError, quote
 from symdiff.frontend.arrays.arguments import axis_of, language
 from symdiff.frontend.arrays.reductions import extremum, number, reduce
 from symdiff.frontend.arrays.shapes import along
@@ -114,7 +116,24 @@ def _take_along_axis(graph: Graph, x: int, indices: int, axis: Axis = -1) -> int
     return _back(graph, _taken(graph, lines, places), at)
 
 
-def _quantile(graph: Graph, x: int, q: int, axis: Axis, keepdims: bool, name: str, scale: float) -> int:
+METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf", "averaged_inverted_cdf",
+           "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased",
+           "normal_unbiased")  # fmt: skip
+"""NumPy's definitions of a quantile."""
+
+
+def _place_of(part: float, size: int, method: Any) -> float:
+    """Where a quantile is among the elements in order, by NumPy's definition: that of 0, 1, 2, … is its own place."""
+    if method == "linear":
+        return part * (size - 1)
+    return float(np.quantile(np.arange(size, dtype=float), part, method=method))
+
+
+def _quantile(
+    graph: Graph, x: int, q: int, axis: Axis, keepdims: bool, name: str, scale: float, method: str = "linear"
+) -> int:
+    if method not in METHODS:
+        raise ParseError(f"{name}: the method {quote(method)} is not known", hint=f"it is one of {', '.join(METHODS)}")
     parts = constant_array(graph, q)
     if parts is None or parts.ndim > 1 or not ((parts >= 0) & (parts <= scale)).all():
         raise ParseError(f"{name} takes constants from 0 to {scale:g}", hint=f"write {name}(x, {0.3 * scale:g})")
@@ -126,7 +145,7 @@ def _quantile(graph: Graph, x: int, q: int, axis: Axis, keepdims: bool, name: st
     last = len(graph.shape(lines)) - 1
     found = []
     for part in parts.ravel().tolist():
-        place = part / scale * (size - 1)
+        place = _place_of(part / scale, size, method)
         low = min(int(place), max(size - 2, 0))
         value, rest = along(graph, lines, last, low), place - low
         if rest:
@@ -140,15 +159,19 @@ def _quantile(graph: Graph, x: int, q: int, axis: Axis, keepdims: bool, name: st
 
 
 @language("quantile", numbers="q")
-def _part(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False) -> int:
-    """The value below which a part q of the elements is, linear between elements."""
-    return _quantile(graph, x, q, axis, keepdims, "quantile", 1.0)
+def _part(
+    graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear"
+) -> int:
+    """The value below which a part q of the elements is, linear between elements unless another `method` is given."""
+    return _quantile(graph, x, q, axis, keepdims, "quantile", 1.0, method)
 
 
 @language(numbers="q")
-def _percentile(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False) -> int:
-    """The value below which q percent of the elements are, linear between elements."""
-    return _quantile(graph, x, q, axis, keepdims, "percentile", 100.0)
+def _percentile(
+    graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear"
+) -> int:
+    """The value below which q percent of the elements are, linear between elements unless another `method` is given."""
+    return _quantile(graph, x, q, axis, keepdims, "percentile", 100.0, method)
 
 
 @language()
@@ -193,6 +216,12 @@ def searchsorted(graph: Graph, x: int, values: int, side: str = "left") -> int:
     each = graph.reshape(values, (*graph.shape(values), 1))
     before = graph.apply("less_equal" if side == "right" else "less", (x, each))
     return reduce(graph, "sum", graph.as_number(before), -1)
+
+
+@language(numbers="x")
+def _digitize(graph: Graph, x: int, bins: int, right: bool = False) -> int:
+    """The number of the bin that each value is in, between ascending limits; with `right` they belong to the bin."""
+    return searchsorted(graph, bins, x, "left" if right else "right")
 
 
 @language(numbers="x left right")

@@ -37,21 +37,48 @@ def number(graph: Graph, value: float) -> int:
     return graph.constant(float(value))
 
 
+def chosen(graph: Graph, x: int, where: int | None, neutral: float) -> int:
+    """`x` with a number that changes nothing in the places where a condition does not hold."""
+    return x if where is None else graph.apply("where", (where, graph.as_number(x), number(graph, neutral)))
+
+
+def _with(graph: Graph, name: str, initial: int | None, result: int) -> int:
+    """What a reduction starts with, and its result."""
+    return result if initial is None else graph.apply(name, (graph.as_number(initial), result))
+
+
 @language()
-def _sum(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _sum(
+    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    where: int | None = None,
+) -> int:  # fmt: skip
     """The sum of the elements, along some axes or all."""
-    return reduce(graph, "sum", graph.as_number(x), axis, keepdims)
+    found = reduce(graph, "sum", graph.as_number(chosen(graph, x, where, 0.0)), axis, keepdims)
+    return _with(graph, "add", initial, found)
 
 
 @language()
-def _prod(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _prod(
+    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    where: int | None = None,
+) -> int:  # fmt: skip
     """The product of the elements, along some axes or all."""
-    return reduce(graph, "prod", graph.as_number(x), axis, keepdims)
+    found = reduce(graph, "prod", graph.as_number(chosen(graph, x, where, 1.0)), axis, keepdims)
+    return _with(graph, "mul", initial, found)
+
+
+def _held(graph: Graph, x: int, where: int, axis: Axis, keepdims: bool) -> int:
+    """How many elements a condition chooses for each result."""
+    everywhere = graph.broadcast(graph.as_number(where), graph.shape(x))
+    return reduce(graph, "sum", everywhere, axis, keepdims)
 
 
 @language()
-def _mean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _mean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
     """The arithmetic mean of the elements, along some axes or all."""
+    if where is not None:
+        total = _sum(graph, x, axis, keepdims, where=where)
+        return graph.apply("div", (total, _held(graph, x, where, axis, keepdims)))
     return graph.apply("div", (_sum(graph, x, axis, keepdims), number(graph, count(graph, x, axis, "mean"))))
 
 
@@ -71,17 +98,38 @@ def _average(graph: Graph, x: int, axis: Axis = None, weights: int | None = None
     return graph.apply("div", (total, _sum(graph, weights, axis, keepdims)))
 
 
+def spread(
+    graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: int, root: bool
+) -> int:
+    """The variance of the elements that a condition chooses, or with `root` the standard deviation."""
+    distance = graph.apply("sub", (x, _mean(graph, x, axis, True, where=where)))
+    found = reduce(graph, "norm", chosen(graph, distance, where, 0.0), axis, keepdims)
+    held = graph.apply("sub", (_held(graph, x, where, axis, keepdims), number(graph, ddof)))
+    held = graph.apply("max", (held, number(graph, 0.0)))
+    if root:
+        return graph.apply("div", (found, graph.apply("sqrt", (held,))))
+    return graph.apply("div", (graph.apply("square", (found,)), held))
+
+
 @language()
-def _var(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+def _var(
+    graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False, *, where: int | None = None
+) -> int:
     """The variance: the mean of the squared distances from the mean; `ddof` is taken off the number of elements."""
+    if where is not None:
+        return spread(graph, x, axis, ddof, keepdims, where, root=False)
     distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
     total = _sum(graph, graph.apply("square", (distance,)), axis, keepdims)
     return graph.apply("div", (total, number(graph, max(count(graph, x, axis, "var") - ddof, 0))))
 
 
 @language()
-def _std(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+def _std(
+    graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False, *, where: int | None = None
+) -> int:
     """The standard deviation: the square root of the variance."""
+    if where is not None:
+        return spread(graph, x, axis, ddof, keepdims, where, root=True)
     return graph.apply("sqrt", (_var(graph, x, axis, ddof, keepdims),))
 
 
@@ -98,16 +146,39 @@ def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called
     return reduce(graph, name, graph.as_number(x), axis, keepdims, called)
 
 
+def _extreme(
+    graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, initial: int | None, where: int | None
+) -> int:
+    """The largest or smallest of the chosen elements and of what is given to start with."""
+    short = name[1:]
+    if initial is None:
+        if where is not None:
+            raise ParseError(f"{short} with where= needs a value for no elements",
+                             hint=f"write {short}(x, initial=…, where=c)")  # fmt: skip
+        return extremum(graph, name, x, axis, keepdims, short)
+    beyond = -math.inf if name == "amax" else math.inf
+    if not count(graph, x, axis, short):
+        shape = tuple(n for k, n in enumerate(graph.shape(x)) if k not in axes_of(axis, len(graph.shape(x)), short))
+        return graph.broadcast(graph.as_number(initial), shape)
+    return _with(graph, short, initial, extremum(graph, name, chosen(graph, x, where, beyond), axis, keepdims, short))
+
+
 @language()
-def _amax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _amax(
+    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    where: int | None = None,
+) -> int:  # fmt: skip
     """The largest element, along some axes or all; ties share the derivative."""
-    return extremum(graph, "amax", x, axis, keepdims, "max")
+    return _extreme(graph, "amax", x, axis, keepdims, initial, where)
 
 
 @language()
-def _amin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _amin(
+    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    where: int | None = None,
+) -> int:  # fmt: skip
     """The smallest element, along some axes or all; ties share the derivative."""
-    return extremum(graph, "amin", x, axis, keepdims, "min")
+    return _extreme(graph, "amin", x, axis, keepdims, initial, where)
 
 
 @language()
@@ -122,15 +193,19 @@ def as_condition(graph: Graph, x: int) -> int:
 
 
 @language()
-def _any(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _any(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
     """Whether one of the conditions holds; a number counts as the condition that it is not 0."""
-    return reduce(graph, "any", as_condition(graph, x), axis, keepdims)
+    x = as_condition(graph, x)
+    x = x if where is None else graph.apply("logical_and", (where, x))
+    return reduce(graph, "any", x, axis, keepdims)
 
 
 @language()
-def _all(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _all(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
     """Whether all conditions hold; a number counts as the condition that it is not 0."""
-    return reduce(graph, "all", as_condition(graph, x), axis, keepdims)
+    x = as_condition(graph, x)
+    x = x if where is None else graph.apply("logical_or", (graph.apply("logical_not", (where,)), x))
+    return reduce(graph, "all", x, axis, keepdims)
 
 
 @language()
@@ -163,6 +238,30 @@ def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bo
         return _count_nonzero(graph, x, axes, keepdims)
     total = _sum(graph, graph.apply("pow", (size, number(graph, ord))), axes, keepdims)
     return graph.apply("pow", (total, number(graph, 1 / ord)))
+
+
+@language()
+def _vector_norm(graph: Graph, x: int, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> int:
+    """The norm of the vectors along some axes, or of all elements as one."""
+    shape = graph.shape(x)
+    axes = axes_of(axis, len(shape), "vector_norm")
+    order = [*(k for k in range(len(shape)) if k not in axes), *axes]
+    lines = graph.transpose(graph.as_number(x), tuple(order))
+    rest = tuple(shape[k] for k in order[: len(shape) - len(axes)])
+    lines = graph.reshape(lines, (*rest, math.prod(shape[k] for k in axes)))
+    return _kept(graph, _norm(graph, lines, ord, -1), axes, shape, keepdims)
+
+
+def _kept(graph: Graph, x: int, axes: tuple[int, ...], shape: tuple[int, ...], keepdims: bool) -> int:
+    return kept(graph, x, axes, shape) if keepdims else x
+
+
+@language()
+def _matrix_norm(graph: Graph, x: int, *, keepdims: bool = False, ord: Any = "fro") -> int:
+    """The norm of matrices, which are the last two axes."""
+    if len(graph.shape(x)) < 2:
+        raise ShapeError(f"matrix_norm takes a matrix, not a value of shape {show(graph.shape(x))}")
+    return _norm(graph, x, ord, (-2, -1), keepdims)
 
 
 def _largest(graph: Graph, x: int, axis: Axis) -> int:
@@ -211,17 +310,26 @@ def _running(graph: Graph, x: int, axis: Axis) -> tuple[int, int]:
     return x, axis_of(axis, len(shape), "cumsum")
 
 
+def _from(graph: Graph, x: int, at: int, first: float | None) -> int:
+    """A running result with what it starts with before it."""
+    if first is None:
+        return x
+    shape = graph.shape(x)
+    return graph.concatenate([graph.broadcast(number(graph, first), (*shape[:at], 1, *shape[at + 1 :])), x], at)
+
+
 @language("cumsum", "cumulative_sum")
-def _cumsum(graph: Graph, x: int, axis: Axis = None) -> int:
+def cumsum(graph: Graph, x: int, axis: Axis = None, *, include_initial: bool = False) -> int:
     """The running sum along an axis, or over all elements in their order."""
     x, at = _running(graph, x, axis)
-    return graph.add("cumsum", (x,), (at, False))
+    return _from(graph, graph.add("cumsum", (x,), (at, False)), at, 0.0 if include_initial else None)
 
 
 @language("cumprod", "cumulative_prod")
-def _cumprod(graph: Graph, x: int, axis: Axis = None) -> int:
+def cumprod(graph: Graph, x: int, axis: Axis = None, *, include_initial: bool = False) -> int:
     """The running product along an axis, or over all elements in their order."""
-    return graph.cumprod(*_running(graph, x, axis))
+    x, at = _running(graph, x, axis)
+    return _from(graph, graph.cumprod(x, at), at, 1.0 if include_initial else None)
 
 
 @language()

@@ -233,10 +233,18 @@ def diff(graph: Graph, x: int, n: int, axis: int) -> int:
 
 
 @language()
-def _diff(graph: Graph, x: int, n: int = 1, axis: int = -1) -> int:
-    """The differences of neighbours along an axis, n times."""
+def _diff(
+    graph: Graph, x: int, n: int = 1, axis: int = -1, prepend: int | None = None, append: int | None = None
+) -> int:
+    """The differences of neighbours along an axis, n times; `prepend` and `append` are joined to it before."""
     if n < 0:
         raise ParseError("diff: n must not be negative", hint="write diff(x)")
+    if n and (prepend is not None or append is not None):
+        shape = graph.shape(x)
+        at = axis_of(axis, len(shape), "diff")
+        line = (*shape[:at], 1, *shape[at + 1 :])
+        ends = [None if e is None else e if graph.shape(e) else graph.broadcast(e, line) for e in (prepend, append)]
+        x = graph.concatenate([graph.as_number(e) for e in (ends[0], x, ends[1]) if e is not None], at)
     return diff(graph, x, n, axis)
 
 

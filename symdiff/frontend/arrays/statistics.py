@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from symdiff.errors import ShapeError
 from symdiff.frontend.arrays.arguments import language
+from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.arrays.reductions import number, reduce
 from symdiff.ir.graph import Graph
@@ -11,27 +12,54 @@ from symdiff.ops.reduction import kept
 from symdiff.types import show
 
 
-@language()
-def _cov(graph: Graph, x: int, rowvar: bool = True, ddof: int = 1) -> int:
-    """The covariances of the rows of a matrix, or with rowvar=False of its columns."""
+def _rows(graph: Graph, x: int, rowvar: bool) -> int:
+    """A vector as one row; of a matrix the rows, or its columns."""
     shape = graph.shape(x)
     if len(shape) not in (1, 2):
         raise ShapeError(f"cov takes a vector or a matrix, not a value of shape {show(shape)}")
-    flat = len(shape) < 2
-    x = graph.reshape(graph.as_number(x), (1, *shape)) if flat else x
-    x = x if rowvar or flat else graph.swap_last(x)
-    rows, count = graph.shape(x)
-    mean = graph.apply("div", (reduce(graph, "sum", x, 1), number(graph, count)))
-    distance = graph.apply("sub", (x, kept(graph, mean, (1,), (rows, count))))
-    products = matmul(graph, distance, graph.swap_last(distance), "cov")
-    result = graph.apply("div", (products, number(graph, count - ddof)))
-    return graph.reshape(result, ()) if flat else result
+    x = graph.as_number(x)
+    return graph.reshape(x, (1, *shape)) if len(shape) < 2 else x if rowvar else graph.swap_last(x)
 
 
 @language()
-def _corrcoef(graph: Graph, x: int, rowvar: bool = True) -> int:
-    """The correlations of the rows of a matrix, or with rowvar=False of its columns."""
-    covariance = _cov(graph, x, rowvar)
+def _cov(
+    graph: Graph, x: int, y: int | None = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
+    fweights: int | None = None, aweights: int | None = None,
+) -> int:  # fmt: skip
+    """The covariances of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
+    x = _rows(graph, x, rowvar)
+    if y is not None:
+        x = joined(graph, (x, _rows(graph, y, rowvar)), 0, "cov")
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    rows, count = graph.shape(x)
+    given = [graph.as_number(w) for w in (fweights, aweights) if w is not None]
+    for weights in given:
+        if graph.shape(weights) != (count,):
+            raise ShapeError(f"cov: weights of shape {show(graph.shape(weights))} for {count} observations")
+    if not given:
+        total = number(graph, count)
+        mean = graph.apply("div", (reduce(graph, "sum", x, 1), total))
+        taken = number(graph, ddof)
+    else:
+        weights = given[0] if len(given) == 1 else graph.apply("mul", tuple(given))
+        total = reduce(graph, "sum", weights, None)
+        mean = graph.apply("div", (reduce(graph, "sum", graph.apply("mul", (x, weights)), 1), total))
+        taken = number(graph, ddof)
+        if aweights is not None and ddof:
+            own = reduce(graph, "sum", graph.apply("mul", (weights, graph.as_number(aweights))), None)
+            taken = graph.apply("div", (graph.apply("mul", (taken, own)), total))
+    distance = graph.apply("sub", (x, kept(graph, mean, (1,), (rows, count))))
+    weighted = graph.apply("mul", (distance, weights)) if given else distance
+    products = matmul(graph, distance, graph.swap_last(weighted), "cov")
+    left = graph.apply("sub", (total, taken)) if given else number(graph, count - ddof)
+    result = graph.apply("div", (products, left))
+    return graph.reshape(result, ()) if rows == 1 else result
+
+
+@language()
+def _corrcoef(graph: Graph, x: int, y: int | None = None, rowvar: bool = True) -> int:
+    """The correlations of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
+    covariance = _cov(graph, x, y, rowvar)
     if not graph.shape(covariance):
         return graph.apply("div", (covariance, covariance))
     size = graph.shape(covariance)[0]
