@@ -16,7 +16,7 @@ from symdiff.codegen.layout import Layout, arrange
 from symdiff.codegen.lazy import MAKING, lazy
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
-from symdiff.codegen.pieces import crossing_share, piece_size
+from symdiff.codegen.pieces import count_stores, crossing_share, piece_size
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from symdiff.optimize.program import Program
 
 SMALL, MEDIUM = 1000, 20_000
-"""Up to so many operations batches are compiled at level 2, and at 1; beyond at 0, which costs a third of the time for
-code that is 0 to 40 % slower."""
+"""Up to so many operations batches are compiled at level 2, and (with what they write) at 1; beyond at 0, which costs a
+third of the time for code that is 0 to 40 % slower."""
 
 LARGEST_CROSSING = 0.25
 """Level 1 only with less crossings an operation: it gets super-linear in values that wait (measured: 187 µs an
@@ -108,15 +108,18 @@ class Kernel:
         self.layout: Layout = arrange(program.inputs, program.types)
         self.packed = self.layout.packed
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
-        self.opt = 0 if options.opt is None and self.lanes > 1 else self.batch_opt
-        module, self.statistics = self._write()
-        count = self.statistics.instructions
-        self._verify = count <= VERIFIED if options.verify is None else options.verify
+        self.opt = self._point_opt()
+        module, self.statistics = self._write(self.opt)
+        size = len(program.graph) + sum(o.size for o in self.layout.outputs)
+        self._verify = size <= VERIFIED if options.verify is None else options.verify
         self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 
-    def _write(self) -> tuple[Module, Statistics]:
-        return write_module(self.program, self.layout, self.options.piece or piece_size(self.opt))
+    def _write(self, opt: int) -> tuple[Module, Statistics]:
+        return write_module(self.program, self.layout, self.options.piece or piece_size(opt))
+
+    def _point_opt(self) -> int:
+        return 0 if self.options.opt is None else self.options.opt
 
     @lazy
     def batch_opt(self) -> int:
@@ -145,19 +148,21 @@ class Kernel:
         Invalid is raised only where a result is NaN and no operand was, overflow and division by zero only where a
         result is infinite and all operands are finite.
         """
-        width = self.lanes
+        width, opt = self.lanes, self.batch_opt
         owned: list[object] = [self._code]
-        body = workspace = 0
-        if width > 1:
-            module, workspace = self._write_vectors()
-            cached = self.options.cache
-            code = jit.load(module.text, module.addresses(), module.exports, self.batch_opt, self._verify, cached)
+        loop, body, workspace = self._code[LOOP], 0, 0
+        if width > 1 or opt != self.opt:
+            module, workspace = self._write_vectors() if width > 1 else (self._write(opt)[0], 0)
+            code = jit.load(module.text, module.addresses(), module.exports, opt, self._verify, self.options.cache)
             owned.append(code)
-            body = code[BODY]
-        description = describe(self.layout, self._code[LOOP], body, width, workspace)
+            if width > 1:
+                body = code[BODY]
+            else:
+                loop = code[LOOP]
+        description = describe(self.layout, loop, body, width, workspace)
         owned.append(description)
-        loop, data = batch_code()[BATCH], description.ctypes.data
-        return make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned)
+        driver, data = batch_code()[BATCH], description.ctypes.data
+        return make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned)
 
     @lazy
     def batch(self) -> Callable[..., Any]:
@@ -196,7 +201,7 @@ class Kernel:
 
     def llvm_ir(self) -> str:
         """The kernel as text in LLVM's intermediate representation: the same for the same program."""
-        return self._write()[0].text
+        return self._write(self.opt)[0].text
 
     def assembly(self) -> str:
         """The kernel in this machine's assembly language."""
@@ -209,9 +214,9 @@ class Kernel:
 
 def _level(program: Program) -> int:
     count = len(program.graph)
-    if count <= SMALL:
-        return 2
-    return 1 if count <= MEDIUM and crossing_share(program) <= LARGEST_CROSSING else 0
+    if count + count_stores(program) > MEDIUM:
+        return 0
+    return 2 if count <= SMALL else 1 if crossing_share(program) <= LARGEST_CROSSING else 0
 
 
 def compile_program(program: Program | TensorProgram, options: Options | None = None) -> Kernel:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import Body, Routines
+from symdiff.codegen.body import Body, Operations, Routines
+from symdiff.codegen.fills import fill_call, fill_lines
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
@@ -116,6 +117,7 @@ def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int
         text = _driver(layout, len(pieces), slots * 8, status)
         for k, piece in enumerate(pieces):
             text += write_piece(program, layout, k, piece, routines)
+    text += fill_lines(program, layout, [o for piece in pieces for o in piece.fills], Operations(number, routines))
     on_heap = slots * 8 > LARGEST_FRAME
     return Written(text, routines, slots * 8, on_heap)
 
@@ -158,8 +160,7 @@ def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, s
     body.compute(piece.nodes)
     for _, _, node in piece.stores:
         body.value(node)
-    for count, (output, element, node) in enumerate(piece.stores):
-        body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
+    write_outputs(body, pointers, piece)
     used = sorted(pointers.used)
     lines = _open(layout, status)
     for k in used:
@@ -285,11 +286,19 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
         body.compute((node,))
         if node in saves:
             body.store(node, slot(f"%t{node}", saves[node]), f"%c{node}")
-    for count, (output, element, node) in enumerate(piece.stores):
+    for _, _, node in piece.stores:
         fetch(node)
-        body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
+    write_outputs(body, pointers, piece)
     head = f"define internal void @p{k}(ptr %args, ptr %steps, ptr %work) #1 {{"
     return [head, *pointers.prologue, *body.prologue, *body.lines, "ret void", "}"]
+
+
+def write_outputs(body: Body, pointers: Pointers, piece: Piece) -> None:
+    """Write what is known after a piece: blocks of constants, then single elements."""
+    for output in piece.fills:
+        body.lines.append(fill_call(output, pointers.output(output, 0, body.lines)))
+    for count, (output, element, node) in enumerate(piece.stores):
+        body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
 
 
 def _slot(body: Body, name: str, place: int) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff import numeric
+from symdiff.codegen.fills import fill_declarations
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.loops import LOOP, Written, write_loop
-from symdiff.codegen.pieces import PIECE, cut
+from symdiff.codegen.pieces import PIECE, Piece, cut
 from symdiff.codegen.status import Status, status
 from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
@@ -101,7 +102,7 @@ def write_module(
     if written.on_heap:
         declarations += ["declare ptr @malloc(i64) #0", "declare void @free(ptr) #0"]
         imports += [("malloc", "malloc"), ("free", "free")]
-    module = _finish(written, declarations, imports, LOOP)
+    module = _finish(written, pieces, declarations, imports, LOOP)
     count = sum(1 for piece in pieces for node in piece.nodes if program.graph.args[node])
     crossings = sum(len(piece.loads) for piece in pieces)
     return module, Statistics(count, len(pieces), crossings, written.workspace, written.on_heap)
@@ -113,19 +114,22 @@ def write_vector_module(
     """The module of the vector body, and the bytes of workspace that it needs."""
     pieces, slots = cut(program, size)
     written = write_vector_body(program, layout, pieces, slots, lanes, vector)
-    return _finish(written, [], [], BODY), written.workspace
+    return _finish(written, pieces, [], [], BODY), written.workspace
 
 
 def _finish(
-    written: Written, declarations: Sequence[str], imports: Sequence[tuple[str, Import]], export: str
-) -> Module:
+    written: Written, pieces: Sequence[Piece], declarations: Sequence[str], imports: Sequence[tuple[str, Import]],
+    export: str,
+) -> Module:  # fmt: skip
     routines = written.routines
     fallbacks: dict[str, Import] = {}
     for name, full in routines.intrinsics:
         if name in FALLBACKS:
             single = name + "f" if full.endswith("f32") else name
             fallbacks[single] = single
-    text = "\n".join([*routines.declarations, *declarations, *written.lines, *ATTRIBUTES, ""])
+    functions = fill_declarations([output for piece in pieces for output in piece.fills])
+    fallbacks.update({name: name for name in functions})
+    text = "\n".join([*routines.declarations, *declarations, *functions.values(), *written.lines, *ATTRIBUTES, ""])
     return Module(text, (*routines.imports, *imports, *fallbacks.items()), (export,))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import is_leaf
+from symdiff.codegen.fills import CONSTANT, filled_outputs
 from symdiff.codegen.pairs import put_together
 
 if TYPE_CHECKING:
@@ -18,10 +20,22 @@ SMALL_PIECE = 200
 """The same at levels 0 and 1: few values are alive at a time, which halves the time of level 0's code (measured on
 50,000 operations: 0.29 ns an operation against 0.58) and keeps level 1 linear."""
 
+STORES = 200
+"""How many elements of outputs one function writes: above level 0 LLVM's scheduler
+compares each with all the others."""
+
+Store = tuple[int, int, int]
+"""An output, an element of it, and the node that goes there."""
+
 
 def piece_size(opt: int) -> int:
     """About how many operations a function has at a level of code generation."""
     return PIECE if opt >= 2 else SMALL_PIECE
+
+
+def count_stores(program: Program) -> int:
+    """How many elements of outputs are written one by one."""
+    return len(_single_stores(program, filled_outputs(program)))
 
 
 def crossing_share(program: Program) -> float:
@@ -39,13 +53,15 @@ class Piece:
     nodes : the operations, in order; in a program of several pieces all inputs come first.
     loads : (node, slot) of values from earlier pieces, in the order of their first use.
     saves : (node, slot) of values that later pieces need.
-    stores : (output, element, node) that are known after this piece.
+    fills : outputs whose constants are written here, before all their other elements.
+    stores : what is written at the end.
     """
 
-    nodes: list[int]
+    nodes: list[int] = field(default_factory=list)
     loads: list[tuple[int, int]] = field(default_factory=list)
     saves: list[tuple[int, int]] = field(default_factory=list)
-    stores: list[tuple[int, int, int]] = field(default_factory=list)
+    fills: list[int] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
 
 
 def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
@@ -56,18 +72,55 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     graph = program.graph
     live = graph.live(program.roots)
     work = put_together(graph, [node for node in live if not is_leaf(graph, node)])
-    count = max(1, round(len(work) / size))
-    if count > 1:
-        # All inputs are read first: NumPy lets an output be the very array of an input.
-        work = [node for node in live if graph.ops[node].name == "input"] + work
-    step = -(-len(work) // count) or 1
-    pieces = [Piece(work[k : k + step]) for k in range(0, len(work), step)] or [Piece([])]
-    home = {node: k // step for k, node in enumerate(work)}
-    earliest = max((home[node] for node in live if node in home and graph.ops[node].name == "input"), default=0)
+    filled = filled_outputs(program)
+    stores = _single_stores(program, filled)
+    runs = max(1, round(len(work) / size))
+    if runs == 1 and len(stores) < 1.5 * STORES:
+        return [Piece(work, fills=filled, stores=stores)], 0
+    # All inputs are read first: NumPy lets an output be the very array of an input.
+    inputs = [node for node in live if graph.ops[node].name == "input"]
+    after: dict[int, list[Store]] = {node: [] for node in work}
+    known: list[Store] = []
+    for store in stores:
+        after.get(store[2], known).append(store)
+    most = -(-(len(inputs) + len(work)) // runs)
+    pieces = [Piece()]
+
+    home: dict[int, int] = {}
+
+    def compute(node: int) -> None:
+        if len(pieces[-1].nodes) >= most or len(pieces[-1].stores) >= STORES:
+            pieces.append(Piece())
+        pieces[-1].nodes.append(node)
+        home[node] = len(pieces) - 1
+
+    def write(stores: Sequence[Store]) -> None:
+        for store in stores:
+            if len(pieces[-1].stores) >= STORES:
+                pieces.append(Piece())
+            pieces[-1].stores.append(store)
+
+    for node in inputs:
+        compute(node)
+    pieces[-1].fills += filled
+    write(known)
+    for node in work:
+        compute(node)
+        write(after[node])
+    for piece in pieces:
+        piece.stores.sort()
+    return pieces, _assign_slots(program, pieces, home)
+
+
+def _single_stores(program: Program, filled: Sequence[int]) -> list[Store]:
+    """The elements of outputs that are written one by one."""
+    ops, stores = program.graph.ops, list[Store]()
     for output, nodes in enumerate(program.outputs):
+        together = output in filled
         for element, node in enumerate(nodes):
-            pieces[max(earliest, home.get(node, 0))].stores.append((output, element, node))
-    return pieces, _assign_slots(program, pieces, home) if len(pieces) > 1 else 0
+            if not together or ops[node] is not CONSTANT:
+                stores.append((output, element, node))
+    return stores
 
 
 def _assign_slots(program: Program, pieces: list[Piece], home: dict[int, int]) -> int:

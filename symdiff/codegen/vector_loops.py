@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import Body, Routines
+from symdiff.codegen.body import Body, Operations, Routines
+from symdiff.codegen.fills import fill_lines
 from symdiff.codegen.layout import Layout
-from symdiff.codegen.loops import Pointers, Written, operand_lines, write_piece
+from symdiff.codegen.loops import Pointers, Written, operand_lines, write_outputs, write_piece
 from symdiff.codegen.pieces import Piece
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def write_vector_body(
         body.compute(pieces[0].nodes)
         for _, _, node in pieces[0].stores:
             body.value(node)
-        for count, (output, element, node) in enumerate(pieces[0].stores):
-            body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
+        write_outputs(body, pointers, pieces[0])
         text = _loop(sorted(pointers.used), lanes, pointers.prologue, body.lines)
     else:
         operands = range(len(layout.operands))
@@ -43,6 +43,8 @@ def write_vector_body(
         text = _loop(list(operands), lanes, start, calls)
         for k, piece in enumerate(pieces):
             text += write_piece(program, layout, k, piece, routines)
+    fills = [output for piece in pieces for output in piece.fills]
+    text += fill_lines(program, layout, fills, Operations("double", routines))
     return Written([*routines.definitions, *text], routines, slots * 8 * lanes, False)
 
 

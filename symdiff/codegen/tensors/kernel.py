@@ -132,7 +132,7 @@ class TensorKernel(Kernel):
         # What keeps the code alive keeps the arrays that it reads.
         self._code = cast(jit.Code, TensorCode(self._code, program.plan.constants))
 
-    def _write(self) -> tuple[Module, Statistics]:
+    def _write(self, opt: int) -> tuple[Module, Statistics]:
         written = self._tensor_module()
         self.may_fail = written.may_fail
         return written.module, written.statistics
@@ -140,6 +140,9 @@ class TensorKernel(Kernel):
     def _tensor_module(self) -> TensorModule:
         vectors = self.options.math == "vector" and self.options.fp != "strict"
         return write_tensor_module(cast("TensorProgram", self.program), self.layout, vectors)
+
+    def _point_opt(self) -> int:
+        return self.batch_opt
 
     @lazy
     def batch_opt(self) -> int:
