@@ -57,20 +57,29 @@ def address(routine: Routine) -> int:
         from scipy.special import cython_special
 
         capsules: Mapping[str, object] = dict(cython_special.__pyx_capi__)
-        for name in (f"__pyx_fuse_1{routine.symbol}", routine.symbol):
-            if name in capsules:
+        # a function of several types has a capsule for each; the name of a capsule is the C signature
+        signature = f"double ({'double, ' * _operands(routine)}int __pyx_skip_dispatch)"
+        for name in (routine.symbol, *(f"__pyx_fuse_{k}{routine.symbol}" for k in range(4))):
+            if name in capsules and _label(capsules[name]) == signature:
                 return _pointer(capsules[name])
-        raise CompileError(f"scipy.special.cython_special has no function {routine.symbol}")
+        raise CompileError(f"scipy.special.cython_special has no function {routine.symbol} of doubles")
     raise CompileError(f"{routine} has no address: it is an instruction or an expression")
+
+
+def _name(capsule: object) -> Any:
+    return ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))(capsule)
+
+
+def _label(capsule: object) -> str:
+    return (_name(capsule) or b"").decode()
 
 
 def _pointer(capsule: object) -> int:
     """What a capsule of any name holds."""
-    name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))(capsule)
     get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
         ("PyCapsule_GetPointer", ctypes.pythonapi)
     )
-    return int(get(capsule, name))
+    return int(get(capsule, _name(capsule)))
 
 
 @functools.cache
@@ -94,9 +103,9 @@ def _table_entry(table: str, slot: int) -> int | None:
 
 
 def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
-    """A NumPy ufunc of the C function `double f(double)` or `double f(double, double)` at an address."""
+    """A NumPy ufunc of the C function of doubles at an address; NumPy has loops for one operand and for two."""
     loop, create = ufunc_slot(LOOP_D_D if operands == 1 else LOOP_DD_D), ufunc_slot(FROM_FUNC_AND_DATA)
-    if loop is None or create is None:
+    if loop is None or create is None or operands > 2:
         return _vectorized(function, operands)
     loops = (ctypes.c_void_p * 1)(loop)
     data = (ctypes.c_void_p * 1)(function)

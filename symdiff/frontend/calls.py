@@ -32,9 +32,6 @@ LARGEST_ORDER = 30
 REDUCING = frozenset(("axis", "keepdims", "initial", "where"))
 """The parameters by which a comparison of several operands is told from a reduction of one."""
 
-ORDER_ZERO = {"polygamma": "digamma", "sinc_derivative": "sinc", "integer_power": "pow"}
-"""What the operations that carry an order are at the order 0."""
-
 
 def is_function(name: str) -> bool:
     """Whether the language itself gives `name` a meaning before a parenthesis."""
@@ -168,14 +165,15 @@ def _usage(name: str, count: int, parameters: Sequence[str] | None = None) -> st
 
 def _with_order(graph: Graph, op: Op, name: str, args: list[int]) -> int:
     order = integer(graph, args[0], f"the order of {name}")
-    if order == 0:
-        simple = ORDER_ZERO[op.name]
-        return graph.apply(simple, (args[1],)) if simple != "pow" else graph.full_like(1.0, args[1])
-    if order < 0 and op.name != "integer_power":
+    if op.name == "integer_power":
+        return graph.apply(op, args[1:], order) if order else graph.full_like(1.0, args[1])
+    if order == 0 and op.at_zero is not None:
+        return graph.apply(op.at_zero, args[1:])
+    if order < 0:
         raise ParseError(f"the order of {name} must not be negative", hint=f"write {_signature(name, op.parameters)}")
     if order > LARGEST_ORDER:
         raise LimitError(f"the order of {name} is at most {LARGEST_ORDER}")
-    return graph.apply(op, (args[1],), order)
+    return graph.apply(op, args[1:], order)
 
 
 def _no_keywords(name: str, keywords: Mapping[str, int]) -> None:

@@ -33,6 +33,10 @@ register(
        exact="ln(exp(a) + exp(b))", domain=(REAL, REAL), parameters=("x1", "x2"),
        latex=r"\operatorname{{logaddexp}}\left({}, {}\right)",
        edges="at (-inf, -inf): value -inf, derivatives NaN"),
+    Op("logcosh", routine=Expand("where(abs(a) < 1, log1p(2*square(sinh(0.5*a))), "
+                                 "abs(a) + (log1p(exp(-2*abs(a))) - 0.6931471805599453))"),
+       partials=("tanh(a)",), finite=True, doc="log(cosh(x)), without overflow and accurate near 0",
+       exact="ln(cosh(a))", parameters=("x",), latex=r"\log\cosh\left({}\right)"),
     Op("xlogy", "ff", routine=Expand("where(a == 0 and b == b, 0, a*log(b))"),
        partials=("log(b)", "where(a == 0 and b == 0, 0, a/b)"), doc="x*log(y), 0 where x is 0", exact="a*ln(b)",
        domain=(REAL, (0.0, INFINITY)), parameters=("x", "y"), latex=r"{} \log\left({}\right)",

@@ -165,6 +165,7 @@ class Op:
     parameters, defaults : as a user calls it; `aliases` other names that users type; hidden ones can't be called.
     payload : what belongs to the node itself: the name of an integer, which is given first in a call, or the kind of
         what an operation on tensors carries (`ir.payloads.PAYLOADS` has them).
+    at_zero : of an operation that carries an order: the operation that it is at the order 0, where it has none itself.
     finite : whether the result is finite wherever the operands are, overflow aside: where it enters a derivative as a
         factor, no mask has to keep it from a branch that was not taken.
     differential : of an operation on tensors: its derivative.
@@ -193,6 +194,7 @@ class Op:
     defaults: tuple[float, ...] = ()
     aliases: tuple[str, ...] = ()
     payload: str | None = None
+    at_zero: str | None = None
     infix: Infix | None = None
     latex: str | None = None
     commutative: bool = False

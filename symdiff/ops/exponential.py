@@ -1,6 +1,6 @@
 """Exponentials and logarithms."""
 
-from symdiff.ops.base import INFINITY, Library, Op, register
+from symdiff.ops.base import INFINITY, Expand, Library, Op, register
 
 POSITIVE = ((0.0, INFINITY),)
 
@@ -23,4 +23,14 @@ register(
     Op("log1p", routine=Library("log1p"), partials=("1/(1 + a)",), doc="log(1 + x), accurate near 0",
        exact="log1p(a)", domain=((-1.0, INFINITY),), parameters=("x",),
        latex=r"\operatorname{{log1p}}\left({}\right)", edges="as log, at -1"),
+    Op("exp10", routine=Expand("10**a"), partials=("2.302585092994046*y",), doc="10 to the power of x",
+       exact="mpf(10)**a", parameters=("x",), latex="10^{{{}}}"),
+    Op("log1mexp", routine=Expand("where(a > -0.6931471805599453, log(-expm1(a)), log1p(-exp(a)))"),
+       partials=("-reciprocal_expm1(0 - a)",), doc="log(1 - exp(x)) for x < 0, accurate at both ends",
+       exact="ln(-expm1(a))", domain=((-INFINITY, 0.0),), parameters=("x",), latex=r"\log\left(1 - e^{{{}}}\right)",
+       edges="-inf at 0 with derivative -inf; NaN above 0"),
+    Op("reciprocal_expm1", routine=Expand("1/expm1(a)"), partials=("y*reciprocal_expm1(-a)",), hidden=True,
+       doc="1/(exp(x) - 1), with derivatives that neither cancel nor vanish too early", exact="1/expm1(a)",
+       singular=(0.0,), parameters=("x",), latex=r"\frac{{1}}{{\operatorname{{expm1}}\left({}\right)}}",
+       edges="a pole at 0"),
 )  # fmt: skip

@@ -4,9 +4,61 @@ The partials are chosen so that they, and what re-applied differentiation makes 
 1 - tanh(x)**2 has a relative error of 0.3 at 18.5, and (1 - a)*(1 + a) differentiated as a product one of 1e-8 at 1e-8.
 """
 
+from __future__ import annotations
+
+import math
+
+from symdiff.errors import ArgumentError
 from symdiff.ops.base import INFINITY, Expand, Library, Op, register
 
 REAL = (-INFINITY, INFINITY)
+LARGEST_ORDER = 60
+
+
+def sine_of_turns(x: str) -> str:
+    """sin(pi*x) for a name x: reduced to [-1/2, 1/2] without rounding, so the zeros are exact."""
+    turn = f"({x} - 2*round(0.5*{x}))"
+    return f"sin(pi*where(abs({turn}) > 0.5, copysign(1, {turn}) - {turn}, {turn}))"
+
+
+def cosine_of_turns(x: str) -> str:
+    """cos(pi*x) for a name x."""
+    return f"sin(pi*(0.5 - abs({x} - 2*round(0.5*{x}))))"
+
+
+def sinc_text(n: int, angle: str, sine: str, cosine: str) -> str:
+    """The n-th derivative of sin(t)/t at t = `angle`.
+
+    A Taylor series up to |t| = n + 2, beyond it the recurrence t*S_k = sin^(k)(t) - k*S_(k-1), stable for t > k.
+    """
+    if n > LARGEST_ORDER:
+        raise ArgumentError(f"sinc: derivatives beyond order {LARGEST_ORDER} are out of the range of float64")
+    limit = n + 2
+    coefficients: list[float] = []
+    start = (n + 1) // 2
+    k = start
+    while True:
+        c = (-1) ** k / ((2 * k + 1) * math.factorial(2 * k - n))
+        coefficients.append(c)
+        if abs(c) * float(limit) ** (2 * k - n) < 1e-19:
+            break
+        k += 1
+    series = repr(coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        series = f"{c!r} + w*({series})"
+    lines = [f"t = {angle}", "w = square(t)", f"series = {'t*' if 2 * start - n == 1 else ''}({series})"]
+    lines += [f"sine = {sine}", f"cosine = {cosine}", "s0 = sine/t"]
+    cycle = ("sine", "cosine", "(-sine)", "(-cosine)")
+    for m in range(1, n + 1):
+        lines.append(f"s{m} = ({cycle[m % 4]} - {m}*s{m - 1})/t")
+    return "\n".join([*lines, f"where(abs(t) < {limit}, series, s{n})"])
+
+
+def normalized_sinc_text(n: int) -> str:
+    """The n-th derivative of sin(pi*x)/(pi*x)."""
+    *lines, result = sinc_text(n, "pi*a", sine_of_turns("a"), cosine_of_turns("a")).split("\n")
+    return "\n".join([*lines, f"{math.pi**n!r}*{result}"])
+
 
 register(
     Op("sin", routine=Library("sin"), partials=("cos(a)",), finite=True,
@@ -62,4 +114,19 @@ register(
        doc="inverse hyperbolic tangent", exact="atanh(a)", domain=((-1.0, 1.0),), parameters=("x",),
        latex=r"\operatorname{{artanh}}\left({}\right)",
        edges="infinite at -1 and 1 with derivative inf; outside the value is NaN and the derivative 1/(1 - x**2)"),
+    Op("sinc", routine=Expand(f"where(a == 0, 1, {sine_of_turns('a')}/(pi*a))"), partials=("sinc_derivative(1, a)",),
+       finite=True, doc="sin(pi*x)/(pi*x), 1 at 0 (NumPy's)", exact="sincpi(a)", parameters=("x",),
+       latex=r"\operatorname{{sinc}}\left({}\right)", edges="smooth: sinc'(0) = 0, sinc''(0) = -pi**2/3"),
+    Op("sinc_derivative", payload="n", at_zero="sinc", routine=Expand(normalized_sinc_text),
+       partials=("sinc_derivative(n + 1, a)",),
+       doc="n-th derivative of sinc, for a constant integer n: a series near 0", exact=None, parameters=("n", "x"),
+       samples=(1, 2, 3), latex=r"\operatorname{{sinc}}^{{(n)}}\left({}\right)"),
+    Op("sinc_unnormalized", routine=Expand("where(a == 0, 1, sin(a)/a)"),
+       partials=("sinc_unnormalized_derivative(1, a)",), finite=True, doc="sin(x)/x, 1 at 0", exact="sinc(a)",
+       parameters=("x",), latex=r"\operatorname{{sinc}}\left({}\right)", edges="smooth: the slope at 0 is 0"),
+    Op("sinc_unnormalized_derivative", payload="n", at_zero="sinc_unnormalized",
+       routine=Expand(lambda n: sinc_text(n, "a", "sin(a)", "cos(a)")),
+       partials=("sinc_unnormalized_derivative(n + 1, a)",), parameters=("n", "x"), samples=(1, 2, 3),
+       doc="n-th derivative of sin(x)/x, for a constant integer n: a series near 0",
+       latex=r"\operatorname{{sinc}}^{{(n)}}\left({}\right)"),
 )  # fmt: skip

@@ -21,7 +21,11 @@ POWERS = [s * 10.0**k for k in range(-8, 3) for s in (1, -1)]
 TAILS = [s * t for t in (5.0, 19.0, 26.0, 40.0, 200.0, 300.0, 354.0, 700.0, 745.0) for s in (1, -1)]
 OTHERS = [1.1e-8, 97.3, 0.317, 2.713]  # no ties with the grid, no whole quotients
 
-GAMMAS = {"gamma", "lgamma", "digamma", "polygamma"}  # slow in mpmath at thousands of bits, which they do not need
+# slow in mpmath at thousands of bits, which they do not need
+GAMMAS = {"gamma", "lgamma", "digamma", "polygamma", "betaln", "beta"}
+# functions that take mpmath milliseconds: every few points of the grid, and both its ends
+SLOW = {"betaln", "beta", "ndtr", "log_ndtr", "erfcx"}
+FEW = 8
 
 NAMESPACE = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")}
 NAMESPACE.update(abs=abs, min=min, max=max, mpf=mp.mpf)
@@ -56,13 +60,19 @@ def grid(op, k=0):
             for side in (-math.inf, math.inf):
                 step = float(np.nextafter(edge, side))
                 # next to 0 the first number whose own square is still a number
-                near = 1e-20 if op.name in GAMMAS else 1e-150
+                near = 1e-7 if op.name in SLOW else 1e-20 if op.name in GAMMAS else 1e-150
                 points += [step if edge else math.copysign(near, side), edge + math.copysign(1e-3, side)]
+    if op.name == "beta":  # as a product it has large parts that cancel in mixed derivatives next to 0
+        points = [p for p in points if p > 0.01]
     if op.name == "gamma":
         points = [p for p in points if -150 < p < 170]
     if op.name in GAMMAS:
         points = [p for p in points if p > 0 or not p.is_integer()] + [-0.5, -1.5, -10.1, -99.5]
-    return sorted({p for p in points if inside(op, k, p) and p not in op.singular})
+    found = sorted({p for p in points if inside(op, k, p) and p not in op.singular})
+    if op.name in SLOW:
+        step = max(len(found) // FEW, 1)
+        found = [p for i, p in enumerate(found) if i % step == 0 or i == len(found) - 1]
+    return found
 
 
 def points(op, wide=False):
@@ -106,7 +116,8 @@ def derivative_of(f, orders, x):
     spare = int(4 * max(tiny - 30, 0.0))
     if 5 < huge < 1000 and f.name not in GAMMAS:
         spare += int(3 * huge) + (int(2 * huge * huge) if huge < 41 else 0)
-    with mp.workprec(PRECISION + spare):
+    precision = 200 if f.name in SLOW else PRECISION
+    with mp.workprec(precision + spare):
         args = tuple(mp.mpf(v) for v in x)
         if not any(orders):
             return f(*args)
@@ -114,7 +125,7 @@ def derivative_of(f, orders, x):
         zeros = tuple(mp.mpf(0) for _ in args)
         value = mp.diff(scaled, zeros if len(args) > 1 else zeros[0], orders if len(args) > 1 else orders[0])
         size = max(abs(f(*args)), abs(f(*[a * (1 + mp.ldexp(1, -100)) for a in args])))
-        if abs(value) < size * mp.ldexp(1, 80 - PRECISION - spare):
+        if abs(value) < size * mp.ldexp(1, 80 - precision - spare):
             return mp.mpf(0)
         for a, n in zip(args, orders, strict=True):
             value /= a**n

@@ -175,6 +175,14 @@ EDGES = [
     ("gamma", (0.0,), INF, (-INF,)),
     ("lgamma", (0.0,), INF, (-INF,)),
     ("digamma", (0.0,), -INF, (INF,)),
+    ("erfcx", (INF,), 0.0, (0.0,)),
+    ("erfcx", (-INF,), INF, (-INF,)),
+    ("log_ndtr", (INF,), 0.0, (0.0,)),
+    ("log_ndtr", (-INF,), -INF, (INF,)),
+    ("log1mexp", (0.0,), -INF, (-INF,)),
+    ("logcosh", (INF,), INF, (1.0,)),
+    ("beta", (0.0, 1.0), INF, (-INF, NAN)),
+    ("betaln", (0.0, 1.0), INF, (-INF, 0.0)),
     ("exp", (-INF,), 0.0, (0.0,)),
     ("tanh", (INF,), 1.0, (0.0,)),
     ("atan", (INF,), math.pi / 2, (0.0,)),
@@ -216,3 +224,20 @@ def test_ties_of_several_operands_share_equally():
     np.testing.assert_array_equal(g(1.0, 2.0, 2.0, 2.0), [0, 1 / 3, 1 / 3, 1 / 3])
     np.testing.assert_array_equal(grad("min(a, b, c)", ["a", "b", "c"])(1.0, 2.0, 2.0), [1, 0, 0])
     assert np.isnan(grad("max(a, b, c)", ["a", "b", "c"])(1.0, NAN, 2.0)).all()
+
+
+def test_beta_of_negative_arguments():
+    """The sign is that of the gamma functions; log|beta| and the gradient follow, on both sides of every pole."""
+    beta, betaln = (oracle.function_of(OPS[name]) for name in ("beta", "betaln"))
+    slope = derivative(beta, "a", 1)
+    values = [-20.25, -3.6875, -1.5, -0.375, 0.25, 2.5, 30.125]
+    for a, b in itertools.product(values, repeat=2):
+        if min(a, b) > 0 or (a + b).is_integer():
+            continue
+        with mp.workdps(40):
+            want = mp.gamma(a) * mp.gamma(b) / mp.gamma(mp.mpf(a) + b)
+            rate = mp.psi(0, a) - mp.psi(0, mp.mpf(a) + b)
+        assert beta(a, b) == pytest.approx(float(want), rel=1e-13), (a, b)
+        assert betaln(a, b) == pytest.approx(float(mp.ln(abs(want))), rel=1e-13, abs=1e-13), (a, b)
+        assert slope(a, b) == pytest.approx(float(want * rate), rel=1e-12), (a, b)
+    assert [beta(-2.0, 1.0), beta(-3.0, 2.0)] == pytest.approx([-1 / 2, 1 / 6], rel=1e-14)
