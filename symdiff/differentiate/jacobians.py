@@ -101,13 +101,14 @@ def _by(mode: str, graph: Graph, outputs: Sequence[int], targets: Sequence[int])
     return [[column[i] for column in columns] for i in range(len(outputs))]
 
 
-def hessian_blocks(graph: Graph, output: int, targets: Sequence[int], symmetric: bool = True) -> list[list[int]]:
-    """The second derivatives of a scalar: [i][j] has the shape T_i + T_j.
+def hessian_blocks(
+    graph: Graph, first: Sequence[int], targets: Sequence[int], symmetric: bool = True
+) -> list[list[int]]:
+    """The second derivatives of a scalar, given the first: [i][j] has the shape T_i + T_j.
 
     With `symmetric` one triangle is computed and both take it, so the whole is symmetric bit for bit; that is wrong
     only where one target depends on another.
     """
-    first = gradient(graph, output, targets)
     count = len(targets)
     blocks = [[-1] * count for _ in range(count)]
     for j, target in enumerate(targets):

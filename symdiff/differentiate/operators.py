@@ -141,13 +141,14 @@ def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
     return graph.constant(seed)
 
 
-def second_derivatives(graph: Graph, output: int, targets: Sequence[int], symmetric: bool = True) -> list[list[Nodes]]:
-    """The second derivatives of a scalar node: [i][j] is an array of nodes of shape T_i + T_j.
+def second_derivatives(
+    graph: Graph, first: Sequence[int], targets: Sequence[int], symmetric: bool = True
+) -> list[list[Nodes]]:
+    """The second derivatives of a scalar node, given the first: [i][j] is an array of nodes of shape T_i + T_j.
 
     With `symmetric` only one triangle is computed and both take it, so the matrix is symmetric bit for bit; that is
     wrong only where one target depends on another.
     """
-    first = gradient(graph, output, targets)
     shapes = [fixed(graph.types[t].shape) for t in targets]
     places = [(j, index) for j, shape in enumerate(shapes) for index in np.ndindex(*shape)]
     slopes = [int(elements(graph, first[j])[index]) for j, index in places]

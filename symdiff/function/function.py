@@ -366,6 +366,13 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return Function(self._graph, self.arguments, outputs, name=name, names=self._names, structure=structure,
                         ordered=self._ordered, notes=(*self._notes, *notes))  # fmt: skip
 
+    def moved(self, mapping: Mapping[int, int]) -> Function:
+        """The same function where `mapping` says which nodes stand for its outputs and named lines."""
+        names = {name: mapping.get(node, node) for name, node in self._names.items()}
+        outputs = [(title, mapping.get(node, node)) for title, node in self._outputs]
+        return Function(self._graph, self.arguments, outputs, name=self.__name__, names=names,
+                        structure=self._structure, ordered=self._ordered, notes=self._notes)  # fmt: skip
+
     def with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
         return Function(self._graph, arguments, self._outputs, name=self.__name__, names=self._names,

@@ -30,6 +30,18 @@ def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
     return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
 
 
+def stable(f: Function, wrt: Wrt) -> tuple[Function, Wrt]:
+    """The function and what to differentiate it by, in the stable and smooth form that derivatives are taken of."""
+    mapping = _forms(f.graph, f.nodes, wrt.nodes)
+    return (f.moved(mapping), wrt.moved(mapping)) if mapping else (f, wrt)
+
+
+def _forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> dict[int, int]:
+    from symdiff.optimize.forms import forms
+
+    return forms(graph, nodes, targets)
+
+
 def _one_scalar(f: Function, what: str) -> int:
     if len(f.nodes) != 1 or f.structure != 0:
         raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
@@ -90,7 +102,7 @@ def grad(fun: Any, wrt: Any = None) -> Function:
     >>> sd.grad("x**2*y", ["x", "y"])(3.0, 2.0)
     array([12.,  9.])
     """
-    f, targets = prepare(fun, wrt)
+    f, targets = stable(*prepare(fun, wrt))
     with collector_paused():
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
@@ -108,11 +120,12 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     >>> sd.value_and_grad("x**2")(3.0)
     (9.0, 6.0)
     """
-    f, targets = prepare(fun, wrt)
+    written, targets = prepare(fun, wrt)
+    f, targets = stable(written, targets)
     with collector_paused():
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
-    pairs = [f.output_pairs()[0], *zip(_titles(name, len(nodes)), nodes, strict=True)]
+    pairs = [written.output_pairs()[0], *zip(_titles(name, len(nodes)), nodes, strict=True)]
     return f.with_outputs(f"value_and_{name}", pairs, (0, _structure(len(nodes), targets.apart, 1)))
 
 
@@ -140,7 +153,7 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     """
     if mode not in ("auto", "forward", "reverse"):
         raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward" or "reverse"')
-    f, targets = prepare(fun, wrt)
+    f, targets = stable(*prepare(fun, wrt))
     graph, nodes = f.graph, targets.nodes
     column = {n: j for j, n in enumerate(nodes)}
     pairs: list[tuple[str, int]] = []
@@ -185,7 +198,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
     array([[4., 6.],
            [6., 0.]])
     """
-    f, targets = prepare(fun, wrt)
+    f, targets = stable(*prepare(fun, wrt))
     output = _one_scalar(f, "the Hessian")
     graph, nodes = f.graph, targets.nodes
     symmetric = all(graph.ops[n].name == "input" for n in nodes)
@@ -205,8 +218,11 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
     """The block of second derivatives for two targets."""
     graph, nodes = f.graph, wrt.nodes
     index = {n: j for j, n in enumerate(nodes)}
+    slopes = gradient(graph, output, nodes)
+    moved = _forms(graph, slopes, nodes)
+    slopes, again = [moved.get(n, n) for n in slopes], [moved.get(n, n) for n in nodes]
     if is_elementary(graph, [output], nodes):
-        blocks = second_derivatives(graph, output, nodes, symmetric)
+        blocks = second_derivatives(graph, slopes, again, symmetric)
 
         def elementary(a: Target, b: Target) -> int:
             columns = []
@@ -217,7 +233,7 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
             return assemble(graph, b.arrange(columns, len(a.shape)))
 
         return elementary
-    found = hessian_blocks(graph, output, nodes, symmetric)
+    found = hessian_blocks(graph, slopes, again, symmetric)
 
     def joined(a: Target, b: Target) -> int:
         columns = []
@@ -265,7 +281,11 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
     if targets.apart or len(targets.nodes) != 1 or targets.targets[0].shape:
         raise ArgumentError("derivative is by one scalar", hint="use jacobian or hessian for vectors")
     with collector_paused():
-        pairs = [(f"d{n}_{title}", repeated(f.graph, node, targets.nodes[0], n)) for title, node in f.output_pairs()]
+        for _ in range(n):
+            f, targets = stable(f, targets)
+            slopes = [(title, repeated(f.graph, node, targets.nodes[0], 1)) for title, node in f.output_pairs()]
+            f = f.with_outputs(f.__name__, slopes, f.structure)
+    pairs = [(f"d{n}_{title}", node) for title, node in f.output_pairs()]
     return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class Wrt:
     def nodes(self) -> list[int]:
         """Every independent node once, in order."""
         return list(dict.fromkeys(n for t in self.targets for n in t.nodes))
+
+    def moved(self, mapping: Mapping[int, int]) -> Wrt:
+        """The same where `mapping` says which nodes stand for these."""
+        targets = [replace(t, nodes=tuple(mapping.get(n, n) for n in t.nodes)) for t in self.targets]
+        return Wrt(tuple(targets), self.apart)
 
 
 class Scope:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from symdiff.errors import VerifyError
 from symdiff.frontend.template import Template, template
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.types import BOOL
 
-CONSTANT, INPUT = OPS["constant"], OPS["input"]
+CONSTANT, INPUT, NEG, SUB, MUL, DIV = (OPS[name] for name in ("constant", "input", "neg", "sub", "mul", "div"))
 # Operations whose operands may change places without a changed bit. Not max and min: max(0, -0) is the first operand.
 _SYMMETRIC = ("add", "mul", "hypot", "logaddexp", "equal", "not_equal", "logical_and", "logical_or", "logical_xor")
 REORDERED = frozenset(OPS[name] for name in _SYMMETRIC)
@@ -29,9 +31,11 @@ class Rule:
     """One rewriting, as text in the language.
 
     In `pattern`, the names `c, c1, c2, …` stand for any condition, `k, k1, …` for any scalar constant, other names for
-    any number; constants match by their bits, operands of commutative operations in both orders. `where` is given the
-    constants by name and says whether the rule holds for them. A rule with `once` applies only where what the inner
-    operations of the pattern compute is used nowhere else: it would make the program longer there.
+    any number; constants match by their bits, operands of commutative operations in both orders, and `-x`, where x
+    stands before it, anything that is the negative of x, such as 2*z for -2*z. `where` is given the constants by name
+    and says whether the rule holds for them. A rule with `once` applies only where what the inner operations of the
+    pattern compute is used nowhere else: it would make the program longer there. One that is `early` makes a form whose
+    derivatives are better, too, and is applied before differentiation (`forms.py`).
 
     `holds` is EXACT (equal in every bit for every double, NaNs being all the same), STRUCTURAL (equal but for the sign
     of a zero that differentiation added), STABLE (equal over the reals, nowhere less accurate) or REAL (equal over the
@@ -44,6 +48,7 @@ class Rule:
     holds: str
     where: Callable[..., bool] | None = None
     once: bool = False
+    early: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -91,6 +96,9 @@ class Matcher:
             elif kind == "same":
                 if node != registers[wanted]:
                     return None
+            elif kind == "opposite":
+                if not are_opposite(graph, node, registers[wanted]):
+                    return None
             elif ops[node] is not CONSTANT or graph.types[node].shape or not _is(payloads[node], wanted):
                 return None
         found = {name: registers[at] for name, at in self.bound}
@@ -98,6 +106,25 @@ class Matcher:
         if where is not None and not where(**{k: payloads[found[k]] for k in self.constants}):
             return None
         return found
+
+
+def are_opposite(graph: Graph, a: int, b: int) -> bool:
+    """Whether one of two nodes is seen to be the negative of the other."""
+    ops, args = graph.ops, graph.args
+    if ops[a] is NEG or ops[b] is NEG:
+        return args[a] == (b,) or args[b] == (a,)
+    if ops[a] is not ops[b]:
+        return False
+    if ops[a] is CONSTANT:
+        return bool(graph.types[a] is graph.types[b] and np.all(graph.payloads[a] == -graph.payloads[b]))
+    if ops[a] is SUB:
+        return args[a] == args[b][::-1]
+    if ops[a] is MUL or ops[a] is DIV:
+        (p, q), (r, s) = args[a], args[b]
+        if p == r:
+            return ops[q] is CONSTANT and ops[s] is CONSTANT and are_opposite(graph, q, s)
+        return q == s and ops[p] is CONSTANT and ops[r] is CONSTANT and are_opposite(graph, p, r)
+    return False
 
 
 def _is(value: Any, wanted: Any) -> bool:
@@ -149,6 +176,8 @@ def _compile(rule: Rule, pattern: Template, body: Template, swapped: set[int]) -
             seen = CONSTANT
             truth = graph.payloads[node] if graph.types[node].dtype == BOOL else value
             checks.append(("constant", at, truth))
+        elif op is NEG and graph.payloads[graph.args[node][0]] in bound:
+            checks.append(("opposite", at, bound[graph.payloads[graph.args[node][0]]]))
         else:
             checks.append(("op", at, (op, graph.payloads[node])))
             registers += operands(node)

@@ -11,6 +11,7 @@ from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.optimize.contraction_order import order_contractions
+from symdiff.optimize.forms import forms
 from symdiff.optimize.passes import finish, simplify
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
 from symdiff.optimize.planning.lowering import make_plan
@@ -75,6 +76,9 @@ def _optimize(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
 ) -> Program | TensorProgram:  # fmt: skip
     types = tuple(graph.types[node] for node in outputs)
+    if fp != "strict":
+        moved = forms(graph, outputs)
+        outputs = [moved.get(node, node) for node in outputs]
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
     elements = [_entries(graph, node) for node in outputs]
     flat = [node for output in elements for node in output]

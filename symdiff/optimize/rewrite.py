@@ -47,6 +47,8 @@ class Rewriter:
         self.rules = rules
         self.expand = expand
         self.complete = True
+        self.early = False
+        """Whether a rule was applied that is meant for what is differentiated."""
         self._roots: Mapping[Op, Any] = rules.by_root if rules is not None else {}
         self._number = self.graph._number
         self._float = np.dtype(dtype).type
@@ -107,6 +109,7 @@ class Rewriter:
                     self.complete = False
                     break
                 self._depth += 1
+                self.early |= one.rule.early
                 try:
                     return self._shaped(self.splice(one.body, found), op, args, payload)
                 finally:

@@ -173,6 +173,7 @@ _STABLE: dict[str, _Row] = {
     "sigmoid": ("1/(1 + exp(-x))", "sigmoid(x)"),
     "sigmoid of a negative": ("1/(1 + exp(x))", "sigmoid(-x)"),
     "sigmoid as a share": ("exp(x)/(1 + exp(x))", "sigmoid(x)"),
+    "tanh of the double": ("expm1(x)/(1 + exp(x))", "tanh(0.5*x)"),
     "scaled sigmoid": ("y/(1 + exp(-x))", "y*sigmoid(x)"),
     "scaled sigmoid of a negative": ("y/(1 + exp(x))", "y*sigmoid(-x)"),
     "rest of sigmoid": ("1 - sigmoid(x)", "sigmoid(-x)"),
@@ -181,7 +182,6 @@ _STABLE: dict[str, _Row] = {
     "sinh": ("(exp(x) - exp(-x))*0.5", "sinh(x)"),
     "cosh": ("(exp(x) + exp(-x))*0.5", "cosh(x)"),
     "tanh": ("(exp(x) - exp(-x))/(exp(x) + exp(-x))", "tanh(x)"),
-    "tanh of the double": ("expm1(x)/(1 + exp(x))", "tanh(0.5*x)"),
     "sigmoid times exp of the negative": ("sigmoid(x)*exp(-x)", "sigmoid(-x)"),
     "sigmoid of the negative times exp": ("sigmoid(-x)*exp(x)", "sigmoid(x)"),
     "scaled sigmoid times exp of the negative": ("(y*sigmoid(x))*exp(-x)", "y*sigmoid(-x)"),
@@ -244,9 +244,23 @@ _ONCE = frozenset((
 ))  # fmt: skip
 
 
+# Stable forms whose derivatives are those of what was written, and rules that only tidy.
+_LATE = frozenset((
+    "log1p", "log1p of a negative", "product of constants, a power of two", "quotient and a power of two",
+    "product and quotient, a power of two", "scaled and scaled back",
+))  # fmt: skip
+
+# Exact forms without a kink of their own.
+_SMOOTH = frozenset((
+    "cos of abs", "cosh of abs", "sech of abs", "product of abs", "hypot of an abs", "abs of abs", "abs of copysign",
+    "abs of a product with itself", "abs of exp", "abs of cosh", "abs of hypot", "max of one", "min of one",
+))  # fmt: skip
+
+
 def _rules(rows: dict[str, _Row], holds: str) -> list[Rule]:
     return [
-        Rule(name, row[0], row[1], holds, row[2] if len(row) > 2 else None, name in _ONCE)
+        Rule(name, row[0], row[1], holds, row[2] if len(row) > 2 else None, name in _ONCE,
+             name in _SMOOTH or (holds == STABLE and name not in _LATE))
         for name, row in rows.items()
     ]  # fmt: skip
 

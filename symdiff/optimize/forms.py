@@ -1,0 +1,269 @@
+"""Stable and smooth forms of what a user wrote, found before it is differentiated.
+
+The derivative of `1/(1 + exp(-x))` as it is written is inf/inf in the tail, that of `abs(x)**2` twice is 0 at 0. So the
+forms that are known for such expressions take their place first, in the same graph; value and derivatives then come
+from one form. Rules (`rules.py`) are tried where a sketch of their pattern fits: on a copy of the few nodes
+there, which the optimizer simplifies, so that a pattern matches whatever the signs and the constant factors are. Forms
+that no pattern says are functions (`powers.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symdiff.errors import Place
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import OPS, Op
+from symdiff.optimize.patterns import CONSTANT, INPUT, Rule
+from symdiff.optimize.powers import even_power, root_of_square, size_of_positive
+from symdiff.optimize.rewrite import Rewriter
+from symdiff.optimize.rules import RULES, rule_set
+
+CLASSES = ("exact", "structural", "stable")
+DEEPEST, LARGEST = 7, 64
+"""How far below an operation a pattern is looked for: levels, and nodes."""
+
+NAMED, NEG, MUL, SQUARE = (OPS[name] for name in ("named", "neg", "mul", "square"))
+SKIPPED = frozenset((NAMED, NEG))
+KINDS = {"sub": "add", "div": "mul", "square": "mul", "reciprocal": "mul", "integer_power": "mul"}
+"""Operations that a rewriter makes of each other have one kind: these, and the others their names."""
+
+Form = Callable[[Graph, int, Collection[int]], int | None]
+FORMS: dict[Op, tuple[Form, ...]] = {
+    SQUARE: (even_power,),
+    MUL: (even_power,),
+    OPS["integer_power"]: (even_power,),
+    OPS["abs"]: (size_of_positive,),
+    OPS["sqrt"]: (root_of_square,),
+}
+"""Functions that give the form of a node with this operation, not looking into some nodes; or None."""
+
+
+def _kind(op: Op) -> str:
+    return KINDS.get(op.name, op.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The operations of a pattern by their kinds, without signs; `kind` None is anything, `operands` () unknown."""
+
+    kind: str | None
+    operands: tuple[Sketch, ...] = ()
+    swaps: bool = False
+
+    def fits(self, graph: Graph, node: int) -> bool:
+        """Whether the operations at a node may be those of the pattern."""
+        if self.kind is None:
+            return True
+        ops = graph.ops
+        while ops[node] in SKIPPED:
+            node = graph.args[node][0]
+        if _kind(ops[node]) != self.kind:
+            return False
+        return not self.operands or self.matches(graph, _operands(graph, node))
+
+    def matches(self, graph: Graph, args: tuple[int, ...]) -> bool:
+        """Whether the operands of an operation of this kind may be those of the pattern."""
+        own = self.operands
+        if len(own) != len(args):
+            return False
+        if all(s.fits(graph, a) for s, a in zip(own, args, strict=True)):
+            return True
+        return self.swaps and all(s.fits(graph, a) for s, a in zip(own, args[::-1], strict=True))
+
+
+def _operands(graph: Graph, node: int) -> tuple[int, ...]:
+    """The operands as those of a product or a sum."""
+    args = graph.args[node]
+    return args * 2 if graph.ops[node] is SQUARE else args
+
+
+def _sketch(graph: Graph, node: int) -> Sketch:
+    while graph.ops[node] in SKIPPED:
+        node = graph.args[node][0]
+    op = graph.ops[node]
+    if op is INPUT:
+        return Sketch("constant" if graph.payloads[node][0] == "k" else None)
+    kind = _kind(op)
+    return Sketch(kind, tuple(_sketch(graph, a) for a in _operands(graph, node)), kind in ("add", "mul"))
+
+
+class Sketches:
+    """The rules that are applied before differentiation, by the operations that they look at."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.by_root: dict[str | None, list[Sketch]] = {}
+        inner: set[Op] = set()
+        for rule in rules:
+            parsed = rule.parse(rule.pattern)
+            sketch = _sketch(parsed.graph, parsed.root)
+            known = self.by_root.setdefault(sketch.kind, [])
+            if sketch not in known:
+                known.append(sketch)
+            inner.update(parsed.graph.ops[n] for n in parsed.order)
+        kinds = {_kind(op) for op in inner} | {"neg", "named"}
+        self.inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
+        """The operations that the patterns are made of."""
+        plain = {"add", "mul", "neg", "named", "constant", "where", "less", "input"}
+        every = (*self.inner, *FORMS, OPS["norm"], OPS["hypot"])
+        self.telling = frozenset(op for op in every if _kind(op) not in plain)
+        """Where a graph has none of these there is nothing to do."""
+        self._known: dict[tuple[Op, ...], tuple[Sketch, ...]] = {}
+
+    def candidates(self, graph: Graph, node: int) -> tuple[Sketch, ...]:
+        """The sketches that the operation of a node and those of its operands fit."""
+        ops, args = graph.ops, graph.args
+        found = [ops[node]]
+        for a in args[node]:
+            while ops[a] in SKIPPED:
+                a = args[a][0]
+            found.append(ops[a])
+        key = tuple(found)
+        known = self._known.get(key)
+        if known is None:
+            kinds = [_kind(op) for op in key]
+            if key[0] is SQUARE:
+                kinds *= 2
+                kinds = [kinds[0], kinds[1], kinds[1]]
+            known = self._known[key] = tuple(
+                s for s in self.by_root.get(kinds[0], ())
+                if len(s.operands) == len(kinds) - 1 and _may_fit(s, kinds[1:])
+            )  # fmt: skip
+        return known
+
+
+def _may_fit(sketch: Sketch, kinds: list[str]) -> bool:
+    orders = (kinds, kinds[::-1]) if sketch.swaps else (kinds,)
+    return any(
+        all(s.kind is None or s.kind == kind for s, kind in zip(sketch.operands, order, strict=True))
+        for order in orders
+    )  # fmt: skip
+
+
+@functools.cache
+def sketches() -> Sketches:
+    """Those of all rules that are applied before differentiation."""
+    return Sketches([rule for rule in RULES if rule.early])
+
+
+def forms(graph: Graph, outputs: Sequence[int], targets: Sequence[int] = ()) -> dict[int, int]:
+    """The stable and smooth forms of what `outputs` are made of, appended to the graph: {node: its form}.
+
+    Only what a form was found for, and what depends on it, is made anew. `targets`, to differentiate by, are looked at
+    as something unknown: no form goes past them.
+    """
+    known = sketches()
+    if known.telling.isdisjoint(graph.ops):
+        return {}
+    with graph.lock, collector_paused():
+        return _forms(graph, outputs, known, frozenset(targets))
+
+
+def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: frozenset[int]) -> dict[int, int]:
+    ops, args, payloads = graph.ops, graph.args, graph.payloads
+    live = graph.live(outputs)
+    mapping: dict[int, int] = {}
+    if known.telling.isdisjoint([ops[n] for n in live]):
+        return mapping
+    opaque = set(targets)
+    for node in live:
+        op = ops[node]
+        made = node
+        if mapping:
+            own = args[node]
+            moved = tuple([mapping.get(a, a) for a in own])
+            if moved != own:
+                made = graph.add(op, moved, payloads[node])
+        if node in targets:
+            opaque.add(made)
+        elif _kind(op) in known.by_root or op in FORMS:
+            made = _form(graph, made, known, opaque)
+        if made != node:
+            mapping[node] = made
+            place = graph.places.get(node)
+            if place is not None:
+                graph.places.setdefault(made, place)
+    return mapping
+
+
+def _form(graph: Graph, node: int, known: Sketches, opaque: set[int]) -> int:
+    """The stable form of one operation on operands that have theirs, or the node."""
+    first_new = len(graph)
+    found: int | None = None
+    for form in FORMS.get(graph.ops[node], ()):
+        found = form(graph, node, opaque)
+        if found is not None:
+            break
+    if found is None:
+        for sketch in known.candidates(graph, node):
+            if sketch.matches(graph, _operands(graph, node)):
+                found = _rewritten(graph, node, known, opaque)
+                break
+    if found is None:
+        return node
+    place = graph.places.get(node)
+    if place is not None:
+        _mark(graph.places, place, first_new, len(graph))
+    return found
+
+
+def _mark(places: dict[int, Place], place: Place, start: int, stop: int) -> None:
+    for new in range(start, stop):
+        places.setdefault(new, place)
+
+
+def _neighbourhood(graph: Graph, root: int, known: Sketches, opaque: set[int]) -> tuple[list[int], list[int]]:
+    """The nodes below `root` that a pattern may be made of, and those below them, each ascending."""
+    ops, args = graph.ops, graph.args
+    inner, border = {root}, set[int]()
+    level = [root]
+    for _ in range(DEEPEST):
+        below: list[int] = []
+        for node in level:
+            for a in args[node]:
+                if a in inner or a in border:
+                    continue
+                if a in opaque or ops[a] not in known.inner or len(inner) >= LARGEST:
+                    border.add(a)
+                else:
+                    inner.add(a)
+                    below.append(a)
+        level = below
+    border.update(a for node in level for a in args[node] if a not in inner)
+    return sorted(inner), sorted(border)
+
+
+def _rewritten(graph: Graph, root: int, known: Sketches, opaque: set[int]) -> int | None:
+    """What the rules make of a node, in the graph; None where none that is meant for this fired."""
+    inner, border = _neighbourhood(graph, root, known, opaque)
+    rewriter = Rewriter(graph.dtype, rule_set(CLASSES))
+    mapping = {n: rewriter.input(n, graph.types[n]) for n in border}
+    with np.errstate(all="ignore"):
+        for node in inner:
+            payload = graph.payloads[node]
+            if graph.ops[node] is CONSTANT:
+                mapping[node] = rewriter.constant(payload)
+            else:
+                mapping[node] = rewriter.make(graph.ops[node], tuple([mapping[a] for a in graph.args[node]]), payload)
+    if not rewriter.early:
+        return None
+    back: dict[int, int] = {}
+    for node in sorted(mapping):
+        if node != root:
+            back.setdefault(mapping[node], node)
+    copy, result = rewriter.graph, mapping[root]
+    for node in copy.live([result], stop=back):
+        op = copy.ops[node]
+        if op is CONSTANT:
+            back[node] = graph.constant(copy.payloads[node])
+            continue
+        args = tuple([back[a] for a in copy.args[node]])
+        if op is MUL and args[0] == args[1]:
+            back[node] = graph.add(SQUARE, args[:1])
+        else:
+            back[node] = graph.add(op, args, copy.payloads[node])
+    return back[result]
