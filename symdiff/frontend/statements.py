@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from symdiff.errors import ArgumentError, ParseError, Place, nearest, quote
+from symdiff.errors import ArgumentError, ParseError, Place, ShapeError, nearest, quote
 from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, RESERVED, Tokens
 from symdiff.signature import Argument, pack
 from symdiff.types import Dim, Shape, show
@@ -170,6 +170,8 @@ def reconcile(
         Where a header and the given arguments name different things; the message names the difference.
     ArgumentError
         Where one name is given twice, or a shape is given for something that is not among the given arguments.
+    ShapeError
+        Where a name has one shape in the header and is given another.
     """
     arguments = own
     if given is not None:
@@ -191,7 +193,7 @@ def reconcile(
 
 def _with_shape(argument: Argument, shape: Shape) -> Argument:
     if argument.shape not in ((), shape):
-        raise ArgumentError(f"{argument.name} is declared with the shapes {show(argument.shape)} and {show(shape)}")
+        raise ShapeError(f"{argument.name} is declared with the shapes {show(argument.shape)} and {show(shape)}")
     return replace(argument, shape=shape)
 
 

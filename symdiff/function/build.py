@@ -11,8 +11,8 @@ from symdiff.frontend.expr import Expr
 from symdiff.function.builder import Builder
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
-from symdiff.function.inputs import read_inputs, read_shapes
-from symdiff.function.outline import Outline, arguments_of, outline
+from symdiff.function.inputs import read_inputs, read_shapes, settle
+from symdiff.function.outline import Outline, arguments_of, outline, shapes_of
 from symdiff.function.sources import given
 from symdiff.function.specialize import is_open, match, named_sizes, substitute
 from symdiff.ir.graph import Graph, collector_paused
@@ -69,6 +69,9 @@ def function(
     scalars = [n for n, shape in sizes.items() if not shape]
     if isinstance(inputs, Mapping):
         scalars += [a.name for a in arguments or () if not a.shape and a.members is None]
+    if arguments is not None or sizes or isinstance(source, list | tuple | dict):
+        arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
+        scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
     return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars)).make()
 
 

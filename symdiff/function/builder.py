@@ -72,17 +72,19 @@ class Builder:
         )
 
     def _text(self, text: str, name: str | None) -> tuple[Pairs, Structure]:
-        sizes, shapes = dict(self.sizes), self.shapes
+        sizes, shapes, arguments = dict(self.sizes), self.shapes, self.arguments
         header = sized_header(text)
         if header is not None:
-            if not all(a.name in self.bound for a in header if is_open(a)):
+            known = {**{n: s for n, s in self._declared().items() if not named_sizes([s])}, **self.bound}
+            if not all(a.name in known for a in header if is_open(a)):
                 raise NeedsShape("the sizes in the header are known at each call only")
-            sizes.update(match(name or "f", header, self.bound))
+            sizes.update(match(name or "f", header, known))
             own = {a.name for a in header if a.shape}
             shapes = {n: shape for n, shape in shapes.items() if n not in own}
-        known: dict[str, Any] = {"sizes": sizes} if sizes else {}
-        parsed = parse(text, arguments=self.arguments, shapes=shapes, dtype=self.graph.dtype, graph=self.graph,
-                       **known)  # fmt: skip
+            arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
+        bound: dict[str, Any] = {"sizes": sizes} if sizes else {}
+        parsed = parse(text, arguments=arguments, shapes=shapes, dtype=self.graph.dtype, graph=self.graph,
+                       **bound)  # fmt: skip
         if parsed.arguments is not None and self.arguments is None:
             self.headers.append(parsed.arguments)
         self._learn(parsed.names)
@@ -108,12 +110,16 @@ class Builder:
         NeedsShape
             Where not all of them are.
         """
-        known = {**self.shapes, **{a.name: a.shape for a in self.arguments or () if a.shape}, **self.bound}
+        known = {**self._declared(), **self.bound}
         missing = [a for a in source.arguments if is_open(a) and a.name not in known]
         if missing:
             error = source.unknown()
             raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
         return source.for_shapes(known)
+
+    def _declared(self) -> dict[str, Shape]:
+        """The shapes that somebody declared, by name."""
+        return {**self.shapes, **{a.name: a.shape for a in self.arguments or () if a.shape}}
 
     def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> tuple[Pairs, Structure]:
         if not sources:
@@ -233,7 +239,7 @@ class Builder:
         free = [n for n, node in self.names.items() if self.graph.ops[node].name == "input"]
         if self.arguments is not None:
             self._check_listed(self.arguments, free)
-            return self.arguments, True
+            return tuple([self._shaped(a) for a in self.arguments]), True
         if self.headers:
             first = max(self.headers, key=len) if len({len(h) for h in self.headers}) > 1 else self.headers[0]
             self._check_listed(first, free)
@@ -241,11 +247,18 @@ class Builder:
         arguments = tuple(Argument(n, self.shape_of(n)) for n in free)
         return arguments, len(arguments) < 2
 
+    def _shaped(self, argument: Argument) -> Argument:
+        """An argument with the shape that its input has, where nobody declared another."""
+        if argument.members is not None or argument.shape or argument.name in self.scalars:
+            return argument
+        return replace(argument, shape=self.shape_of(argument.name))
+
     def check_shapes(self, arguments: Sequence[Argument]) -> None:
         """Refuse a shape for a name that there is not."""
         known = [a.name for a in arguments]
-        for n in self.shapes:
-            if n not in known:
+        members = {n for a in arguments for n in a.members or ()}
+        for n, shape in self.shapes.items():
+            if n not in known and (shape or n not in members):
                 raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
 
     def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError
+from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.given import as_shape, checked_name
 from symdiff.signature import Argument, pack
-from symdiff.types import Shape
+from symdiff.types import Dim, Shape, show
 
 
 def name_of(item: Any) -> str:
@@ -58,7 +59,22 @@ def is_matrix(item: Any) -> bool:
 
 def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
     """The `shapes` argument."""
-    return {name_of(name): as_shape(shape) for name, shape in (shapes or {}).items()}
+    return {name_of(name): _declared(name, as_shape(shape)) for name, shape in (shapes or {}).items()}
+
+
+def _declared(item: Any, shape: Shape) -> Shape:
+    """The shape that is declared for a name, which is that of a symbol that has one.
+
+    Raises
+    ------
+    ShapeError
+        Where it is another.
+    """
+    own = shape_of(item)
+    if own and own != shape:
+        raise ShapeError(f"{name_of(item)} has the shape {show(own)} and is declared with {show(shape)}",
+                         hint="leave the declaration out")  # fmt: skip
+    return shape
 
 
 def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
@@ -82,7 +98,7 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
             if isinstance(value, list):
                 found.append(pack(tuple(checked_name(name_of(m)) for m in value), name))
             else:
-                found.append(Argument(name, as_shape(value)))
+                found.append(Argument(name, _declared(key, as_shape(value))))
     else:
         for item in inputs:
             if is_matrix(item):
@@ -94,7 +110,7 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
                 raise ArgumentError(f"{item!r} among the inputs", hint="a packed vector is a list: [['b1', 'b2'], 'x']")
             else:
                 name = checked_name(name_of(item))
-                found.append(Argument(name, shapes.get(name, shape_of(item))))
+                found.append(Argument(name, _declared(item, shapes[name]) if name in shapes else shape_of(item)))
     names = [n for a in found for n in a.inputs]
     names += [a.name for a in found if a.members is not None and not a.anonymous]
     seen: set[str] = set()
@@ -103,6 +119,49 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
             raise ArgumentError(f"the input {name} is given twice")
         seen.add(name)
     return tuple(found)
+
+
+def settle(
+    arguments: tuple[Argument, ...] | None, shapes: Mapping[str, Shape], declared: Iterable[str],
+    own: Mapping[str, Shape],
+) -> tuple[tuple[Argument, ...] | None, dict[str, Shape]]:  # fmt: skip
+    """The arguments and the shapes that are declared, with the shapes that the source has itself, `own`.
+
+    `declared` are the names of arguments whose shape somebody gave, () among them.
+
+    Raises
+    ------
+    ShapeError
+        Where a name has one shape in the source and is declared with another.
+    """
+    found, given = dict(shapes), set(declared)
+    if arguments is None:
+        for name, shape in own.items():
+            _check_declared(name, shape, found.setdefault(name, shape))
+        return None, found
+    listed = []
+    for argument in arguments:
+        if argument.members is not None:
+            for member in argument.members:
+                _check_declared(member, own.get(member, ()), ())
+        elif argument.name in own:
+            shape = own[argument.name]
+            if argument.shape or argument.name in given:
+                _check_declared(argument.name, shape, argument.shape)
+            else:
+                argument = replace(argument, shape=shape)
+                if not shape:
+                    found[argument.name] = ()
+        listed.append(argument)
+    return tuple(listed), found
+
+
+def _check_declared(name: str, own: Shape, declared: Shape) -> None:
+    """Refuse another shape than the source has for a name; a size that is a name there may be a number."""
+    fits = len(own) == len(declared) and all(isinstance(n, Dim) or n == m for n, m in zip(own, declared, strict=True))
+    if not fits:
+        raise ShapeError(f"{name} has the shape {show(own)} in the formula and is declared with {show(declared)}",
+                         hint="leave the declaration out")  # fmt: skip
 
 
 def describe(arguments: Iterable[Argument]) -> str:

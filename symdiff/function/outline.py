@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import repeated
-from symdiff.errors import Source, UnknownNameError
+from symdiff.errors import ShapeError, Source, UnknownNameError
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import free_names
@@ -19,24 +19,68 @@ from symdiff.function.function import Function
 from symdiff.function.inputs import describe
 from symdiff.function.specialize import named_sizes
 from symdiff.signature import Argument
-from symdiff.types import Dim, Shape
+from symdiff.types import Dim, Shape, show
 
 _SIZED = re.compile(r"\w\s*\[[\s\d,]*[^\W\d]")
 """A name with brackets that hold another name."""
 
+_SHAPED = re.compile(r"\w\s*\[")
+"""A name with brackets."""
+
 
 def sized_header(text: str) -> tuple[Argument, ...] | None:
     """The arguments of a text's header where it has sizes that are names."""
+    found = _header(text, _SIZED)
+    return found if found is not None and any(isinstance(n, Dim) for a in found for n in a.shape) else None
+
+
+def _header(text: str, mark: re.Pattern[str]) -> tuple[Argument, ...] | None:
+    """The arguments of a text's header; None where it has none, or `mark` is in no header of the text."""
     before, at = 0, text.find("=")
     while at >= 0:
         k = at - 1
         while k > before and text[k].isspace():
             k -= 1
-        if text[k] == ")" and _SIZED.search(text, before, at):
-            found = split(tokenize(Source(text)))[-1].parameters
-            return found if found is not None and any(isinstance(n, Dim) for a in found for n in a.shape) else None
+        if text[k] == ")" and mark.search(text, before, at):
+            return split(tokenize(Source(text)))[-1].parameters
         before, at = at, text.find("=", at + 1)
     return None
+
+
+def shapes_of(source: Any) -> dict[str, Shape]:
+    """The shapes of inputs that a source has already, by name: those in a header, of an Expr, a Function, a symbol.
+
+    Of an Expr and of a Function a scalar is known to be one; where a text has no shape for a name there is none.
+
+    Raises
+    ------
+    ShapeError
+        Where parts of the source have different shapes for one name.
+    """
+    if isinstance(source, str):
+        return {a.name: a.shape for a in _header(source, _SHAPED) or () if a.shape and a.members is None}
+    if isinstance(source, Function):
+        return {n: a.shape if a.members is None else () for a in source.arguments if not a.deferred for n in a.inputs}
+    if isinstance(source, Expr):
+        graph = source.graph
+        inputs = [n for n in graph.live([source.node]) if graph.ops[n].name == "input"]
+        return {graph.payloads[n]: graph.types[n].shape for n in inputs}
+    if isinstance(source, dict | list | tuple):
+        found: dict[str, Shape] = {}
+        for part in source.values() if isinstance(source, dict) else source:
+            for name, shape in shapes_of(part).items():
+                before = found.setdefault(name, shape)
+                named = len(before) == len(shape) and named_sizes([before, shape])
+                if before != shape and not named:
+                    raise ShapeError(f"{name} has the shape {show(before)} in one source and {show(shape)} in another",
+                                     hint="rename one of them")  # fmt: skip
+        return found
+    if is_sympy(source):
+        from symdiff.frontend.sympy_leaves import frozen, is_array, name_of, parts, shape_of
+
+        arrays = [item for item in parts(frozen(source)) if is_array(item)]
+        return {name_of(item): shape for item in arrays if (shape := shape_of(item))}
+    return {}
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from symdiff.frontend.sympy_leaves import is_array
 from symdiff.function.build import function
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
-from symdiff.function.inputs import name_of
+from symdiff.function.inputs import name_of, shape_of
 from symdiff.function.specialize import match
 from symdiff.types import Shape
 
@@ -61,18 +61,26 @@ def listed(wrt: Any) -> list[str]:
     return names if len(names) == len(wrt) and all(n.isidentifier() for n in names) else []
 
 
+def brought(symbols: Sequence[Any]) -> dict[str, Shape]:
+    """The shapes that the symbols in a `wrt` have."""
+    inputs = [w for w in symbols if isinstance(w, Expr) and w.graph.ops[w.node].name == "input"]
+    inputs += [w for w in symbols if is_sympy(w) and is_array(w)]
+    return {name_of(w): shape for w in inputs if (shape := shape_of(w))}
+
+
 def read(source: Any, wrt: Any) -> Function:
     """The function of a source; a list or tuple `wrt` orders its names where it names every free one."""
     names = listed(wrt)
     symbols = wrt if isinstance(wrt, list | tuple) else [wrt]
     if is_sympy(source) and any(is_sympy(w) and is_array(w) for w in symbols):
         return function(source, list(symbols))  # elements x[i] are those of the array x
+    shapes = brought(symbols)
     if "E" in names and isinstance(source, str):
         try:
-            return function(source, names)
+            return function(source, names, shapes=shapes)
         except (ArgumentError, UnknownNameError):
             pass  # it does not list every name
-    f = function(source)
+    f = function(source, shapes=shapes)
     free = {a.name: a for a in f.arguments}
     if not f.ordered and sorted(names) == sorted(free):
         return f.with_arguments([free[n] for n in names])

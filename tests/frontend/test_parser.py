@@ -180,7 +180,7 @@ def test_header_and_arguments_agree():
     assert parsed.arguments == (given_[1], given_[2], given_[0])
     with pytest.raises(ParseError, match=r"only the header has y; only the inputs have z"):
         parse("f(x, y) = x", arguments=[Argument("x"), Argument("z")])
-    with pytest.raises(ArgumentError, match="shapes"):
+    with pytest.raises(ShapeError, match="shapes"):
         parse("f(x[3]) = x", arguments=[Argument("x", (2,))])
 
 
