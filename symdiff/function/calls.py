@@ -28,7 +28,8 @@ class Call:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value, or the formula with expressions for its arguments."""
         compiled: CompiledFunction | None = self._attributes["_compiled"]
-        if Expr in map(type, args) or (keywords and Expr in map(type, keywords.values())):
+        given = (*args, *keywords.values()) if keywords else args
+        if Expr in map(type, given) or any(isinstance(v, list | tuple) and Expr in map(type, v) for v in given):
             return self._whole()._inlined(args, keywords)
         if compiled is None:
             return self._whole()._default()(*args, **keywords)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from symdiff.errors import CallError, ShapeError
-from symdiff.function.binder import Binder, Structure, arrange, signature
+from symdiff.errors import CallError, ShapeError, SymdiffError
+from symdiff.function.binder import AnswersItself, Binder, Parts, Structure, arrange, signature
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
+from symdiff.function.foreign import answers_itself, has_protocol
 from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, check_rank, fixed, show
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class GeneralCall:
         self._bytes = max((math.prod(fixed(t.shape)) * np.dtype(t.dtype).itemsize for t in types), default=0)
         self._big = self._bytes >= SMALLEST
         self._scalar_outputs = not any(t.shape for t in types)
+        binder.elementwise = plain and self._scalar_outputs
         self._rank = max((len(t.shape) for t in types), default=0)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
@@ -176,7 +178,11 @@ class GeneralCall:
                 if len(keywords) == 1 and type(out) is np.ndarray and self._takes(args, out):
                     return self.kernel.ufunc(*args, out=out)
         options = {k: keywords.pop(k) for k in _OPTIONS if k in keywords and k not in self.binder.keywords}
-        values, point = self.binder.convert(self.binder.order(args, keywords))
+        given = self.binder.order(args, keywords)
+        try:
+            values, point = self.binder.convert(given)
+        except AnswersItself:
+            return self._by_protocol(given, options)
         if not point and self._rank > LARGEST_RANK // 2:
             check_rank(self._rank + max(np.ndim(v) - len(s) for v, s in zip(values, self._shapes, strict=True)))
         if options:
@@ -187,6 +193,23 @@ class GeneralCall:
         if not point and self._is_big(values, self._bytes):
             return self._results(self._recycled(call, values), point)
         return self._results(call(*values), point)
+
+    def _by_protocol(self, values: list[Any], options: dict[str, Any]) -> Any:
+        """What objects with labels, units or plans of their own answer: the ufunc is theirs to call."""
+        foreign = {k for k, v in enumerate(values) if answers_itself(type(v))}
+        for k in foreign:
+            if not has_protocol(type(values[k])):
+                raise self.binder.refusal(k, values[k])
+        one = min(foreign)
+        given = [v if k in foreign else self.binder.convert_one(k, v) for k, v in enumerate(values)]
+        try:
+            result = self.kernel.batch_ufunc(*given, **options)
+        except SymdiffError:
+            raise
+        except Exception as error:
+            refusal = self.binder.refusal(one, values[one])
+            raise CallError(f"{refusal.message}; of this function it says: {error}", hint=refusal.hint) from error
+        return self._results(result, False)
 
     def _takes(self, args: tuple[Any, ...], out: np.ndarray[Any, Any]) -> bool:
         """Whether the only result can be written straight into an array: it has its shape and lies apart."""
@@ -283,7 +306,8 @@ class GeneralCall:
             return arrange(self.structure, numbers)
         if self.structure == 0:
             return result[0] if isinstance(result, tuple) else result
-        return arrange(self.structure, result if isinstance(result, tuple) else (result,))
+        arranged = arrange(self.structure, result if isinstance(result, tuple) else (result,))
+        return Parts(arranged) if self.binder.by_all else arranged
 
     @staticmethod
     def _number(value: Any, type_: TensorType) -> Any:

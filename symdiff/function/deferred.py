@@ -15,6 +15,7 @@ from symdiff.frontend.constants import undeclared
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import SCALARS, Binder, signature
 from symdiff.function.compiled import CompiledFunction
+from symdiff.function.foreign import answers_itself
 from symdiff.function.function import Function
 from symdiff.function.specialize import KEPT_BYTES, Key, Pattern, Table, is_open
 from symdiff.signature import Argument
@@ -75,6 +76,8 @@ class Cases:
             value = values[k]
             if isinstance(value, np.ndarray):
                 shapes[k] = value.shape
+            elif answers_itself(type(value)):
+                shapes[k] = self.binder.shape_of(k, value)
             elif isinstance(value, SCALARS):
                 shapes[k] = ()
             else:

@@ -59,6 +59,8 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Callable[..., Any]
+    by_all = False
+    """Whether it is a derivative by every argument, of several, because nobody named any."""
 
     def __init__(
         self,
@@ -244,7 +246,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return self._programs[fp]
 
     def _binder(self) -> Binder:
-        return Binder(self.__name__, self.arguments, self.ordered, self._graph.dtype)
+        return Binder(self.__name__, self.arguments, self.ordered, self._graph.dtype, self.by_all)
 
     def _leaves(self, argument: Argument) -> tuple[int, ...]:
         """The input nodes of an argument."""

@@ -40,8 +40,12 @@ def recorded(title: str) -> Callable[[F], F]:
             wrt = _wrt(args, keywords)
             f = fun if isinstance(fun, Function) else read(fun, wrt)
             if isinstance(f, Deferred):
-                return record(f, transform.__name__, args, keywords)
-            return transform(f, *args, **keywords)
+                made = record(f, transform.__name__, args, keywords)
+            else:
+                made = transform(f, *args, **keywords)
+            if wrt is None and len(f.arguments) > 1 and isinstance(made, Function):
+                made.by_all = True
+            return made
 
         return wrapper  # type: ignore[return-value]
 
