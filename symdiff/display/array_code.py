@@ -90,7 +90,7 @@ def _solve_triangular(args: Sequence[str], payload: Any, shape: Sizes, *operands
 def of_record(op: Op, args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
     """The statement that a record says; axes are counted from the end, so that there may be more in front."""
     axes = tuple(k - len(operands[0]) for k in payload) if op.payload == "axes" else None
-    return op.numpy.format(*args, axes=axes, shape=shape)
+    return op.numpy.format(*args, axes=axes, shape=shape, payload=payload)
 
 
 STRUCTURE: dict[str, Statement] = {

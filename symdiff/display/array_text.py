@@ -199,6 +199,10 @@ def _solve_triangular(writer: Writer, node: int) -> Written:
     return _call("solve_triangular", *writer.graph.args[node], *options)
 
 
+def _pinv(writer: Writer, node: int) -> Written:
+    return _call("pinv", _operand(writer, node), f"rcond={writer.graph.payloads[node]!r}")
+
+
 NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
     **{op.name: reduction(op.name) for op in TENSORS if op.payload == "axes"},
     **{op.name: function(op.name) for op in TENSORS if op.payload is None},
@@ -218,5 +222,6 @@ NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
     "cumsum": _cumsum,
     "recurrence": _recurrence,
     "solve_triangular": _solve_triangular,
+    "pinv": _pinv,
 }
 """The notation of the operations on arrays: a reduction, or a call, unless it is another one."""

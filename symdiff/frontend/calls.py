@@ -266,14 +266,15 @@ REDUCE = {"max": "max", "min": "min"}
 _COUNTED = "would have a size that depends on values"
 _FACTORS = "write solve(A, b), inv(A), det(A) or cholesky(A)"
 UNAVAILABLE: dict[str, tuple[str, str]] = {
-    "lstsq": ("gives several values", "write pinv(A) @ b"),
     "block": ("is not available", "write vstack([hstack([A, B]), hstack([C, D])])"),
     "expm": ("is not available", "write matrix_power(A, n) for a power"),
-    "cond": ("is not available", _FACTORS), "matrix_rank": ("is not available", _FACTORS),
+    "cond": ("is not available", "write norm(A, 2)/norm(A, -2)"),
+    "matrix_rank": ("is not available", "write sum(svdvals(A) > 1e-12)"),
     "sqrtm": ("is not available", _FACTORS), "logm": ("is not available", _FACTORS),
     "eig": ("is not available", _FACTORS), "eigh": ("is not available", _FACTORS),
     "eigvals": ("is not available", _FACTORS), "eigvalsh": ("is not available", _FACTORS),
-    "svd": ("is not available", _FACTORS), "qr": ("is not available", _FACTORS), "lu": ("is not available", _FACTORS),
+    "svd": ("gives several values", "write svdvals(A) for the singular values, pinv(A) or norm(A, 2)"),
+    "qr": ("is not available", _FACTORS), "lu": ("is not available", _FACTORS),
     "nonzero": (_COUNTED, "write where(c, x, 0)"), "unique": (_COUNTED, "write sum(x == value) to count"),
     "flatnonzero": (_COUNTED, "write where(c, x, 0)"), "compress": (_COUNTED, "write where(c, x, 0)"),
     "array_split": ("gives several values", "write x[:2] and x[2:]"),

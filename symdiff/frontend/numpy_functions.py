@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symdiff.errors import CallError
+from symdiff.errors import CallError, UnknownNameError
+from symdiff.frontend.calls import UNAVAILABLE
 from symdiff.frontend.expr import BUILD, Expr, as_expr
 from symdiff.frontend.functions import apply
 
@@ -115,6 +116,24 @@ def _slogdet(a: Any) -> Any:
     return type(np.linalg.slogdet(np.eye(1)))(both[0], both[1])
 
 
+def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Expr:
+    if compute_uv:
+        raise UnknownNameError(f"np.linalg.svd {UNAVAILABLE['svd'][0]}", hint=UNAVAILABLE["svd"][1])
+    return apply("svdvals", (a,))  # type: ignore[no-any-return]
+
+
+def _lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Expr, Expr, Expr, Expr]:
+    """The solution, the sums of squares that are left (none unless there are more rows), the rank, the values."""
+    a, b = as_expr(a), as_expr(b)
+    x, values = apply("lstsq", (a, b), {} if rcond is None else {"rcond": rcond}), apply("svdvals", (a,))
+    rows, columns = a.shape
+    left = (b - a @ x) ** 2
+    left = apply("sum", (left,), {"axis": 0, "keepdims": left.ndim == 1})
+    limit = float(np.finfo(a.dtype).eps) * max(rows, columns) if rcond is None else rcond
+    rank = apply("count_nonzero", (values > limit * values[0],)) if min(rows, columns) else as_expr(0.0)
+    return x, left if rows > columns else left[:0], rank, values
+
+
 def _delete(arr: Any, obj: Any, axis: Any = None) -> Expr:
     """The places may be a slice or a mask, too."""
     x = as_expr(arr)
@@ -206,7 +225,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.einsum: _einsum, np.gradient: _gradient, np.average: _average, np.array_split: _array_split,
     np.split: _splitter("split", lambda count: 0), np.vsplit: _splitter("vsplit", lambda count: 0),
     np.hsplit: _splitter("hsplit", lambda count: int(count > 1)), np.dsplit: _dsplit,
-    np.linalg.slogdet: _slogdet, np.delete: _delete, np.isclose: _isclose, np.allclose: _allclose,
+    np.linalg.slogdet: _slogdet, np.linalg.svd: _svd, np.linalg.lstsq: _lstsq,
+    np.delete: _delete, np.isclose: _isclose, np.allclose: _allclose,
     np.array_equal: _array_equal, np.broadcast_arrays: _broadcast_arrays, np.bincount: _bincount,
     np.nan_to_num: _nan_to_num, np.piecewise: _piecewise, np.rollaxis: _rollaxis,
     np.around: lambda a, decimals=0, out=None: apply("round", (a, decimals) if decimals else (a,)),

@@ -166,6 +166,37 @@ class MatrixBuilding(Building):
             rows.append(self.stack(row, len(batch)))
         return self.stack(rows, len(batch))
 
+    def packed_svd(self, a: int) -> int:
+        """U, the singular values and Vᵀ of a thin decomposition of matrices, one after the other."""
+        return self.add("packed_svd", (self.as_number(a),))
+
+    def singular_values(self, a: int) -> int:
+        """The singular values of matrices, the largest first."""
+        *batch, rows, columns = self.shape(a)
+        few = min(rows, columns)
+        whole = (slice(None),) * len(batch)
+        return self.element(self.packed_svd(a), (*whole, slice(rows * few, rows * few + few)))
+
+    def pinv(self, a: int, rcond: float | None = None) -> int:
+        """The pseudo-inverse of matrices; singular values up to `rcond` times the largest count as 0.
+
+        It is 1e-15, as in NumPy, or the larger size times the precision where that is more, as in its `matrix_rank`.
+
+        Raises
+        ------
+        ShapeError
+            Where `rcond` is not from 0 to 1.
+        """
+        if rcond is None:
+            rcond = max(1e-15, self.precision_of(a))
+        if not 0 <= rcond <= 1:
+            raise ShapeError(f"rcond is from 0 to 1, not {rcond}", hint="write rcond=1e-12")
+        return self.add("pinv", (self.as_number(a),), float(rcond))
+
+    def precision_of(self, a: int) -> float:
+        """The larger size of a matrix times the distance of 1 from the next number."""
+        return max(self.shape(a)[-2:]) * float(np.finfo(self.dtype).eps)
+
     def logdet(self, a: int) -> int:
         """The logarithm of the absolute value of the determinant of matrices."""
         square("logdet", self.types[a].shape)

@@ -142,6 +142,12 @@ def _triangle(value: Any) -> tuple[bool, bool]:
     return _flag(lower), _flag(transposed)
 
 
+def _ratio(value: Any) -> float:
+    if type(value) is not float or not 0 <= value <= 1:
+        raise refuse(f"a ratio is {shown(value)}")
+    return value
+
+
 def _added(value: Any) -> tuple[int, int]:
     axis, size = items(value, "an axis and its size", 2)
     return _axis(axis), integer(size, 0, LARGEST_ARRAY, "a size")
@@ -180,6 +186,7 @@ PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
     "axis and size": _added,
     "shape and axis": _places,
     "triangle": _triangle,
+    "rcond": _ratio,
 }
 """How each kind of payload is read, by what the records call it; any other payload is an integer."""
 

@@ -15,6 +15,7 @@ from symdiff.ops import (
     piecewise,
     reduction,
     scan,
+    singular_values,
     structure,
     trigonometric,
 )
@@ -35,6 +36,7 @@ FAMILIES = {
     "Scans": scan,
     "Indices": indexing,
     "Matrices": matrices,
+    "Singular values": singular_values,
     "Functions with derivatives of their own": custom,
 }
 """The families in the order in which the documentation lists them."""

@@ -85,11 +85,11 @@ class MatrixRoutine:
     """The meaning of an operation of linear algebra on the last two axes: a library's.
 
     `unrolled(call, *operands, payload)` is the same by elementwise operations, rounded in another order, for matrices
-    of few rows.
+    of few rows; None where the library always does it.
     """
 
     evaluate: Callable[..., Any]
-    unrolled: Callable[..., Any]
+    unrolled: Callable[..., Any] | None = None
 
 
 ScalarRoutine = Instruction | Intrinsic | Library | Special
@@ -97,7 +97,7 @@ ScalarRoutine = Instruction | Intrinsic | Library | Special
 
 Routine = ScalarRoutine | Expand | Fold | Movement | MatrixRoutine
 TypeRule = Callable[["Op", Sequence[TensorType], Any], TensorType]
-Lower = Callable[[Callable[..., int], tuple[int, ...], Any], int]
+Lower = Callable[[Callable[..., int], tuple[int, ...], Any, Sequence[TensorType]], int]
 Flops = Callable[[Sequence[TensorType], TensorType, Any], dict[str, int]]
 
 
@@ -172,9 +172,10 @@ class Op:
     flops : of an operation on tensors: given (types of the operands, type of the result, payload), how many
         floating-point operations it takes, by the names of elementwise operations; None where it takes none.
     numpy : of an operation on tensors: the NumPy expression, `{0}`, `{1}`, … for the operands and `{shape}` and
-        `{axes}` for the result's shape and for the axes of a reduction, counted from the end.
-    lower : of an operation on tensors that loops do not have: given (make, operands, payload), the node that
-        `make(name, operands, payload)` makes of simpler ones.
+        `{axes}` for the result's shape and for the axes of a reduction, counted from the end, `{payload}` for what
+        the node carries.
+    lower : of an operation on tensors that loops do not have: given (make, operands, payload, types of the operands),
+        the node that `make(name, operands, payload)` makes of simpler ones; `make("constant", (), value)` a constant.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
     """
 

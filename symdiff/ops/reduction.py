@@ -73,7 +73,7 @@ def _norm_unrolled(call: Call, x: Any, axes: Axes) -> Any:
     return np.frompyfunc(lambda e: call("sqrt", e), 1, 1)(lane_sum(x * x, axes))
 
 
-def _norm_lowered(make: Call, operands: tuple[int, ...], axes: Axes) -> int:
+def _norm_lowered(make: Call, operands: tuple[int, ...], axes: Axes, types: Sequence[TensorType]) -> int:
     return int(make("sqrt", (make("sum", (make("mul", (operands[0], operands[0])),), axes),)))
 
 

@@ -147,6 +147,7 @@ class Scalarizer:
         if isinstance(op.routine, MatrixRoutine):
             if not self.structural or not is_small_matrix(graph, node):
                 raise LimitError(f"{op.name} is not taken apart")
+            assert op.routine.unrolled is not None
             return self._moved(op.routine.unrolled(self.call, *arrays, payload), shape)
         if isinstance(op.routine, Movement):
             evaluate, unrolled = op.routine.evaluate, op.routine.unrolled
@@ -182,7 +183,10 @@ def unrolls(graph: Graph, nodes: Iterable[int], strict: bool = False) -> bool:
 
 
 def is_small_matrix(graph: Graph, node: int) -> bool:
-    """Whether an operation of linear algebra is on a matrix of few rows."""
+    """Whether an operation of linear algebra is on a matrix of few rows, and can be taken apart."""
+    routine = graph.ops[node].routine
+    if isinstance(routine, MatrixRoutine) and routine.unrolled is None:
+        return False
     return 0 < fixed(graph.types[graph.args[node][0]].shape)[-1] <= MOST_ROWS
 
 

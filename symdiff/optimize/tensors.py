@@ -55,7 +55,7 @@ class TensorRewriter(Rewriter):
         if found is not None:
             return found
         if op.lower is not None:
-            return op.lower(self._made, args, payload)
+            return op.lower(self._made, args, payload, [types[a] for a in args])
         if isinstance(op.routine, ELEMENTWISE):
             if any(self.graph.ops[a] is BROADCAST for a in args):
                 return self._narrow(op, args, payload, result.shape)
@@ -66,7 +66,7 @@ class TensorRewriter(Rewriter):
         return super()._new(op, args, payload)
 
     def _made(self, name: str, args: tuple[int, ...], payload: Any = None) -> int:
-        return self.make(OPS[name], args, payload)
+        return self.constant(payload) if name == "constant" else self.make(OPS[name], args, payload)
 
     def _without_elements(self, op: Op, args: tuple[int, ...], result: TensorType) -> int | None:
         """A node for an array without elements, or for what becomes of one."""

@@ -32,8 +32,34 @@ F["det"] = lambda a, p: np.linalg.det(a)
 F["det_sign"] = lambda a, p: np.sign(np.linalg.det(a).real)
 F["adjugate"] = lambda a, p: np.linalg.det(a)[..., None, None] * np.linalg.inv(a)
 F["logdet"] = lambda a, p: np.log(np.linalg.det(a))
+F["packed_svd"] = lambda a, p: by_matrix(a, factors)
+F["pinv"] = lambda a, p: by_matrix(a, inverse_of_rows)
 F["as_index"] = lambda x, p: np.rint(x).astype(int)
 F["iota"] = lambda p: np.indices(p[0])[p[1]]
+
+
+def by_matrix(a, routine):
+    """A function of matrices on a stack."""
+    found = [routine(one) for one in a.reshape(-1, *a.shape[-2:])]
+    return np.reshape(found, (*a.shape[:-2], *np.shape(found)[1:])) if found else np.zeros((*a.shape[:-2], 0))
+
+
+def factors(a):
+    """The thin singular value decomposition, as functions of complex numbers: by the eigenvalues of a product."""
+    wide = len(a) < len(a[0])
+    tall = a.T if wide else a
+    values, v = np.linalg.eig(tall.T @ tall)
+    order = np.argsort(-values.real)
+    s, v = np.sqrt(values[order]), v[:, order]
+    v = v / np.sqrt(np.sum(v * v, axis=0))
+    u, v = (v, (tall @ v) / s) if wide else ((tall @ v) / s, v)
+    signs = np.sign(np.sum(v.real * np.linalg.svd(np.real(a), full_matrices=False)[2].T, axis=0))
+    return np.concatenate([(u * signs).ravel(), s, (v * signs).T.ravel()])
+
+
+def inverse_of_rows(a):
+    """The pseudo-inverse of a matrix of full rank."""
+    return np.linalg.inv(a.T @ a) @ a.T if len(a) >= len(a[0]) else a.T @ np.linalg.inv(a @ a.T)
 
 
 @reference("scatter")
@@ -129,6 +155,7 @@ def at(*indices):
     return np.array(indices[0] if indices else [], int)
 
 
+RECTANGLES = [(1, 1), (3, 3), (4, 2), (2, 4), (3, 1), (1, 3), (2, 3, 2), (2, 1, 2, 2)]
 MATRICES = ("inv", "det", "det_sign", "adjugate", "logdet", "cholesky")
 # name → (shapes of the operands or indices, payload)
 TABLE = {
@@ -179,6 +206,8 @@ TABLE = {
     "as_index": one([((3,), None), ((), None), ((0, 2), None)]),
     "iota": [([], ((3,), 0)), ([], ((2, 3), 1)), ([], ((0, 2), 1)), ([], ((1, 1, 4), 2))],
     **{name: [([shape], None) for (shape,), _ in SQUARE] for name in MATRICES},
+    "packed_svd": [([shape], None) for shape in RECTANGLES],
+    "pinv": [([shape], 1e-15) for shape in RECTANGLES],
     "solve": [(shapes, None) for shapes in SYSTEMS],
     "solve_triangular": [(shapes, payload) for shapes in SYSTEMS for payload in TRIANGLES],
 }  # fmt: skip
@@ -197,8 +226,8 @@ def operands_of(name, shapes, seed=0):
         elif name == "cholesky":
             a = random.normal(size=shape)
             found.append(a @ np.swapaxes(a, -1, -2) + 2 * np.eye(shape[-1]))
-        elif name in (*MATRICES, "solve", "solve_triangular") and k == 0:
-            found.append(random.normal(size=shape) + 4 * np.eye(shape[-1]))
+        elif name in (*MATRICES, "packed_svd", "solve", "solve_triangular") and k == 0:
+            found.append(random.normal(size=shape) + 4 * np.eye(*shape[-2:]))
         else:
             steps = random.permutation(np.prod(shape, dtype=int)).reshape(shape)
             found.append(0.3 * (steps % 12) + 0.01 * steps - 0.7 + 0.005 * random.random(shape))

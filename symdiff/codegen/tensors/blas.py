@@ -21,7 +21,7 @@ LARGEST_SIZE = 2**31 - 1
 
 _kept: dict[str, ModuleType] = {}
 
-LAPACK = ("getrf", "getri", "potrf")
+LAPACK = ("getrf", "getri", "potrf", "gesdd")
 """The routines that are LAPACK's, without the letter of their type; others are BLAS's."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from symdiff.codegen.tensors.blas import Calls, loop
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library
+from symdiff.ops.singular_values import packed_size
 from symdiff.optimize.planning.lapack_work import work_layout
 from symdiff.optimize.planning.plan import Lapack
 from symdiff.types import FLOAT32
@@ -35,7 +36,7 @@ class _Writer:
         self.element, self.letter, self.size = (
             ("float", "s", 4) if dtype == FLOAT32 else ("double", "d", 8)
         )  # fmt: skip
-        self.work = work_layout(step.name, dtype, step.n)
+        self.work = work_layout(step.name, dtype, step.n, step.columns)
         self.lines = [f"%pivots = getelementptr i8, ptr %work, i64 {self.work.pivots}"]
 
     def integer(self, value: int) -> str:
@@ -370,6 +371,21 @@ class _Writer:
         self.lines += ["%code = load i32, ptr %info", "%bad = icmp ne i32 %code, 0"]
         self.unless_bad([], self.fill(self.n * self.n))
 
+    def packed_svd(self) -> None:
+        """F = A.T is V diag(s) U.T: what LAPACK calls U and Vᵀ are the Vᵀ and U of A in C order."""
+        rows, columns, few = self.n, self.columns, min(self.n, self.columns)
+        self.lines += [
+            f"%scratch = getelementptr i8, ptr %work, i64 {self.work.scratch}",
+            self.at("%values", "%y", str(rows * few)), self.at("%right", "%y", str(rows * few + few)),
+        ]  # fmt: skip
+        self.copy("%work", "%x0", rows * columns)
+        length = self.integer((self.work.total - self.work.scratch) // self.size)
+        m, n, k = self.integer(columns), self.integer(rows), self.integer(few)
+        self.call("gesdd", [self.algebra.letter("S"), m, n, "%work", m, "%values", "%right", m, "%y", k, "%scratch",
+                            length, "%pivots", "%info"])  # fmt: skip
+        self.lines += ["%code = load i32, ptr %info", "%bad = icmp ne i32 %code, 0"]
+        self.unless_bad([], self.fill(packed_size(rows, columns)))
+
     def triangular(self) -> None:
         self.lines.append("store i1 false, ptr %info")
         self.lines += loop("d", str(self.n), [
@@ -398,9 +414,10 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
     n, columns = step.n, step.columns
     two = len(step.operands) == 2
     parameters = ["%a", *(["%b"] if two else []), "%result", "%work"]
-    result = {"inv": n * n, "cholesky": n * n, "adjugate": n * n, "det": 1, "det_sign": 1, "logdet": 1}.get(
-        step.name, n * columns
-    )
+    result = {
+        "det": 1, "det_sign": 1, "logdet": 1, "packed_svd": packed_size(n, columns),
+        **dict.fromkeys(("inv", "cholesky", "adjugate"), n * n),
+    }.get(step.name, n * columns)  # fmt: skip
     lines: list[str] = []
     if result and 0 not in step.batch:
         if n == 0:
@@ -410,12 +427,14 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
             write = {
                 "solve": writer.solve, "inv": writer.inv, "det": writer.det, "det_sign": writer.det_sign,
                 "adjugate": writer.adjugate, "logdet": writer.logdet, "cholesky": writer.cholesky,
+                "packed_svd": writer.packed_svd,
             }.get(step.name)  # fmt: skip
             if write is None and step.name not in TRIANGLES:
                 raise CompileError(f"there is no code for {step.name}")
             (write or writer.triangular)()
             lines = writer.lines
-        starts = _starts(writer.element, ("%x0", "%a", n * n), *([("%x1", "%b", n * columns)] if two else []),
+        given = n * columns if step.name == "packed_svd" else n * n
+        starts = _starts(writer.element, ("%x0", "%a", given), *([("%x1", "%b", n * columns)] if two else []),
                          ("%y", "%result", result))  # fmt: skip
         total = math.prod(step.batch)
         lines = loop("batch", str(total), [*starts, *lines])

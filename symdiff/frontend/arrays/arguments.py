@@ -37,7 +37,7 @@ KINDS = {
     "mode": TEXT, "indexing": TEXT, "order": TEXT, "side": TEXT, "sections": INTEGER, "obj": AXES,
     "conditions": NODES, "constant_values": ANY, "initial": ANY, "where": ANY, "bias": FLAG, "method": TEXT,
     "prepend": ANY, "append": ANY, "to_end": ANY, "to_begin": ANY, "edge_order": INTEGER, "include_initial": FLAG,
-    "rtol": ANY, "atol": ANY, "equal_nan": FLAG, "upper": FLAG, "right": FLAG, "period": ANY,
+    "rtol": ANY, "atol": ANY, "equal_nan": FLAG, "upper": FLAG, "right": FLAG, "period": ANY, "rcond": NUMBER,
 }  # fmt: skip
 """What a parameter takes, by its name; others take an array."""
 
@@ -46,6 +46,7 @@ ALIASES = {
     "newshape": "shape", "a_min": "lo", "a_max": "hi", "min": "lo", "max": "hi", "obj": "x", "object": "x",
     "dims": "axes", "correction": "ddof", "args": "operands", "condlist": "conditions", "choicelist": "arrays",
     "indices_or_sections": "sections", "f": "x",
+    "rtol": "rcond",
 }  # fmt: skip
 """What NumPy calls a parameter in some of its functions, and what it is called here where the name is not there."""
 
@@ -218,6 +219,11 @@ def converted(graph: Graph, kind: int, value: Value, parameter: str, name: str, 
         number = None if not isinstance(value, int) else constant_number(graph, value)
         if number is None:
             raise ParseError(f"{what} must be a constant", hint="write ord=1, 2, inf or 'fro'")
+        return number
+    if kind == NUMBER:
+        number = None if not isinstance(value, int) else constant_number(graph, value)
+        if number is None:
+            raise ParseError(f"{what} must be a constant number")
         return number
     found = integers(graph, value, what)
     if kind == INTEGER and isinstance(found, tuple):

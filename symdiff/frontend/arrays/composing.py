@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.joining import joined
-from symdiff.frontend.arrays.linear_algebra import matmul, square
-from symdiff.frontend.arrays.reductions import extremum, number
+from symdiff.frontend.arrays.linear_algebra import square
+from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.arrays.shapes import along, ravel
-from symdiff.frontend.constants import needs_array
 from symdiff.ir.graph import Graph
 from symdiff.types import show
 
@@ -187,32 +184,3 @@ def _select(graph: Graph, conditions: tuple[int, ...], arrays: tuple[int, ...], 
     for condition, value in zip(reversed(conditions), reversed(arrays), strict=True):
         result = graph.apply("where", (condition, value, result))
     return result
-
-
-# The pseudo-inverse
-
-
-TRUSTED = 1e-3
-"""How far the product of a matrix and its pseudo-inverse may be from the identity."""
-
-
-@language()
-def _pinv(graph: Graph, x: int) -> int:
-    """The pseudo-inverse of a matrix with independent columns, or independent rows; NaN for another."""
-    x = graph.as_number(needs_array(graph, x, "pinv"))
-    shape = graph.shape(x)
-    if len(shape) < 2:
-        raise ShapeError(f"pinv takes a matrix, not a value of shape {show(shape)}")
-    if shape[-2] == shape[-1]:
-        return graph.inv(x)
-    if shape[-2] < shape[-1]:
-        return graph.swap_last(_pinv(graph, graph.swap_last(x)))
-    turned = graph.swap_last(x)
-    found = graph.solve(matmul(graph, turned, x, "pinv"), turned)
-    # One step of Newton's iteration takes back what the square of the condition number cost.
-    one = graph.eye(shape[-1], shape[-1])
-    error = graph.apply("sub", (one, matmul(graph, found, x, "pinv")))
-    found = graph.apply("add", (found, matmul(graph, error, found, "pinv")))
-    size = extremum(graph, "amax", graph.apply("abs", (error,)), (-2, -1), True, "pinv") if shape[-1] else error
-    trusted = graph.apply("less", (graph.apply("stop_gradient", (size,)), number(graph, TRUSTED)))
-    return graph.apply("where", (trusted, found, number(graph, math.nan)))

@@ -291,6 +291,48 @@ def _solve_triangular(graph: Graph, a: int, b: int, trans: int = 0, lower: bool 
     return graph.solve_triangular(square(graph, a, "solve_triangular"), b, lower, bool(trans))
 
 
+def _matrix(graph: Graph, x: int, name: str) -> int:
+    """Matrices, as numbers.
+
+    Raises
+    ------
+    ShapeError
+        For a scalar or a vector.
+    """
+    shape = graph.shape(x)
+    if len(shape) < 2:
+        raise ShapeError(f"{name} takes a matrix, not a value of shape {show(shape)}")
+    return graph.as_number(x)
+
+
+@language()
+def _pinv(graph: Graph, x: int, rcond: float | None = None) -> int:
+    """The pseudo-inverse of a matrix of any rank; singular values up to rcond times the largest count as 0."""
+    return graph.pinv(_matrix(graph, x, "pinv"), rcond)
+
+
+@language()
+def _lstsq(graph: Graph, a: int, b: int, rcond: float | None = None) -> int:
+    """The x of smallest norm of those for which norm(a @ x - b) is smallest; rcond as of pinv."""
+    a, shape = _matrix(graph, a, "lstsq"), graph.shape(b)
+    rows = graph.shape(a)[-2]
+    if not shape or shape[0 if len(shape) == 1 else -2] != rows:
+        raise ShapeError(f"lstsq: shapes {show(graph.shape(a))} and {show(shape)} do not fit: {rows} rows are needed")
+    return matmul(graph, graph.pinv(a, graph.precision_of(a) if rcond is None else rcond), b, "lstsq")
+
+
+@language()
+def _svdvals(graph: Graph, x: int) -> int:
+    """The singular values of a matrix, the largest first."""
+    return graph.singular_values(_matrix(graph, x, "svdvals"))
+
+
+@language()
+def _packed_svd(graph: Graph, x: int) -> int:
+    """U, the singular values and Vᵀ of a thin decomposition of a matrix, one after the other in a vector."""
+    return graph.packed_svd(_matrix(graph, x, "packed_svd"))
+
+
 @language("matrix_power", "matpow")
 def _matrix_power(graph: Graph, x: int, n: int) -> int:
     """The n-th power of a matrix by matrix products; of its inverse where n is negative."""

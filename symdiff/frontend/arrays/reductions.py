@@ -214,9 +214,13 @@ def _count_nonzero(graph: Graph, x: int, axis: Axis = None, keepdims: bool = Fal
     return _sum(graph, as_condition(graph, x), axis, keepdims)
 
 
+SPECTRAL = {2: "amax", -2: "amin", "nuc": "sum"}
+"""What norms of matrices are of the singular values."""
+
+
 @language()
 def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> int:
-    """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, or "fro"."""
+    """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, "fro" or "nuc"."""
     x, axes = graph.as_number(x), axes_of(axis, len(graph.shape(x)), "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
         return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply("abs", (x,))
@@ -227,9 +231,14 @@ def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bo
         sums = _sum(graph, size, down, True)
         name = "amax" if ord > 0 else "amin"
         return extremum(graph, name, sums, axes, keepdims, "norm")
+    if len(axes) == 2 and ord in SPECTRAL:
+        others = [k for k in range(len(graph.shape(x))) if k not in axes]
+        values = graph.singular_values(graph.transpose(x, (*others, *axes)))
+        found = reduce(graph, SPECTRAL[ord], values, -1) if graph.shape(values)[-1] else _sum(graph, values, -1)
+        return kept(graph, found, axes, graph.shape(x)) if keepdims else found
     if len(axes) != 1 or isinstance(ord, str):
         raise ParseError(f"norm: ord={ord!r} is not available for {len(axes)} axes",
-                         hint='write norm(x), norm(x, 1), norm(x, inf) or norm(A, "fro")')  # fmt: skip
+                         hint='write norm(x), norm(x, 1), norm(A, 2), norm(A, "nuc") or norm(A, "fro")')  # fmt: skip
     if ord == 1:
         return _sum(graph, size, axes, keepdims)
     if math.isinf(ord):

@@ -134,7 +134,7 @@ def _check_product(plan: Plan, number: int, step: Gemm) -> None:
 
 def _check_matrices(plan: Plan, number: int, step: Lapack) -> None:
     size = math.prod(step.batch) * step.n
-    wanted = [size * step.n, size * step.columns][: len(step.operands)]
+    wanted = [size * (step.columns if step.name == "packed_svd" else step.n), size * step.columns][: len(step.operands)]
     if [math.prod(plan.buffers[k].shape) for k in step.operands] != wanted:
         raise VerifyError(f"step {number}: the operands of {step.name} have other sizes")
 

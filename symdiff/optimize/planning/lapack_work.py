@@ -12,7 +12,7 @@ INVERSE_BLOCK = 64
 class Work:
     """Where things are in the work area of one step, in bytes.
 
-    The factors of a matrix are at its start.
+    The factors of a matrix, or a copy of it, are at its start.
     """
 
     pivots: int
@@ -20,9 +20,14 @@ class Work:
     total: int
 
 
-def work_layout(name: str, dtype: str, n: int) -> Work:
+def work_layout(name: str, dtype: str, n: int, columns: int = 0) -> Work:
     """The layout of the work area."""
     element = 4 if dtype == "float32" else 8
+    if name == "packed_svd":
+        few = min(n, columns)
+        start = _aligned(n * columns * element)
+        after = start + _aligned(8 * 4 * few)
+        return Work(start, after, after + svd_scratch(n, columns) * element)
     factors = n * n * element if name in ("solve", "det", "det_sign", "logdet", "adjugate") else 0
     pivots = 4 * n if name in ("solve", "det", "det_sign", "logdet", "adjugate", "inv") else 0
     scratch = n * INVERSE_BLOCK * element if name in ("inv", "adjugate") else 0
@@ -31,9 +36,15 @@ def work_layout(name: str, dtype: str, n: int) -> Work:
     return Work(start, after, after + scratch)
 
 
-def lapack_work(name: str, dtype: str, n: int) -> int:
+def svd_scratch(rows: int, columns: int) -> int:
+    """How many numbers gesdd works with: what it asks for at least, in every version, and blocks of columns."""
+    few, many = sorted((rows, columns))
+    return few * (6 + 4 * few) + many + INVERSE_BLOCK * (rows + columns)
+
+
+def lapack_work(name: str, dtype: str, n: int, columns: int = 0) -> int:
     """How many bytes of work area a `Lapack` step needs; it is used for one matrix of a batch after the other."""
-    return work_layout(name, dtype, n).total
+    return work_layout(name, dtype, n, columns).total
 
 
 def _aligned(size: int) -> int:

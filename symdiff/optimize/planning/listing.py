@@ -29,7 +29,8 @@ def _described(step: Step) -> str:
     if isinstance(step, Lapack):
         batch = "x".join(map(str, step.batch))
         columns = f"x{step.columns}" if step.columns else ""
-        return f"{step.name} {step.n}x{step.n}{columns}" + (f", {batch} times" if batch else "")
+        square = "" if step.name == "packed_svd" else f"x{step.n}"
+        return f"{step.name} {step.n}{square}{columns}" + (f", {batch} times" if batch else "")
     return f"scatter {step.outer}x{step.count}x{step.inner} into {step.outer}x{step.size}x{step.inner}"
 
 

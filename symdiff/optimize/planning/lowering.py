@@ -290,10 +290,12 @@ def _matrix(group: Group, fusion: Fusion, buffers: Buffers, places: list[int]) -
     name, args, payload = graph.ops[node].name, graph.args[node], graph.payloads[node]
     shape = fusion.shape(args[0])
     n, columns = shape[-1], 0
+    if name == "packed_svd":
+        n, columns = shape[-2:]
     if name.startswith("solve"):
         columns = fusion.shape(args[1])[-1]
     if name == "solve_triangular":
         lower, transposed = payload
         name = ("solve_lower" if lower else "solve_upper") + ("_t" if transposed else "")
-    work = buffers.work(lapack_work(name, graph.types[node].dtype, n))
+    work = buffers.work(lapack_work(name, graph.types[node].dtype, n, columns))
     return Lapack(name, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2])

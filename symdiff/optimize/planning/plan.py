@@ -211,10 +211,10 @@ class Lapack:
     `name` is "solve" (a, b → x), "inv", "adjugate" (a → y), "det" (a → number), "det_sign" (a → its sign), "logdet"
     (a → log |det a|), "cholesky" (a → lower factor, zeros above), "solve_lower", "solve_upper" (triangle, b → x),
     "solve_lower_t", "solve_upper_t" (with the transpose). Operands are whole buffers `(*batch, n, n)` and
-    `(*batch, n, columns)` in C order, left as
-    they are; `work` is a buffer of at least `lapack_work(...)` bytes. A singular matrix, or for cholesky one that is
-    not positive definite, gives NaN everywhere in that result ("det", "det_sign": 0, "logdet": -inf); every matrix has
-    an adjugate.
+    `(*batch, n, columns)` in C order, left as they are; `work` is a buffer of at least `lapack_work(...)` bytes. A
+    singular matrix, or for cholesky one that is not positive definite, gives NaN everywhere in that result ("det",
+    "det_sign": 0, "logdet": -inf); every matrix has an adjugate. "packed_svd" takes matrices (n, columns) to U, the
+    singular values and Vᵀ, NaN where the iteration does not converge.
     """
 
     name: str
