@@ -20,6 +20,7 @@ from symdiff.frontend.arrays import (
 )
 from symdiff.frontend.arrays.arguments import ARRAYS, Value, as_node
 from symdiff.frontend.constants import integer
+from symdiff.frontend.spellings import LACKING, MISSING
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op
 from symdiff.types import BOOL
@@ -100,6 +101,8 @@ def unknown_function(name: str, others: Sequence[str] = (), argument: str = "") 
     if name in UNAVAILABLE:
         what, hint = UNAVAILABLE[name]
         return UnknownNameError(f"{name} {what}", hint=hint)
+    if name in MISSING:
+        return UnknownNameError(f"{name} is not available", hint=LACKING)
     near = nearest(name, [*functions(), *others])
     product = f"write {name}*{argument} for a product" if argument else ""
     hint = f"{near}; {product}" if near and product and len(name) < 4 else near or product

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from symdiff.errors import LimitError, ParseError, Place, Source, quote
+from symdiff.frontend.spellings import choice, latex
 from symdiff.ir.graph import Limits
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
@@ -38,7 +39,8 @@ _PARTNER = {")": "(", "]": "["}
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱ]+")
 _HINTS = {
     "≤": "write <=", "≥": "write >=", "≠": "write !=", "·": "write *", "⋅": "write *", "∗": "write *",
-    "÷": "write /", "√": "write sqrt(x)", "∞": "write inf", "∑": "write sum(x)", "–": "write -", "—": "write -",
+    "÷": "write /", "∧": "write and", "∨": "write or", "¬": "write not", "⟨": "write dot(a, b)",
+    "√": "write sqrt(x)", "∞": "write inf", "∑": "write sum(x)", "–": "write -", "—": "write -",
     ";": "write each statement on a line of its own", "!": "write factorial(x), or != for not equal",
     "\\": "put the formula in brackets to continue it on the next line", "{": "write ( and )", "}": "write ( and )",
     "\u00a0": "write an ordinary space", "$": "write the formula without $",
@@ -185,11 +187,24 @@ def refuse_character(source: Source, start: int) -> NoReturn:
     place = Place(source, start, start + 1)
     if _SUPERSCRIPTS.match(character):
         _refuse_superscript(source, start)
+    turned = start > 0 and (text[start - 1].isalnum() or text[start - 1] in ")]")
+    if character == "'" and turned and "'" not in text[start + 1 : start + Limits.name]:
+        raise ParseError("a transpose is written with .T", hint="write A.T, and name derivatives otherwise: dx",
+                         place=place)  # fmt: skip
     if character in _QUOTES:
         raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
     named = describe(character)
     digit = unicodedata.decimal(character, None)
     hint = f"write {digit}" if digit is not None else _HINTS.get(character, "")
+    before, after = text[:start].rstrip()[-1:], text[start + 1 : start + 2]
+    if character == "\\" and latex(text, start) and not (before.isalnum() or before in ("_", ")", "]")):
+        raise ParseError("LaTeX is not read", hint=latex(text, start), place=place)
+    if character == "\\" and after.isalnum():
+        hint = "write solve(A, b) for A\\b"
+    elif character == "!" and not (before.isalnum() or before in ("_", ")", "]")):
+        hint = "write not before a condition, as in not (x > 0)"
+    elif character == "?":
+        hint = choice(text, start)
     raise ParseError(f"{named} is not part of the language", hint=hint, place=place)
 
 

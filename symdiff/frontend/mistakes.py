@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Container, Iterable, Sequence
 from typing import NoReturn
 
-from symdiff.errors import ParseError, Place, UnknownNameError, nearest
+from symdiff.errors import ParseError, Place, ShapeError, UnknownNameError, nearest
+from symdiff.frontend import spellings
 from symdiff.frontend.calls import is_function, unknown_function
 from symdiff.frontend.lexer import CLOSE, END, NAME, NEWLINE, NUMBER, OPEN, OPERATOR, RESERVED, TEXT, Tokens
 from symdiff.frontend.statements import Statement, scalars
@@ -36,6 +37,10 @@ def _without_brackets(tokens: Tokens, at: int) -> str:
     return text[1:-1] if text[0] == "(" else text
 
 
+def _ends_operand(tokens: Tokens, at: int) -> bool:
+    return tokens.kinds[at] in (NAME, NUMBER, CLOSE)
+
+
 def _starts_operand(tokens: Tokens, at: int) -> bool:
     return tokens.kinds[at] in (NAME, NUMBER) or tokens.texts[at] == "("
 
@@ -53,6 +58,15 @@ def refuse_function_without_call(tokens: Tokens, at: int) -> None:
         raise ParseError(f"{name} is a function", hint=f"write {name}({_operand(tokens, after)})",
                          place=tokens.place(at, after))  # fmt: skip
     power = after + 1
+    if texts[after] in ("^", "**") and texts[power] == "-" and texts[power + 1] == "1" and (
+        _starts_operand(tokens, power + 2)
+    ):
+        argument = _without_brackets(tokens, power + 2)
+        inverse = spellings.INVERSES.get(name)
+        hint = f"write {inverse}({argument}) for the inverse function, 1/{name}({argument}) for the reciprocal" if (
+            inverse
+        ) else f"write 1/{name}({argument})"
+        raise ParseError(f"{name} is a function", hint=hint, place=tokens.place(at, _operand_end(tokens, power + 2)))
     if texts[after] in ("^", "**") and kinds[power] == NUMBER and _starts_operand(tokens, power + 1):
         argument = _without_brackets(tokens, power + 1)
         raise ParseError(f"{name} is a function", hint=f"write {name}({argument})**{texts[power]}",
@@ -69,9 +83,67 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
     if any(name in names for names in known if names is not None):
         raise ParseError(f"{name} is a variable, not a function", hint=f"write {name}*{argument}",
                          place=tokens.place(at, _operand_end(tokens, at)))  # fmt: skip
+    said = spellings.called(name, argument[1:-1]) or _in_small_letters(tokens, at, argument[1:-1])
+    if said:
+        said += f"; write {name}*{argument} for a product" if len(name) < 4 and name not in RESERVED else ""
+        raise UnknownNameError(f"there is no function called {name}", hint=said, place=place)
     error = unknown_function(name, (), argument)
     error.locate(place)
     raise error
+
+
+def _in_small_letters(tokens: Tokens, at: int, argument: str) -> str:
+    """What to type for the name of a function that is written with capitals, as Sin."""
+    name = tokens.texts[at]
+    small = next((n for n in (name.lower(), f"arc{name[3:].lower()}" if name[:3] in ("Arc", "arc") else "")
+                  if n != name and is_function(n)), "")  # fmt: skip
+    return f"write {small}({argument})" if small else ""
+
+
+def refuse_brackets(tokens: Tokens, at: int) -> None:
+    """Raise for the call of a function of another language with square brackets: If[x > 0, a, b]."""
+    closing = tokens.closing(at + 1)
+    argument = tokens.spelled(at + 1, closing)[1:-1]
+    argument = argument if len(argument) <= SHOWN else "…"
+    said = spellings.called(tokens.texts[at], argument) or _in_small_letters(tokens, at, argument)
+    if said:
+        raise UnknownNameError(f"there is no function called {tokens.texts[at]}, and calls have parentheses", hint=said,
+                               place=tokens.place(at, closing))  # fmt: skip
+
+
+def refuse_unclear(tokens: Tokens, at: int) -> NoReturn:
+    """Raise for a constant as another language spells it where nobody lists the inputs: a name, or that constant?"""
+    name = tokens.texts[at]
+    what = "Euler's number" if name == "E" else spellings.VALUES[name]
+    meant = "exp(1)" if name == "E" else what
+    raise ParseError(f"{name} is {what} or a name of yours? Write {meant}, or list {name} among the inputs",
+                     hint=f"write {meant}", place=tokens.place(at))  # fmt: skip
+
+
+def check_conditions(graph: Graph, tokens: Tokens, at: int, a: int, b: int) -> None:
+    """Refuse numbers beside & and |, which bind tighter than comparisons."""
+    if graph.types[a].dtype == BOOL and graph.types[b].dtype == BOOL:
+        return
+    symbol, sides, compared = tokens.texts[at], [], False
+    for step in (-1, 1):
+        k, depth = at + step, 0
+        while 0 <= k < len(tokens.kinds) and tokens.kinds[k] not in (NEWLINE, END):
+            inward = tokens.kinds[k] == (CLOSE if step < 0 else OPEN)
+            outward = tokens.kinds[k] == (OPEN if step < 0 else CLOSE)
+            if depth == 0 and (outward or tokens.texts[k] in (",", "=", "&", "|", "and", "or", "if", "else")):
+                break
+            compared |= depth == 0 and tokens.texts[k] in ("<", ">", "<=", ">=", "==", "!=")
+            depth += inward - outward
+            k += step
+        first, last = (k + 1, at - 1) if step < 0 else (at + 1, k - 1)
+        sides.append(tokens.spelled(first, last) if first <= last else "")
+    word = "and" if symbol == "&" else "or"
+    short = all(0 < len(side) <= SHOWN for side in sides)
+    hint = f"write ({sides[0]}) {symbol} ({sides[1]}), or {word}" if compared and short and symbol != word else (
+        "write x != 0 for the condition that x is not zero"
+    )
+    why = "" if symbol == word else " and binds tighter than comparisons"
+    raise ShapeError(f"{symbol} takes conditions{why}; here it has a number", hint=hint)
 
 
 def refuse_not(tokens: Tokens, at: int) -> NoReturn:
@@ -96,6 +168,14 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
             raise ParseError("an expression was expected here", hint="write a value", place=place)
         raise ParseError(f"a value was expected after {before}", hint=f"write a value after {before}",
                          place=tokens.place(at - 1))  # fmt: skip
+    if text == before == "|" and tokens.starts[at] == tokens.ends[at - 1] and at > 1 and _ends_operand(tokens, at - 2):
+        raise ParseError("|| is not an operator", hint="write or", place=tokens.place(at - 1, at))
+    if text == "|" == tokens.texts[at + 1]:
+        raise ParseError("an absolute value is written with abs, a norm with norm", hint="write norm(x)",
+                         place=tokens.place(at, at + 1))  # fmt: skip
+    if text == "if" and tokens.texts[at + 1] == "(":
+        argument = _operand(tokens, at + 1)
+        raise ParseError("if stands between two values", hint=f"write where{argument}, or a if c else b", place=place)
     if text == "|":
         bars = [k for k in range(at + 1, len(tokens.kinds)) if tokens.texts[k] == "|"]
         if bars and bars[0] > at + 1:
@@ -110,6 +190,8 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
         raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
     if text == "*" and before == "*":
         raise ParseError("a power is written without a space", hint="write **", place=tokens.place(at - 1, at))
+    if (before, text) == ("<", ">"):
+        raise ParseError("<> is not an operator", hint="write !=", place=tokens.place(at - 1, at))
     if before in ("<", ">", "=", "!") and text == "=":
         raise ParseError("a comparison is written without a space", hint=f"write {before}=",
                          place=tokens.place(at - 1, at))  # fmt: skip
@@ -154,6 +236,9 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
         raise ParseError("a name is bound with =", hint=f"write {left} = {_rest(tokens, at + 1)}", place=place)
     if text == "=":
         raise ParseError("= binds a name at the start of a line", hint="write == for a comparison", place=place)
+    if text == "." and texts[at + 1] in ("*", "/", "^", "**"):
+        raise ParseError("operators act on each element as they are", hint=f"write {texts[at + 1]}",
+                         place=tokens.place(at, at + 1))  # fmt: skip
     if text == ".":
         hint = f"write {texts[at + 1]}({left})" if is_function(texts[at + 1]) else "write names without a point"
         raise ParseError("values have no attributes", hint=hint, place=tokens.place(at, at + 1))
@@ -163,6 +248,8 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
         if left == "lambda":
             raise ParseError("lambda is a name here", hint=f"write {_rest(tokens, at + 1)}", place=place)
         raise ParseError("a colon belongs into a subscript", hint="write x[1:3]", place=place)
+    if text == "~" and texts[at + 1] == "=":
+        raise ParseError("~= is not an operator", hint="write !=", place=tokens.place(at, at + 1))
     if text == "~":
         raise ParseError("~ stands before a condition", hint=f"write {left} & ~…", place=place)
     raise ParseError(f"{text} cannot stand here", hint=f"remove {text}", place=place)
@@ -205,11 +292,37 @@ def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
         kinds[previous - 2] == NAME and is_function(texts[previous - 2])
     ):
         refuse_function_without_call(tokens, previous - 2)
+    if kinds[at] == NAME and text in spellings.WORDS:
+        raise ParseError(f"{text} is not an operator", hint=f"write {spellings.WORDS[text]}", place=tokens.place(at))
+    if text == "for" and kinds[at + 1] == NAME:
+        refuse_loop(tokens, at)
+    if kinds[previous] == NUMBER and text in ("f", "F", "d", "D") and adjacent:
+        raise ParseError("numbers have no letter for their type", hint=f"write {texts[previous]}", place=place)
+    if kinds[previous] == NUMBER and adjacent and re.fullmatch(r"[dD][0-9]+", text):
+        raise ParseError("powers of ten are written with e", hint=f"write {texts[previous]}e{text[1:]}", place=place)
     if kinds[previous] == NUMBER and kinds[at] == NUMBER:
         raise ParseError("two numbers with no operator between them", hint=f"write {left}*{_operand(tokens, at)}",
                          place=place)  # fmt: skip
     raise ParseError("an operator is missing between two values", hint=f"write {left}*{_operand(tokens, at)}",
                      place=place)  # fmt: skip
+
+
+def refuse_what_is_no_name(tokens: Tokens, statements: Sequence[Statement], unlisted: bool) -> None:
+    """Raise for words that a text without known shapes would take for inputs: a loop, an unclear constant."""
+    bound = {s.name for s in statements}
+    for at, text in enumerate(tokens.texts):
+        if tokens.kinds[at] != NAME:
+            continue
+        if text == "for" and tokens.kinds[at + 1] == NAME and tokens.texts[at + 2] == "in":
+            refuse_loop(tokens, at)
+        if unlisted and (text == "E" or text in spellings.VALUES) and text not in bound and tokens.texts[at + 1] != "(":
+            refuse_unclear(tokens, at)
+
+
+def refuse_loop(tokens: Tokens, at: int) -> NoReturn:
+    """Raise for `for` in a text, at a token."""
+    hint = "write it for whole arrays, such as sum(x**2), or as a Python function"
+    raise ParseError("a formula has no loops", hint=hint, place=tokens.place(at))
 
 
 def missing_names(
@@ -244,6 +357,11 @@ def missing_names(
     given = [f'"{a.name}"' if a.members is None else "[" + ", ".join(f'"{m}"' for m in a.members) + "]"
              for a in arguments]  # fmt: skip
     hint = f"list {'them' if plural else 'it'}: [{', '.join([*given, *(_in_quotes(n) for n in names)][:20])}]"
+    meant = spellings.VALUES.get(names[0], spellings.EULER.get(names[0]))
+    if len(names) == 1 and meant is not None:
+        power = texts[at + 1] in ("^", "**") and names[0] in spellings.EULER and texts[at] == names[0]
+        meant = f"exp({_without_brackets(tokens, at + 2)})" if power and _starts_operand(tokens, at + 2) else meant
+        hint = f"write {meant}, or {hint}"
     if len(names) == 1 and is_function(names[0]):
         hint = f"write {names[0]}(x), or {hint}"
     return UnknownNameError(message, hint=hint, place=first)

@@ -11,6 +11,7 @@ from symdiff.frontend import mistakes
 from symdiff.frontend.calls import bind, is_function
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import Tokens
+from symdiff.frontend.spellings import VALUES
 from symdiff.frontend.statements import Statement
 from symdiff.ir.graph import Graph, Limits
 from symdiff.signature import Argument
@@ -190,14 +191,13 @@ class Names:
                              place=tokens.place(at))  # fmt: skip
         if is_function(text) or text in self.helpers:
             mistakes.refuse_function_without_call(tokens, at)
+        elif tokens.texts[at + 1] == "[":
+            mistakes.refuse_brackets(tokens, at)
         if self.arguments is not None:
             known = {*self.variables, *self.later}
             raise mistakes.missing_names(tokens, self.statements, known, CONSTANTS, self.arguments, at)
-        if text == "E":
-            raise ParseError(
-                "E is Euler's number or a name of yours? Write exp(1), or list E among the inputs",
-                hint="write exp(1)", place=tokens.place(at),
-            )  # fmt: skip
+        if text == "E" or text in VALUES:
+            mistakes.refuse_unclear(tokens, at)
         size = len(graph)
         node = self.variables[text] = self.free[text] = graph.input(text, tuple(self.shapes.get(text, ())))
         if len(graph) > size:

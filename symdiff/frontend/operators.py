@@ -100,6 +100,8 @@ class Stacks:
                 else:
                     if self.tokens.texts[at] == "^":
                         mistakes.check_power(graph, a, b)
+                    elif op.result == "c":
+                        mistakes.check_conditions(graph, self.tokens, at, a, b)
                     node = graph.apply(op, (a, b))
                     if op is POWER:
                         self._check_tower(a, b, node)

@@ -78,6 +78,8 @@ def equation(tokens: Tokens, first: int, last: int, equal: int) -> ParseError:
     if equal > first and tokens.texts[equal - 1] in ("<", ">", "="):
         return ParseError("a comparison is written without a space", hint=f"write {tokens.texts[equal - 1]}=",
                           place=tokens.place(equal - 1, equal))  # fmt: skip
+    if equal > first and tokens.texts[equal - 1] == "~":
+        return ParseError("~= is not an operator", hint="write !=", place=tokens.place(equal - 1, equal))
     if first < equal < last - 1:
         left, right = tokens.spelled(first, equal - 1), tokens.spelled(equal + 1, last - 1)
         if len(left) + len(right) <= 60:

@@ -13,6 +13,7 @@ from symdiff.differentiate.operators import repeated
 from symdiff.errors import ShapeError, Source, UnknownNameError
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.lexer import tokenize
+from symdiff.frontend.mistakes import refuse_what_is_no_name
 from symdiff.frontend.parser import free_names
 from symdiff.frontend.statements import split
 from symdiff.function.function import Function
@@ -147,6 +148,7 @@ def _of_text(text: str, arguments: Sequence[Argument] | None) -> Outline:
     last = statements[-1]
     lines = [s.name for s in statements if s.name is not None and s.parameters is None]
     known = arguments if last.parameters is None else last.parameters
+    refuse_what_is_no_name(tokens, statements, known is None)
     if known is None:
         free: dict[str, Shape] = dict.fromkeys(free_names(text), ())
     else:

@@ -246,9 +246,9 @@ def test_others(text, want):
 
 
 REFUSED = [
-    ("A @ C", "(3, 4) and (3, 4) do not fit: 4 is not 3", "write A.T @ B", "@"),
+    ("A @ C", "(3, 4) and (3, 4) do not fit: 4 is not 3", "write A.T @ C", "@"),
     ("A @ y.T @ x", "(3,) and (4,)", "outer", "@"),
-    ("A @ u", "(3, 4) and (3,)", "write A.T @ B", "@"), ("A @ s", "a scalar is no matrix", "write *", "@"),
+    ("A @ u", "(3, 4) and (3,)", "write A.T @ u", "@"), ("A @ s", "a scalar is no matrix", "write *", "@"),
     ("x @ u", "(4,) and (3,) do not fit", "outer", "@"), ("dot(A, C)", "dot: shapes (3, 4) and (3, 4)", "", "dot"),
     ("einsum('ij,jk', A, C)", "einsum: shapes (3, 4) and (3, 4)", "", "einsum"),
     ("einsum('ij,jk', A)", "2 terms for 1 operands", 'einsum("ij,jk->ik", A, B)', "einsum"),

@@ -43,7 +43,7 @@ REFUSED = [
     ("Δx", "write Delta_x", "Δx"), ("aα", "write a_alpha", "aα"), ("x\xa0+ 1", "write an ordinary space", "\xa0"),
     # names
     ("E*x", "write exp(1)", "E"), ("sine(x)", "did you mean sin?", "sine"),
-    ("sqr(x)", "did you mean sqrt?; write sqr*(x) for a product", "sqr"),
+    ("sqr(x)", "write x**2; write sqr*(x) for a product", "sqr"),
     ("f(x) = sin", 'write sin(x), or list it: ["x", "sin"]', "sin"),
     ("dot(x, y)", 'declare the shape of the vector: shapes={"x": 3}, or f(x[3]) = …', "dot"),
     ("True(x)", "write True alone", "True"), ("x = 1\nx = 2\nx", "write another name: x2 = …", "x"),

@@ -184,7 +184,7 @@ REFUSED = {
     "batches": (lambda f: f(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, "broadcast|match"),
     "complex": (lambda f: f(W, X * 1j), sd.CallError, r"x\[4\] got complex numbers"),
     "objects": (lambda f: f(W, np.array([None] * 4)), sd.CallError, r"x\[4\] got None"),
-    "texts": (lambda f: f(W, np.array(["a"] * 4)), sd.CallError, r"x\[4\] got got a text"),
+    "texts": (lambda f: f(W, np.array(["a"] * 4)), sd.CallError, r"x\[4\] got a text"),
     "dates": (lambda f: f(W, np.zeros(4, "M8[s]")), sd.CallError, r"x\[4\] got values of type datetime64"),
     "ragged": (lambda f: f(W, [[1.0], [2.0, 3.0]]), sd.CallError, r"x\[4\] is not an array of numbers"),
     "None": (lambda f: f(W, None), sd.CallError, r"x\[4\]"),

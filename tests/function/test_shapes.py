@@ -331,7 +331,7 @@ REFUSED = {
     "unknown function": (lambda: sd.function("f(x[n]) = summ(x)"), sd.UnknownNameError, "summ"),
     "ragged": (lambda: sd.function("sum(x)")([[1.0], [1.0, 2.0]]), sd.CallError, "x is not an array"),
     "complex": (lambda: sd.function("sum(x)")([1j]), sd.CallError, "x.* complex"),
-    "text": (lambda: sd.function("f(x[n]) = sum(x)")(["a"]), sd.CallError, "x.*type <U1"),
+    "text": (lambda: sd.function("f(x[n]) = sum(x)")(["a"]), sd.CallError, "x.*got a text"),
     "too many": (lambda: sd.function("sum(x)")(X, X), sd.CallError, "takes 1 argument"),
     "does not fit": (lambda: sd.function("f(W, x) = W @ x")(A, A), sd.ShapeError, r"\(2, 3\)"),
 }

@@ -31,7 +31,7 @@ def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
     rows = right[-2] if len(right) > 1 else right[0]
     if left[-1] != rows:
         raise ShapeError(f"{name}: shapes {show(left)} and {show(right)} do not fit: {left[-1]} is not {rows}",
-                         hint=_turned(left, right))  # fmt: skip
+                         hint=_turned(graph, a, b))  # fmt: skip
     try:
         return graph.matmul(a, b)
     except ShapeError as error:
@@ -43,12 +43,15 @@ def _unfit(graph: Graph, nodes: tuple[int, ...], name: str, error: ShapeError) -
     return ShapeError(f"{name}: shapes {shapes} do not fit", hint=error.hint)
 
 
-def _turned(left: tuple[int, ...], right: tuple[int, ...]) -> str:
-    """A transpose that would make a product possible."""
+def _turned(graph: Graph, a: int, b: int) -> str:
+    """A transpose that would make a product possible, in the user's names."""
+    left, right = graph.shape(a), graph.shape(b)
+    first, second = (str(graph.payloads[n]) if graph.ops[n].name in ("input", "named") else word
+                     for n, word in ((a, "A"), (b, "B")))  # fmt: skip
     if len(left) == 2 and left[0] == (right[-2] if len(right) > 1 else right[0]):
-        return "write A.T @ B"
+        return f"write {first}.T @ {second}"
     if len(right) == 2 and left[-1] == right[1]:
-        return "write A @ B.T"
+        return f"write {first} @ {second}.T"
     if len(left) == 1 and len(right) == 1:
         return "write outer(a, b) for all products"
     return "the last axis of the first must be as long as the last but one of the second"
@@ -237,7 +240,9 @@ def square(graph: Graph, x: int, name: str) -> int:
     """
     shape = graph.shape(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        hint = f"write {name}(X.T @ X) for a matrix X with more rows than columns" if len(shape) > 1 else ""
+        hint = f"write {name}(X.T @ X) for a matrix X with more rows than columns" if len(shape) > 1 else (
+            "write 1/x for a number" if name == "inv" and not shape else ""
+        )
         raise ShapeError(f"{name} takes a square matrix, not a value of shape {show(shape)}", hint=hint)
     return graph.as_number(x)
 
