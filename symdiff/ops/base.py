@@ -82,7 +82,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRoutine:
-    """The meaning of an operation of linear algebra on the last two axes: a library's.
+    """The meaning of an operation of linear algebra on the last two axes, or of one on whole lines: a library's.
 
     `unrolled(call, *operands, payload)` is the same by elementwise operations, rounded in another order, for matrices
     of few rows; None where the library always does it.

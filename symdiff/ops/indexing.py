@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError
-from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
 from symdiff.ops.movement import only
 from symdiff.ops.structure import numbers, operands
 from symdiff.types import FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
+
+
+LAST_SINGLE = 2**24
+"""Up to here every integer is a number of single precision."""
 
 
 def _indices(op: Op, types: Sequence[TensorType], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -32,6 +36,17 @@ def _gather_type(op: Op, types: Sequence[TensorType], axis: int) -> TensorType:
     if not shape[axis] and product(index):
         raise ShapeError(f"gather: the shape {show(shape)} has no elements along axis {axis}")
     return tensor(types[0].dtype, (*shape[:axis], *index, *shape[axis + 1 :]))
+
+
+def _argsort_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
+    operands(op, types, 1)
+    dtype, shape = numbers(op, types), fixed(types[0].shape)
+    if not shape:
+        raise ShapeError("argsort takes lines of elements, not a number")
+    if dtype != FLOAT64 and shape[-1] > LAST_SINGLE:
+        raise ShapeError(f"argsort: {shape[-1]:,} elements have places that are no numbers of {dtype}",
+                         hint="write dtype=\"float64\"")  # fmt: skip
+    return types[0]
 
 
 def _scatter_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
@@ -127,6 +142,9 @@ register(
     Op("as_index", None, hidden=True, numpy="np.rint({0}).astype(np.int64)",
        doc="a number as an index: the nearest integer", type_rule=_as_index_type,
        routine=Movement(_as_index), partials=(None,)),
+    Op("argsort", None, hidden=True, finite=True, numpy="np.argsort({0}, axis=-1, kind='stable').astype({0}.dtype)",
+       doc="the places of the elements along the last axis in ascending order, equal ones in theirs, NaN last",
+       type_rule=_argsort_type, routine=MatrixRoutine(lambda x, _: np.argsort(x, -1, "stable").astype(x.dtype))),
     Op("iota", "", hidden=True, finite=True,
        doc="the index along an axis, as a number", payload="shape and axis", type_rule=_iota_type,
        routine=Movement(_iota)),

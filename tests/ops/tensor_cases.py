@@ -34,6 +34,7 @@ F["adjugate"] = lambda a, p: np.linalg.det(a)[..., None, None] * np.linalg.inv(a
 F["logdet"] = lambda a, p: np.log(np.linalg.det(a))
 F["packed_svd"] = lambda a, p: by_matrix(a, factors)
 F["pinv"] = lambda a, p: by_matrix(a, inverse_of_rows)
+F["argsort"] = lambda x, p: np.argsort(x, -1, "stable")
 F["as_index"] = lambda x, p: np.rint(x).astype(int)
 F["iota"] = lambda p: np.indices(p[0])[p[1]]
 
@@ -203,6 +204,7 @@ TABLE = {
         ([(3,), at([0, 3, 3])], (0, 4)), ([(3, 2, 2), at([[0, 1], [-1, 1]])], (1, 4)), ([(3, 2), at(2)], (1, 4)),
         ([(0, 2), at()], (0, 3)), ([(2, 0), at([1, 1])], (0, 2)),
     ],
+    "argsort": one([((5,), None), ((2, 3), None), ((1,), None), ((0, 2), None), ((2, 0), None), ((3, 2, 130), None)]),
     "as_index": one([((3,), None), ((), None), ((0, 2), None)]),
     "iota": [([], ((3,), 0)), ([], ((2, 3), 1)), ([], ((0, 2), 1)), ([], ((1, 1, 4), 2))],
     **{name: [([shape], None) for (shape,), _ in SQUARE] for name in MATRICES},

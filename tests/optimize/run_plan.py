@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from symdiff.interpret import compute
+from symdiff.ops import OPS
 from symdiff.ops.structure import lane_fold
 from symdiff.optimize.planning.plan import (
     Access,
@@ -19,6 +20,7 @@ from symdiff.optimize.planning.plan import (
     Position,
     Scan,
     ScatterAdd,
+    Sort,
     Store,
 )
 
@@ -151,7 +153,8 @@ def run_gemm(step, buffers, dtype):
 
 
 def run_lapack(step, buffers, dtype):
-    a = buffers[step.operands[0]].reshape((*step.batch, step.n, step.n))
+    shape = (step.n, step.columns if step.name == "packed_svd" else step.n)
+    a = buffers[step.operands[0]].reshape((*step.batch, *shape))
     if step.name.startswith("solve"):
         b = buffers[step.operands[1]].reshape((*step.batch, step.n, step.columns))
         if step.name != "solve":
@@ -161,7 +164,7 @@ def run_lapack(step, buffers, dtype):
     elif step.name == "logdet":
         found = np.linalg.slogdet(a)[1]
     else:
-        found = getattr(np.linalg, step.name)(a)
+        found = compute(OPS[step.name], None, [a], dtype)
     buffers[step.result][:] = np.ravel(found)
 
 
@@ -173,4 +176,9 @@ def run_scatter(step, buffers, dtype):
         result[:, at] += value[:, k]
 
 
-RUN = {Nest: run_nest, Scan: run_scan, Gemm: run_gemm, Lapack: run_lapack, ScatterAdd: run_scatter}
+def run_sort(step, buffers, dtype):
+    lines = buffers[step.value].reshape((step.count, step.size))
+    buffers[step.result][:] = np.argsort(lines, -1, "stable").ravel()
+
+
+RUN = {Sort: run_sort, Nest: run_nest, Scan: run_scan, Gemm: run_gemm, Lapack: run_lapack, ScatterAdd: run_scatter}

@@ -9,7 +9,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.optimize import pipeline
 from symdiff.optimize.planning.listing import describe_plan
-from symdiff.optimize.planning.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Store
+from symdiff.optimize.planning.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Sort, Store
 from tests.optimize.run_plan import run_plan
 
 
@@ -279,10 +279,13 @@ def test_linear_algebra():
     outputs = [
         graph.solve(a, b), graph.inv(a), graph.det(a), graph.logdet(c), factor, graph.solve(c, b),
         graph.solve_triangular(factor, b), graph.solve_triangular(factor, b, True, True), graph.inv(c),
-        graph.matmul(graph.inv(spd), b), graph.inv(graph.transpose(a, (1, 0))),
+        graph.matmul(graph.inv(spd), b), graph.inv(graph.transpose(a, (1, 0))), graph.det_sign(c),
+        graph.add("adjugate", (c,)), graph.packed_svd(b), graph.pinv(c), graph.matmul(graph.pinv(b), a),
+        graph.add("argsort", (c,)),
     ]  # fmt: skip
     program = compare(graph, [a, b, c], outputs, tolerance=1e-8)
-    assert sum(isinstance(s, Lapack) for s in program.plan.steps) >= 10
+    assert sum(isinstance(s, Lapack) for s in program.plan.steps) >= 14
+    assert sum(isinstance(s, Sort) for s in program.plan.steps) == 1
 
 
 def test_one_pass_serves_value_and_gradient():

@@ -16,7 +16,7 @@ from symdiff.codegen.tensors.steps import Steps
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import CompileError
-from symdiff.optimize.planning.plan import Apply, Gemm, Nest, Plan, Scan, ScatterAdd
+from symdiff.optimize.planning.plan import Apply, Gemm, Nest, Plan, Scan, ScatterAdd, Sort
 from symdiff.types import FLOAT32, product
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def _operations(plan: Plan) -> int:
             total += points * max(1, sum(isinstance(part, Apply) for part in step.body))
         elif isinstance(step, ScatterAdd):
             total += step.outer * step.count * step.inner
+        elif isinstance(step, Sort):
+            total += 16 * step.count * step.size
         else:
             times = math.prod(step.batch)
             total += times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)

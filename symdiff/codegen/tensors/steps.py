@@ -14,6 +14,7 @@ from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.nests import Written, write_nest
 from symdiff.codegen.tensors.recurrences import write_scan, write_scatter
 from symdiff.codegen.tensors.segments import Tools
+from symdiff.codegen.tensors.sorting import write_sort
 from symdiff.codegen.tensors.table import Table
 from symdiff.optimize.planning.plan import (
     Access,
@@ -28,6 +29,7 @@ from symdiff.optimize.planning.plan import (
     Plan,
     Scan,
     ScatterAdd,
+    Sort,
     Step,
     element_bytes,
 )
@@ -72,6 +74,8 @@ class Local:
             )  # fmt: skip
         if isinstance(step, Gemm):
             return replace(step, a=self._matrix(step.a), b=self._matrix(step.b), c=self._matrix(step.c))
+        if isinstance(step, Sort):
+            return replace(step, value=numbers[step.value], result=numbers[step.result], work=numbers[step.work])
         if isinstance(step, Lapack):
             operands = tuple([numbers[n] for n in step.operands])
             return replace(step, operands=operands, result=numbers[step.result], work=numbers[step.work])
@@ -97,6 +101,8 @@ def _places(step: Step) -> list[tuple[int, int]]:
         return [(access.buffer, access.offset) for access in found]
     if isinstance(step, Gemm):
         return [(matrix.buffer, matrix.offset) for matrix in (step.a, step.b, step.c)]
+    if isinstance(step, Sort):
+        return [(number, 0) for number in (step.value, step.result, step.work)]
     if isinstance(step, Lapack):
         return [(number, 0) for number in (*step.operands, step.result, step.work)]
     return [(number, 0) for number in (step.value, step.index, step.result)]
@@ -158,6 +164,8 @@ class Steps:
             written = write_nest(step, buffers, self.tools)
         elif isinstance(step, Scan):
             written = write_scan(step, buffers, self.tools)
+        elif isinstance(step, Sort):
+            written = write_sort(step, buffers, self.tools)
         else:
             assert isinstance(step, ScatterAdd)
             written = write_scatter(step, buffers, self.tools)

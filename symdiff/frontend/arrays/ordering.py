@@ -1,7 +1,7 @@
 """Functions that order the elements of arrays or search among them, with NumPy's names and arguments.
 
-Places are counted by comparing every element with every other: no operation of its own is needed, and the derivative is
-that of the element which is taken.
+Short lines are ordered by comparing every element with every other, in the same loops as what is around, long ones by
+sorting. The derivative is that of the element which is taken.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from symdiff.frontend.arrays.reductions import extremum, number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array
 from symdiff.ir.graph import Graph
+from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
-from symdiff.types import show
+from symdiff.types import FLOAT64, show
 
 Axis = Any
 """None or an integer."""
 
-LONGEST = 8192
-"""The most elements that are compared with each other."""
+COMPARED = 128
+"""Lines of more elements are sorted."""
 
 
 def _lines(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, tuple[int, ...], int]:
@@ -46,11 +47,11 @@ def _back(graph: Graph, x: int, at: int) -> int:
     return graph.transpose(x, tuple(order))
 
 
-def _order(graph: Graph, lines: int, name: str) -> int:
+def _order(graph: Graph, lines: int) -> int:
     """Where the smallest element of each line is, the next, …: numbers; equal ones in their order, NaN last."""
     *batch, size = graph.shape(lines)
-    if size > LONGEST:
-        raise LimitError(f"{name} of more than {LONGEST:,} elements", hint="write max(x) or min(x) for an extreme one")
+    if size > COMPARED:
+        return graph.add("argsort", (lines,))
     x = graph.apply("stop_gradient", (lines,))
     missing = graph.apply("not_equal", (x, x))
     rows, columns = (*batch, size, 1), (*batch, 1, size)
@@ -75,6 +76,9 @@ def _taken(graph: Graph, lines: int, order: int) -> int:
     """The elements of each line at places, which are numbers."""
     *batch, size = graph.shape(lines)
     shape, count = graph.shape(order), math.prod(batch)
+    if graph.dtype != FLOAT64 and count * size > LAST_SINGLE:
+        raise LimitError(f"{count * size:,} elements have places that are no numbers of {graph.dtype}",
+                         hint='write dtype="float64"')  # fmt: skip
     flat = graph.reshape(order, (count, shape[-1]))
     start = graph.apply("mul", (graph.iota((count, 1), 0), number(graph, size)))
     places = graph.reshape(graph.as_index(graph.apply("add", (flat, start))), (count * shape[-1],))
@@ -86,7 +90,7 @@ def _sorted(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int]:
     lines, _, at = _lines(graph, x, axis, name)
     if not math.prod(graph.shape(lines)):
         return lines, at
-    return _taken(graph, lines, _order(graph, lines, name)), at
+    return _taken(graph, lines, _order(graph, lines)), at
 
 
 @language()
@@ -99,7 +103,7 @@ def _sort(graph: Graph, x: int, axis: Axis = -1) -> int:
 def _argsort(graph: Graph, x: int, axis: Axis = -1) -> int:
     """The places of the elements in ascending order; equal ones stay in their order."""
     lines, _, at = _lines(graph, x, axis, "argsort")
-    return _back(graph, _order(graph, lines, "argsort"), at)
+    return _back(graph, _order(graph, lines), at)
 
 
 @language()

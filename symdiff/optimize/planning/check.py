@@ -22,6 +22,7 @@ from symdiff.optimize.planning.plan import (
     Reduce,
     Scan,
     ScatterAdd,
+    Sort,
 )  # fmt: skip
 
 
@@ -58,6 +59,9 @@ def check_plan(plan: Plan, inputs: Sequence[int], outputs: Sequence[int]) -> Non
             _check_product(plan, number, step)
         elif isinstance(step, Lapack):
             _check_matrices(plan, number, step)
+        elif isinstance(step, Sort):
+            if any(math.prod(plan.buffers[k].shape) != step.count * step.size for k in (step.value, step.result)):
+                raise VerifyError(f"step {number}: lines of other sizes")
         elif isinstance(step, ScatterAdd):
             wanted = [step.outer * step.count * step.inner, step.count, step.outer * step.size * step.inner]
             for k, size in zip((step.value, step.index, step.result), wanted, strict=True):

@@ -44,8 +44,10 @@ from symdiff.optimize.planning.plan import (
     Reduce,
     Scan,
     ScatterAdd,
+    Sort,
     Step,
     Store,
+    sort_work,
 )  # fmt: skip
 from symdiff.types import BOOL, FLOAT64, TensorType
 
@@ -253,6 +255,10 @@ def _lower(group: Group, fusion: Fusion, buffers: Buffers) -> list[Step]:
         rank = len(fusion.shape(index))
         outer, inner = points(shape[:axis]), points(shape[axis + rank :])
         return [ScatterAdd(places[0][0], places[1][0], buffers.of(node)[0], outer, count, inner, size)]
+    if graph.ops[node].name == "argsort":
+        *lines, size = fusion.shape(node)
+        work = buffers.work(sort_work(size))
+        return [Sort(places[0][0], buffers.of(node)[0], work, points(tuple(lines)), size)]
     return [_matrix(group, fusion, buffers, [number for number, _ in places])]
 
 

@@ -19,6 +19,7 @@ from symdiff.optimize.planning.plan import (
     Plan,
     Scan,
     ScatterAdd,
+    Sort,
     Step,
     Store,
     element_bytes,
@@ -48,7 +49,7 @@ def written(step: Step) -> tuple[int, ...]:
         return (step.access.buffer,)
     if isinstance(step, Gemm):
         return (step.c.buffer,)
-    if isinstance(step, Lapack):
+    if isinstance(step, Lapack | Sort):
         return (step.result, step.work)
     return (step.result,)
 
@@ -61,7 +62,7 @@ def read(step: Step) -> tuple[int, ...]:
         return (step.a.buffer, step.b.buffer)
     if isinstance(step, Lapack):
         return step.operands
-    return (step.value, step.index)
+    return (step.value,) if isinstance(step, Sort) else (step.value, step.index)
 
 
 def size_in_bytes(buffer: Buffer) -> int:
@@ -192,5 +193,7 @@ def renumbered(step: Step, number: Mapping[int, int]) -> Step:
         return replace(step, a=a, b=b, c=c)
     if isinstance(step, Lapack):
         return replace(step, operands=tuple(map(of, step.operands)), result=of(step.result), work=of(step.work))
+    if isinstance(step, Sort):
+        return replace(step, value=of(step.value), result=of(step.result), work=of(step.work))
     assert isinstance(step, ScatterAdd)
     return replace(step, value=of(step.value), index=of(step.index), result=of(step.result))

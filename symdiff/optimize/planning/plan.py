@@ -243,7 +243,30 @@ class ScatterAdd:
     size: int
 
 
-Step = Nest | Scan | Gemm | Lapack | ScatterAdd
+DIGITS = 256
+"""The values of a digit by which lines are sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The places of the elements of lines in ascending order, as numbers; equal ones in their order, NaN last.
+
+    Buffers in C order: value and result (count, size), and `work` of at least `sort_work(size)` bytes.
+    """
+
+    value: int
+    result: int
+    work: int
+    count: int
+    size: int
+
+
+def sort_work(size: int) -> int:
+    """How many bytes of work area sorting needs: keys and places, twice, and the counts of a digit."""
+    return 8 * (4 * size + DIGITS)
+
+
+Step = Nest | Scan | Gemm | Lapack | ScatterAdd | Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +281,8 @@ class Plan:
 
     @property
     def nests(self) -> int:
-        """How many loops there are: nests, scans and scatters."""
-        return sum(isinstance(s, Nest | Scan | ScatterAdd) for s in self.steps)
+        """How many loops there are: nests, scans, scatters and sorts."""
+        return sum(isinstance(s, Nest | Scan | ScatterAdd | Sort) for s in self.steps)
 
     @property
     def library_calls(self) -> int:
