@@ -110,8 +110,8 @@ class Kernel:
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
         self.opt = self._point_opt()
         module, self.statistics = self._write(self.opt)
-        size = len(program.graph) + sum(o.size for o in self.layout.outputs)
-        self._verify = size <= VERIFIED if options.verify is None else options.verify
+        count = self.statistics.instructions
+        self._verify = count <= VERIFIED if options.verify is None else options.verify
         self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 

@@ -80,7 +80,7 @@ def run(kernel, folder, constants=(), points=3):
         "inputs": len(layout.inputs), "fill": " ".join(fill), "constants": data,
     }  # fmt: skip
     # The functions of the library under the names that the module has for them.
-    module = kernel._write()[0]
+    module = kernel._write(kernel.opt)[0]
     text += "".join(f"double {what.symbol}(double);\ndouble {symbol}(double x) {{ return {what.symbol}(x); }}\n"
                     for symbol, what in module.imports if hasattr(what, "symbol"))  # fmt: skip
     (folder / "kernel.o").write_bytes(object_code(module.text))

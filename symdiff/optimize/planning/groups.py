@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from symdiff.optimize.planning.access import Coordinate, Map, Sizes
 from symdiff.optimize.planning.gemm import Match
+from symdiff.optimize.planning.precedence import Precedence
 
 MOST_INSTRUCTIONS = 1000
 MOST_INSTRUCTIONS_OF_LOOPS = 300
@@ -33,7 +34,7 @@ class Item:
 class Group:
     """Steps that become one: a nest with several results, a scan, or a step of another kind for `node`."""
 
-    __slots__ = ("after", "before", "items", "kind", "match", "node", "number", "reduced", "size", "space")
+    __slots__ = ("items", "kind", "match", "node", "number", "reduced", "size", "space")
 
     def __init__(self, number: int, kind: str, space: Sizes, node: int = ZERO) -> None:
         self.number = number
@@ -43,8 +44,6 @@ class Group:
         self.reduced: tuple[int, ...] | None = None
         self.items: list[Item] = []
         self.size = 0
-        self.after = 0  # a bit for each group that has to run later
-        self.before: set[int] = set()
         self.match: Match | None = None
 
 
@@ -59,23 +58,26 @@ class Schedule:
     Attributes
     ----------
     groups : in no order of execution; `order()` gives one.
+    precedence : which of them, by their numbers, run before which.
     stored : node → the groups that write its buffer.
     """
 
     def __init__(self) -> None:
         self.groups: list[Group] = []
+        self.precedence = Precedence()
         self.stored: dict[int, list[int]] = {}
         self._open: dict[Sizes, list[Group]] = {}
 
     def order(self) -> list[Group]:
         """The groups in an order in which they can run."""
         done: set[int] = set()
+        before = self.precedence.before
         found: list[Group] = []
         for first in range(len(self.groups)):
             stack = [first]
             while stack:
                 number = stack[-1]
-                waiting = [] if number in done else sorted(k for k in self.groups[number].before if k not in done)
+                waiting = [] if number in done else sorted(k for k in before[number] if k not in done)
                 if waiting:
                     stack += waiting
                     continue
@@ -120,27 +122,18 @@ class Schedule:
             return False
         if group.size >= most_instructions(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):
             return False
-        for reader in readers:
-            if reader is group:
-                same = item.kind is None and item.value == item.target
-                if not same or any(map_ != item.at for number, map_ in places if number == group.number):
-                    return False
-            elif reader.after >> group.number & 1:
+        if group in readers:
+            same = item.kind is None and item.value == item.target
+            if not same or any(map_ != item.at for number, map_ in places if number == group.number):
                 return False
-        return True
+        return not self.precedence.may_follow(group.number, [r.number for r in readers if r is not group])
 
     def group(self, kind: str, space: Sizes, node: int = ZERO) -> Group:
         """A new group."""
-        group = Group(len(self.groups), kind, space, node)
+        group = Group(self.precedence.add(), kind, space, node)
         self.groups.append(group)
         return group
 
     def precede(self, first: Group, second: Group) -> None:
         """Let `first` run before `second`."""
-        second.before.add(first.number)
-        bits = second.after | 1 << second.number
-        if first.after | bits == first.after:
-            return
-        for group in self.groups:
-            if group is first or group.after >> first.number & 1:
-                group.after |= bits
+        self.precedence.precede(first.number, second.number)

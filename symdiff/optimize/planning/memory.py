@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import math
 from collections.abc import Mapping, Sequence
@@ -131,24 +132,64 @@ def _place(buffers: Sequence[Buffer], steps: Sequence[Step]) -> tuple[list[Buffe
         starts.setdefault(k, []).append(b)
     placed = list(buffers)
     total = _place_small(placed, starts, last)
-    busy: list[tuple[int, int, int]] = []  # (offset, end, last step), by offset
-    base = total
+    gaps = Gaps(total)
+    ends: list[tuple[int, int, int]] = []  # (last step, offset, end)
     for k in sorted(starts):
-        busy = [one for one in busy if one[2] >= k]
+        while ends and ends[0][0] < k:
+            _, offset, end = heapq.heappop(ends)
+            gaps.give(offset, end)
         for b in sorted(starts[k], key=lambda b: (-size_in_bytes(buffers[b]), b)):
             size = -(-size_in_bytes(buffers[b]) // ALIGNMENT) * ALIGNMENT
             if size <= ALIGNMENT:
                 continue
-            offset = base
-            for start, end, _ in busy:
-                if offset + size <= start:
-                    break
-                offset = max(offset, end)
+            offset = gaps.take(size)
             placed[b] = replace(buffers[b], offset=offset)
-            busy.append((offset, offset + size, last[b]))
-            busy.sort()
-            total = max(total, offset + size)
-    return placed, total
+            heapq.heappush(ends, (last[b], offset, offset + size))
+    return placed, gaps.top
+
+
+class Gaps:
+    """Free memory between places that are in use, lowest first.
+
+    Attributes
+    ----------
+    top : the end of all memory that has been in use.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.top = start
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def take(self, size: int) -> int:
+        """The lowest place that has room."""
+        starts, ends = self._starts, self._ends
+        for k, start in enumerate(starts):
+            if ends[k] - start > size:
+                starts[k] += size
+                return start
+            if ends[k] - start == size:
+                del starts[k], ends[k]
+                return start
+        offset = self.top
+        if ends and ends[-1] == self.top:
+            offset = starts.pop()
+            ends.pop()
+        self.top = offset + size
+        return offset
+
+    def give(self, start: int, end: int) -> None:
+        """Free a place."""
+        starts, ends = self._starts, self._ends
+        k = bisect.bisect(starts, start)
+        if k < len(starts) and starts[k] == end:
+            end = ends.pop(k)
+            del starts[k]
+        if k and ends[k - 1] == start:
+            ends[k - 1] = end
+        else:
+            starts.insert(k, start)
+            ends.insert(k, end)
 
 
 def _place_small(placed: list[Buffer], starts: Mapping[int, Sequence[int]], last: Mapping[int, int]) -> int:
