@@ -231,6 +231,8 @@ class Expr(ArrayMethods):
         op = CALLABLE.get(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
         if op is not None and op.payload is None and op.kinds in ("f", "ff"):
             return lambda *others: combine(op, self, *others)
+        if name == "__array__" and self.graph.unshaped is not None:  # NumPy is about to take it for one object
+            self.graph.unshaped.check(self.graph, (self.node,), "an array of a name")
         raise AttributeError(f"an Expr has no attribute {name!r}")
 
     def _sympy_(self) -> Any:

@@ -200,6 +200,8 @@ class Names:
             mistakes.refuse_unclear(tokens, at)
         size = len(graph)
         node = self.variables[text] = self.free[text] = graph.input(text, tuple(self.shapes.get(text, ())))
+        if graph.unshaped is not None and text not in self.shapes:
+            graph.unshaped.add(text)
         if len(graph) > size:
             graph.places[node] = tokens.place(at)
         return node

@@ -15,6 +15,7 @@ from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.names import CONSTANTS, Names
 from symdiff.frontend.statements import reconcile, scalars, split
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.unshaped import Unshaped
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, Dim, Shape
 
@@ -53,13 +54,15 @@ def parse(
     graph: Graph | None = None,
     hidden: bool = False,
     sizes: Mapping[str, int] | None = None,
+    open_names: bool = False,
 ) -> Parsed:
     """Parse a text of the language into a graph, a new one unless one is given.
 
     `arguments` declares the inputs, `shapes` the shapes of names without one (those that the text does not have are
     ignored: several texts may share the shapes); a name with the shape () there is a scalar for certain, others without
-    a shape may be meant to be arrays. `sizes` are named sizes: integers in the text. For the texts in symdiff's own
-    records:
+    a shape may be meant to be arrays. With `open_names` what depends on whether they are raises `NeedsShape`, here and
+    in what is added to the graph after it. `sizes` are named sizes: integers in the text. For the texts in symdiff's
+    own records:
     `conditions` are the inputs that are conditions, and `hidden` lets operations be called that users cannot call.
 
     Raises
@@ -86,7 +89,13 @@ def parse(
         known = reconcile(last.parameters, arguments, shapes, place)
         if sizes and known is not None:
             known = tuple([replace(a, shape=_bound(a.shape, sizes)) for a in known])
-        declare_scalars(graph, [name for name, shape in (shapes or {}).items() if not shape])
+        numbers = {name for name, shape in (shapes or {}).items() if not shape}
+        declare_scalars(graph, numbers)
+        if open_names:
+            graph.unshaped = graph.unshaped or Unshaped()
+            for argument in known or ():
+                if not argument.shape and argument.members is None and argument.name not in numbers:
+                    graph.unshaped.add(argument.name)
         names = Names(tokens, graph, statements, known, shapes or {} if known is None else {}, conditions, sizes or {})
         lines: dict[str, int] = {}
         output = -1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, NeedsShape, SymdiffError
+from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
 from symdiff.frontend.given import checked_name
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.unshaped import Unshaped
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64
 
@@ -25,21 +27,31 @@ LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'
 
 
 def trace(
-    fun: Callable[..., Any], arguments: Sequence[Argument] | None = None, dtype: str = FLOAT64
-) -> tuple[Graph, Any, list[Argument]]:
+    fun: Callable[..., Any], arguments: Sequence[Argument] | None = None, dtype: str = FLOAT64,
+    numbers: Collection[str] | None = None,
+) -> tuple[Graph, Any, list[Argument]]:  # fmt: skip
     """The graph of `fun`, its outputs as it returned them (nodes, in tuples and dicts), and its arguments.
 
     Without `arguments` they are scalars named as its parameters; parameters with a default keep their default.
-    A list that it returns is one vector.
+    A list that it returns is one vector. Where `numbers` are given, these are scalars for certain, and others without
+    a shape may be arrays.
 
     Raises
     ------
     CallError
         Where its parameters have no names, or it returns what is no number or expression.
+    NeedsShape
+        Where the formula depends on the shape of a name that has none.
     """
     given = parameters(fun) if arguments is None else list(arguments)
     graph = Graph(dtype)
     inputs = [Expr(graph, input_node(graph, argument)) for argument in given]
+    if numbers is not None:
+        declare_scalars(graph, numbers)
+        graph.unshaped = Unshaped()
+        for argument in given:
+            if not argument.shape and argument.members is None and argument.name not in numbers:
+                graph.unshaped.add(argument.name)
     with collector_paused():
         try:
             result = fun(*inputs)
@@ -49,6 +61,7 @@ def trace(
             raise explained(error, name_of(fun)) from error
         outputs = collect(graph, result, name_of(fun))
     _check_inputs(graph, outputs, given, name_of(fun))
+    graph.unshaped = None
     return graph, outputs, given
 
 

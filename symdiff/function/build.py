@@ -207,16 +207,18 @@ class Request:
         builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
         with collector_paused():
             if isinstance(source, Function) and not isinstance(source, Deferred) and source.graph.dtype == dtype:
-                builder.graph = source.graph
+                builder.graph, builder.shared = source.graph, True
             elif isinstance(source, tuple | list | dict):
                 source = _fixed(source, builder)
                 shared = next((s for s in _leaves(source) if isinstance(s, Function) and s.graph.dtype == dtype), None)
                 if shared is not None:
-                    builder.graph = shared.graph
+                    builder.graph, builder.shared = shared.graph, True
             pairs, structure = builder.read(source, name)
             if self.outputs is not None:
                 pairs, structure = builder.choose(self.outputs, dict(pairs))
             final, ordered = builder.signature()
+            if not builder.shared:
+                builder.graph.unshaped = None  # now they are numbers
             if not bound:
                 builder.check_shapes(final)
         known = dict.fromkeys(n for a in final for n in a.inputs)

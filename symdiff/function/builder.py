@@ -13,7 +13,7 @@ from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameErro
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import parse
 from symdiff.function.compiled import Structure
-from symdiff.function.deferred import TRACING, Deferred
+from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.function.inputs import describe
 from symdiff.function.outline import sized_header
@@ -31,7 +31,7 @@ class Builder:
 
     `bound` are the shapes of the arguments, by name, of the call that a function with open shapes is made for, `sizes`
     what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes; `symbols`
-    are the SymPy objects that inputs were.
+    are the SymPy objects that inputs were; `shared` says that the graph is another function's, too.
     """
 
     graph: Graph
@@ -44,6 +44,7 @@ class Builder:
     bound: Mapping[str, Shape] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     scalars: Sequence[str] = ()
+    shared: bool = False
 
     def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
         """The outputs of one source, flat, and how they are handed back."""
@@ -82,14 +83,17 @@ class Builder:
             own = {a.name for a in header if a.shape}
             shapes = {n: shape for n, shape in shapes.items() if n not in own}
             arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
-        bound: dict[str, Any] = {"sizes": sizes} if sizes else {}
-        parsed = parse(text, arguments=arguments, shapes=shapes, dtype=self.graph.dtype, graph=self.graph,
-                       **bound)  # fmt: skip
+        own_graph = Graph(self.graph.dtype) if self.shared else self.graph
+        parsed = parse(text, arguments=arguments, shapes=shapes, graph=own_graph, sizes=sizes or None, open_names=True)
         if parsed.arguments is not None and self.arguments is None:
             self.headers.append(parsed.arguments)
-        self._learn(parsed.names)
+        names, output = parsed.names, parsed.output
+        if self.shared:
+            mapping = self.graph.splice(own_graph, [output, *names.values()])
+            names, output = {n: mapping[node] for n, node in names.items()}, mapping[output]
+        self._learn(names)
         self.title = self.title or parsed.output_name
-        return [(name or parsed.output_name or "f", parsed.output)], 0
+        return [(name or parsed.output_name or "f", output)], 0
 
     def _function(self, source: Function) -> tuple[Pairs, Structure]:
         if isinstance(source, Deferred):
@@ -171,11 +175,8 @@ class Builder:
         given = self.arguments
         if given is None:
             given = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(source))
-        token = TRACING.set(True)
-        try:
-            other, outputs, arguments = trace(source, given)
-        finally:
-            TRACING.reset(token)
+        numbers = [n for n, shape in self.shapes.items() if not shape]
+        other, outputs, arguments = trace(source, given, self.graph.dtype, numbers)
         if self.arguments is None:
             self.headers.append(tuple(arguments))
         title = getattr(source, "__name__", "f")

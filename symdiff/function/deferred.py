@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, NeedsShape, ShapeError
-from symdiff.frontend.constants import undeclared
+from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import SCALARS, Binder, signature
 from symdiff.function.compiled import CompiledFunction
@@ -20,9 +18,6 @@ from symdiff.function.function import Function
 from symdiff.function.specialize import KEPT_BYTES, Key, Pattern, Table, is_open
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, Shape
-
-TRACING: ContextVar[bool] = ContextVar("TRACING", default=False)
-"""Whether a Python function is being called with expressions to find its formula."""
 
 SUGGESTED = 3
 """The size in the examples of what to type."""
@@ -93,9 +88,14 @@ class Cases:
         """The value, by the function for the shapes of the arguments."""
         if len(args) == self._count and self.binder.ordered:
             parts: list[Any] = []
-            for k, rank in self.pattern.open:  # arrays by position alone: the shapes are all that is looked at
+            for k, rank in self.pattern.open:  # arrays and numbers by position: the shapes are all that is looked at
                 value = args[k]
-                if type(value) is not np.ndarray or (rank is not None and value.ndim < rank):
+                if type(value) is not np.ndarray:
+                    if rank is not None or (type(value) is not float and type(value) is not int):
+                        break
+                    parts.append(())
+                    continue
+                if rank is not None and value.ndim < rank:
                     break
                 parts.append(value.shape if rank is None else value.shape[value.ndim - rank :])
             else:
@@ -119,11 +119,8 @@ class Cases:
         """The formula for expressions, whose shapes are known."""
         values = self.binder.order(args, keywords)
         graph, nodes = together(values)
-        if TRACING.get():  # what is traced has undeclared inputs that may be arrays
-            missing = tuple(n for k, _ in self.pattern.open for n in undeclared(graph, nodes[k]))
-            if missing:
-                error = unknown(self.name, self.pattern.arguments)
-                raise NeedsShape(error.message, names=missing, hint=error.hint)
+        if graph.unshaped is not None:
+            graph.unshaped.check(graph, [nodes[k] for k, _ in self.pattern.open], f"{self.name} of a name")
         key = self.pattern.key([graph.types[node].shape for node in nodes])
         return self.table[key]._inlined(tuple(Expr(graph, node) for node in nodes), {})
 

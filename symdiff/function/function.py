@@ -266,6 +266,9 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
                 raise ShapeError(f"{self.__name__}: {argument} has shape {show(argument.shape)}, the expression given "
                                  f"has shape {show(given)}")  # fmt: skip
             leaves = self._leaves(argument)
+            if given and not argument.shape and self._has_arrays():
+                raise ShapeError(f"{self.__name__}: {argument} is a number that meets arrays, the expression given has "
+                                 f"shape {show(given)}", hint=f"give {self.__name__} one element of it")  # fmt: skip
             if argument.members is None:
                 known[leaves[0]] = node
             else:
@@ -273,6 +276,12 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
                     known[leaf] = target.element(node, place)
         mapping = target.splice(self._graph, self.nodes, known)
         return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
+
+    def _has_arrays(self) -> bool:
+        """Whether something is an array on the way: then elements of an argument's batch are not those of the result.
+        """
+        graph, listed = self._graph, {n for n in self.nodes if self._graph.ops[n].name == "stack"}
+        return any(graph.types[n].shape and n not in listed for n in graph.live(self.nodes))
 
     # Looking inside
 

@@ -139,6 +139,7 @@ def settle(
         for name, shape in own.items():
             _check_declared(name, shape, found.setdefault(name, shape))
         return None, found
+    found.update((a.name, ()) for a in arguments if a.name in given and not a.shape)
     listed = []
     for argument in arguments:
         if argument.members is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
 from symdiff.ir.einsum import contract
+from symdiff.ir.unshaped import Unshaped
 from symdiff.ir.view import NetworkxView
 from symdiff.ops import Op
 from symdiff.ops.movement import inverse
@@ -21,6 +22,8 @@ class Building(NetworkxView):
     """The makers of nodes for arrays; `Graph` has them."""
 
     if TYPE_CHECKING:  # what `Graph` adds to this
+        unshaped: Unshaped | None
+
         def add(self, op: str | Op, args: tuple[int, ...] = (), payload: Payload = None) -> int: ...  # noqa: D102
         def constant(self, value: Any) -> int: ...  # noqa: D102
         def as_number(self, node: int) -> int: ...  # noqa: D102
@@ -28,7 +31,15 @@ class Building(NetworkxView):
         def iota(self, shape: tuple[int, ...], axis: int = 0) -> int: ...  # noqa: D102
 
     def shape(self, node: int) -> tuple[int, ...]:
-        """The shape of a node, whose sizes are known numbers."""
+        """The shape of a node, whose sizes are known numbers.
+
+        Raises
+        ------
+        NeedsShape
+            Where it depends on inputs that nobody gave a shape.
+        """
+        if self.unshaped is not None:
+            self.unshaped.check(self, (node,), "the shape of a name")
         return fixed(self.types[node].shape)
 
     def repeated_scalar(self, node: int) -> int | None:

@@ -15,6 +15,7 @@ from symdiff.errors import ArgumentError, LimitError, Place, ShapeError, out_of_
 from symdiff.ir.algebra import MatrixBuilding
 from symdiff.ir.building import bounds
 from symdiff.ir.collector import collector_paused
+from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.structure import as_index
@@ -44,6 +45,7 @@ class Graph(MatrixBuilding):
         super().__init__()
         self.places: dict[int, Place] = {}
         self.dtype = dtype
+        self.unshaped: Unshaped | None = None
         self._interned: dict[Any, int] = {}
         self._number = tensor(dtype, ())
 
@@ -67,6 +69,8 @@ class Graph(MatrixBuilding):
         number = self._number
         for a in args:
             if types[a] is not number:
+                if self.unshaped is not None and any(types[a].shape for a in args):
+                    self.unshaped.check(self, args, f"{op.name} of an array and a name")
                 type_ = op.type_rule(op, [types[a] for a in args], payload)
                 break
         else:  # scalar numbers only: the common case of the elementwise rule
@@ -74,6 +78,8 @@ class Graph(MatrixBuilding):
                 type_ = number
             else:
                 type_ = op.type_rule(op, [types[a] for a in args] or [number], payload)
+                if self.unshaped is not None and type_.shape and op is not LIST:
+                    self.unshaped.check(self, args, f"{op.name} of a name")
         return self._append(key, op, args, payload, type_)
 
     def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
@@ -262,6 +268,9 @@ class Graph(MatrixBuilding):
     def __getstate__(self) -> dict[str, Any]:
         raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
 
+
+LIST = OPS["stack"]
+"""Makes an array of scalars that stay apart in it: a list of results is one for each element of a batch."""
 
 _ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}
 __all__ = ["Graph", "Limits", "collector_paused"]

@@ -83,7 +83,7 @@ def test_types(dtype):
 
 
 def test_scalars_among_arrays():
-    f = sd.function("f(x[3], a, b) = a*x + b")
+    f = sd.function("f(x[3], a, b) = a*x + b", shapes={"a": (), "b": ()})
     x = np.array([1.0, 2.0, 3.0])
     for a in (2.0, 2, np.float32(2), np.array(2.0), np.int64(2)):
         np.testing.assert_array_equal(f(x, a, 1.0), [3.0, 5.0, 7.0])

@@ -38,6 +38,8 @@ class ArrayMethods:
     @property
     def shape(self) -> Shape:
         """The shape; `()` for a scalar."""
+        if self.graph.unshaped is not None:
+            self.graph.unshaped.check(self.graph, (self.node,), "the shape of a name")
         return self.graph.types[self.node].shape
 
     @property

@@ -1,0 +1,63 @@
+"""Inputs whose shape nobody said: while a formula is read they are scalars, and each may turn out to be an array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from symdiff.errors import NeedsShape
+
+if TYPE_CHECKING:
+    from symdiff.ir.building import Building
+
+
+class Unshaped:
+    """The inputs of a graph that nobody gave a shape, while its formula is read.
+
+    Numbers made of them with numbers are the same whatever they are, element by element. Where one meets an array, or
+    its shape is asked for, the formula depends on what it is, and only a call can say.
+    """
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._settled: set[int] = set()
+
+    def add(self, name: str) -> None:
+        """Note an input that may be an array."""
+        if name not in self.names:
+            self.names.add(name)
+            self._settled.clear()
+
+    def inputs(self, graph: Building, node: int) -> list[str]:
+        """Those of which a node is made, element by element: none where it is an array, or a number whatever they are.
+        """
+        ops, args, types, settled = graph.ops, graph.args, graph.types, self._settled
+        if types[node].shape or node in settled:
+            return []
+        found: dict[str, None] = {}
+        seen = {node}
+        stack = [node]
+        while stack:
+            at = stack.pop()
+            if ops[at].name == "input" and graph.payloads[at] in self.names:
+                found[graph.payloads[at]] = None
+            for a in args[at]:
+                if a not in seen and a not in settled and not types[a].shape:
+                    seen.add(a)
+                    stack.append(a)
+        if not found:
+            settled |= seen
+        return sorted(found)
+
+    def check(self, graph: Building, nodes: Sequence[int], what: str) -> None:
+        """Refuse what only a call can answer for one of these nodes.
+
+        Raises
+        ------
+        NeedsShape
+            Where one is made of inputs that may be arrays.
+        """
+        missing = tuple(dict.fromkeys(n for node in nodes for n in self.inputs(graph, node)))
+        if missing:
+            raise NeedsShape(f"{what}, for which no shape is declared: {', '.join(missing)}", names=missing,
+                             hint=f'declare it: shapes={{"{missing[0]}": ()}} for a number')  # fmt: skip
