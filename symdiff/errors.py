@@ -161,6 +161,36 @@ class CallError(SymdiffError, TypeError):
     """A call with the wrong arguments: too many, too few, of a type that has no meaning here."""
 
 
+LOST_INDEX = -(2**63)
+"""What a number that is NaN or infinite becomes as an index."""
+
+
+class IndexRangeError(CallError, IndexError):
+    """An index given to a call that its axis has not.
+
+    Attributes
+    ----------
+    index, size : the index and the size of the axis; the index of NaN and of infinite numbers is `LOST_INDEX`.
+    point : the first point of a batch where this is so, or ().
+    """
+
+    def __init__(
+        self, index: int, size: int, *, axis: str = "an axis", point: tuple[int, ...] = (), place: Place | None = None
+    ) -> None:
+        shown = "NaN (or infinite)" if index == LOST_INDEX else str(index)
+        where = f", at batch point {point[0] if len(point) == 1 else point}" if point else ""
+        hint = "where it is not meant to count, write where(c, x[k], 0): an index whose branch is not taken may be any"
+        super().__init__(f"index {shown} is out of range for {axis} of size {size}{where}", hint=hint, place=place)
+        self.index, self.size, self.axis, self.point = index, size, axis, point
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_index, (self.index, self.size, self.axis, self.point, self.place)
+
+
+def _rebuild_index(index: int, size: int, axis: str, point: tuple[int, ...], place: Place | None) -> IndexRangeError:
+    return IndexRangeError(index, size, axis=axis, point=point, place=place)
+
+
 class DifferentiationError(SymdiffError, ValueError):
     """A derivative that is not defined, such as that of a condition."""
 

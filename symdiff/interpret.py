@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError
+from symdiff.errors import ArgumentError, IndexRangeError
 from symdiff.frontend.template import expansion
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
@@ -79,8 +79,19 @@ def _walk(
         elif op.name == "input":
             raise ArgumentError(f"no value is given for the input {payloads[node]}")
         else:
-            values[node] = compute(op, payloads[node], [values[a] for a in args[node]], dtype)
+            try:
+                values[node] = compute(op, payloads[node], [values[a] for a in args[node]], dtype)
+            except IndexRangeError as error:
+                raise _located(graph, node, error) from None
     return values
+
+
+def _located(graph: Graph, node: int, error: IndexRangeError) -> IndexRangeError:
+    """The error for an index with the array that it is of, its axis, and the place in the text."""
+    array, payload = graph.args[node][0], graph.payloads[node]
+    named = graph.ops[node].name == "gather" and graph.ops[array].name in ("input", "named")
+    axis = f"axis {payload} of {graph.payloads[array]}, which is" if named else "an axis"
+    return IndexRangeError(error.index, error.size, axis=axis, point=error.point, place=graph.places.get(node))
 
 
 def _value(value: Any, dtype: str) -> Value:

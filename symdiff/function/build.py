@@ -8,6 +8,7 @@ from typing import Any
 
 from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr
+from symdiff.frontend.guarded import clamp
 from symdiff.function.builder import Builder
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
@@ -216,6 +217,10 @@ class Request:
             pairs, structure = builder.read(source, name)
             if self.outputs is not None:
                 pairs, structure = builder.choose(self.outputs, dict(pairs))
+            clamped = clamp(builder.graph, [node for _, node in pairs])
+            if clamped:
+                pairs = [(n, clamped.get(node, node)) for n, node in pairs]
+                builder.names.update({n: clamped.get(node, node) for n, node in builder.names.items()})
             final, ordered = builder.signature()
             if not builder.shared:
                 builder.graph.unshaped = None  # now they are numbers

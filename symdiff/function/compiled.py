@@ -6,11 +6,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from symdiff.errors import CallError, ShapeError, SymdiffError
+from symdiff.errors import CallError, IndexRangeError, ShapeError, SymdiffError
 from symdiff.function.binder import AnswersItself, Binder, Parts, Structure, arrange, signature
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from symdiff.codegen import Kernel
     from symdiff.function.function import Function
+    from symdiff.ir.graph import Graph
 
 __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 
@@ -49,7 +50,7 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
     ) -> None:
         self.__name__ = name
         self.kernel = kernel
-        self.general = GeneralCall(name, binder, kernel, types, structure)
+        self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
         put(self, _SLOT, self.entry(self.general.__call__))
@@ -118,6 +119,14 @@ def _shared(a: Any, b: Any) -> bool:
         return True
 
 
+class Formula(NamedTuple):
+    """What was compiled: the nodes of the outputs in their graph, and the input nodes of each argument."""
+
+    graph: Graph
+    outputs: tuple[int, ...]
+    leaves: tuple[tuple[int, ...], ...]
+
+
 class GeneralCall:
     """A call by all the rules: keywords, conversions, arrays, `out` and `where`.
 
@@ -135,6 +144,7 @@ class GeneralCall:
         self.__name__ = name
         self.kernel = kernel
         self.binder = binder
+        self.formula: Formula | None = None
         self._is_big, self._recycled = is_big, call_recycling
         self.structure = structure
         self._types = tuple(types)
@@ -314,3 +324,36 @@ class GeneralCall:
         if type_.shape:
             return value
         return bool(value) if type_.is_condition else float(value)
+
+
+class FailingCall(GeneralCall):
+    """A call of code that may find an index out of range: the error says which, by the reference evaluator."""
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The value, as of any call."""
+        try:
+            return super().__call__(*args, **keywords)
+        except IndexRangeError as error:
+            raise self._located(error, args, {k: v for k, v in keywords.items() if k not in _OPTIONS}) from None
+
+    def _located(self, error: IndexRangeError, args: tuple[Any, ...], keywords: dict[str, Any]) -> IndexRangeError:
+        """The error with the array, its axis and the place in the text where the formula at the point tells them."""
+        from symdiff.interpret import evaluate
+
+        if self.formula is None or error.place is not None:
+            return error
+        graph, outputs, arguments = self.formula
+        values, _ = self.binder.convert(self.binder.order(args, keywords))
+        leaves: dict[int, Any] = {}
+        for nodes, value, shape in zip(arguments, values, self._shapes, strict=True):
+            array = np.asarray(value)
+            batch = array.ndim - len(shape)
+            at = tuple(0 if n == 1 else p for n, p in zip(array.shape[:batch], error.point[-batch:], strict=False))
+            array = array[at] if batch else array
+            packed = len(nodes) != 1 or (not graph.types[nodes[0]].shape and array.ndim)
+            leaves.update(zip(nodes, array, strict=True) if packed else ((nodes[0], array),))
+        try:
+            evaluate(graph, outputs, leaves)
+        except IndexRangeError as found:
+            return IndexRangeError(found.index, found.size, axis=found.axis, point=error.point, place=found.place)
+        return error

@@ -14,7 +14,7 @@ from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.calls import Call
-from symdiff.function.compiled import CompiledFunction
+from symdiff.function.compiled import CompiledFunction, Formula
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
@@ -221,6 +221,9 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         kernel = compile_program(program, replace(options, opt=0) if background else options)
         binder = self._binder()
         compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
+        if kernel.may_fail:
+            leaves = tuple([self._leaves(a) for a in self.arguments])
+            compiled.general.formula = Formula(self._graph, self.nodes, leaves)
         compiled.origin = self, {
             "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
         }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, ShapeError
+from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError
 from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
 from symdiff.ops.movement import only
 from symdiff.ops.structure import numbers, operands
@@ -84,7 +84,7 @@ def _checked(index: Any, size: int) -> Any:
     wrong = (index < -size) | (index >= size)
     if np.any(wrong):
         shown = np.extract(wrong, index)[0]
-        raise ArgumentError(f"index {shown} is out of range for an axis of size {size}")
+        raise IndexRangeError(int(shown), size)
     return index
 
 
@@ -106,7 +106,8 @@ def _scatter_add(g: Any, index: Any, payload: tuple[int, int]) -> Any:
 
 
 def _as_index(x: Any, payload: object) -> Any:
-    return np.rint(x).astype(np.int64)
+    known = np.abs(x) < 2.0**62
+    return np.where(known, np.rint(np.where(known, x, 0.0)), LOST_INDEX).astype(np.int64)
 
 
 def _gather_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:

@@ -122,7 +122,7 @@ def test_an_index_out_of_range_raises_and_says_where():
     f = sd.function("f(x[5], i[3]) = x[i]").compile()
     x = np.arange(5.0)
     np.testing.assert_array_equal(f(x, [4, -5, 0]), [4, 0, 0])
-    with pytest.raises(SymdiffError, match=r"index 7 is out of range for an axis of size 5$"):
+    with pytest.raises(SymdiffError, match=r"index 7 is out of range for axis 0 of x, which is of size 5"):
         f(x, [1, 7, 2])
     batch = np.zeros((3, 4, 3))
     batch[2, 1, 2] = -6

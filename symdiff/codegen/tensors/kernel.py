@@ -19,7 +19,7 @@ from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT
 from symdiff.codegen.tensors.module import TensorModule, write_tensor_module
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
-from symdiff.errors import CallError
+from symdiff.errors import CallError, IndexRangeError
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program, TensorProgram
@@ -92,12 +92,11 @@ class Guarded:
         inputs = [np.asarray(a) for a in args]
         ranks = [a.ndim - len(o.shape) for a, o in zip(inputs, self._layout.inputs, strict=True)]
         batch = np.broadcast_shapes(*(a.shape[:r] for a, r in zip(inputs, ranks, strict=True)))
-        where = ""
+        point: tuple[int, ...] = ()
         if batch:
             whole = [np.broadcast_to(a, batch + a.shape[r:]) for a, r in zip(inputs, ranks, strict=True)]
             point, index, size = self._first(whole, batch)
-            where = f", at batch point {point[0] if len(point) == 1 else point}"
-        raise CallError(f"index {index} is out of range for an axis of size {size}{where}")
+        raise IndexRangeError(index, size, point=point)
 
     def _first(self, inputs: Sequence[Any], batch: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
         """The first point that fails, found by halves along each axis."""

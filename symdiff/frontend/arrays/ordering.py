@@ -228,26 +228,68 @@ def _digitize(graph: Graph, x: int, bins: int, right: bool = False) -> int:
     return searchsorted(graph, bins, x, "left" if right else "right")
 
 
+def _line(graph: Graph, xp: int, fp: int, place: int, size: int) -> tuple[int, int]:
+    """Where the line to the right of a point starts, a number, and its slope."""
+    following = graph.apply("add", (place, number(graph, 1.0)))
+    low, high = graph.as_index(place), graph.as_index(graph.apply("min", (following, number(graph, size - 1))))
+    (x0, x1), (y0, y1) = ((graph.gather(n, low, 0), graph.gather(n, high, 0)) for n in (xp, fp))
+    gap = graph.apply("sub", (x1, x0))
+    return gap, graph.apply("div", (graph.apply("sub", (y1, y0)), gap))
+
+
+def _wrapped(graph: Graph, x: int, xp: int, fp: int, period: int) -> tuple[int, int, int]:
+    """The values within a period, and the points of one period in order with their neighbours in the next."""
+    period = graph.apply("abs", (graph.as_number(period),))
+    x, xp = (graph.apply("mod", (n, period)) for n in (x, xp))
+    order = _order(graph, xp)
+    xp, fp = (_taken(graph, n, order) for n in (xp, fp))
+    last, first = slice(-1, None), slice(0, 1)
+    before = graph.apply("sub", (along(graph, xp, 0, last), period))
+    after = graph.apply("add", (along(graph, xp, 0, first), period))
+    xp = graph.concatenate([before, xp, after], 0)
+    return x, xp, graph.concatenate([along(graph, fp, 0, last), fp, along(graph, fp, 0, first)], 0)
+
+
 @language(numbers="x left right")
-def _interp(graph: Graph, x: int, xp: int, fp: int, left: int | None = None, right: int | None = None) -> int:
-    """The straight lines between the points (xp, fp) at x, constant beyond the ends; xp is ascending."""
+def _interp(
+    graph: Graph, x: int, xp: int, fp: int, left: int | None = None, right: int | None = None,
+    period: int | None = None,
+) -> int:  # fmt: skip
+    """The straight lines between the points (xp, fp) at x, constant beyond the ends; xp is ascending.
+
+    The derivative at a point is the mean of the slopes on both sides of it, 0 beyond the ends; that at NaN is NaN.
+    """
     x, xp, fp = (graph.as_number(n) for n in (x, xp, fp))
     size = graph.shape(xp)[-1] if graph.shape(xp) else 0
     if graph.shape(xp) != graph.shape(fp) or len(graph.shape(xp)) != 1 or not size:
         raise ShapeError(f"interp takes vectors of one size, not the shapes {show(graph.shape(xp))} and "
                          f"{show(graph.shape(fp))}")  # fmt: skip
-    first, last = ((graph.element(n, (0,)), graph.element(n, (size - 1,))) for n in (xp, fp))
-    result = last[0]
+    if period is not None:
+        left = right = None
+        x, xp, fp = _wrapped(graph, x, xp, fp, period)
+        size += 2
+    zero, one, half = number(graph, 0.0), number(graph, 1.0), number(graph, 0.5)
+    first, last = (graph.element(xp, (k,)) for k in (0, size - 1))
+    place = graph.apply("sub", (searchsorted(graph, xp, x, "right"), one))
+    place = graph.apply("max", (place, zero))
+    base = graph.as_index(place)
+    x0, y0 = graph.gather(xp, base, 0), graph.gather(fp, base, 0)
+    result = y0
     if size > 1:
-        place = graph.apply("sub", (searchsorted(graph, xp, x, "right"), number(graph, 1.0)))
-        place = graph.apply("clip", (place, number(graph, 0.0), number(graph, size - 2)))
-        low, high = graph.as_index(place), graph.as_index(graph.apply("add", (place, number(graph, 1.0))))
-        (x0, x1), (y0, y1) = ((graph.gather(n, low, 0), graph.gather(n, high, 0)) for n in (xp, fp))
-        slope = graph.apply("div", (graph.apply("sub", (y1, y0)), graph.apply("sub", (x1, x0))))
+        _, after = _line(graph, xp, fp, place, size)
+        gap, before = _line(graph, xp, fp, graph.apply("max", (graph.apply("sub", (place, one)), zero)), size)
+        # beyond the ends it is constant; of two points in one place the line between them counts on neither side
+        after = graph.apply("where", (graph.apply("less", (x, last)), after, zero))
+        before = graph.apply("where", (graph.apply("greater", (gap, zero)), before, after))
+        before = graph.apply("where", (graph.apply("greater", (x, first)), before, zero))
+        mean = graph.apply("mul", (half, graph.apply("add", (before, after))))
+        slope = graph.apply("where", (graph.apply("equal", (x, x0)), mean, after))
         result = graph.apply("add", (y0, graph.apply("mul", (slope, graph.apply("sub", (x, x0))))))
-    ends = ((("less", first[0]), last[0] if left is None else left),
-            (("greater", first[1]), last[1] if right is None else right))  # fmt: skip
-    for (beyond, end), value in ends:
-        result = graph.apply("where", (graph.apply(beyond, (x, end)), value, result))
-    at_end = graph.apply("equal", (x, first[1]))
-    return graph.apply("where", (at_end, last[1], result))
+    beyond = (("less", first, graph.element(fp, (0,)) if left is None else left),
+              ("greater", last, graph.element(fp, (size - 1,)) if right is None else right))  # fmt: skip
+    for side, end, value in beyond:
+        result = graph.apply("where", (graph.apply(side, (x, end)), value, result))
+    # NaN is not between any points: what it gives depends on all of them, and its derivatives are NaN
+    total = graph.apply("add", (reduce(graph, "sum", xp, None), reduce(graph, "sum", fp, None)))
+    lost = graph.apply("mul", (graph.apply("exp", (x,)), total))
+    return graph.apply("where", (graph.apply("equal", (x, x)), result, lost))
