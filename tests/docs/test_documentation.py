@@ -52,12 +52,23 @@ def test_accuracy_is_current():
             assert rows[list(accuracy.CASES).index(name)] == accuracy.row(name), "run python docs/accuracy.py"
 
 
+class Checker(doctest.OutputChecker):
+    """Errors are compared letter by letter, with the places of their carets."""
+
+    def check_output(self, want, got, optionflags):
+        if want.startswith("symdiff.errors."):
+            return want.rstrip() == got.rstrip()
+        return super().check_output(want, got, optionflags)
+
+
 @pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
 def test_pages_run(path):
-    failures, _ = doctest.testfile(
-        str(path), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
-    )
-    assert failures == 0
+    page = doctest.DocTestParser().get_doctest(path.read_text(encoding="utf-8"), {}, path.name, str(path), 0)
+    assert doctest.DocTestRunner(Checker(), optionflags=doctest.NORMALIZE_WHITESPACE).run(page).failed == 0
+
+
+def test_the_readme_shows_an_error_as_it_appears():
+    assert "symdiff.errors." in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(symdiff.__path__, "symdiff."))
