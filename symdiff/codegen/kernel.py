@@ -23,6 +23,7 @@ from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.optimize.program import TensorProgram
+from symdiff.sizes import example
 from symdiff.types import FLOAT64
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Kernel:
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
         self.opt = self._point_opt()
         module, self.statistics = self._write(self.opt)
-        count = self.statistics.instructions
+        count = example(self.statistics.instructions)
         self._verify = count <= VERIFIED if options.verify is None else options.verify
         self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None

@@ -16,7 +16,7 @@ from symdiff.types import fixed, product
 WHOLE = frozenset(("input", "constant", "named", "stack", "reshape"))
 """What may be an array where all else are scalars."""
 
-FREE = frozenset(("input", "constant", "named", "stop_gradient", "iota"))
+FREE = frozenset(("input", "constant", "named", "stop_gradient", "iota", "size"))
 CLEAR = 16
 """Where one side has so many times more scalars than the other, the modes are not counted."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from symdiff.errors import NeedsShape, ParseError
 from symdiff.ir.graph import Graph
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, check_rank, fixed, product
 
 LARGEST_EXPRESSION = 256
@@ -116,11 +118,39 @@ def constant_number(graph: Graph, node: int) -> float | None:
     """The number that a small expression of constants has, otherwise None."""
     if graph.types[node].shape:
         return None
+    size = open_size(graph, node)
+    if size is not None:
+        return size  # type: ignore[no-any-return]  # it stands for an integer
     value = graph.constant_value(node)
     if value is not None or graph.ops[node].name == "input":
         return value
     found = constant_array(graph, node)
     return None if found is None else float(found)
+
+
+def open_size(graph: Graph, node: int) -> Any:
+    """The size that sums, differences and products of open sizes and integers are; None for what is none."""
+    if not graph.has_sizes:
+        return None
+    live = graph.live((node,))
+    if all(graph.ops[at].name != "size" for at in live):
+        return None
+    found: dict[int, Any] = {}
+    for at in live:
+        name, payload, args = graph.ops[at].name, graph.payloads[at], [found.get(a) for a in graph.args[at]]
+        if name == "size":
+            found[at] = payload
+        elif name == "constant" and type(payload) is float and payload.is_integer():
+            found[at] = int(payload)
+        elif name in _EXACT and None not in args:
+            found[at] = _EXACT[name](*args)
+    return found.get(node)
+
+
+_EXACT: dict[str, Callable[..., Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg, "named": lambda x: x,
+    "floor_divide": operator.floordiv,
+}  # fmt: skip
 
 
 def integer(graph: Graph, node: int, what: str) -> int:
@@ -145,6 +175,8 @@ def as_integer(value: float, what: str) -> int:
     ParseError
         Where it is none.
     """
+    if is_open(value):
+        return value  # type: ignore[return-value]  # it stands for an integer
     if not float(value).is_integer() or abs(value) > LARGEST_INTEGER:
         raise ParseError(f"{what} must be an integer, not {float(value)!r}")
     return int(value)

@@ -103,7 +103,7 @@ class Names:
         for argument in arguments or ():
             self._declare(argument, conditions)
         self.sizes = {name: size for name, size in sizes.items() if name not in self.variables}
-        self.constants.update((name, graph.constant(float(size))) for name, size in self.sizes.items())
+        self.constants.update((name, graph.constant(size)) for name, size in self.sizes.items())
         self.inputs = dict(self.variables)
 
     def _declare(self, argument: Argument, conditions: frozenset[str]) -> None:

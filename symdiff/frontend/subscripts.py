@@ -13,7 +13,7 @@ import numpy as np
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
 from symdiff.frontend.arrays.arguments import axis_of, language
 from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, undeclared
+from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, open_size, undeclared
 from symdiff.ir.building import bounds
 from symdiff.ir.graph import Graph
 from symdiff.types import BOOL, Shape, broadcast, fixed, show
@@ -101,6 +101,9 @@ def part_of(graph: Graph, value: Any) -> Any:
     """
     if value is None or isinstance(value, EllipsisType):
         return value
+    size = open_size(graph, value)
+    if size is not None:
+        return size
     found = constant_array(graph, value)
     if graph.types[value].dtype == BOOL:
         if found is None:

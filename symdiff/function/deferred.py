@@ -15,6 +15,7 @@ from symdiff.function.binder import SCALARS, Binder, signature
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.foreign import answers_itself
 from symdiff.function.function import Function
+from symdiff.function.running import Running
 from symdiff.function.specialize import KEPT_BYTES, Key, Pattern, Table, is_open
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, Shape
@@ -54,6 +55,7 @@ class Cases:
             return cases._make(key)
 
         self.table: Table[Function] = Table(make, Function.held_bytes)
+        self.running = Running(self)
         self._count = len(self.pattern.arguments)
 
     def _make(self, key: Key) -> Function:
@@ -99,11 +101,11 @@ class Cases:
                     break
                 parts.append(value.shape if rank is None else value.shape[value.ndim - rank :])
             else:
-                return self.table[tuple(parts)](*args, **keywords)
+                return self.running.table[tuple(parts)](*args, **keywords)
         if any(_is_symbolic(v) for v in (*args, *keywords.values())):
             return self.inlined(args, keywords)
         values, rest = self.split(args, keywords)
-        return self.table[self.key(values)](*values, **rest)
+        return self.running.table[self.key(values)](*values, **rest)
 
     def split(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The values in call order, and the options `out` and `where`."""
@@ -192,17 +194,18 @@ class Deferred(Function):
         return self.cases.for_shapes(shapes)
 
     def explain(self) -> str:
-        """What shapes calls have had so far, and what is kept of them."""
-        table = self.cases.table
+        """How the calls so far are computed, and what is kept of them."""
+        running, table = self.cases.running, self.cases.table
         listed = ", ".join(str(a) for a in self.arguments if is_open(a))
-        count, size = len(table), table.bytes
-        return (
-            f"{listed}: shapes known at each call; an ordinary function for each is made once\n"
-            f"{count} {'is' if count == 1 else 'are'} kept, in about {size / 2**20:.1f} MiB of at most "
-            f"{KEPT_BYTES >> 20}: then those not used for longest are made again\n"
-            f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what was chosen "
-            "for the shapes of a call"
-        )
+        size = (running.table.bytes + table.bytes) / 2**20
+        return "\n".join([
+            f"{listed}: shapes known at each call",
+            *running.explain(),
+            f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
+            "then those not used for longest are made again",
+            f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what is chosen "
+            "for one set of sizes",
+        ])  # fmt: skip
 
     def compile(self, **options: Any) -> Any:
         """Native code with options, as `Function.compile`, made for the shapes of each call.
@@ -284,13 +287,11 @@ class DeferredCompiled(CompiledFunction):
         self.origin = origin, dict(options)
         self._improving = None
         cases = origin.cases
-        table: Table[CompiledFunction] = Table(
-            lambda key: cases.table[key].compile(**options), lambda made: made.kernel.bytes
-        )
+        self.running = running = Running(cases, options)
 
         def call(*args: Any, **keywords: Any) -> Any:
             values, rest = cases.split(args, keywords)
-            return table[cases.key(values)](*values, **rest)
+            return running.table[cases.key(values)](*values, **rest)
 
         _COMPILED_SLOT.__set__(self, call)
 

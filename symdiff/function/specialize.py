@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from symdiff import locks
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.signature import Argument
+from symdiff.sizes import sizes_of
 from symdiff.types import Dim, Shape, fixed, show
 
 KEPT_BYTES = 2**28
@@ -113,6 +114,32 @@ class Pattern:
         match(self.name, self.arguments, found)
         return found
 
+    def _sizes_of(self, key: Key) -> list[list[tuple[str, int]]]:
+        """For each open argument the names of its axes in a key, "" where the declared size is a number, and sizes."""
+        found = []
+        for (k, rank), shape in zip(self.open, key, strict=True):
+            argument = self.arguments[k]
+            names = [n.name if isinstance(n, Dim) else "" for n in argument.shape]
+            if rank is None:
+                names = [f"{argument.name}.{axis}" for axis in range(len(shape))]
+            found.append(list(zip(names, shape, strict=True)))
+        return found
+
+    def sizes(self, key: Key) -> dict[str, int]:
+        """The sizes that a key binds, by name; the axes of a deferred argument have names of their own.
+
+        Raises
+        ------
+        ShapeError
+            Where two axes of one name differ.
+        """
+        self.shapes(key)
+        return {name: size for axes in self._sizes_of(key) for name, size in axes if name}
+
+    def opened(self, key: Key, sizes: Mapping[str, Any]) -> Key:
+        """A key with other sizes by their names."""
+        return tuple(tuple(sizes.get(name, size) for name, size in axes) for axes in self._sizes_of(key))
+
     def key_of(self, shapes: Mapping[str, Shape]) -> Key:
         """The key for shapes by name."""
         return self.key([shapes.get(a.name, a.shape) for a in self.arguments])
@@ -146,6 +173,8 @@ class Table(Generic[T]):
             found = self._found.get(key)
             if found is None:
                 found = self._make(key)
+                if sizes_of(n for part in key for n in part) is not None:
+                    return found  # it serves the code that is being made, and nothing else
                 left = KEPT_BYTES - self.bytes - self._weigh(found)
                 while left < 0 and self._found:
                     left += self._weigh(self._found.popitem(last=False)[1])

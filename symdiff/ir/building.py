@@ -13,6 +13,7 @@ from symdiff.ir.view import NetworkxView
 from symdiff.ops import Op
 from symdiff.ops.movement import inverse
 from symdiff.ops.structure import Payload
+from symdiff.sizes import is_open, slice_bounds, slice_length
 from symdiff.types import BOOL, Shape, broadcast, fixed, product, show
 
 LARGEST_COUNT = 2.0**53
@@ -172,7 +173,11 @@ class Building(NetworkxView):
             return self.reshape(node, tuple(n for k, n in enumerate(shape) if k not in own))
         scalar = self.repeated_scalar(node)
         if scalar is not None and self.ops[scalar].name == "constant":
-            value = float(self.payloads[scalar]) * math.prod(shape[k] for k in own)
+            count = math.prod(shape[k] for k in own)
+            if is_open(count):
+                total = self.add("mul", (scalar, self.constant(count)))
+                return self.broadcast(total, tuple(n for k, n in enumerate(shape) if k not in own))
+            value = float(self.payloads[scalar]) * count
             if value.is_integer() and abs(value) < LARGEST_COUNT and float(self.payloads[scalar]).is_integer():
                 return self.broadcast(self.constant(value), tuple(n for k, n in enumerate(shape) if k not in own))
         return self.add("sum", (node,), own)
@@ -316,11 +321,9 @@ class Building(NetworkxView):
 def bounds(part: Any, size: int) -> tuple[int, int | None, int]:
     """A slice of an axis as (start, stop, step); a stop before the first element is None, (0, 0, 1) is one of nothing.
     """
-    if isinstance(part, tuple):
-        part = slice(*part)
-    if part.step == 0:
+    if (part.step if isinstance(part, slice) else part[2]) == 0:
         raise ShapeError("the step of a slice must not be 0", hint="write x[start:stop]")
-    start, stop, step = part.indices(size)
-    if not range(start, stop, step):
+    start, stop, step = slice_bounds(part, size)
+    if not slice_length(start, stop, step):
         return 0, 0, 1  # where there is nothing, a start or stop of -1 would be read as the last element
     return start, stop if stop >= 0 else None, step

@@ -18,7 +18,9 @@ from symdiff.ir.collector import collector_paused
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Instruction, Intrinsic
+from symdiff.ops.movement import sliced
 from symdiff.ops.structure import as_index
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, tensor
 
 LARGEST_CONSTANT_EXPRESSION = 64
@@ -46,6 +48,7 @@ class Graph(MatrixBuilding):
         self.places: dict[int, Place] = {}
         self.dtype = dtype
         self.unshaped: Unshaped | None = None
+        self.has_sizes = False
         self._interned: dict[Any, int] = {}
         self._number = tensor(dtype, ())
 
@@ -80,6 +83,8 @@ class Graph(MatrixBuilding):
                 type_ = op.type_rule(op, [types[a] for a in args] or [number], payload)
                 if self.unshaped is not None and type_.shape and op is not LIST:
                     self.unshaped.check(self, args, f"{op.name} of a name")
+                if op.name == "size":
+                    self.has_sizes = True
         return self._append(key, op, args, payload, type_)
 
     def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
@@ -126,6 +131,8 @@ class Graph(MatrixBuilding):
             key: Any = ("constant", value)
             type_ = tensor(BOOL)
         elif isinstance(value, float | int | np.floating | np.integer):
+            if is_open(value):
+                return self.add("size", (), value)
             value = float(value) if self.dtype == FLOAT64 else float(np.float32(value))
             if value != value:
                 value = math.nan  # one NaN: neither its sign nor its payload means anything
@@ -196,7 +203,7 @@ class Graph(MatrixBuilding):
             return self.constant(np.asarray(self.payloads[node][as_index(tuple(parts))]))
         scalar = self.repeated_scalar(node)
         if scalar is not None:
-            return self.broadcast(scalar, np.broadcast_to(0, shape)[as_index(tuple(parts))].shape)
+            return self.broadcast(scalar, sliced(shape, tuple(parts)))
         return self.add("index", (node,), tuple(parts))
 
     def splice(self, other: Graph, roots: Iterable[int], known: dict[int, int] | None = None) -> dict[int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.structure import as_index, operands
+from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, same, show, tensor
 
 if TYPE_CHECKING:
@@ -28,8 +29,14 @@ def _stack_type(op: Op, types: Sequence[TensorType], payload: Payload) -> Tensor
 
 def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
     operands(op, types, 1)
-    probe = np.broadcast_to(np.False_, fixed(types[0].shape))
-    return tensor(types[0].dtype, probe[as_index(payload)].shape)
+    return tensor(types[0].dtype, sliced(fixed(types[0].shape), payload))
+
+
+def sliced(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape of what an `index` with this payload takes from an array."""
+    parts = [slice_length(*slice_bounds(part, n)) if isinstance(part, tuple) else None
+             for part, n in zip(index, shape, strict=False)]  # fmt: skip
+    return (*(n for n in parts if n is not None), *shape[len(index) :])
 
 
 def _scatter_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:

@@ -121,6 +121,8 @@ register(
     Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload="name"),
     Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),
+    Op("size", "", hidden=True, finite=True, doc="a size that each call fixes, as a number", payload="size",
+       type_rule=_like_operand, routine=Movement(float)),
     Op("named", None, hidden=True, finite=True,
        numpy="{0}", doc="a line of the text that binds a name: its value, kept apart", payload="name",
        routine=Movement(lambda x, name: x), partials=("1",), type_rule=_like_operand),

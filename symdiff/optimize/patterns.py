@@ -16,7 +16,9 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.types import BOOL
 
-CONSTANT, INPUT, NEG, SUB, MUL, DIV = (OPS[name] for name in ("constant", "input", "neg", "sub", "mul", "div"))
+CONSTANT, INPUT, NEG, SUB, MUL, DIV, SIZE = (
+    OPS[name] for name in ("constant", "input", "neg", "sub", "mul", "div", "size")
+)
 # Operations whose operands may change places without a changed bit. Not max and min: max(0, -0) is the first operand.
 _SYMMETRIC = ("add", "mul", "hypot", "logaddexp", "equal", "not_equal", "logical_and", "logical_or", "logical_xor")
 REORDERED = frozenset(OPS[name] for name in _SYMMETRIC)
@@ -99,6 +101,8 @@ class Matcher:
             elif kind == "opposite":
                 if not are_opposite(graph, node, registers[wanted]):
                     return None
+            elif wanted is None and ops[node] is SIZE and self.rule.holds is not EXACT:
+                continue  # a number at each call; without the exact rules no bit is another
             elif ops[node] is not CONSTANT or graph.types[node].shape or not _is(payloads[node], wanted):
                 return None
         found = {name: registers[at] for name, at in self.bound}

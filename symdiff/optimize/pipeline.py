@@ -20,6 +20,7 @@ from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
 from symdiff.optimize.tensors import TensorRewriter, simplify_tensors
+from symdiff.sizes import is_open
 from symdiff.types import TensorType, product
 
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
@@ -88,7 +89,7 @@ def _optimize(
     if not any(node_types[n].shape or (type(ops[n].routine) is Movement and ops[n] not in TRANSPARENT) for n in live):
         roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, live), live)
         lengths = [len(output) for output in elements]
-    elif not _is_small(graph, operands, graph.live(outputs), fp):
+    elif _is_open(operands) or not _is_small(graph, operands, graph.live(outputs), fp):
         return _tensors(graph, operands, outputs, fp, trace)
     else:
         scalarizer = Scalarizer(rewriter, structural=fp != "strict")
@@ -115,6 +116,11 @@ def _optimize(
     if VERIFY:
         program.verify()
     return program
+
+
+def _is_open(operands: Sequence[Operand]) -> bool:
+    """Whether the code is to be made for arrays of many sizes."""
+    return any(is_open(n) for type_, _ in operands for n in type_.shape)
 
 
 def _is_small(graph: Graph, operands: Sequence[Operand], live: Sequence[int], fp: str) -> bool:

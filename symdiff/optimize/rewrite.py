@@ -15,7 +15,8 @@ from symdiff.interpret import compute
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold
-from symdiff.optimize.patterns import CONSTANT, INPUT, REORDERED, RuleSet
+from symdiff.optimize.patterns import CONSTANT, INPUT, REORDERED, SIZE, RuleSet
+from symdiff.sizes import is_open
 from symdiff.types import Dim, TensorType, product
 
 BROADCAST = OPS["broadcast"]
@@ -101,6 +102,8 @@ class Rewriter:
                 return folded
         if op in self._roots:
             assert self.rules is not None
+            if SIZE in operands:
+                operands = [CONSTANT if o is SIZE else o for o in operands]
             for one in self.rules.candidates(op, operands):
                 found = one.match(graph, args, self._uses)
                 if found is None:
@@ -156,7 +159,7 @@ class Rewriter:
         types = [graph.types[a] for a in args]
         if any(t.shape for t in types) or op is BROADCAST or op.name in ("stack", "scatter"):
             result = op.type_rule(op, types, payload)
-            if any(isinstance(n, Dim) for t in (result, *types) for n in t.shape):
+            if any(isinstance(n, Dim) or is_open(n) for t in (result, *types) for n in t.shape):
                 return None
             if product(result.shape) > sum(product(t.shape) for t in types):
                 return None

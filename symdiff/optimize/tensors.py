@@ -13,6 +13,7 @@ from symdiff.ops.base import Expand, Fold, ScalarRoutine
 from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
+from symdiff.sizes import is_open, slice_bounds
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
 
 RESHAPE, TRANSPOSE, SUM, MUL, NEG, EINSUM = (
@@ -153,7 +154,7 @@ class TensorRewriter(Rewriter):
 
     def _index(self, args: tuple[int, ...], payload: tuple[Any, ...], result: TensorType) -> int | None:
         shape = self.shape(args[0])
-        whole = [isinstance(part, tuple) and slice(*part).indices(n) == (0, n, 1)
+        whole = [isinstance(part, tuple) and slice_bounds(part, n) == (0, n, 1)
                  for part, n in zip(payload, shape, strict=False)]  # fmt: skip
         return args[0] if all(whole) else self._view(args, payload, result)
 
@@ -204,7 +205,8 @@ class TensorRewriter(Rewriter):
             return None
         inner = tuple(k - lead for k in axes if k >= lead)
         total = self.make(SUM, (node,), inner) if inner else node
-        return self.broadcast(self.make(MUL, (total, super().constant(float(times)))), result.shape)
+        count = super().constant(times if is_open(times) else float(times))
+        return self.broadcast(self.make(MUL, (total, count)), result.shape)
 
     def _matrix_product(self, node: int, axes: tuple[int, ...]) -> int | None:
         """The sum of products as a contraction, where it is one of matrices."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from symdiff.codegen.kernel import Options
 from symdiff.codegen.tensors.kernel import TensorKernel
+from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS
 from symdiff.ops.structure import lane_fold
@@ -40,7 +41,7 @@ def make_kernel(plan, **options):
         found = sorted({(b.index, b.dtype, b.shape) for b in plan.buffers if b.kind == kind})
         sides.append(tuple(tensor(dtype, shape) for _, dtype, shape in found))
     single = any(b.dtype == "float32" for b in plan.buffers)
-    program = SimpleNamespace(graph=SimpleNamespace(dtype="float32" if single else "float64"), inputs=sides[0],
+    program = SimpleNamespace(graph=Graph("float32" if single else "float64"), inputs=sides[0],
                               types=sides[1], plan=plan)  # fmt: skip
     return TensorKernel(program, Options(**{"math": "scalar", **options}))
 

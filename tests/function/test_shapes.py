@@ -144,11 +144,11 @@ def test_what_is_compiled_weighs_more(monkeypatch):
     f = sd.function("f(x[n]) = sum(x)/n")
     f.specialize(np.zeros(300))
     before = f.cases.table.bytes
-    f(np.zeros(300))
+    f.specialize(np.zeros(300))(np.zeros(300))
     assert f.cases.table.bytes > before + 50_000
     monkeypatch.setattr(specialize, "KEPT_BYTES", 1)  # the last one is kept whatever it takes
     for n in 301, 302:
-        f(np.zeros(n))
+        f.specialize(np.zeros(n))
         assert len(f.cases.table) == 1
 
 

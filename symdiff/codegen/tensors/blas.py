@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.errors import CompileError
 from symdiff.numeric import _pointer
 from symdiff.ops.base import Library
+from symdiff.sizes import Sizes, is_open
 
 LARGEST_SIZE = 2**31 - 1
 
@@ -90,7 +93,10 @@ class Calls:
     imports : symbol → routine, or the name of a C function.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes | None = None, first: int = 0) -> None:
+        """`sizes` that are open are in the table from the entry `first` on."""
+        self._sizes, self._first = sizes, first
+        self._open: dict[str, Any] = {}
         self.lines: list[str] = []
         self.declarations: list[str] = []
         self.imports: list[tuple[str, Blas | Library | str]] = []
@@ -127,6 +133,10 @@ class Calls:
         """
         if not -LARGEST_SIZE <= value <= LARGEST_SIZE:
             raise CompileError(f"an array axis of {value:,} elements is more than SciPy's BLAS takes")
+        if is_open(value):
+            name = f"%size{len(self._open)}"
+            self._open[name] = value
+            return name
         return self._constant(f"blas_i{value}".replace("-", "m"), f"i32 {value}")
 
     def letter(self, value: str) -> str:
@@ -144,9 +154,16 @@ class Calls:
         return f"@{name}"
 
     def function(self, name: str, parameters: Iterable[str], lines: Sequence[str]) -> None:
-        """Add a function of pointers that returns nothing."""
-        head = f"define internal void @{name}({', '.join('ptr ' + p for p in parameters)}) #1 {{"
-        self.lines += [head, "entry:", *lines, "ret void", "}"]
+        """Add a function of pointers that returns nothing; where sizes are open, the table is the first."""
+        own = [*(["%table"] if self._sizes else []), *parameters]
+        head = f"define internal void @{name}({', '.join('ptr ' + p for p in own)}) #1 {{"
+        kept: list[str] = []
+        for k, (place, size) in enumerate(self._open.items()):
+            kept += [f"{place} = alloca i32", f"%given{k} = trunc i64 {size} to i32",
+                     f"store i32 %given{k}, ptr {place}"]  # fmt: skip
+        self._open.clear()
+        used = computed(self._sizes, [*kept, *lines], "%table", self._first)
+        self.lines += [head, "entry:", *used, *kept, *lines, "ret void", "}"]
 
     def zero(self, pointer: str, size: str) -> str:
         """Clear so many bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 
 from symdiff.codegen.python_api import supported
+from symdiff.sizes import is_open
 
 LONG = 200_000
 """Operations from which a call gives the lock away; to get it back can cost other threads' turns."""
@@ -74,9 +75,13 @@ def without_lock(operations: int, call: str) -> list[str]:
 
     NumPy may have given it away before; the plain C function (not `%quiet`) never touches it.
     """
-    least = -(-LONG // max(1, operations))
+    if is_open(operations):
+        least, own = "%least", [f"%least_1 = call i64 @llvm.smax.i64(i64 {operations}, i64 1)",
+                                f"%least_2 = sdiv i64 {LONG}, %least_1", "%least = add i64 %least_2, 1"]  # fmt: skip
+    else:
+        least, own = str(-(-LONG // max(1, operations))), []
     return [
-        "%count = load i64, ptr %dims", f"%long = icmp sge i64 %count, {least}", "%free = and i1 %long, %quiet",
+        *own, "%count = load i64, ptr %dims", f"%long = icmp sge i64 %count, {least}", "%free = and i1 %long, %quiet",
         "br i1 %free, label %away, label %here", "away:", "%thread = call ptr @step_aside()", "br label %here", "here:",
         "%state = phi ptr [ null, %entry ], [ %thread, %away ]", call, "call void @step_back(ptr %state)",
     ]  # fmt: skip

@@ -15,10 +15,12 @@ from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
 from symdiff.codegen.status import Status
 from symdiff.codegen.tensors.interpreter_lock import without_lock
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
-from symdiff.codegen.tensors.steps import STEPS
+from symdiff.codegen.tensors.open_sizes import computed
+from symdiff.codegen.tensors.steps import PLACES, STEPS, Steps
 from symdiff.codegen.tensors.table import Table
 from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept
 from symdiff.optimize.planning.plan import Plan
+from symdiff.sizes import is_open
 
 CHECKED = "checked"
 """The loop that raises floating-point exceptions by what the results are, for np.errstate."""
@@ -32,9 +34,10 @@ class PointLoop:
     """The loop over a batch's points."""
 
     def __init__(
-        self, layout: Layout, plan: Plan, failing: Sequence[bool], state: Status, element: str, operations: int
+        self, layout: Layout, plan: Plan, steps: Steps, state: Status, element: str, operations: int
     ) -> None:
-        self.layout, self.plan, self.failing, self.state, self.element = layout, plan, failing, state, element
+        self.layout, self.plan, self.failing, self.state, self.element = layout, plan, steps.failing, state, element
+        self.open_places, self._place_count = steps.open_places, steps.place_count
         self.operations = operations
         self.first = layout.first_strides()
         self.count = len(layout.inputs)
@@ -45,7 +48,7 @@ class PointLoop:
         for k, operand in enumerate(layout.operands):
             if operand.shape and operand.size:
                 self.rooms[k] = self.room_bytes
-                self.room_bytes += -(-operand.size * BYTES[operand.dtype] // ALIGNMENT) * ALIGNMENT
+                self.room_bytes += (operand.size * BYTES[operand.dtype] + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         self.on_heap = plan.workspace > LARGEST_FRAME
         self.homes: dict[tuple[str, int], tuple[int, int]] = {}
         for k, operand in enumerate(layout.operands):
@@ -59,6 +62,8 @@ class PointLoop:
         lines = [f"@{CONSTANTS} = global [{constants} x ptr] zeroinitializer", f"@{REPORT} = global ptr null"]
         for k in self.rooms:
             shape = self.layout.operands[k].shape
+            if any(map(is_open, shape)):
+                continue
             lines.append(f"@shape{k} = internal constant [{len(shape)} x i64] "
                          f"[{', '.join(f'i64 {n}' for n in shape)}]")  # fmt: skip
         release = []
@@ -80,34 +85,69 @@ class PointLoop:
             f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
             *before,
             # The plain C function gives data, takes the result, and needs neither the report nor Python's lock.
-            "%quiet = icmp eq ptr %data, null",
-            *without_lock(
+            # Where sizes are open, they are the data, and there is no plain C function.
+            f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
+            *self._computed(without_lock(
                 self.operations,
-                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 false, i32 0, i1 %quiet)",
-            ),
+                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 false, i32 0, i1 %quiet)",
+            )),
             "br i1 %quiet, label %restore, label %leave\nrestore:",
             *state.put("%before"),
             "br label %leave\nleave:\nret i32 %r\n}",
             f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
             *before,
-            "%quiet = icmp eq ptr %data, null",
-            *without_lock(
+            f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
+            *self._computed(without_lock(
                 self.operations,
-                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, i1 true, i32 %before, i1 true)",
-            ),
+                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 true, i32 %before, i1 true)",
+            )),
             "ret i32 %r\n}",
         ]
 
+    def _computed(self, lines: list[str]) -> list[str]:
+        """Lines after those that compute the open sizes in them."""
+        return [*computed(self.plan.sizes, lines, "%data"), *lines]
+
+    def _open(self) -> list[str]:
+        """What is data of the module where all sizes are known: the sizes for the steps, their places, shapes."""
+        lines: list[str] = []
+        for k in range(len(self.plan.sizes.values) if self.plan.sizes else 0):
+            lines += [
+                f"%given_p{k} = getelementptr i64, ptr %data, i64 {k}", f"%given_n{k} = load i64, ptr %given_p{k}",
+                f"%kept_p{k} = getelementptr i64, ptr %table, i64 {self.table.sizes + k}",
+                f"store i64 %given_n{k}, ptr %kept_p{k}",
+            ]  # fmt: skip
+        if self.open_places:
+            copied = f"ptr %placed, ptr @{PLACES}, i64 {8 * self._place_count}, i1 false"
+            lines += [f"%placed = alloca [{self._place_count} x i64]",
+                      f"call void @llvm.memcpy.p0.p0.i64({copied})"]  # fmt: skip
+        for k, place in self.open_places.items():
+            lines += [f"%placed{k} = getelementptr i64, ptr %placed, i64 {k}", f"store i64 {place}, ptr %placed{k}"]
+        for k in self.rooms:
+            shape = self.layout.operands[k].shape
+            if any(map(is_open, shape)):
+                lines.append(f"%shape{k} = alloca [{len(shape)} x i64]")
+                for axis, n in enumerate(shape):
+                    lines += [f"%shape{k}_{axis} = getelementptr i64, ptr %shape{k}, i64 {axis}",
+                              f"store i64 {n}, ptr %shape{k}_{axis}"]  # fmt: skip
+        return lines
+
     def _points(self) -> list[str]:
-        """`points(args, dims, steps, judge, before, tells)`: all points, with exceptions by what the results are."""
+        """`points(args, dims, steps, sizes, judge, before, tells)`: all points, exceptions by what the results are."""
+        head = ("define internal i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 %judge, i32 %before, "
+                "i1 %tells) #1 {")  # fmt: skip
+        return [head, "entry:", *self._computed(self._all_points()), "}"]
+
+    def _all_points(self) -> list[str]:
         operands, plan = self.layout.operands, self.plan
         lines = [
-            "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, i1 %judge, i32 %before, i1 %tells) #1 {",
-            "entry:", *self.state.allocate, f"%table = alloca [{self.table.size} x ptr], align 8",
+            *self.state.allocate, f"%table = alloca [{self.table.size} x ptr], align 8",
         ]  # fmt: skip
         lines += [f"%slot{k} = alloca i64" for k in range(self.count) if not operands[k].shape]
-        if plan.workspace and not self.on_heap:
-            lines.append(f"%work = alloca [{plan.workspace} x i8], align {ALIGNMENT}")
+        lines += self._open()
+        if not self.on_heap and (is_open(plan.workspace) or plan.workspace):
+            size = LARGEST_FRAME if is_open(plan.workspace) else plan.workspace
+            lines.append(f"%work = alloca [{size} x i8], align {ALIGNMENT}")
         lines += ["%n = load i64, ptr %dims", "%some = icmp sgt i64 %n, 0",
                   "br i1 %some, label %begin, label %nothing", "nothing:", "ret i32 0", "begin:"]  # fmt: skip
         for k in range(len(operands)):
@@ -132,7 +172,7 @@ class PointLoop:
         lines += ["end:", *self._give(), "br i1 %judge, label %tell, label %quiet", "tell:",
                   "%shown = or i32 %before, %raised1", *self.state.put("%shown"), "br label %quiet", "quiet:",
                   "ret i32 0"]  # fmt: skip
-        return [*lines, "}"]
+        return lines
 
     def _carry_out(self) -> list[str]:
         """Call the functions of the steps, one after the other."""
@@ -140,9 +180,10 @@ class PointLoop:
             return []
         lines = [
             "br label %step", "step:", "%k = phi i64 [ 0, %go ], [ %k1, %then ]",
-            f"%function_p = getelementptr {{ ptr, ptr }}, ptr @{STEPS}, i64 %k",
+            f"%function_p = getelementptr {{ ptr, i64 }}, ptr @{STEPS}, i64 %k",
             "%function = load ptr, ptr %function_p",
-            "%places_p = getelementptr i8, ptr %function_p, i64 8", "%places = load ptr, ptr %places_p",
+            "%places_p = getelementptr i8, ptr %function_p, i64 8", "%places_k = load i64, ptr %places_p",
+            f"%places = getelementptr i64, ptr {'%placed' if self.open_places else f'@{PLACES}'}, i64 %places_k",
             "%outcome = call i32 %function(ptr %table, ptr %places)",
         ]  # fmt: skip
         if any(self.failing):
@@ -172,21 +213,32 @@ class PointLoop:
         """The workspace, and the block for copies where one is needed."""
         lines = []
         if self.on_heap:
-            lines += [f"%block = call ptr @take(ptr @work, i64 {self.plan.workspace + ALIGNMENT})",
+            lines += [*self._take("%block", "work", self.plan.workspace + ALIGNMENT),
                       "%none = icmp eq ptr %block, null", "br i1 %none, label %poor, label %rich", "poor:",
                       "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
-                      f"ret i32 {FAILED}", "rich:", *aligned("%work", "%block")]  # fmt: skip
+                      f"ret i32 {FAILED}", "rich:", *self._aligned("%work", "%block")]  # fmt: skip
         if self.rooms:
             lines += [*_any("%copies", [f"%loose{k}" for k in self.rooms]), "br label %unit", "unit:",
                       "br i1 %copies, label %take, label %taken", "take:",
-                      f"%rooms0 = call ptr @take(ptr @rooms, i64 {self.room_bytes + ALIGNMENT})",
+                      *self._take("%rooms0", "rooms", self.room_bytes + ALIGNMENT),
                       "%cramped = icmp eq ptr %rooms0, null", "br i1 %cramped, label %failed, label %taken", "failed:",
                       "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
                       *(["call void @give(ptr @work, ptr %block)"] if self.on_heap else []), f"ret i32 {FAILED}",
                       "taken:", "%rooms1 = phi ptr [ null, %unit ], [ %rooms0, %take ]",
-                      *aligned("%rooms", "%rooms1")]  # fmt: skip
+                      *self._aligned("%rooms", "%rooms1")]  # fmt: skip
             lines += [f"%room{k} = getelementptr i8, ptr %rooms, i64 {at}" for k, at in self.rooms.items()]
         return lines
+
+    def _take(self, name: str, kept: str, size: int) -> list[str]:
+        """A block of so many bytes, of those that the kernel keeps."""
+        function = "take_sized" if self.plan.sizes else "take"
+        return [f"{name} = call ptr @{function}(ptr @{kept}, i64 {size})"]
+
+    def _aligned(self, name: str, block: str) -> list[str]:
+        """The first place in a block that a vector may start at: after its size, where it has one."""
+        if not self.plan.sizes:
+            return aligned(name, block)
+        return [f"{name}.8 = getelementptr i8, ptr {block}, i64 8", *aligned(name, f"{name}.8")]
 
     def _fixed(self) -> list[str]:
         """Addresses that are the same for all points."""
@@ -245,10 +297,11 @@ class PointLoop:
 
     def _move(self, k: int, operand: Operand, out: bool) -> str:
         rows = math.prod(operand.shape[:-1])
+        shape = f"{'%' if any(map(is_open, operand.shape)) else '@'}shape{k}"
         steps = f"%ss{k}{'o' if out else 'i'}"
         return (
             f"{steps} = getelementptr i64, ptr %steps, i64 {self.first[k]}\n"
-            f"call void @move(ptr %room{k}, ptr %q{k}, ptr {steps}, ptr @shape{k}, i64 {len(operand.shape)}, "
+            f"call void @move(ptr %room{k}, ptr %q{k}, ptr {steps}, ptr {shape}, i64 {len(operand.shape)}, "
             f"i64 {rows}, i64 {BYTES[operand.dtype]}, i1 {str(out).lower()})"
         )
 

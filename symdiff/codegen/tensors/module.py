@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LARGEST = 2**62
 """Bytes of all arrays, and steps of a loop, that native code can count."""
 
+MEMCPY = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
 MEMSET = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
 
 
@@ -55,7 +56,7 @@ def write_tensor_module(
     steps = Steps(plan, tools)
     algebra, failing = steps.algebra, steps.failing
     operations = _operations(plan)
-    loop = PointLoop(layout, plan, failing, state, element, operations)
+    loop = PointLoop(layout, plan, steps, state, element, operations)
     lines = [*loop.globals(), *algebra.lines, *tools.vector.routines.definitions,
              *[line for function in tools.definitions.values() for line in function], *steps.lines, *loop.lines()]
     declarations = [
@@ -65,6 +66,8 @@ def write_tensor_module(
         *algebra.declarations,
         *state.declarations,
         MEMSET,
+        MEMCPY,
+        *(["declare i64 @llvm.smax.i64(i64, i64)"] if plan.sizes else []),
         MASK,
         *SUPPORT.values(),
     ]

@@ -21,6 +21,7 @@ from symdiff.codegen.tensors.lane_values import (
 from symdiff.codegen.tensors.nest_body import INDEX_OP, Nesting, empty
 from symdiff.codegen.tensors.nest_shape import intersect, operands
 from symdiff.optimize.planning.plan import Access, Choose, Load, LoadAt, Number, Position, Range, element_bytes
+from symdiff.sizes import is_open
 
 Truth = Callable[[int, int], bool | None]
 """Whether all indices of a block lie in an interval of the innermost axis, none does, or (None) it is not known."""
@@ -145,9 +146,24 @@ class Block:
         if key not in self._known:
             name = self._known[key] = self.nesting.fresh("%k")
             n = self.ops.lanes
-            self.lines.append(f"{name}d = sub <{n} x i64> {self.indices()}, splat (i64 {start})")
-            self.lines.append(f"{name} = icmp ult <{n} x i64> {name}d, splat (i64 {max(0, stop - start)})")
+            first, length = self._all(start), self._all(max(0, stop - start))
+            self.lines.append(f"{name}d = sub <{n} x i64> {self.indices()}, {first}")
+            self.lines.append(f"{name} = icmp ult <{n} x i64> {name}d, {length}")
         return self._known[key]
+
+    def _all(self, size: int) -> str:
+        """A size in all lanes."""
+        if is_open(size):
+            return splat(self.nesting.fresh, self.lines, str(size), "i64", self.ops)
+        return f"splat (i64 {size})"
+
+    def _steps(self, stride: int) -> str:
+        """The places of lanes that lie `stride` apart."""
+        if not is_open(stride):
+            return lane_numbers(self.ops.lanes, stride)
+        name = self.nesting.fresh("%j")
+        self.lines.append(f"{name} = mul <{self.ops.lanes} x i64> {self._all(stride)}, {lane_numbers(self.ops.lanes)}")
+        return name
 
     def indices(self) -> str:
         """The indices of all lanes."""
@@ -224,7 +240,7 @@ class Block:
             lines.append(f"{name}g = shufflevector {type_} {name}f, {type_} poison, <{ops.lanes} x i32> <{order}>")
             return self._as_condition(kind, f"{name}g", name)
         if stride != 1:
-            steps = lane_numbers(ops.lanes, stride)
+            steps = self._steps(stride)
             return self._gather(kind, name, self.place(row, access), steps, mask)
         place = self.place(row, access)
         return self._as_condition(kind, self._load(kind, f"{name}m", place, mask), name)
@@ -279,7 +295,7 @@ class Block:
             lines.append(f"{x} = mul i64 {place}, {part.stride}")
             return x
         nesting.may_fail = True
-        type_, size = f"<{n} x i64>", f"splat (i64 {part.size})"
+        type_, size = f"<{n} x i64>", self._all(part.size)
         here = mask or "splat (i1 true)"
         lines += [
             f"{x}n = icmp slt {type_} {index}, zeroinitializer",
@@ -295,8 +311,8 @@ class Block:
         ]
         note_failure(lines, x, f"{x}b", f"{x}l", part.size)
         stride = part.access.strides[nesting.inner]
-        lines.append(f"{x}m = mul {type_} {x}z, splat (i64 {part.stride})")
-        lines.append(f"{x} = add {type_} {x}m, {lane_numbers(n, stride)}")
+        lines.append(f"{x}m = mul {type_} {x}z, {self._all(part.stride)}")
+        lines.append(f"{x} = add {type_} {x}m, {self._steps(stride)}")
         return x
 
     def store(self, k: int, access: Access) -> None:
@@ -327,5 +343,5 @@ class Block:
             return
         scatter = self.memory.name("masked.scatter", "", type_)
         lines.append(f"{name}p = getelementptr {element_type(kind, ops)}, ptr {place}, <{n} x i64> "
-                     f"{lane_numbers(n, stride)}")  # fmt: skip
+                     f"{self._steps(stride)}")  # fmt: skip
         lines.append(f"call void @{scatter}({type_} {value}, <{n} x ptr> {name}p, i32 {item}, {ops.condition} {mask})")

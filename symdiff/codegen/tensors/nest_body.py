@@ -24,6 +24,7 @@ from symdiff.optimize.planning.plan import (
     Range,
     element_bytes,
 )
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64
 
 OUT_OF_RANGE = 2
@@ -154,12 +155,12 @@ class Nesting:
         for bound, predicate in ((limits[0], "sgt"), (limits[1] - 1, "slt")):
             if (bound <= 0) if predicate == "sgt" else (bound >= self.space[axis] - 1):
                 continue
-            known = f"{name}.{predicate}.{bound}"
-            if (known, 0) not in self._rows:
+            key = name, predicate, bound
+            if key not in self._rows:
+                known = self._rows[key] = self.fresh("%i")
                 lines.append(f"{known}c = icmp {predicate} i64 {name}, {bound}")
                 lines.append(f"{known} = select i1 {known}c, i64 {name}, i64 {bound}")
-                self._rows[known, 0] = known
-            name = known
+            name = self._rows[key]
         return name
 
     # Values outside of blocks
@@ -215,7 +216,9 @@ class Nesting:
         part, ops = self.body[k], self.scalar
         lines = ops.lines = self.code.headers[min(self.level[k], len(self.code.loops))]
         name = self.fresh("%v")
-        if isinstance(part, Number):
+        if isinstance(part, Number) and is_open(part.value):
+            lines.append(f"{name} = sitofp i64 {part.value} to {ops.element}")
+        elif isinstance(part, Number):
             name = ops.constant(part.value)
         elif isinstance(part, Position):
             name = position(self.fresh, index_name(part.axis), part, ops)
@@ -287,7 +290,7 @@ class Nesting:
         part, value = self.body[k], self.value(k)
         if ops.lanes == 1:
             return value
-        if isinstance(part, Number):
+        if isinstance(part, Number) and not is_open(part.value):
             return ops.constant(part.value)
         if value in ("true", "false"):
             return ops.constant(value == "true")

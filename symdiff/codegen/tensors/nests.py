@@ -15,6 +15,7 @@ from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
 from symdiff.codegen.tensors.sinks import Storing
 from symdiff.ops.structure import LANES
 from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes
+from symdiff.sizes import is_open
 
 LONG = 1024
 """Rows of so many elements have their blocks where vectors begin in memory."""
@@ -80,9 +81,11 @@ def _stored(nest: Nest, stores: list[Store], buffers: Sequence[Buffer], tools: T
     nesting = _nesting(nest, range(last), last, buffers, tools)
     sink = Storing(nesting, stores)
     lines: list[str] = []
-    phase = _alignment(nesting, stores, tools) if nest.space[last] >= LONG else None
+    size = nest.space[last]
+    phase = _alignment(nesting, stores, tools) if is_open(size) or size >= LONG else None
     for segment in segments(nesting, tools):
-        if phase is not None and segment.high - segment.low >= LONG:
+        length = segment.high - segment.low
+        if phase is not None and (is_open(length) or length >= LONG):
             segment.aligned(lines, sink, phase)
         else:
             segment.whole(lines, sink, tools.lanes)
@@ -104,6 +107,10 @@ def _alignment(nesting: Nesting, stores: Sequence[Store], tools: Tools) -> str |
                 f"%elements = lshr i64 %address, {item.bit_length() - 1}",
                 f"%phase = and i64 %elements, {tools.lanes - 1}",
             ]
+            size = nesting.space[nesting.inner]
+            if is_open(size):
+                lines += [f"%long = icmp sge i64 {size}, {LONG}", "%shift = select i1 %long, i64 %phase, i64 0"]
+                return "%shift"
             return "%phase"
     return None
 
@@ -130,12 +137,13 @@ def _horizontal(
         each.start(nesting.code.headers[level])
     lines: list[str] = []
     phase, before = None, "0"
-    if outer and (nest.space[last] % LANES or sink.blocks):
+    odd = is_open(nest.space[last]) or nest.space[last] % LANES
+    if outer and (odd or sink.blocks):
         header = nesting.code.headers[len(nesting.code.loops)]
         sequence = _sequence(nesting, header, outer)
         header.append(f"%elements = mul i64 {sequence}, {nest.space[last]}")
         before = "%elements"
-        if nest.space[last] % LANES:
+        if odd:
             header.append(f"%phase = and i64 %elements, {LANES - 1}")
             phase = "%phase"
     for segment in segments(nesting, tools):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from operator import index
 
 from symdiff.codegen.tensors.lane_values import note_failure
 from symdiff.codegen.tensors.nest_blocks import Block
@@ -49,6 +50,7 @@ def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
     # The first block is one of its own: nothing comes before its first element.
     for segment in segments(nesting, tools):
         cut = min(segment.low + tools.lanes, segment.high) if segment.low == 0 else segment.low
+        cut = index(cut) if segment.low == 0 else cut
         for low, high in pairwise((segment.low, cut, segment.high)):
             if low < high:
                 Segment(nesting, tools, low, high, segment.dynamic).whole(lines, sink, tools.lanes)
@@ -106,7 +108,7 @@ class _Recurring(Sink):
             for lane in range(self.tools.lanes):
                 if block.valid is not None and not block.valid[lane]:
                     continue
-                n = fresh("%h")
+                n, before = fresh("%h"), h
                 lines.append(f"{n}b = extractelement {vector} {terms}, i64 {lane}")
                 if block.index == "0" and lane == 0:
                     h = f"{n}b"
@@ -116,6 +118,10 @@ class _Recurring(Sink):
                         lines.append(f"{n}m = fmul {one} {n}a, {h}")
                         h = f"{n}m"
                     lines.append(f"{n} = fadd {one} {h}, {n}b")
+                    if block.valid is None and block.mask is not None:  # what lies outside does not go on
+                        lines += [f"{n}v = extractelement <{self.tools.lanes} x i1> {block.mask}, i64 {lane}",
+                                  f"{n}w = select i1 {n}v, {one} {n}, {one} {before}"]  # fmt: skip
+                        n = f"{n}w"
                     h = n
                 lines.append(f"{n}r = insertelement {vector} {result}, {one} {h}, i64 {lane}")
                 result = f"{n}r"
@@ -138,7 +144,7 @@ def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> 
         bad = not step.size and step.count and step.outer and inner
         return Written([], [clear] if total else [], uses, False) if not bad else _all_fail(step, uses)
     lanes = tools.lanes
-    wide = inner - inner % lanes
+    wide = inner - inner % lanes if index(inner) else 0
     moves = []
     for kind, start, stop, by, type_ in (("v", 0, wide, lanes, f"<{lanes} x {one}>"), ("o", wide, inner, 1, one)):
         if start < stop:

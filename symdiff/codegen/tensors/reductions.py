@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from symdiff.codegen.body import constant
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
+from symdiff.codegen.tensors.open_sizes import room
 from symdiff.codegen.tensors.sinks import Sink, State
 from symdiff.ops.structure import BLOCK, CASCADE, LANES
 from symdiff.optimize.planning.plan import Reduce
+from symdiff.sizes import is_open
 
 if TYPE_CHECKING:
     from symdiff.codegen.tensors.segments import Tools
@@ -88,7 +90,7 @@ class Reduction(Sink):
         self.sums = nesting.fresh("%t")
         self.size, self.levels = size, levels(count) if reduce.kind == "sum" else 0
         self.blocks = self.levels > 0
-        entry.append(f"{self.sums} = alloca [{size * (1 + self.levels)} x {self.one}], align 64")
+        entry.append(room(self.sums, size * (1 + self.levels), self.one))
 
     @property
     def identity(self) -> str:
@@ -100,7 +102,7 @@ class Reduction(Sink):
         """Write the identity to all sums; their number is a multiple of the lanes."""
         n, lanes, count = self.nesting.fresh("%l"), self.tools.lanes, self.size * (1 + self.levels)
         value = f"splat ({self.one} {self.identity})"
-        if count <= 4 * lanes:
+        if not is_open(count) and count <= 4 * lanes:
             for at in range(0, count, lanes):
                 lines += [f"{n}.{at} = getelementptr {self.one}, ptr {self.sums}, i64 {at}",
                           f"store {self.type} {value}, ptr {n}.{at}, align {self.bytes}"]  # fmt: skip
@@ -272,7 +274,7 @@ def accumulator_width(reduces: Sequence[Reduce], size: int, count: int, tools: T
     item = 4 if tools.element == "float" else 8
     each = sum(_rows(r.kind, count) * item for r in reduces)
     most = max(tools.lanes, STACK // each // tools.lanes * tools.lanes)
-    return min(most, -(-size // tools.lanes) * tools.lanes)
+    return min(most, (size + tools.lanes - 1) // tools.lanes * tools.lanes)
 
 
 class Vertical(Reduction):

@@ -20,6 +20,7 @@ from symdiff.codegen.tensors.sinks import Sink
 from symdiff.ops.base import Library
 from symdiff.ops.structure import BLOCK, LANES
 from symdiff.optimize.planning.plan import Apply, Choose, Load, LoadAt
+from symdiff.sizes import is_open
 from symdiff.types import FLOAT32, FLOAT64
 
 LARGEST_SEGMENTED = 4000
@@ -102,15 +103,26 @@ class Segment:
         if self.high - self.low == 1 and sink.scalar and not self.dynamic and self.tools.alike(self.nesting):
             block = Block(self.nesting, self.tools.scalar, self.tools.memory, lines, str(self.low), self.truth)
             sink.step(lines, [block], sink.before(lines))
+        elif self._is_open:
+            self._counted(lines, sink, width)
         else:
             self._known(lines, sink, width, self.low)
+
+    @property
+    def _is_open(self) -> bool:
+        return is_open(self.low) or is_open(self.high)
 
     def in_sequence(self, lines: list[str], sink: Sink, phase: str | None, before: str) -> None:
         """All of it, in blocks of eight such that element k of the sequence is in lane k % 8.
 
         `before` is the number of elements of the sequence before the axis, `phase` that modulo 8 where it is not 0.
         """
-        if phase is None:
+        if phase is None and self._is_open:
+            if is_open(self.low) or self.low % LANES:
+                self._shifted(lines, sink, LANES, "0", before)
+            else:
+                self._counted(lines, sink, LANES, before)
+        elif phase is None:
             self._known(lines, sink, LANES, self.low - self.low % LANES, before)
         else:
             self._shifted(lines, sink, LANES, phase, before)
@@ -198,7 +210,7 @@ class Segment:
         """As `_loop`, in turns that end where a block of the sequence is complete."""
         if not (before and sink.blocks):
             return self._loop(lines, sink, width, start, stop, exact)
-        if before == "0" and start.isdigit() and int(start) // BLOCK == (int(stop) - 1) // BLOCK:
+        if before == "0" and start.isdigit() and stop.isdigit() and int(start) // BLOCK == (int(stop) - 1) // BLOCK:
             last = self._loop(lines, sink, width, start, stop, exact)
             self._carry(lines, sink, before, stop)
             return last
@@ -231,6 +243,28 @@ class Segment:
         end_block(self.nesting, lines, sink, before, index)
 
     # Sizes that are not known
+
+    def _counted(self, lines: list[str], sink: Sink, width: int, before: str = "") -> None:
+        """All of it, in blocks from its first element on, where a call fixes how many there are."""
+        n, lanes, blocks = self.nesting.fresh(""), self.tools.lanes, list[Block]()
+        low, high, head = str(self.low), str(self.high), self.nesting.code.headers[0]
+        head += [
+            f"%l{n} = sub i64 {high}, {low}", f"%l{n}w = and i64 %l{n}, {-width}", f"%l{n}s = add i64 %l{n}w, {low}",
+            f"%l{n}b = icmp sgt i64 %l{n}w, 0", f"%l{n}r = sub i64 {high}, %l{n}s", f"%l{n}p = icmp sgt i64 %l{n}r, 0",
+        ]  # fmt: skip
+        rest = self._spread(head, f"%l{n}r")
+        lines += [f"br i1 %l{n}b, label %W{n}, label %V{n}", f"W{n}:"]
+        self._loop_in_blocks(lines, sink, width, low, f"%l{n}s", True, before)
+        lines += [f"br label %V{n}", f"V{n}:", f"br i1 %l{n}p, label %M{n}, label %Z{n}", f"M{n}:"]
+        for k, block in enumerate(self._blocks(lines, f"%l{n}s", width)):
+            block.mask = f"%l{n}m{k}"
+            numbers = ", ".join(f"i64 {lane}" for lane in range(k * lanes, (k + 1) * lanes))
+            head.append(f"{block.mask} = icmp ult <{lanes} x i64> <{numbers}>, {rest}")
+            blocks.append(block)
+        state = sink.before(lines)
+        sink.after(lines, sink.step(lines, blocks, state))
+        self._carry(lines, sink, before, high)
+        lines += [f"br label %Z{n}", f"Z{n}:"]
 
     def between(self, lines: list[str], header: list[str], sink: Sink, begin: str, end: str) -> None:
         """What lies between two indices."""
@@ -280,7 +314,7 @@ class Segment:
         return splat(self.nesting.fresh, lines, value, "i64", self.tools.vector)
 
     def _spread_difference(self, lines: list[str], low: str, high: str) -> str:
-        if not low.startswith("%"):
+        if not low.startswith("%") and not high.startswith("%"):
             return self._spread(lines, str(int(high) - int(low)))
         name = self.nesting.fresh("%d")
         lines.append(f"{name} = sub i64 {high}, {low}")

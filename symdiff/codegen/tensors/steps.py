@@ -12,6 +12,7 @@ from dataclasses import replace
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.nests import Written, write_nest
+from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.recurrences import write_scan, write_scatter
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.sorting import write_sort
@@ -33,6 +34,7 @@ from symdiff.optimize.planning.plan import (
     Step,
     element_bytes,
 )
+from symdiff.sizes import Sizes, is_open
 
 STEPS, PLACES = "steps", "places"
 
@@ -116,21 +118,24 @@ class Steps:
     lines : functions `i32 t<k>(ptr table, ptr places)`, and the data `STEPS`: for each step its function, and the
         entries of its buffers in the table and the bytes from there to where it uses them.
     failing : for each step whether it can fail.
+    open_places : of the places, those that each call computes.
     algebra : the functions that call libraries.
     """
 
     def __init__(self, plan: Plan, tools: Tools) -> None:
         self.plan, self.tools, self.table = plan, tools, Table(plan)
         self.lines: list[str] = []
-        self.algebra = LinearAlgebra()
+        self.algebra = LinearAlgebra(plan.sizes, self.table.sizes)
         self._known: dict[Hashable, tuple[str, bool]] = {}
         self._places: list[int] = []
         self._calls: list[str] = []
         self.failing = [self._add(step) for step in plan.steps]
-        places = ", ".join([f"i64 {n}" for n in self._places])
+        self.place_count = len(self._places)
+        self.open_places = {k: n for k, n in enumerate(self._places) if is_open(n)}
+        places = ", ".join([f"i64 {0 if k in self.open_places else n}" for k, n in enumerate(self._places)])
         self.lines += [
             f"@{PLACES} = internal constant [{len(self._places)} x i64] [{places}]",
-            f"@{STEPS} = internal constant [{len(self._calls)} x {{ ptr, ptr }}] [{', '.join(self._calls)}]",
+            f"@{STEPS} = internal constant [{len(self._calls)} x {{ ptr, i64 }}] [{', '.join(self._calls)}]",
         ]
 
     def _add(self, step: Step) -> bool:
@@ -140,8 +145,7 @@ class Steps:
         if key not in self._known:
             self._known[key] = self._shared(f"t{len(self._known)}", local.step, buffers)
         name, fails = self._known[key]
-        places = f"getelementptr (i64, ptr @{PLACES}, i64 {len(self._places)})"
-        self._calls.append(f"{{ ptr, ptr }} {{ ptr @{name}, ptr {places} }}")
+        self._calls.append(f"{{ ptr, i64 }} {{ ptr @{name}, i64 {len(self._places)} }}")
         for (number, first), buffer in zip(local.buffers, buffers, strict=True):
             entry, start = self.table.place(number)
             self._places += entry, start + first * element_bytes(buffer.dtype)
@@ -158,7 +162,8 @@ class Steps:
             else:
                 used.append(step.work)
                 self.algebra.lapack(f"{name}_", step, dtype)
-            call = f"call void @{name}_({', '.join(f'ptr %b{n}' for n in used)})"
+            own = [*(["ptr %table"] if self.plan.sizes else []), *(f"ptr %b{n}" for n in used)]
+            call = f"call void @{name}_({', '.join(own)})"
             written = Written([], [call], frozenset(used), False)
         elif isinstance(step, Nest):
             written = write_nest(step, buffers, self.tools)
@@ -169,12 +174,13 @@ class Steps:
         else:
             assert isinstance(step, ScatterAdd)
             written = write_scatter(step, buffers, self.tools)
-        self.lines += _function(name, written, self.table)
+        self.lines += _function(name, written, self.table, self.plan.sizes)
         return name, written.may_fail
 
 
-def _function(name: str, written: Written, table: Table) -> list[str]:
-    lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *written.entry]
+def _function(name: str, written: Written, table: Table, sizes: Sizes | None) -> list[str]:
+    used = computed(sizes, [*written.entry, *written.lines], "%table", table.sizes)
+    lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *used, *written.entry]
     for k in sorted(written.uses):
         lines += [f"%b{k}n = getelementptr i64, ptr %places, i64 {2 * k}", f"%b{k}m = load i64, ptr %b{k}n",
                   f"%b{k}o = getelementptr i64, ptr %places, i64 {2 * k + 1}", f"%b{k}f = load i64, ptr %b{k}o",

@@ -6,13 +6,14 @@ from symdiff.optimize.planning.plan import Plan
 
 
 class Table:
-    """One address for each array of the caller or of the code and one for the workspace, then what a failure tells.
+    """One address for each array of the caller or of the code and one for the workspace, then what a failure tells, and
+    the sizes by name that a call has.
 
     Attributes
     ----------
     buffers : the buffers with an entry of their own, in the order of the entries.
-    work, which, extent, size : the entries of the workspace, of an index out of range and of the size of its axis; the
-        number of entries.
+    work, which, extent, sizes, size : the entries of the workspace, of an index out of range and of the size of its
+        axis; the first of the sizes; the number of entries.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -20,7 +21,8 @@ class Table:
         self.buffers = [k for k, buffer in enumerate(plan.buffers) if buffer.kind != "work"]
         self._entries = {k: entry for entry, k in enumerate(self.buffers)}
         self.work = len(self.buffers)
-        self.which, self.extent, self.size = self.work + 1, self.work + 2, self.work + 3
+        self.which, self.extent, self.sizes = self.work + 1, self.work + 2, self.work + 3
+        self.size = self.sizes + (0 if plan.sizes is None else len(plan.sizes.values))
 
     def place(self, number: int) -> tuple[int, int]:
         """The entry of a buffer, and the bytes from there to its start."""

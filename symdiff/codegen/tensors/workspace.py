@@ -32,6 +32,33 @@ ret ptr %f
 found:
 ret ptr %b
 }}
+; The same where calls need different sizes: a block begins with its size, and one that is too small makes way.
+define ptr @take_sized(ptr %blocks, i64 %size) #1 {{
+{_EACH}
+%b = atomicrmw xchg ptr %p, ptr null acquire, align 8
+%z = icmp eq ptr %b, null
+br i1 %z, label %next, label %found
+{_NEXT}
+found:
+%h = load i64, ptr %b
+%s = icmp uge i64 %h, %size
+br i1 %s, label %good, label %small
+small:
+call void @free(ptr %b)
+br label %end
+end:
+%all = add i64 %size, 8
+%f = call ptr @malloc(i64 %all)
+%none = icmp eq ptr %f, null
+br i1 %none, label %poor, label %fresh
+fresh:
+store i64 %size, ptr %f
+ret ptr %f
+good:
+ret ptr %b
+poor:
+ret ptr null
+}}
 ; Give one back.
 define void @give(ptr %blocks, ptr %b) #1 {{
 {_EACH}
@@ -203,6 +230,7 @@ MASK = "declare ptr @llvm.ptrmask.p0.i64(ptr, i64)"
 
 SUPPORT = {
     "take": "declare ptr @take(ptr, i64) #0",
+    "take_sized": "declare ptr @take_sized(ptr, i64) #0",
     "give": "declare void @give(ptr, ptr) #0",
     "drop": "declare void @drop(ptr) #0",
     "move": "declare void @move(ptr, ptr, ptr, ptr, i64, i64, i64, i1) #0",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from symdiff.errors import LimitError, ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import LARGEST_INTEGER, constant_number
+from symdiff.frontend.constants import LARGEST_INTEGER, as_integer, constant_number
 from symdiff.ir.graph import Graph
+from symdiff.sizes import is_open
 from symdiff.types import Shape
 
 
@@ -24,7 +26,7 @@ def checked(shape: Shape) -> tuple[int, ...]:
     LimitError
         For more elements than can be counted.
     """
-    sizes = [int(n) for n in shape]  # type: ignore[arg-type]
+    sizes: list[Any] = [n if is_open(n) else int(n) for n in shape]  # type: ignore[arg-type]
     if min(sizes, default=0) < 0:
         raise ShapeError("a size cannot be negative", hint="write a size of 0 or more")
     if math.prod(sizes) > LARGEST_INTEGER:
@@ -104,6 +106,10 @@ def _arange(graph: Graph, start: int, stop: int | None = None, step: int | None 
     by = 1.0 if by is None else by
     assert first is not None
     assert last is not None
+    if any(map(is_open, (first, last))) and by == 1.0:
+        count: Any = last - as_integer(first, "start")
+        line = graph.iota(checked((max(0, count),)), 0)
+        return graph.apply("add", (line, number(graph, first))) if first else line
     if not by or not all(map(math.isfinite, (first, last, by))):
         raise ParseError("arange: start, stop and step must be finite, and the step not 0", hint="write arange(1, 10)")
     size = max(0, math.ceil((last - first) / by))
@@ -183,6 +189,8 @@ def _matrix(graph: Graph, x: int) -> int:
 
 
 def _integers(graph: Graph, values: tuple[int, ...]) -> int:
+    if any(map(is_open, values)):
+        return graph.apply("stack", [number(graph, n) for n in values])
     return graph.constant(np.array(values, float))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff.sizes import numbers
 from symdiff.types import Shape, product
 
 if TYPE_CHECKING:
@@ -35,17 +36,20 @@ class ArrayMethods:
         graph: Graph
         node: int
 
-    @property
-    def shape(self) -> Shape:
-        """The shape; `()` for a scalar."""
+    def _sizes(self) -> Shape:
         if self.graph.unshaped is not None:
             self.graph.unshaped.check(self.graph, (self.node,), "the shape of a name")
         return self.graph.types[self.node].shape
 
     @property
+    def shape(self) -> Shape:
+        """The shape; `()` for a scalar."""
+        return numbers(self._sizes())
+
+    @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return len(self._sizes())
 
     @property
     def size(self) -> int:

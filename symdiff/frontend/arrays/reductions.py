@@ -9,6 +9,7 @@ from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
 from symdiff.ir.graph import Graph
 from symdiff.ops.reduction import kept
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, show
 
 
@@ -34,7 +35,7 @@ def count(graph: Graph, x: int, axis: Axis, name: str) -> int:
 
 def number(graph: Graph, value: float) -> int:
     """A constant."""
-    return graph.constant(float(value))
+    return graph.constant(value if is_open(value) else float(value))
 
 
 def chosen(graph: Graph, x: int, where: int | None, neutral: float) -> int:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from symdiff.errors import SymdiffError
 from symdiff.optimize.planning.plan import Range
+from symdiff.sizes import slice_bounds
 
 Coordinate = tuple[int, tuple[tuple[int, int], ...]]
 """(offset, ((axis, scale), …)), axes ascending and scales not 0."""
@@ -169,7 +170,7 @@ def of_index(map_: Map, payload: tuple[Any, ...], shape: Sizes) -> Map:
     for k, size in enumerate(shape):
         part = payload[k] if k < len(payload) else (0, None, 1)
         if isinstance(part, tuple):
-            start, _, step = slice(*part).indices(size)
+            start, _, step = slice_bounds(part, size)
             at = next(rest)
             found.append(START if size == 1 else scaled(at, step, start))
         else:
@@ -193,7 +194,7 @@ def of_scatter(map_: Map, index: tuple[Any, ...], whole: Sizes, shape: Sizes, sp
     for k, (at, size) in enumerate(zip(map_.coordinates, whole, strict=True)):
         part = index[k] if k < len(index) else (0, None, 1)
         if isinstance(part, tuple):
-            start, _, step = slice(*part).indices(size)
+            start, _, step = slice_bounds(part, size)
             own, count = START, next(sizes)
             if count == 1:
                 one = limits(at, start, start + 1, space)

@@ -19,11 +19,21 @@ def traffic(shape: tuple[int, ...]) -> tuple[float, float]:
 
 
 def costs_of(graph: Graph) -> list[float]:
-    """What computing one element of each node takes, from what is in memory."""
+    """What computing one element of each node takes, from what is in memory.
+
+    Numbers that are made of sizes alone are computed once, before the loops: they cost nothing.
+    """
     found = [0.0] * len(graph)
+    sized: set[int] = set()
     for node, args in enumerate(graph.args):
         if is_step(graph, node):
             continue
+        if graph.has_sizes and not graph.types[node].shape:
+            if graph.ops[node].name == "size":
+                sized.add(node)
+            elif sized.intersection(args) and all(a in sized or graph.ops[a].name == "constant" for a in args):
+                sized.add(node)
+                continue
         own = _cost(graph.ops[node])
         if args:
             own += sum([found[a] for a in args])

@@ -270,7 +270,8 @@ def operands(form: Form) -> list[tuple[Place, bool]]:
 
 
 _FORMS: dict[str, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]] = {
-    **dict.fromkeys(VIEWS, Forms._view), "constant": Forms._constant, "iota": Forms._iota, "einsum": Forms._product,
+    **dict.fromkeys(VIEWS, Forms._view), "constant": Forms._constant, "size": Forms._constant, "iota": Forms._iota,
+    "einsum": Forms._product,
     "scatter": Forms._scatter, "concatenate": Forms._concatenate, "stack": Forms._stack, "gather": Forms._gather,
 }  # fmt: skip
 

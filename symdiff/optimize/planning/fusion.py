@@ -38,6 +38,7 @@ from symdiff.optimize.planning.forms import (
 from symdiff.optimize.planning.gemm import View as LabelledView
 from symdiff.optimize.planning.gemm import match_gemm
 from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
+from symdiff.sizes import example, slice_bounds
 
 MOST_PLACES = 8
 MOST_CHOICES = 8
@@ -104,9 +105,9 @@ class Fusion(Schedule):
             places[group, map_] = places.get((group, map_), 0.0) + weight
 
     def _need_operands(self, node: int, group: Group, map_: Map, weight: float) -> None:
-        whole = max(1, points(self.forms.shape(node)))
+        whole = max(1, example(points(self.forms.shape(node))))
         for (operand, place), partly in operands(self.forms.form(node, map_, group.space)):
-            part = min(1.0, points(self.forms.shape(operand)) / whole) if partly else 1.0
+            part = min(1.0, example(points(self.forms.shape(operand))) / whole) if partly else 1.0
             self._need(operand, group.number, place, weight * part)
 
     # One node
@@ -152,7 +153,7 @@ class Fusion(Schedule):
             return True
         if len(maps) > MOST_PLACES and name not in VIEWS:
             return True
-        size = points(self.forms.shape(node))
+        size = example(points(self.forms.shape(node)))
         evaluations = sum(places.values())
         if len(maps) == 1 and evaluations <= size:
             return False
@@ -204,7 +205,7 @@ class Fusion(Schedule):
         for k, size in enumerate(whole):
             part = index[k] if k < len(index) else (0, None, 1)
             if isinstance(part, tuple):
-                start, _, step = slice(*part).indices(size)
+                start, _, step = slice_bounds(part, size)
                 coordinates.append(scaled(next(rest), step, start))
             else:
                 coordinates.append((part % size, ()))
@@ -223,7 +224,7 @@ class Fusion(Schedule):
     ) -> Group:  # fmt: skip
         """Add an item to a nest over `space` that can come before all readers of the buffer."""
         found = self.join(item, space, places, target, reduced, alone)
-        weight = float(points(space))
+        weight = float(example(points(space)))
         if item.value == ZERO:
             return found
         found.size += 1
@@ -255,7 +256,7 @@ class Fusion(Schedule):
             group = self._own_group("scan", tuple(shape[k] for k in order), node, places)
             group.items = [Item(a, at, node, total(at.coordinates, c_strides(shape))) for a in args]
             for a in args:
-                self._need(a, group.number, at, float(points(shape)))
+                self._need(a, group.number, at, float(example(points(shape))))
         else:
             group = self._own_group("scatter" if name == "scatter_add" else "matrix", (), node, places)
             for a in args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from symdiff.optimize.planning.plan import (
     Store,
     sort_work,
 )  # fmt: skip
+from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType
 
 ADD = OPS["add"]
@@ -66,7 +68,8 @@ def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int]
     steps: list[Step] = []
     for group in fusion.order():
         steps += _lower(group, fusion, buffers)
-    return arrange_memory(buffers.buffers, steps, buffers.constants)
+    plan = arrange_memory(buffers.buffers, steps, buffers.constants)
+    return replace(plan, sizes=sizes_of(n for type_ in inputs for n in type_.shape))
 
 
 class Buffers:

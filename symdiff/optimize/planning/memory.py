@@ -25,6 +25,7 @@ from symdiff.optimize.planning.plan import (
     Store,
     element_bytes,
 )  # fmt: skip
+from symdiff.sizes import is_open
 
 ALIGNMENT = 64
 
@@ -131,6 +132,8 @@ def _place(buffers: Sequence[Buffer], steps: Sequence[Step]) -> tuple[list[Buffe
     for b, k in first.items():
         starts.setdefault(k, []).append(b)
     placed = list(buffers)
+    if any(is_open(n) for buffer in buffers for n in buffer.shape):
+        return placed, _place_open(placed, starts, last)
     total = _place_small(placed, starts, last)
     gaps = Gaps(total)
     ends: list[tuple[int, int, int]] = []  # (last step, offset, end)
@@ -190,6 +193,27 @@ class Gaps:
         else:
             starts.insert(k, start)
             ends.insert(k, end)
+
+
+def _place_open(placed: list[Buffer], starts: Mapping[int, Sequence[int]], last: Mapping[int, int]) -> int:
+    """Where sizes are open: a place for each buffer, which later ones of the same size take over; the bytes of all."""
+    free: dict[int, list[int]] = {}
+    busy: list[tuple[int, int, int]] = []  # (last step, size, offset)
+    total = 0
+    for k in sorted(starts):
+        for end, size, offset in busy:
+            if end < k:
+                free.setdefault(size, []).append(offset)
+        busy = [one for one in busy if one[0] >= k]
+        for b in starts[k]:
+            size = (size_in_bytes(placed[b]) + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+            if free.get(size):
+                offset = free[size].pop()
+            else:
+                offset, total = total, total + size
+            placed[b] = replace(placed[b], offset=offset)
+            busy.append((last[b], size, offset))
+    return total
 
 
 def _place_small(placed: list[Buffer], starts: Mapping[int, Sequence[int]], last: Mapping[int, int]) -> int:

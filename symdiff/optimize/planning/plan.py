@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from symdiff.ops import Op
+from symdiff.sizes import Sizes
 from symdiff.types import BOOL
 
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
@@ -278,6 +279,8 @@ class Plan:
     workspace: int
     constants: tuple[object, ...] = field(default=())
     """The arrays of the "constant" buffers (NumPy, C order)."""
+    sizes: Sizes | None = None
+    """The sizes that a call gives numbers to, where some are open."""
 
     @property
     def nests(self) -> int:
