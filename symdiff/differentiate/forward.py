@@ -4,27 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from symdiff.differentiate.guards import Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import OPS
 from symdiff.types import BOOL
+
+INDEX = OPS["index"]
 
 
 def forward(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
     """Tangents of `outputs` for the tangents `seeds` (node → node): nodes appended to the graph; None is a zero."""
     with graph.lock, collector_paused():
-        return _sweep(graph, outputs, seeds)
+        live = graph.live(outputs)
+        varied = depending(graph, live, list(seeds))
+        return _sweep(graph, [node for node in live if node in varied], outputs, seeds)
 
 
-def _sweep(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
-    live = graph.live(outputs)
-    varied = depending(graph, live, list(seeds))
+class ForwardSweeps:
+    """Forward sweeps over the same outputs, of which each looks only at what varies with its seed.
+
+    Where all derivatives by many elements are taken, and each output depends on few, a walk over the whole graph for
+    every element would cost the square of their number.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[int]) -> None:
+        self.graph = graph
+        self.outputs = outputs
+        self._users: dict[int, list[int]] = {}
+        self._last = dict(zip(outputs, range(len(outputs)), strict=True))
+        ops, args, users, last = graph.ops, graph.args, self._users, self._last
+        live = graph.live(outputs)
+        for node in live:
+            for a in dict.fromkeys(a for k, a in enumerate(args[node]) if has_partial(ops[node], k)):
+                users.setdefault(a, []).append(node)
+        for node in reversed(live):
+            for a in args[node]:
+                last[a] = max(last.get(a, 0), last[node])
+
+    def by_element(self, target: int, index: tuple[int, ...], start: int = 0) -> list[int | None]:
+        """Tangents of the outputs from `start` on, by one element of a node; None is a zero."""
+        graph = self.graph
+        shape = graph.shape(target)
+        one, users = graph.constant(1.0), self._users.get(target, [])
+        with graph.lock, collector_paused():
+            if not shape:
+                return self._by({target: one}, start)
+            if any(graph.ops[node] is not INDEX or graph.types[node].shape for node in users):
+                return self._by({target: unit(graph, shape, index)}, start)
+            return self._by({node: one for node in users if graph.payloads[node] == index}, start)
+
+    def _by(self, seeds: Mapping[int, int], start: int) -> list[int | None]:
+        last, found, stack = self._last, set(seeds), list(seeds)
+        while stack:
+            for node in self._users.get(stack.pop(), ()):
+                if node not in found and last[node] >= start:
+                    found.add(node)
+                    stack.append(node)
+        return _sweep(self.graph, sorted(found), self.outputs[start:], seeds)
+
+
+def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
+    """The constant that is 1 at one place of a shape and 0 elsewhere."""
+    if not shape:
+        return graph.constant(1.0)
+    seed = np.zeros(shape)
+    seed[index] = 1.0
+    return graph.constant(seed)
+
+
+def _sweep(
+    graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: Mapping[int, int]
+) -> list[int | None]:  # fmt: skip
     guards = Guards(graph)
     tangents: dict[int, Guarded] = {node: (seed, None) for node, seed in seeds.items()}
     types, places = graph.types, graph.places
-    for node in live:
-        if node not in varied or node in tangents:
+    for node in varied:
+        if node in tangents:
             continue
         op, args = graph.ops[node], graph.args[node]
         first_new = len(graph)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.chain import elements
-from symdiff.differentiate.forward import forward
+from symdiff.differentiate.forward import ForwardSweeps, forward
 from symdiff.differentiate.partials import has_partial
 from symdiff.differentiate.reverse import depending, reverse
 from symdiff.errors import DifferentiationError
@@ -122,23 +122,15 @@ def _by_reverse(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) ->
 def _by_forward(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Nodes]]:
     shapes = [fixed(graph.types[o].shape) for o in outputs]
     blocks = [[np.empty(s + fixed(graph.types[t].shape), object) for t in targets] for s in shapes]
+    sweeps = ForwardSweeps(graph, outputs)
     for j, target in enumerate(targets):
         shape = fixed(graph.types[target].shape)
         for index in np.ndindex(*shape):
-            tangents = forward(graph, outputs, {target: unit(graph, shape, index)})
+            tangents = sweeps.by_element(target, index)
             for i, tangent in enumerate(tangents):
                 node = graph.full_like(0.0, outputs[i]) if tangent is None else tangent
                 blocks[i][j][(..., *index)] = elements(graph, node)[()]
     return blocks
-
-
-def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
-    """The constant that is 1 at one place of a shape and 0 elsewhere."""
-    if not shape:
-        return graph.constant(1.0)
-    seed = np.zeros(shape)
-    seed[index] = 1.0
-    return graph.constant(seed)
 
 
 def second_derivatives(
@@ -151,14 +143,14 @@ def second_derivatives(
     """
     shapes = [fixed(graph.types[t].shape) for t in targets]
     places = [(j, index) for j, shape in enumerate(shapes) for index in np.ndindex(*shape)]
-    slopes = [int(elements(graph, first[j])[index]) for j, index in places]
+    slopes = [int(node) for d in first for node in elements(graph, d).ravel()]
+    sweeps = ForwardSweeps(graph, slopes)
     blocks = [[np.empty(a + b, object) for b in shapes] for a in shapes]
     zero = graph.constant(0.0)
     for m, (j, column) in enumerate(places):
-        rows = range(m, len(places)) if symmetric else range(len(places))
-        seeds = {targets[j]: unit(graph, shapes[j], column)}
-        found = forward(graph, [slopes[r] for r in rows], seeds)
-        for r, node in zip(rows, found, strict=True):
+        start = m if symmetric else 0
+        found = sweeps.by_element(targets[j], column, start)
+        for r, node in enumerate(found, start):
             i, row = places[r]
             blocks[i][j][row + column] = zero if node is None else node
             if symmetric:

@@ -252,6 +252,8 @@ def _shape(f: Function, node: int) -> tuple[int, ...]:
 
 def _transposed(block: np.ndarray[Any, Any], lead: int) -> np.ndarray[Any, Any]:
     """The block with its first `lead` axes moved to the end."""
+    if lead in (0, block.ndim):
+        return block
     return np.moveaxis(block, tuple(range(lead)), tuple(range(block.ndim - lead, block.ndim)))
 
 

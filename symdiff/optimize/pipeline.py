@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from symdiff.errors import ArgumentError
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
@@ -25,7 +27,7 @@ from symdiff.types import TensorType, product
 
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
 
-RESHAPE, STACK = OPS["reshape"], OPS["stack"]
+RESHAPE, STACK, INDEX = OPS["reshape"], OPS["stack"], OPS["index"]
 
 MOST_UNROLLED = 1000
 """Formulas on arrays that take at most so many operations on elements become scalar code."""
@@ -85,9 +87,12 @@ def _optimize(
     flat = [node for output in elements for node in output]
     live = graph.live(flat)
     before = count_nodes(graph, live)
-    node_types, ops = graph.types, graph.ops
-    if not any(node_types[n].shape or (type(ops[n].routine) is Movement and ops[n] not in TRANSPARENT) for n in live):
-        roots = rewriter.run(graph, flat, _scalar_inputs(rewriter, graph, operands, live), live)
+    reads = None if any(graph.types[node].shape for node in flat) else _element_reads(graph, operands, live)
+    if reads is not None:
+        scalars = [node for node in live if not graph.types[node].shape]
+        known = _scalar_inputs(rewriter, graph, operands, scalars)
+        known.update({node: rewriter.input(read, graph.types[node]) for node, read in reads.items()})
+        roots = rewriter.run(graph, flat, known, scalars)
         lengths = [len(output) for output in elements]
     elif _is_open(operands) or not _is_small(graph, operands, graph.live(outputs), fp):
         return _tensors(graph, operands, outputs, fp, trace)
@@ -214,6 +219,37 @@ def _entries(graph: Graph, node: int) -> list[int]:
 
 def _missing(graph: Graph, node: int) -> ArgumentError:
     return ArgumentError(f"the output depends on {graph.payloads[node]}, which is not among the inputs")
+
+
+def _element_reads(
+    graph: Graph, operands: Sequence[Operand], live: Sequence[int]
+) -> dict[int, tuple[int, int]] | None:  # fmt: skip
+    """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
+    types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
+    starts: dict[int, tuple[int, int]] = {}
+    for node in live:
+        if types[node].shape:
+            if ops[node] is not INPUT:
+                return None
+        elif ops[node] is INDEX and ops[args[node][0]] is INPUT:
+            reads[node] = (-1, 0)
+        else:
+            moves = type(ops[node].routine) is Movement and ops[node] not in TRANSPARENT
+            if moves or any(types[a].shape for a in args[node]):
+                return None
+    if reads:
+        for k, (_, nodes) in enumerate(operands):
+            start = 0
+            for node in nodes:
+                starts[node] = (k, start)
+                start += product(types[node].shape)
+    for node in reads:
+        source = args[node][0]
+        if source not in starts:
+            raise _missing(graph, source)
+        operand, start = starts[source]
+        reads[node] = operand, start + int(np.ravel_multi_index(graph.payloads[node], graph.shape(source)))
+    return reads
 
 
 def _scalar_inputs(
