@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, ShapeError
+from symdiff.errors import ArgumentError, ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import SCALARS, Binder, signature
 from symdiff.function.compiled import CompiledFunction
@@ -59,12 +59,30 @@ class Cases:
         self._count = len(self.pattern.arguments)
 
     def _make(self, key: Key) -> Function:
-        made = self.recipe.build(self.pattern.shapes(key))
+        shapes = self.pattern.shapes(key)
+        try:
+            made = self.recipe.build(shapes)
+        except SymdiffError as error:
+            self._explain(error, shapes)
+            raise
         names = [a.name for a in self.pattern.arguments]
         if made.ordered and [a.name for a in made.arguments] == names:
             return made
         found = {a.name: a for a in made.arguments}
         return made.with_arguments([found[n] for n in names])
+
+    def _explain(self, error: SymdiffError, shapes: Mapping[str, Shape]) -> None:
+        """Say what to type where the arrays may have been meant as batches of numbers."""
+        arrays = [a.name for a in self.pattern.arguments if a.deferred and shapes[a.name]]
+        declared = ", ".join(f'"{n}": ()' for n in arrays)
+        if not arrays or declared in error.hint:
+            return
+        try:
+            self.recipe.build({**shapes, **dict.fromkeys(arrays, ())})
+        except SymdiffError:
+            return
+        several = f"if the values of {', '.join(arrays)} are a batch of numbers, declare shapes={{{declared}}}"
+        error.hint = f"{error.hint}; {several}" if error.hint else several
 
     def key(self, values: list[Any]) -> Key:
         """What the values of a call bind; values that have no shape yet become arrays, in place."""
@@ -257,7 +275,7 @@ def unknown(name: str, arguments: Sequence[Argument]) -> ShapeError:
     listed = ", ".join(map(str, opened))
     if deferred:
         example = ", ".join(f'"{a.name}": {_example(a)}' for a in opened)
-        declare = f"declare shapes, such as shapes={{{example}}}"
+        declare = f"declare shapes, such as shapes={{{example}}}, () for a number"
     else:
         example = ", ".join(f"{a.name}[{_example(a).strip('()')}]" if a.shape else str(a) for a in arguments)
         declare = f"write numbers for the sizes, such as {name}({example}) = …"

@@ -202,6 +202,25 @@ def test_names_of_a_header_are_no_exception():
     assert sd.function("f(x[3], a) = a*sum(x)")(X, [1.0, 2.0]).shape == (2,)
 
 
+BATCHES = [
+    (lambda: sd.function("f(x[3], a, b) = a*x + b"), (X, [1.0, 2.0], 0.5)),
+    (lambda: sd.grad("interp(x, [0, 1, 3], [1, 5, 2])"), ([0.5, 2.0],)),
+    (lambda: sd.derivative("x**2*[1, 2] @ [1, 2]", "x", 2), ([0.5, 2.0, 3.0],)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "args"), BATCHES)
+def test_a_batch_of_numbers_that_meet_arrays_is_refused_with_what_to_type(make, args):
+    with pytest.raises(sd.SymdiffError, match=r"declare shapes=\{\"\w\": \(\)"):
+        make()(*args)
+
+
+def test_what_no_number_makes_right_has_no_such_hint():
+    with pytest.raises(sd.ShapeError) as caught:
+        sd.function("[[1, 2], [3, 4]] @ x")([1.0, 2.0, 3.0])
+    assert "batch of numbers" not in str(caught.value)
+
+
 def test_a_number_that_meets_arrays_inside_is_given_numbers():
     inner = sd.function("sum(([1, 2] - a)**2)", shapes={"a": ()})
     assert sd.function(lambda x: inner(x[0]), ["x"])([1.0, 5.0]) == 1.0
