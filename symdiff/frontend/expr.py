@@ -134,8 +134,10 @@ class Expr(ArrayMethods):
         )  # fmt: skip
 
     def __int__(self) -> int:
-        raise self._has_no_value("int", "write sd.trunc(x) for its whole part; the number of turns of a loop is a "
-                                        "constant")  # fmt: skip
+        raise self._has_no_value(
+            "int", "write sd.trunc(x) for its whole part; the number of turns of a loop is a constant; to choose from "
+            "an array of numbers write sd.array(a)[k]"
+        )  # fmt: skip
 
     def __index__(self) -> int:
         raise self._has_no_value("an integer", "range() and the ends of a slice take constants; to choose from a list "

@@ -206,6 +206,34 @@ def _imag(val: Any) -> Expr:
     return apply("zeros_like", (val,))  # type: ignore[no-any-return]
 
 
+def _block(arrays: Any) -> Expr:
+    """Blocks in nested lists: the innermost are joined along the last axis, the next along the one before."""
+    depth, item = 0, arrays
+    while isinstance(item, list):
+        if not item:
+            raise CallError("np.block of an empty list")
+        depth, item = depth + 1, item[0]
+    blocks: list[Expr] = []
+    stack = [arrays]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack += item
+        else:
+            blocks.append(as_expr(item))
+    count = max(depth, *(e.ndim for e in blocks))
+
+    def joined(part: Any, level: int) -> Expr:
+        if not isinstance(part, list):
+            if level != depth:
+                raise CallError("np.block: the lists are nested to different depths")
+            e = as_expr(part)
+            return apply("reshape", (e, (1,) * (count - e.ndim) + e.shape))  # type: ignore[no-any-return]
+        return apply("concatenate", ([joined(p, level + 1) for p in part], level - depth))  # type: ignore[no-any-return]
+
+    return joined(arrays, 0)
+
+
 def _changes(name: str, instead: str) -> Callable[..., NoReturn]:
     """A function that writes into its argument, which a formula cannot."""
 
@@ -228,7 +256,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.slogdet: _slogdet, np.linalg.svd: _svd, np.linalg.lstsq: _lstsq,
     np.delete: _delete, np.isclose: _isclose, np.allclose: _allclose,
     np.array_equal: _array_equal, np.broadcast_arrays: _broadcast_arrays, np.bincount: _bincount,
-    np.nan_to_num: _nan_to_num, np.piecewise: _piecewise, np.rollaxis: _rollaxis,
+    np.nan_to_num: _nan_to_num, np.block: _block, np.piecewise: _piecewise, np.rollaxis: _rollaxis,
     np.around: lambda a, decimals=0, out=None: apply("round", (a, decimals) if decimals else (a,)),
     np.real: as_expr, np.imag: _imag, np.real_if_close: lambda a, tol=100: as_expr(a),
     np.iscomplexobj: lambda x: False, np.isrealobj: lambda x: True,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, NeedsShape, SymdiffError
+from symdiff.frontend.calls import is_function
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
 from symdiff.frontend.given import checked_name
@@ -55,7 +56,9 @@ def trace(
     with collector_paused():
         try:
             result = fun(*inputs)
-        except SymdiffError:
+        except SymdiffError as error:
+            if not isinstance(error, NeedsShape):
+                error.hint = _by_scipy(error) or error.hint
             raise
         except Exception as error:
             raise explained(error, name_of(fun)) from error
@@ -73,13 +76,33 @@ def explained(error: Exception, name: str) -> SymdiffError:
     if isinstance(cause, NeedsShape):
         return cause  # NumPy put an error of its own in its place
     text = f"{type(error).__name__}: {error}"
-    if _OBJECTS.search(text):
+    scipy = _by_scipy(error)
+    if scipy:
+        hint = scipy
+    elif isinstance(error, AttributeError) and "Expr" in text:
+        hint = "an expression has those that make new values: x.T, x.sum(); instead of x.sort() write np.sort(x)"
+    elif isinstance(error, IndexError):
+        hint = "to choose from an array of numbers by an expression write sd.array(a)[k]"
+    elif _OBJECTS.search(text):
         hint = f"NumPy takes expressions in an array or a list for objects: {BUILD}"
     elif cause is not None:
         hint = cause.hint
     else:
         hint = "it is called once with expressions to find its formula: what it does must not depend on their values"
     return CallError(f"{name} cannot be traced: {text}", hint=hint)
+
+
+def _by_scipy(error: BaseException) -> str:
+    """What to write instead of the function of SciPy's that an error comes from, or nothing."""
+    frame = error.__traceback__
+    while frame is not None:
+        module = str(frame.tb_frame.f_globals.get("__name__", ""))
+        name = frame.tb_frame.f_code.co_name
+        if module.startswith("scipy.") and not name.startswith(("_", "<")):
+            instead = f"write sd.{name}(x)" if is_function(name) else "write its formula"
+            return f"{name} of SciPy's computes with numbers, not with expressions: {instead}"
+        frame = frame.tb_next
+    return ""
 
 
 def name_of(fun: Callable[..., Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, ShapeError, nearest
-from symdiff.function.foreign import answers_itself, culprit, describe, entry_of
+from symdiff.function.foreign import NUMBERS, answers_itself, culprit, describe, entry_of
 from symdiff.function.specialize import is_open
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64, Shape, fixed, show
@@ -150,7 +150,8 @@ class Binder:
         converted = []
         for k, value in enumerate(values):
             kind, scalar = type(value), not self.shapes[k]
-            if scalar and kind is not np.ndarray and isinstance(value, SCALARS) and not answers_itself(kind):
+            known = kind in NUMBERS or not answers_itself(kind)
+            if scalar and known and kind is not np.ndarray and isinstance(value, SCALARS):
                 converted.append(self._weak(value))
                 continue
             point = False

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
+import scipy.special
 
 import symdiff as sd
 from symdiff.errors import CallError, SymdiffError
@@ -89,6 +91,8 @@ CALLS = [
     lambda A: np.rollaxis(A, 1), lambda K: np.rollaxis(K, 0, 3), lambda K: np.rollaxis(K, 2, 1),
     lambda x: np.sort(x, kind="stable"), lambda x: np.cumulative_sum(x, include_initial=True),
     lambda x: np.cumulative_prod(x, include_initial=True),
+    lambda A, B: np.block([[A, B], [B, A]]), lambda x, y: np.block([x, y]), lambda A, x: np.block([[A], [x[:4]]]),
+    lambda x, A: np.block([[1.0, x[:4]], [A[:, :1], A]]), lambda K: np.block([K, K]), lambda x: np.block(x),
     # comparisons and numbers
     lambda x, y: np.isclose(x, y, rtol=1.0), lambda x, y: np.isclose(x, y, atol=1.0),
     lambda x: np.allclose(x, x + 1e-12),
@@ -191,3 +195,21 @@ def test_a_dictionary_is_several_outputs_with_names():
     assert f(3.0) == (3.0, (6.0, (3.0, -3.0)))
     assert f.outputs == ("a", "c", "d", "d")
     assert sd.function(lambda x: {"a": x, "b": x * x}, ["x"], outputs="b")(3.0) == 9.0
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda x: scipy.special.logsumexp(x), r"write sd\.logsumexp\(x\)"),
+        (lambda x: scipy.special.softmax(x), r"write sd\.softmax"),
+        (lambda x: scipy.special.hyp2f1(1.0, 2.0, 3.0, x), r"scipy\.special\.hyp2f1 of an Expr"),
+        (lambda x: scipy.linalg.solve(np.eye(4), x), r"write sd\.solve"), (lambda x: x.sort(), r"np\.sort\(x\)"),
+        (lambda x: np.arange(4.0)[x[0]], r"sd\.array\(a\)\[k\]"),
+        (lambda x: np.take(np.arange(4.0), x), r"sd\.array\(a\)\[k\]"),
+        (lambda x: [1, 2, 3][x[0]], r"sd\.array\(a\)\[k\]"), (lambda x: f"{x[0]:.2f}", "cannot be traced"),
+        (lambda x: 1j * x, "cannot be traced"), (lambda x: np.block([[x], x]), "different depths"),
+    ],
+)  # fmt: skip
+def test_what_ends_a_trace_says_what_to_write(call, says):
+    with pytest.raises(SymdiffError, match=says):
+        sd.function(call, ["x"], shapes={"x": 4})
