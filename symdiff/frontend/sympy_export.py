@@ -88,10 +88,51 @@ def _value(graph: Graph, node: int, op: Op, operands: Sequence[Any]) -> Any:
     if isinstance(op.routine, Movement):
         return _moved(op.routine, payload, operands)
     if isinstance(op.routine, MatrixRoutine):
-        raise ArgumentError(f"SymPy has no counterpart of {op.name} on arrays")
+        return _of_matrices(op.name, *operands[:1])
     if not shape:
         return _scalar(op, payload, operands)
     return np.frompyfunc(lambda *parts: _scalar(op, payload, parts), len(operands), 1)(*operands)
+
+
+MATRICES: dict[str, Callable[[Any], Any]] = {
+    "det": lambda m: m.det(),
+    "adjugate": lambda m: m.adjugate(),
+    "inv": lambda m: m.inv(),
+    "logdet": lambda m: _log_of_size(m.det()),
+    "det_sign": lambda m: _sign(m.det()),
+}
+"""What SymPy has for operations on square matrices."""
+
+MOST_ROWS = 4
+"""Of matrices of more rows SymPy's formulas have hundreds of terms for each element."""
+
+
+def _log_of_size(value: Any) -> Any:
+    import sympy
+
+    return sympy.log(sympy.Abs(value))
+
+
+def _sign(value: Any) -> Any:
+    import sympy
+
+    return sympy.sign(value)
+
+
+def _of_matrices(name: str, operand: Any) -> Any:
+    """An operation of linear algebra on every matrix of a stack of few rows."""
+    import sympy
+
+    if name not in MATRICES:
+        raise ArgumentError(f"SymPy has no counterpart of {name} on arrays")
+    *batch, rows, columns = operand.shape
+    if rows > MOST_ROWS:
+        raise ArgumentError(f"{name} of {rows} rows is too large a formula for SymPy")
+    found = [MATRICES[name](sympy.Matrix(rows, columns, one.ravel().tolist()))
+             for one in operand.reshape((-1, rows, columns))]  # fmt: skip
+    if not isinstance(found[0], sympy.MatrixBase):
+        return _array(found, tuple(batch)) if batch else found[0]
+    return _array([v for one in found for v in one], operand.shape)
 
 
 def _moved(routine: Movement, payload: Any, operands: Sequence[Any]) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import symdiff as sd
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError, SymdiffError
 from symdiff.frontend.expr import Expr
@@ -169,6 +170,17 @@ def test_matrices_keep_their_shape(matrix):
     graph, node, _ = from_sympy(matrix)
     assert graph.types[node].shape == matrix.shape
     assert to_sympy(graph, node) == sp.ImmutableMatrix(matrix)
+
+
+@pytest.mark.parametrize("name", ["det", "inv", "logdet", "det_sign", "adjugate"])
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_linear_algebra_of_few_rows(name, size):
+    f = sd.function(f"{name}(A)", ["A"], shapes={"A": (size, size)})
+    back, a = sp.sympify(f.expr), np.random.default_rng(size).standard_normal((size, size))
+    found = sp.lambdify([sp.MatrixSymbol("A", size, size)], back)(a)
+    np.testing.assert_allclose(np.asarray(found, float), f(a), rtol=1e-10, atol=1e-12)
+    with pytest.raises(SymdiffError, match="too large a formula"):
+        sp.sympify(sd.function(f"{name}(A)", ["A"], shapes={"A": (5, 5)}).expr)
 
 
 def test_arrays_and_elements():
