@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,41 @@ def divide(graph: Graph, a: int, b: int) -> int:
     if graph.ops[a] is NEG:
         return negate(graph, graph.add(DIV, (graph.args[a][0], b)))
     return graph.add(DIV, (a, b))
+
+
+class LateFactors:
+    """Products whose second factor is better multiplied by after what the chain rule has still to come.
+
+    The adjoint of u in y = a/u is -(g/u)*y. What comes next is u': it is multiplied into g/u, because (u'/u)*y is a
+    number where y/u, the square of a small one, is 0.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._factors: dict[int, tuple[int, int]] = {}
+
+    def note(self, node: int, last: int) -> None:
+        """Note that a node is a product, or a negative one, whose factor `last` can wait."""
+        product = self.graph.args[node][0] if self.graph.ops[node] is NEG else node
+        if self.graph.ops[product] is MUL and self.graph.args[product][1] == last:
+            self._factors[product] = self.graph.args[product]  # type: ignore[assignment]
+
+    def forget(self, node: int) -> None:
+        """Let no factor of a node wait any more: where it goes several ways, each would multiply by it."""
+        if self._factors:
+            self._factors.pop(self.graph.args[node][0] if self.graph.ops[node] is NEG else node, None)
+
+    def apply(self, operation: Callable[[Graph, int, int], int], node: int, factor: int) -> int:
+        """`multiply` or `divide` of a node and a factor, before its own factor that can wait."""
+        graph = self.graph
+        product = graph.args[node][0] if self._factors and graph.ops[node] is NEG else node
+        waiting = self._factors.get(product)
+        if waiting is None:
+            return operation(graph, node, factor)
+        first = operation(graph, waiting[0], factor)
+        result = multiply(graph, first, waiting[1])
+        self.note(result, waiting[1])
+        return result if product == node else negate(graph, result)
 
 
 def add(graph: Graph, a: int, b: int) -> int:

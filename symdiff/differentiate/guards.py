@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from symdiff.differentiate.chain import total
+from symdiff.differentiate.chain import LateFactors, total
 from symdiff.differentiate.finite import Finite
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
@@ -50,6 +50,8 @@ class Guards:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.finite = Finite(graph)
+        self.late: LateFactors | None = None
+        """In reverse mode the factors that can wait."""
         self._known: dict[tuple[Guard | None, int, bool], Guard] = {}
         self.noted: dict[int, set[Guard]] = {}
         """For a value the guards under which it is 0 already where they do not hold."""

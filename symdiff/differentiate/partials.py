@@ -38,6 +38,10 @@ class Partial:
         self.template = parsed
         self.needs: dict[int, list[int]] = {}
         self.steps = tuple(self._steps(parsed.root))
+        *_, before, last = (None, None, *(s for s in self.steps if s.kind != "negate"))
+        divides = before is not None and before.kind == "divide"
+        self.is_quotient = divides and last is not None and last.node == parsed.leaves.get("y")
+        """Whether it is something over a divisor, times the result."""
 
     def _steps(self, node: int) -> list[Step]:
         graph = self.template.graph
@@ -63,12 +67,15 @@ class Partial:
 
     def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
         """g times the partial; `values` maps template nodes to nodes of the graph and is filled. None: zero."""
-        return self._follow(guards, values, g, self.steps)
+        found = self._follow(guards, values, g, self.steps)
+        if found is not None and self.is_quotient and guards.late is not None:
+            guards.late.note(found[0], values[self.template.leaves["y"]])
+        return found
 
     def _follow(
         self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]
     ) -> Guarded | None:
-        graph = guards.graph
+        graph, late = guards.graph, guards.late
         value, guard = g
         negative = False
         for step in steps:
@@ -77,12 +84,12 @@ class Partial:
                 continue
             node = self._value(graph, values, step.node)
             if step.kind == "multiply":
-                product = chain.multiply(graph, value, node)
+                product = late.apply(chain.multiply, value, node) if late else chain.multiply(graph, value, node)
                 if guards.noted:
                     guards.keep_clean(value, product, node)
                 value = product
             elif step.kind == "divide":
-                value = chain.divide(graph, value, node)
+                value = late.apply(chain.divide, value, node) if late else chain.divide(graph, value, node)
             elif graph.ops[node] is CONSTANT and isinstance(graph.payloads[node], bool):
                 if step.kind == "select":
                     chosen = step.taken if graph.payloads[node] else step.untaken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symdiff.differentiate.chain import LateFactors
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.structured.factors import product_of
@@ -13,6 +14,8 @@ from symdiff.ops import OPS
 from symdiff.types import BOOL
 
 EINSUM = OPS["einsum"]
+FAST = frozenset(("exp", "exp2", "exp10", "expm1", "sinh", "cosh", "gamma", "pow"))
+"""Operations so large that the square of one over them soon is 0."""
 
 
 def depending(graph: Graph, live: Sequence[int], targets: Sequence[int]) -> set[int]:
@@ -44,6 +47,7 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
     live = graph.live([output])
     varied = depending(graph, live, targets)
     guards = Guards(graph)
+    late = guards.late = LateFactors(graph)
     wanted = set(targets)
     waiting: dict[int, list[Guarded]] = {output: [(seed, None)]} if output in varied else {}
     adjoints: dict[int, int] = {}
@@ -58,9 +62,11 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
             adjoints[node] = guards.masked(*adjoint)
         op, args = graph.ops[node], graph.args[node]
         application = None
-        for k, a in enumerate(args):
-            if a not in varied or not has_partial(op, k) or types[a].dtype == BOOL:
-                continue
+        active = [k for k, a in enumerate(args) if a in varied and has_partial(op, k) and types[a].dtype != BOOL]
+        if len(active) > 1 and not any(graph.ops[args[k]].name in FAST for k in active):
+            late.forget(adjoint[0])
+        for k in active:
+            a = args[k]
             if op.differential is not None:
                 result: Guarded | None = pulled(guards, node, k, adjoint)
             else:

@@ -2,11 +2,15 @@
 
 A partial `where(c, p, 0)` is a guard: differentiation never lets the branch that was not taken touch the result, not
 even where its own derivative is infinite or NaN.
+
+A slope that jumps at a kink has no derivative there, whatever number it has: those of `slope_of_abs`, and of what is
+`kinked`, are NaN, of every order, so that no second derivative is a wrong 0.
 """
 
 from symdiff.ops.base import INFINITY, Expand, Fold, Infix, Instruction, Intrinsic, Library, Op, register
 
 REAL = (-INFINITY, INFINITY)
+CLIP_TIE = "kinked(0.5, a + b + c, 2)"
 FMOD_SIGN = "(fmod(a, b) < 0 and b > 0) or (fmod(a, b) > 0 and b < 0)"
 
 
@@ -17,9 +21,21 @@ def _compare(name: str, predicate: str, numpy: str, symbol: str, latex: str, *al
 
 
 register(
-    Op("abs", routine=Intrinsic("llvm.fabs", "fabs"), partials=("sign(a)",), aliases=("Abs", "fabs", "absolute"),
-       finite=True, doc="absolute value", exact="abs(a)", singular=(0.0,), parameters=("x",), latex=r"\left|{}\right|",
-       edges="kink at 0: derivative 0, the mean of the slopes -1 and 1"),
+    Op("abs", routine=Intrinsic("llvm.fabs", "fabs"), partials=("slope_of_abs(a)",), finite=True,
+       aliases=("Abs", "fabs", "absolute"), doc="absolute value", exact="abs(a)", singular=(0.0,), parameters=("x",),
+       latex=r"\left|{}\right|",
+       edges="kink at 0: derivative 0, the mean of the slopes -1 and 1; second derivative NaN"),
+    Op("slope_of_abs", routine=Expand("sign(a)"), partials=("where(a == 0, gap(a), 0)",), hidden=True, finite=True,
+       doc="the derivative of abs: x/abs(x), 0 at 0", exact="sign(a)", singular=(0.0,), parameters=("x",),
+       latex=r"\operatorname{{sign}}\left({}\right)", edges="no limit at 0: derivative NaN"),
+    Op("gap", routine=Expand("where(a == 0, nan, where(a == a, 0, a))"), hidden=True,
+       partials=("where(a == 0, gap(a), 0)",), doc="NaN at 0, otherwise 0: the derivative of what jumps at 0",
+       exact="a*0", singular=(0.0,), parameters=("x",),
+       latex=r"\operatorname{{gap}}\left({}\right)", edges="all derivatives NaN at 0"),
+    Op("kinked", "fff", routine=Expand("a"), partials=("1", "where(c > 1, gap(b - b), 0)", None), hidden=True,
+       finite=True, doc="x, a slope that jumps with x2 where more than one of `ties` meet", exact="a",
+       domain=(REAL, REAL, (-INFINITY, 1.0)), parameters=("x", "x2", "ties"), latex="{0}",
+       edges="derivative by x2: NaN where ties > 1"),
     Op("sign", routine=Expand("where(a > 0, 1, where(a < 0, -1, where(a == 0, 0, a)))"), partials=(None,),
        aliases=("sgn",), finite=True, doc="-1, 0 or 1", exact="sign(a)", singular=(0.0,), parameters=("x",),
        latex=r"\operatorname{{sign}}\left({}\right)", edges="derivative 0 everywhere"),
@@ -52,36 +68,40 @@ register(
        domain=(REAL, REAL), singular=(0.0,), parameters=("x1", "x2"), infix=Infix("//", 60),
        latex=r"\left\lfloor \frac{{{}}}{{{}}} \right\rfloor", edges="derivative 0 everywhere"),
     Op("min", "ff", routine=Expand("where(a <= b, a, where(b < a, b, a + b))"),
-       partials=("where(a > b, 0, where(a < b, 1, where(a == b, 0.5, nan)))",
-                 "where(a < b, 0, where(a > b, 1, where(a == b, 0.5, nan)))"),
+       partials=("where(a > b, 0, where(a < b, 1, where(a == b, kinked(0.5, a + b, 2), nan)))",
+                 "where(a < b, 0, where(a > b, 1, where(a == b, kinked(0.5, a + b, 2), nan)))"),
        aliases=("Min", "minimum", "fmin"), finite=True, doc="the smaller operand; NaN if one is NaN",
        exact="min(a, b)", domain=(REAL, REAL), parameters=("x1", "x2"), latex=r"\min\left({}, {}\right)",
-       edges="a tie shares the derivative equally: 1/2 each, 1/n among n operands; NaN for a NaN operand"),
+       edges="a tie shares the derivative equally: 1/2 each, 1/n among n operands; second derivatives at a tie and "
+       "all for a NaN operand: NaN"),
     Op("max", "ff", routine=Expand("where(a >= b, a, where(b > a, b, a + b))"),
-       partials=("where(a < b, 0, where(a > b, 1, where(a == b, 0.5, nan)))",
-                 "where(a > b, 0, where(a < b, 1, where(a == b, 0.5, nan)))"),
+       partials=("where(a < b, 0, where(a > b, 1, where(a == b, kinked(0.5, a + b, 2), nan)))",
+                 "where(a > b, 0, where(a < b, 1, where(a == b, kinked(0.5, a + b, 2), nan)))"),
        aliases=("Max", "maximum", "fmax"), finite=True, doc="the larger operand; NaN if one is NaN",
        exact="max(a, b)", domain=(REAL, REAL), parameters=("x1", "x2"), latex=r"\max\left({}, {}\right)",
-       edges="a tie shares the derivative equally: 1/2 each, 1/n among n operands; NaN for a NaN operand"),
+       edges="a tie shares the derivative equally: 1/2 each, 1/n among n operands; second derivatives at a tie and "
+       "all for a NaN operand: NaN"),
     Op("min_of", None, routine=Fold("min"), tally="where(a == y, 1, 0)",
-       partials=("where(a > y, 0, where(a == y, 1/t, nan))",), hidden=True, finite=True,
+       partials=("where(a > y, 0, where(a == y, kinked(1/t, y, t), nan))",), hidden=True, finite=True,
        doc="the smallest of several operands",
        latex=r"\min\left({}\right)", edges="as min"),
     Op("max_of", None, routine=Fold("max"), tally="where(a == y, 1, 0)",
-       partials=("where(a < y, 0, where(a == y, 1/t, nan))",), hidden=True, finite=True,
+       partials=("where(a < y, 0, where(a == y, kinked(1/t, y, t), nan))",), hidden=True, finite=True,
        doc="the largest of several operands",
        latex=r"\max\left({}\right)", edges="as max"),
     Op("clip", "fff", routine=Expand("min(max(a, b), c)"),
-       partials=("where(a < b or a > c, 0, where(b < a and a < c, 1, where(b <= a and a <= c, 0.5, nan)))",
-                 "where(a > b or b > c, 0, where(a < b and b < c, 1, where(a <= b and b <= c, 0.5, nan)))",
-                 "where(max(a, b) < c, 0, where(max(a, b) > c, 1, where(max(a, b) == c, 0.5, nan)))"),
+       partials=(f"where(a < b or a > c, 0, where(b < a and a < c, 1, where(b <= a and a <= c, {CLIP_TIE}, nan)))",
+                 f"where(a > b or b > c, 0, where(a < b and b < c, 1, where(a <= b and b <= c, {CLIP_TIE}, nan)))",
+                 f"where(max(a, b) < c, 0, where(max(a, b) > c, 1, where(max(a, b) == c, {CLIP_TIE}, nan)))"),
        aliases=("clamp",), finite=True, doc="x limited to the interval from lo to hi", exact="min(max(a, b), c)",
        domain=(REAL, (-INFINITY, -0.5), (0.5, INFINITY)), singular=(0.0,), parameters=("x", "lo", "hi"),
-       latex=r"\operatorname{{clip}}\left({}, {}, {}\right)", edges="at its two ends the derivatives are 1/2"),
-    Op("copysign", "ff", routine=Intrinsic("llvm.copysign", "copysign"), partials=("sign(a)*copysign(1, b)", None),
-       finite=True, doc="the size of x1 with the sign of x2", exact="abs(a)*(1 if b >= 0 else -1)", domain=(REAL, REAL),
+       latex=r"\operatorname{{clip}}\left({}, {}, {}\right)",
+       edges="at its two ends the derivatives are 1/2, second derivatives NaN"),
+    Op("copysign", "ff", routine=Intrinsic("llvm.copysign", "copysign"), finite=True,
+       partials=("slope_of_abs(a)*copysign(1, b)", None), doc="the size of x1 with the sign of x2",
+       exact="abs(a)*(1 if b >= 0 else -1)", domain=(REAL, REAL),
        singular=(0.0,), parameters=("x1", "x2"), latex=r"\operatorname{{copysign}}\left({}, {}\right)",
-       edges="kink at x1 = 0: derivative 0; by x2: 0 everywhere"),
+       edges="kink at x1 = 0: derivative 0, second derivative NaN; by x2: 0 everywhere"),
     Op("heaviside", "ff", routine=Expand("where(a < 0, 0, where(a > 0, 1, where(a == 0, b, a)))"),
        partials=(None, "where(a == 0, 1, 0)"), aliases=("Heaviside",), finite=True, doc="0 below 0, 1 above, h0 at 0",
        exact="mpf(0) if a < 0 else mpf(1) if a > 0 else b", domain=((-INFINITY, INFINITY), REAL), singular=(0.0,),

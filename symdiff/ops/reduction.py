@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops.base import Differential, Flops, Movement, Op, register
+from symdiff.ops.base import Differential, Expand, Flops, Movement, Op, register
 from symdiff.ops.movement import leading, only, unary
 from symdiff.ops.structure import lane_fold, lane_sum, numbers, operands, rows
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
@@ -125,10 +125,20 @@ def _others(graph: Graph, node: int) -> int:
 
 
 def _direction(graph: Graph, node: int) -> int:
+    """x/norm(x): 0 where x is 0, NaN where a square under- or overflowed, so that the norm does not have its digits."""
     x = graph.args[node][0]
     size = kept(graph, node, graph.payloads[node], graph.shape(x))
-    zero = graph.constant(0.0)
-    return graph.add("where", (graph.add("equal", (size, zero)), zero, graph.add("div", (x, size))))
+    least = graph.constant(_LEAST_NORM[graph.dtype])
+    sound = graph.add("logical_and", (graph.add("less", (least, size)),
+                                      graph.add("less", (size, graph.constant(np.inf)))))  # fmt: skip
+    divisor = graph.add("where", (sound, size, graph.constant(np.nan)))
+    nothing = graph.add("mul", (size, graph.constant(0.0)))
+    return graph.add("direction", (x, divisor, nothing))
+
+
+TIES = "n elements that tie share the derivative, 1/n each; second derivatives there: NaN"
+_LEAST_NORM = {name: float(np.sqrt(np.finfo(name).tiny / np.finfo(name).eps)) for name in ("float64", "float32")}
+"""Below these a square that is not 0 may have lost digits."""
 
 
 def _extremum(beaten: str) -> Differential:
@@ -142,18 +152,19 @@ def _extremum(beaten: str) -> Differential:
         inner = graph.add("where", (graph.add("equal", (x, y)), taken, nan))
         return graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), inner))
 
-    def ties(graph: Graph, node: int) -> int:
-        return graph.sum(select(graph, node, graph.constant(1.0)), graph.payloads[node])
+    def shared(graph: Graph, node: int, value: int) -> int:
+        """`value` for each of the elements that tie: a slope that jumps with the extremum."""
+        ties = graph.sum(select(graph, node, graph.constant(1.0)), graph.payloads[node])
+        return graph.add("kinked", (graph.add("div", (value, ties)), node, ties))
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
         tangent = only(tangents)
         total = graph.sum(select(graph, node, tangent), _after(graph.payloads[node], lead))
-        return graph.add("div", (total, ties(graph, node)))
+        return shared(graph, node, total)
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
         axes, shape = graph.payloads[node], graph.shape(graph.args[node][0])
-        share = graph.add("div", (g, ties(graph, node)))
-        return select(graph, node, repeated(graph, share, axes, shape, lead))
+        return select(graph, node, repeated(graph, shared(graph, node, g), axes, shape, lead))
 
     def reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
         axes, x = graph.payloads[node], graph.args[node][0]
@@ -193,16 +204,26 @@ register(
     Op("amax", None, hidden=True, finite=True,
        numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
-       differential=_extremum("less"), edges="n elements that tie share the derivative, 1/n each"),
+       differential=_extremum("less"), edges=TIES),
     Op("amin", None, hidden=True, finite=True,
        numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
-       differential=_extremum("greater"), edges="n elements that tie share the derivative, 1/n each"),
+       differential=_extremum("greater"), edges=TIES),
     Op("norm", None, hidden=True, finite=True,
        doc="the root of the sum of squares over some axes", payload="axes",
        numpy="np.sqrt(np.sum(np.square({0}), axis={axes}))", lower=_norm_lowered,
        type_rule=_type, routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
-       differential=weighted(_direction, "sum(dx*x)/norm(x)"), edges="derivative 0 where all elements are 0"),
+       differential=weighted(_direction, "sum(dx*x)/norm(x)"),
+       edges="derivative 0 where all elements are 0, second derivatives there NaN; NaN where squares are "
+       "too small or large"),
+    Op("direction", "fff", routine=Expand("where(a == 0, c, a/b)"), partials=("1/b", "-(y/b)", None), hidden=True,
+       doc="x1/x2, x3 where x1 is 0: x/norm(x)", exact="a/b", singular=(0.0,),
+       domain=((-np.inf, np.inf), (0.0, np.inf), (-np.inf, np.inf)), parameters=("x1", "x2", "x3"),
+       latex=r"\frac{{{}}}{{{}}}", edges="derivatives where x1 is 0 are those of x1/x2"),
+    Op("root", "ff", routine=Expand("a**b"), partials=("where(a == 0, kinked(0, a, 2), b*y/a)", None), hidden=True,
+       doc="the power x1**(1/p) of a sum of powers of sizes, x2 a constant",
+       parameters=("x1", "x2"), latex="{}^{{{}}}",
+       edges="kink at 0: derivative 0, second derivative NaN"),
     Op("any", None, "c", hidden=True, numpy="np.any({0}, axis={axes})",
        doc="whether a condition holds somewhere along some axes", payload="axes",
        type_rule=_type, routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),

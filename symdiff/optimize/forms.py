@@ -19,7 +19,7 @@ from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op
 from symdiff.optimize.patterns import CONSTANT, INPUT, Rule
-from symdiff.optimize.powers import even_power, root_of_square, size_of_positive
+from symdiff.optimize.powers import even_power, root_of_square, size_from_sign, size_of_positive
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
 
@@ -35,7 +35,7 @@ KINDS = {"sub": "add", "div": "mul", "square": "mul", "reciprocal": "mul", "inte
 Form = Callable[[Graph, int, Collection[int]], int | None]
 FORMS: dict[Op, tuple[Form, ...]] = {
     SQUARE: (even_power,),
-    MUL: (even_power,),
+    MUL: (even_power, size_from_sign),
     OPS["integer_power"]: (even_power,),
     OPS["abs"]: (size_of_positive,),
     OPS["sqrt"]: (root_of_square,),

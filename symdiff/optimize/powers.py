@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 
 from symdiff.ir.graph import Graph
@@ -17,6 +18,8 @@ NAMED, NEG, MUL, DIV, ADD, SQUARE, POWER, SQRT, ABS, NORM, HYPOT, SUM, COPYSIGN 
     OPS[name] for name in ("named", "neg", "mul", "div", "add", "square", "integer_power", "sqrt", "abs", "norm",
                            "hypot", "sum", "copysign")
 )  # fmt: skip
+SLOPE = OPS["slope_of_abs"]
+FACTORS = frozenset((MUL, SQUARE, POWER))
 MOVED = frozenset(OPS[name] for name in ("reshape", "broadcast", "transpose", "index", "diagonal"))
 POSITIVE = frozenset(OPS[name] for name in ("abs", "square", "exp", "exp2", "sqrt", "cosh", "sech", "sigmoid",
                                             "softplus", "erfc", "norm", "hypot", "relu"))  # fmt: skip
@@ -68,6 +71,34 @@ def _square(graph: Graph, node: int, opaque: Collection[int], depth: int = DEEPE
             return None
         factors = [graph.add(SQUARE, (a,)) if s is None else s for a, s in zip(args, squares, strict=True)]
         return graph.add(op, tuple(factors))
+    return None
+
+
+def size_from_sign(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
+    """A product with a factor u and the slope of abs(u) as one with abs(u), which has one kink less."""
+    ops, args = graph.ops, graph.args
+    if not any(ops[a] is SLOPE or ops[a] in FACTORS for a in args[node]):
+        return None
+    factors: list[tuple[int, int]] = []
+    stack = [node]
+    while stack and len(factors) < DEEPEST:
+        at = stack.pop()
+        if ops[at] is MUL and at not in opaque:
+            stack += args[at][::-1]
+        elif ops[at] in (SQUARE, POWER) and at not in opaque:
+            factors.append((args[at][0], 2 if ops[at] is SQUARE else graph.payloads[at]))
+        else:
+            factors.append((at, 1))
+    if stack:
+        return None
+    for k, (slope, exponent) in enumerate(factors):
+        if ops[slope] is not SLOPE or exponent != 1:
+            continue
+        for j, (base, own) in enumerate(factors):
+            if base == args[slope][0] and own >= 1:
+                factors[k], factors[j] = (graph.add(ABS, (base,)), 1), (base, own - 1)
+                powers = [_power(graph, f, n) for f, n in factors if n]
+                return functools.reduce(lambda a, b: graph.add(MUL, (a, b)), powers)
     return None
 
 

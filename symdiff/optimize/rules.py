@@ -53,6 +53,7 @@ _EXACT: dict[str, _Row] = {
     "double as product": ("x + x", "x*2"),
     "greater as less": ("x > y", "y < x"),
     "greater_equal as less_equal": ("x >= y", "y <= x"),
+    "slope at a kink": ("kinked(x, y, z)", "x"),
     # Neutral elements
     "times one": ("x*1", "x"),
     "times minus one": ("x*(-1)", "-x"),
@@ -96,6 +97,7 @@ _EXACT: dict[str, _Row] = {
     "odd cbrt": ("cbrt(-x)", "-cbrt(x)"),
     "hypot of a negative": ("hypot(-x, y)", "hypot(x, y)"),
     "hypot of an abs": ("hypot(abs(x), y)", "hypot(x, y)"),
+    "hypot of one": ("hypot(x, 0)", "abs(x)"),
     "copysign of a negative": ("copysign(-x, y)", "copysign(x, y)"),
     "copysign of an abs": ("copysign(abs(x), y)", "copysign(x, y)"),
     # Idempotence
@@ -163,6 +165,12 @@ _STRUCTURAL: dict[str, _Row] = {
 }
 
 _STABLE: dict[str, _Row] = {
+    "larger of opposites": ("max(x, -x)", "abs(x)"),
+    "smaller of opposites": ("min(x, -x)", "-abs(x)"),
+    "log of two coshs written out": ("log(exp(x) + exp(-x))", "logcosh(x) + 0.6931471805599453"),
+    "logaddexp of opposites": ("logaddexp(x, -x)", "logcosh(x) + 0.6931471805599453"),
+    "log of two coshs": ("log(cosh(x)*2)", "logcosh(x) + 0.6931471805599453"),
+    "logcosh": ("log(cosh(x))", "logcosh(x)"),
     "softplus": ("log(1 + exp(x))", "softplus(x)"),
     "softplus of log1p": ("log1p(exp(x))", "softplus(x)"),
     "logaddexp": ("log(exp(x) + exp(y))", "logaddexp(x, y)"),
@@ -170,18 +178,39 @@ _STABLE: dict[str, _Row] = {
     "log1p of a negative": ("log(1 - x)", "log1p(-x)"),
     "expm1": ("exp(x) - 1", "expm1(x)"),
     "expm1, negated": ("1 - exp(x)", "-expm1(x)"),
+    "log1mexp": ("log(-expm1(x))", "log1mexp(x)"),
+    "log1mexp of log1p": ("log1p(-exp(x))", "log1mexp(x)"),
+    "exp over expm1": ("exp(x)/expm1(x)", "-bose_einstein(-x)"),
+    "scaled exp over expm1": ("(y*exp(x))/expm1(x)", "-(y*bose_einstein(-x))"),
+    "over expm1": ("1/expm1(x)", "bose_einstein(x)"),
+    "scaled over expm1": ("y/expm1(x)", "y*bose_einstein(x)"),
+    "density of the logistic": ("exp(x)/((1 + exp(x))*(1 + exp(x)))", "(sech(0.5*x)*sech(0.5*x))*0.25"),
     "sigmoid": ("1/(1 + exp(-x))", "sigmoid(x)"),
     "sigmoid of a negative": ("1/(1 + exp(x))", "sigmoid(-x)"),
     "sigmoid as a share": ("exp(x)/(1 + exp(x))", "sigmoid(x)"),
     "tanh of the double": ("expm1(x)/(1 + exp(x))", "tanh(0.5*x)"),
     "scaled sigmoid": ("y/(1 + exp(-x))", "y*sigmoid(x)"),
     "scaled sigmoid of a negative": ("y/(1 + exp(x))", "y*sigmoid(-x)"),
+    "over a square of the same": ("y/((1 + exp(x))*(1 + exp(x)))", "y*(sigmoid(-x)*sigmoid(-x))"),
     "rest of sigmoid": ("1 - sigmoid(x)", "sigmoid(-x)"),
+    "rest of sigmoid, negated": ("sigmoid(x) - 1", "-sigmoid(-x)"),
+    "sigmoid stretched": ("sigmoid(x)*2 - 1", "tanh(0.5*x)"),
+    "sigmoid stretched, negated": ("1 - sigmoid(x)*2", "-tanh(0.5*x)"),
+    "sigmoid and its rest": ("sigmoid(-x)*sigmoid(x)", "(sech(0.5*x)*sech(0.5*x))*0.25"),
+    "scaled sigmoid and its rest": ("(y*sigmoid(x))*sigmoid(-x)", "y*((sech(0.5*x)*sech(0.5*x))*0.25)"),
     "log of sigmoid": ("log(sigmoid(x))", "-softplus(-x)"),
+    "log1p of a negative sigmoid": ("log1p(-sigmoid(x))", "-softplus(x)"),
+    "rest of tanh": ("1 - tanh(x)", "sigmoid(-2*x)*2"),
+    "rest of tanh, negated": ("tanh(x) - 1", "sigmoid(-2*x)*(-2)"),
+    "rest of tanh at the other end": ("1 + tanh(x)", "sigmoid(2*x)*2"),
     "sech squared": ("1 - tanh(x)*tanh(x)", "sech(x)*sech(x)"),
     "sinh": ("(exp(x) - exp(-x))*0.5", "sinh(x)"),
     "cosh": ("(exp(x) + exp(-x))*0.5", "cosh(x)"),
+    "tanh as a quotient": ("sinh(x)/cosh(x)", "tanh(x)"),
     "tanh": ("(exp(x) - exp(-x))/(exp(x) + exp(-x))", "tanh(x)"),
+    "sech": ("1/cosh(x)", "sech(x)"),
+    "scaled sech": ("y/cosh(x)", "y*sech(x)"),
+    "scaled sech written out": ("y/(exp(x) + exp(-x))", "(0.5*y)*sech(x)"),
     "sigmoid times exp of the negative": ("sigmoid(x)*exp(-x)", "sigmoid(-x)"),
     "sigmoid of the negative times exp": ("sigmoid(-x)*exp(x)", "sigmoid(x)"),
     "scaled sigmoid times exp of the negative": ("(y*sigmoid(x))*exp(-x)", "y*sigmoid(-x)"),
@@ -191,6 +220,17 @@ _STABLE: dict[str, _Row] = {
     "product and quotient, a power of two": ("(x*k1)/k2", "x/(k2/k1)", _is_scaled_back),
     "scaled and scaled back": ("(x*k1/y)*k2", "x/y", lambda k1, k2: _is_invertible_power_of_two(k1) and k1 * k2 == 1),
     "complement of erf": ("1 - erf(x)", "erfc(x)"),
+    "complement of erf at the other end": ("1 + erf(x)", "erfc(-x)"),
+    "complement of half erfc": ("1 - erfc(x)*0.5", "erfc(-x)*0.5"),
+    "log of half erfc": ("log(erfc(x)*0.5)", "log_ndtr(-1.4142135623730951*x)"),
+    "log of erfc": (
+        "log(erfc(x))", "where(x < 0.5, log1p(-erf(x)), log_ndtr(-1.4142135623730951*x) + 0.6931471805599453)",
+    ),
+    "rest of ndtr": ("1 - ndtr(x)", "ndtr(-x)"),
+    "log of ndtr": ("log(ndtr(x))", "log_ndtr(x)"),
+    "log1p of a negative ndtr": ("log1p(-ndtr(x))", "log_ndtr(-x)"),
+    "log of gamma": ("log(gamma(x))", "where(0 < x or 0 < gamma(x), lgamma(x), nan)"),
+    "log of beta": ("log(beta(x, y))", "where(0 < x and 0 < y or 0 < beta(x, y), betaln(x, y), nan)"),
     "complement of erfc": ("1 - erfc(x)", "erf(x)"),
 }
 
@@ -252,8 +292,9 @@ _LATE = frozenset((
 
 # Exact forms without a kink of their own.
 _SMOOTH = frozenset((
-    "cos of abs", "cosh of abs", "sech of abs", "product of abs", "hypot of an abs", "abs of abs", "abs of copysign",
-    "abs of a product with itself", "abs of exp", "abs of cosh", "abs of hypot", "max of one", "min of one",
+    "cos of abs", "cosh of abs", "sech of abs", "product of abs", "hypot of an abs", "hypot of one", "abs of abs",
+    "abs of copysign", "abs of a product with itself", "abs of exp", "abs of cosh", "abs of hypot",
+    "max of one", "min of one",
 ))  # fmt: skip
 
 

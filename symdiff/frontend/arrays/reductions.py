@@ -128,10 +128,12 @@ def _var(
 def _std(
     graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False, *, where: int | None = None
 ) -> int:
-    """The standard deviation: the square root of the variance."""
+    """The standard deviation: the square root of the variance; its derivative where all elements are equal is 0."""
     if where is not None:
         return spread(graph, x, axis, ddof, keepdims, where, root=True)
-    return graph.apply("sqrt", (_var(graph, x, axis, ddof, keepdims),))
+    distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
+    size = _norm(graph, distance, None, axis, keepdims)
+    return graph.apply("div", (size, number(graph, max(count(graph, x, axis, "std") - ddof, 0) ** 0.5)))
 
 
 def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
@@ -247,7 +249,7 @@ def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bo
     if ord == 0:
         return _count_nonzero(graph, x, axes, keepdims)
     total = _sum(graph, graph.apply("pow", (size, number(graph, ord))), axes, keepdims)
-    return graph.apply("pow", (total, number(graph, 1 / ord)))
+    return graph.apply("root", (total, number(graph, 1 / ord)))
 
 
 @language()
