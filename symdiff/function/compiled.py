@@ -15,7 +15,7 @@ from symdiff.function.binder import AnswersItself, Binder, Parts, Structure, arr
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.function.foreign import answers_itself, has_protocol
-from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, check_rank, fixed, show
+from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast, check_rank, fixed, show
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -195,14 +195,31 @@ class GeneralCall:
             return self._by_protocol(given, options)
         if not point and self._rank > LARGEST_RANK // 2:
             check_rank(self._rank + max(np.ndim(v) - len(s) for v, s in zip(values, self._shapes, strict=True)))
-        if options:
-            return self._results(self._into(values, options), False)
-        call = self.kernel.ufunc if point else self._code(values)
-        if self.kernel.packed or self._hollow:
-            return self._results(self._unpacked(call(*self._packed(values))), point)
-        if not point and self._is_big(values, self._bytes):
-            return self._results(self._recycled(call, values), point)
-        return self._results(call(*values), point)
+        try:
+            if options:
+                return self._results(self._into(values, options), False)
+            call = self.kernel.ufunc if point else self._code(values)
+            if self.kernel.packed or self._hollow:
+                return self._results(self._unpacked(call(*self._packed(values))), point)
+            if not point and self._is_big(values, self._bytes):
+                return self._results(self._recycled(call, values), point)
+            return self._results(call(*values), point)
+        except SymdiffError:
+            raise
+        except ValueError as error:
+            raise self._misfit(values, str(error)) from None
+
+    def _misfit(self, values: list[Any], message: str) -> ShapeError:
+        """The error for what NumPy could not put together: mostly batches that do not broadcast."""
+        leads = [np.shape(v)[: np.ndim(v) - len(s)] for v, s in zip(values, self._shapes, strict=True)]
+        try:
+            broadcast(self.__name__, leads)
+        except ShapeError:
+            named = zip(self.binder.arguments, leads, strict=True)
+            shown = ", ".join(f"{a.name} {show(lead)}" for a, lead in named if lead)
+            return ShapeError(f"{self.__name__}: the batches do not broadcast together: {shown}",
+                              hint="axes to the left of an argument's own must be equal or 1")  # fmt: skip
+        return ShapeError(f"{self.__name__}: {message}")
 
     def _by_protocol(self, values: list[Any], options: dict[str, Any]) -> Any:
         """What objects with labels, units or plans of their own answer: the ufunc is theirs to call."""

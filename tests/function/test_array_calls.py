@@ -251,3 +251,18 @@ def test_outs_with_memory_in_common():
     np.testing.assert_array_equal(memory, [0, 1, 2, 2, 4, 3])
     assert first.base is memory
     assert second.base is memory
+
+
+@pytest.mark.parametrize("make", [
+    lambda: sd.function("x*y", ["x", "y"]), lambda: sd.function("[x*y, x + y]", ["x", "y"]),
+    lambda: sd.function("f(x[2], y[2]) = x*y"), lambda: sd.function("f(x[2], y[2]) = sum(x)*y"),
+    lambda: sd.function("x*y*zeros((3, 0))", ["x", "y"], shapes={"x": (), "y": ()}),
+    lambda: sd.function("f(x[2000], y[2000]) = x @ y"), lambda: sd.hessian("f(x[2], y[2]) = sum(x*y)**2"),
+    lambda: sd.function("x*y", ["x", "y"], dtype="float32"), lambda: sd.function("x*y", ["x", "y"]).compile(threads=2),
+])  # fmt: skip
+def test_batches_that_do_not_broadcast_are_named(make):
+    f = make()
+    arguments = f.general.binder.arguments if isinstance(f, sd.CompiledFunction) else f.arguments
+    x, y = (np.ones((k + 2, *argument.shape)) for k, argument in enumerate(arguments))
+    with pytest.raises(sd.ShapeError, match=r"broadcast together: x \(2,\), y \(3,\)"):
+        f(x, y)
