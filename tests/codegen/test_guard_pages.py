@@ -22,6 +22,15 @@ def test_random_programs():
     explore(1, 60)
 
 
+def test_code_for_many_sizes():
+    explore("open", 1)
+
+
+@pytest.mark.heavy
+def test_code_for_many_more_sizes():
+    explore("open", 40)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_many_random_programs(seed):

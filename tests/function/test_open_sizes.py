@@ -11,8 +11,8 @@ from symdiff.function.running import LEAST
 from symdiff.interpret import evaluate
 from tests.function.open_formulas import FORMULAS, RANKS, arguments, names, random_formula
 
-LENGTHS = [*range(2, 71), 511, 512, 513, 1030, 2500, 9001]
-FEW = [2, 5, 7, 8, 9, 16, 33, 200]
+LENGTHS = [2, 9, *range(15, 71), 511, 512, 513, 1030, 2500, 9001]
+FEW = [2, 5, 16, 17, 18, 23, 24, 33, 200]
 
 
 def grid(f, case):
@@ -87,14 +87,15 @@ def test_300_lengths_compile_a_few_kernels(compilations, lengths):
         found, slope = f(0.5, x, x)
         assert found == pytest.approx(np.mean((x - np.exp(-0.5 * x)) ** 2))
         assert slope == pytest.approx(np.mean(2 * (x - np.exp(-0.5 * x)) * x * np.exp(-0.5 * x)))
-    assert len(compilations) <= 3
-    assert f.cases.running.kernels <= 2
-    assert f"so far for {len(lengths)}" in f.explain()
+    below = sum(n < LEAST for n in lengths)
+    assert len(compilations) <= 3 + below
+    assert f.cases.running.kernels == 1
+    assert f"so far for {len(lengths) - below}" in f.explain()
 
 
 def test_results_do_not_depend_on_the_calls_before():
     text, transform = FORMULAS["Rosenbrock"]
-    lengths, rng = [*range(2, 40), 600, 20_000], np.random.default_rng(0)
+    lengths, rng = [*range(14, 40), 600, 20_000], np.random.default_rng(0)
     points = {n: rng.standard_normal(n) for n in lengths}
     forward, backward = transform(sd.function(text)), transform(sd.function(text))
     first = {n: forward(points[n]) for n in lengths}
@@ -117,7 +118,7 @@ NEED_NUMBERS = {
     "sorted": ("f(x[n]) = sort(x)", lambda n: (np.arange(n, 0.0, -1),), lambda n: np.arange(1.0, n + 1)),
     "a power": ("f(x[n]) = sum(x)**n", lambda n: (np.full(n, 1 / n),), lambda n: 1.0),
     "a shape that divides": ("f(x[n]) = sum(reshape(x, (2, n//2)), axis=0)", lambda n: (np.ones(n),), None),
-    "a constant": ("f(x[n]) = x - [1, 2, 3, 4, 5, 6]", lambda n: (np.ones(n),), None),
+    "a constant": (f"f(x[n]) = x - {list(range(18))}", lambda n: (np.ones(n),), None),
 }  # fmt: skip
 
 
@@ -125,9 +126,9 @@ NEED_NUMBERS = {
 def test_what_needs_the_number_is_made_for_each_size(case):
     text, args, wanted = NEED_NUMBERS[case]
     f = sd.function(text)
-    for n in 6, 8, 6, 10, 12:
-        if case == "a constant" and n != 6:
-            with pytest.raises(sd.ShapeError, match=rf"shapes \({n},\) and \(6,\)"):
+    for n in 18, 16, 18, 20, 24:
+        if case == "a constant" and n != 18:
+            with pytest.raises(sd.ShapeError, match=rf"shapes \({n},\) and \(18,\)"):
                 f(*args(n))
             continue
         got = f(*args(n))
@@ -138,15 +139,15 @@ def test_what_needs_the_number_is_made_for_each_size(case):
 
 def test_python_functions_may_look_at_sizes():
     def f(x):
-        found = {5: 0.0}.get(len(x), 1.0)  # a choice that no comparison tells of
-        return found * sum(e * k for k, e in enumerate(x)) + x.shape[0] + (x.size if x.size > 6 else 0)
+        found = {16: 0.0}.get(len(x), 1.0)  # a choice that no comparison tells of
+        return found * sum(e * k for k, e in enumerate(x)) + x.shape[0] + (x.size if x.size > 17 else 0)
 
     made = sd.function(f, ["x"], shapes={"x": "n"})
-    for n in 5, 6, 7, 8, 5:
+    for n in 16, 17, 18, 19, 16:
         x = np.arange(float(n))
-        assert made(x) == pytest.approx((n != 5) * (x @ x) + n + (n if n > 6 else 0))
+        assert made(x) == pytest.approx((n != 16) * (x @ x) + n + (n if n > 17 else 0))
     g = sd.grad(lambda x: (x**2).sum())
-    for n in range(2, 20):
+    for n in range(14, 30):
         np.testing.assert_array_equal(g(np.arange(float(n))), 2 * np.arange(float(n)))
     assert g.cases.running.kernels
 
@@ -154,7 +155,7 @@ def test_python_functions_may_look_at_sizes():
 def test_every_way_of_calling():
     f = sd.function("f(a, x[n]) = a*x + sum(x)/n", shapes={"a": ()})
     g = sd.function("g(a, x[n]) = sum(a*x)/n", shapes={"a": ()})
-    for n in 6, 7, 20:
+    for n in 6, 17, 40:
         x = np.linspace(1, 2, n)
         want = 2 * x + x.mean()
         np.testing.assert_allclose(f(2.0, x), want, rtol=1e-15)
@@ -173,17 +174,17 @@ def test_every_way_of_calling():
         assert sd.function(e, ["t"])(2.0).shape == (n,)
         assert g(2.0, x.astype(np.float32)) == pytest.approx(2 * x.mean(), rel=1e-6)
         assert isinstance(g(2.0, x), float)
-    with pytest.raises(sd.ShapeError, match="n is 6 in x"):
-        sd.function("h(x[n], y[n]) = x + y")(np.ones(6), np.ones(7))
+    with pytest.raises(sd.ShapeError, match="n is 16 in x"):
+        sd.function("h(x[n], y[n]) = x + y")(np.ones(16), np.ones(17))
     h = sd.function("h(x[n]) = log(x)")
     with np.errstate(all="raise"):
-        h(np.zeros(6))
+        h(np.zeros(16))
         with pytest.raises(FloatingPointError):
-            h(np.zeros((2, 6)))
+            h(np.zeros((2, 16)))
     gathered = sd.function("f(a[m], g[n]) = sum(a[g])")
-    assert gathered(np.arange(6.0), [0, 5, -1]) == 10
-    with pytest.raises(sd.CallError, match="index 6 is out of range for an axis of size 6"):
-        gathered(np.arange(6.0), np.full(9, 6))
+    assert gathered(np.arange(16.0), [0, 15, -1] * 6) == 180
+    with pytest.raises(sd.CallError, match="index 16 is out of range for an axis of size 16"):
+        gathered(np.arange(16.0), np.full(19, 16))
 
 
 def test_big_and_small_calls_in_turn_have_room():
