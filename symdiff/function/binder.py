@@ -106,7 +106,10 @@ class Binder:
         for size, count in zip(sizes, counts, strict=True):
             given, rest = rest[:count], rest[count:]
             parts.append(given[0] if size is None else f"[{', '.join(given)}]")
-        return f"pass {', '.join(parts)}: a vector is one argument"
+        told = f"pass {', '.join(parts)}: a vector is one argument"
+        if any(a.shape for a in self.arguments):
+            return told
+        return f"{told}; or write {self.name}({', '.join(n for a in self.arguments for n in a.inputs)}) = …"
 
     def _as_one_vector(self, args: tuple[Any, ...]) -> str:
         """The header to write where one vector was given for several numbers, as SciPy's solvers do."""
@@ -118,9 +121,10 @@ class Binder:
         if not shape or len(names) > SHOWN_ARGUMENTS:
             return ""
         packed = f"[{', '.join(names[:count])}]"
-        listed = "[" + ", ".join(f'"{n}"' for n in names[:count]) + "]"
+        quoted = [f'"{n}"' for n in names]
+        listed = ", ".join([f"[{', '.join(quoted[:count])}]", *quoted[count:]])
         header = f"{self.name}({', '.join([packed, *names[count:]])}) = …"
-        return f"got one of shape {show(shape)}; for one vector write {header}, or list the inputs [{listed}, …]"
+        return f"got one of shape {show(shape)}; for one vector write {header}, or list the inputs as [{listed}]"
 
     def _derived_by(self) -> str:
         """Which names a derivative is by where nobody said so."""
