@@ -129,7 +129,7 @@ def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[st
     target, kept = ARRAYS[f"a{own}" if own in REDUCE else own], {}
     for key, value in options.items():
         if target.parameter(key) in target.parameters:
-            if value is not None or target.optional.get(target.parameter(key), 0) is None:
+            if value is not None or key == "axis" or target.optional.get(target.parameter(key), 0) is None:
                 kept[key] = value
         elif not _is_fixed(key, value):
             _refuse(title, [key], f"it takes {target.usage}")

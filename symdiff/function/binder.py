@@ -107,7 +107,7 @@ class Binder:
             given, rest = rest[:count], rest[count:]
             parts.append(given[0] if size is None else f"[{', '.join(given)}]")
         told = f"pass {', '.join(parts)}: a vector is one argument"
-        if any(a.shape for a in self.arguments):
+        if any(a.shape and a.members is None for a in self.arguments):
             return told
         return f"{told}; or write {self.name}({', '.join(n for a in self.arguments for n in a.inputs)}) = …"
 

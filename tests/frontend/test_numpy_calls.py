@@ -89,6 +89,8 @@ CALLS = [
     lambda x: np.digitize(x, [0.0, 1.0, 2.0], right=True), lambda x: np.bincount([0, 2, 2, 1, 0], x, minlength=5),
     lambda x, y: np.dstack([x, y]), lambda A, B: np.dstack([A, B]), lambda A, x: np.broadcast_arrays(A, x[:4]),
     lambda A: np.rollaxis(A, 1), lambda K: np.rollaxis(K, 0, 3), lambda K: np.rollaxis(K, 2, 1),
+    lambda A: np.sort(A, axis=None), lambda A: np.argsort(A, axis=None), lambda A: A.argmax(axis=None),
+    lambda A: np.cumsum(A, axis=None), lambda A: np.repeat(A, 2, axis=None),
     lambda x: np.sort(x, kind="stable"), lambda x: np.cumulative_sum(x, include_initial=True),
     lambda x: np.cumulative_prod(x, include_initial=True),
     lambda A, B: np.block([[A, B], [B, A]]), lambda x, y: np.block([x, y]), lambda A, x: np.block([[A], [x[:4]]]),
