@@ -128,7 +128,7 @@ def hessian_blocks(
 
 
 def _is_diagonal(terms: Terms, rank: int) -> bool:
-    return all(term.ties == tuple(range(rank)) for term in terms)
+    return all(term.ties == tuple(range(rank)) and not term.picks for term in terms)
 
 
 def mirrored(graph: Graph, block: int) -> int:

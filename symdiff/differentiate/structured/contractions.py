@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed
+from symdiff.differentiate.structured.selections import released
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 from symdiff.ops import OPS
 
@@ -33,6 +34,13 @@ def contracted(
     for node, labels in others:
         for label, size in zip(labels, calculus.shape(node), strict=True):
             sizes[label] = max(size, sizes.get(label, 1)) if size else 0
+    chosen = [own[axis] for j, _ in term.picks if (axis := term.ties[j]) is not None and own[axis] not in output]
+    if any(term.picked(list(own).index(label)) is None for label in chosen):
+        term, chosen = calculus.plain(term, shape), []
+    if chosen:
+        longer = [*output, *chosen]
+        found = contracted(calculus, term, shape, own, longer, others, protect)
+        return released(calculus, found, tuple(sizes[label] for label in longer), len(output))
     for j in term.dense:
         sizes[-1 - j] = calculus.target[j]
     ties: list[int | None] = []
@@ -55,8 +63,8 @@ def contracted(
             if all(label in output and label not in dense for label in lasting[1]):
                 # it can wait: no axis of it is summed or released
                 inner = product([*calculus.factors(Term(term.ties, None, core), own), *others])
-                return Term(tuple(ties), ordered(graph, *lasting, output), inner)
-        return Term(tuple(ties), None, product([*calculus.factors(term, own), *others]))
+                return Term(tuple(ties), ordered(graph, *lasting, output), inner, None, term.picks)
+        return Term(tuple(ties), None, product([*calculus.factors(term, own), *others]), None, term.picks)
     condition = calculus.condition(term, own, calculus.clean(term))
     factors = calculus.factors(term, own)
     clean = all(guards.finite(node) for node, _ in (*factors, *others))
@@ -75,7 +83,7 @@ def contracted(
         return graph.constant(1.0) if found is None else found
 
     whole = tuple(sizes[label] for label in axes)
-    return Term(tuple(ties), None, moved, guards.carried(guard, whole, moved, reach, clean))
+    return Term(tuple(ties), None, moved, guards.carried(guard, whole, moved, reach, clean), term.picks)
 
 
 def _masked(calculus: Calculus, factors: list[Factor], condition: Factor) -> list[Factor]:

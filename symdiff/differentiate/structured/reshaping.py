@@ -18,6 +18,7 @@ def reshaped(calculus: Calculus, term: Term, before: Sizes, after: Sizes) -> Ter
     if [before[k] for k in long] == [n for n in after if n != 1]:
         place = iter(long)
         return calculus.moved(term, len(before), [None if n == 1 else next(place) for n in after])
+    term = calculus.plain(term, before)
     groups = _groups(before, after)
     split: list[int] = []
     target: dict[int, int] = {}
@@ -74,7 +75,7 @@ def _groups(before: Sizes, after: Sizes) -> list[tuple[list[int], list[int]]]:
 
 def indexed(calculus: Calculus, term: Term, shape: Sizes, payload: tuple[Any, ...]) -> Term:
     """The term of some elements of a value of this shape. Ties to axes that lose elements are written out."""
-    graph, count = calculus.graph, len(shape)
+    graph, count, term = calculus.graph, len(shape), calculus.plain(term, shape)
     parts = [*payload, *((0, n, 1) for n in shape[len(payload) :])]
     whole = [part == (0, n, 1) for part, n in zip(parts, shape, strict=True)]
     term = calculus.untied(term, shape, [k for k in range(count) if not whole[k]])

@@ -9,6 +9,7 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.differentiate.structured.contractions import contracted, summed, unbroadcast
 from symdiff.differentiate.structured.reshaping import indexed, reshaped
+from symdiff.differentiate.structured.selections import gathered, scattered
 from symdiff.differentiate.structured.terms import Calculus, Term, Terms
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.types import BOOL
@@ -76,6 +77,11 @@ def _pushed(calculus: Calculus, node: int, tangents: dict[int, Terms]) -> Terms:
     elif op.name in RULES:
         rule = RULES[op.name][0]
         terms = [rule(calculus, term, node, k) for k in active for term in tangents[args[k]]]
+    elif op.name in SELECTIONS and tangents[args[0]]:
+        found = [(SELECTIONS[op.name](calculus, term, node), term) for term in tangents[args[0]]]
+        terms = [made for made, _ in found if made is not None]
+        others = tuple(term for made, term in found if made is None)
+        terms += _pushed_whole(calculus, node, {0: others}) if others else ()
     else:
         return _pushed_whole(calculus, node, {k: tangents[args[k]] for k in active})
     return calculus.merge(terms, shape) if terms else ()
@@ -105,7 +111,7 @@ def _times(calculus: Calculus, application: Application, k: int, term: Term) -> 
         guard = term.guard
     elif term.guard is not None:
         guard = guards.under(term.guard, guards.condition(guard), True)
-    return Term(term.ties, None if scale == one else scale, term.core, guard)
+    return Term(term.ties, None if scale == one else scale, term.core, guard, term.picks)
 
 
 # Operations without a rule: everything is made dense
@@ -252,3 +258,6 @@ RULES: dict[str, tuple[Rule, Rule]] = {
     "scatter": (_whole_forward, _scatter_back),
 }
 """For each operation how it maps a tangent, and an adjoint."""
+
+SELECTIONS: dict[str, Callable[[Calculus, Term, int], Term | None]] = {"gather": gathered, "scatter_add": scattered}
+"""How operations with indices map a tangent that they can keep symbolic; None for others."""

@@ -3,7 +3,8 @@
 The derivative of a value of shape S by a target of shape T (or, the other way round, of a target by a value) is a sum
 of terms. A term is `scale * core * identities`: each axis of T is either tied to an axis of S, which stands for an
 identity matrix between the two, or it is one of the dense axes D of `core`, in order. The factors of the chain rule go
-into `scale`, an array in the shape S; a contraction over a tied axis releases the tie without any arithmetic. A dense
+into `scale`, an array in the shape S; a contraction over a tied axis releases the tie without any arithmetic. A tie may
+go through indices: then it stands for the selection that `a[g]` makes, and its release adds to the places g. A dense
 array of shape S + T is made where nothing else is left to do. (Identities as symbols of a tensor calculus: Laue,
 Mitterreiter and Giesen, "Computing higher order derivatives of matrix and tensor expressions", 2018.)
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guards
@@ -36,17 +38,26 @@ class Term:
     scale : a node whose shape broadcasts to that of the value; None for 1.
     core : a node whose shape has the dense axes, then those of the value; each may be 1 instead. None for 1.
     guard : where the term is not zero; its condition broadcasts to the shape of the dense axes and the value's.
+    picks : (axis of the target, node of indices): that axis' tie is not the identity, but 1 where the index along the
+        target's axis is the one that the node has at the place along the value's axis.
     """
 
     ties: tuple[int | None, ...]
     scale: int | None = None
     core: int | None = None
     guard: Guard | None = None
+    picks: tuple[tuple[int, int], ...] = ()
 
     @property
     def dense(self) -> list[int]:
         """The axes of the target that are not tied."""
         return [j for j, axis in enumerate(self.ties) if axis is None]
+
+    def picked(self, axis: int) -> tuple[int, int] | None:
+        """The pick that ties to an axis of the value, where nothing else does."""
+        tied = [j for j, own in enumerate(self.ties) if own == axis]
+        found = [pick for pick in self.picks if pick[0] in tied]
+        return found[0] if found and len(tied) == 1 else None
 
 
 Terms = tuple[Term, ...]
@@ -114,6 +125,14 @@ class Calculus:
             value = placed if value is None else chain.multiply(graph, value, placed)
         return self._with_zeros(term, term.ties, value, own, order)
 
+    def product(self, term: Term, own: list[int], order: list[int]) -> int:
+        """Scale times core with axes `order`, and with the zeros off the guard."""
+        value: int | None = None
+        for node, labels in self.factors(term, own):
+            placed = ordered(self.graph, node, labels, order)
+            value = placed if value is None else chain.multiply(self.graph, value, placed)
+        return self.full(self._with_zeros(term, (), value, own, order), len(order))
+
     def _with_zeros(
         self, term: Term, ties: Sequence[int | None], value: int | None, own: list[int], order: list[int]
     ) -> int:
@@ -126,13 +145,30 @@ class Calculus:
             if axis is not None:
                 places = (order.index(-1 - j), order.index(axis))
                 square = tuple(self.target[j] if k in places else 1 for k in range(len(order)))
-                equal = graph.same_index(square, *sorted(places))
+                index = dict(term.picks).get(j)
+                if index is None:
+                    equal = graph.same_index(square, *sorted(places))
+                else:
+                    equal = self._chosen(index, square, *places)
                 mask = equal if mask is None else graph.add(AND, (mask, equal))
         condition = self.condition(term, own, self.clean(term))
         if condition is not None:
             placed = ordered(graph, *condition, order)
             mask = placed if mask is None else graph.add(AND, (mask, placed))
         return value if mask is None else graph.add(WHERE, (mask, value, graph.constant(0.0)))
+
+    def _chosen(self, index: int, square: Sizes, picked: int, along: int) -> int:
+        """The condition that the place along one axis is the index at the place along another one."""
+        size, count = square[picked], self.shape(index)[0]
+        place = self.graph.iota(tuple(size if k == picked else 1 for k in range(len(square))), picked)
+        chosen = self.graph.gather(self.graph.iota((size,)), index)
+        line = tuple(count if k == along else 1 for k in range(len(square)))
+        return self.graph.add("equal", (place, self.graph.reshape(chosen, line)))
+
+    def plain(self, term: Term, shape: Sizes) -> Term:
+        """The term with the ties that go through indices written out."""
+        axes = [axis for j, _ in term.picks if (axis := term.ties[j]) is not None]
+        return self.untied(term, shape, axes) if axes else term
 
     def total(self, terms: Terms, shape: Sizes, first: bool = False) -> int:
         """The sum of terms as a whole array of shape S + T, or T + S."""
@@ -155,11 +191,12 @@ class Calculus:
             value = placed if value is None else chain.multiply(graph, value, placed)
         released = [axis if axis in axes else None for axis in term.ties]
         core = self.full(self._with_zeros(term, released, value, own, after), len(after))
+        picks = tuple(pick for pick in term.picks if ties[pick[0]] is not None)
         if term.guard is None:
-            return Term(ties, None, core)
+            return Term(ties, None, core, None, picks)
         guard = self._placed(term, own, after)
         self.guards.note_clean(core, (guard,))
-        return Term(ties, None, core, guard)
+        return Term(ties, None, core, guard, picks)
 
     def _placed(self, term: Term, own: list[int], order: list[int]) -> Guard:
         """The guard of a term with its axes in another order."""
@@ -214,7 +251,7 @@ class Calculus:
             for before, now in ((term.scale, scale), (term.core, core)):
                 if now is not None and term.guard in self.guards.clean(before):
                     self.guards.note_clean(now, (guard,))
-        return Term(ties, scale, core, guard)
+        return Term(ties, scale, core, guard, term.picks)
 
     # Sums
 
@@ -222,15 +259,15 @@ class Calculus:
         """The sum of terms: those with equal ties become one, except where that would make a larger array."""
         if len(terms) == 1:
             return tuple(terms)
-        groups: dict[tuple[tuple[int | None, ...], int | None], list[Term]] = {}
+        groups: dict[Any, list[Term]] = {}
         for term in terms:
-            groups.setdefault((term.ties, term.core), []).append(term)
+            groups.setdefault((term.ties, term.picks, term.core), []).append(term)
         found = [self._added(group, shape) for group in groups.values()]
         apart = [t for t in found if len(found) <= MOST_TERMS and self._grows(t)]
-        alike: dict[tuple[int | None, ...], list[Term]] = {}
+        alike: dict[Any, list[Term]] = {}
         for term in found:
             if term not in apart:
-                alike.setdefault(term.ties, []).append(term)
+                alike.setdefault((term.ties, term.picks), []).append(term)
         if len(apart) + len(alike) > MOST_TERMS:
             axes = range(len(shape))
             return (self._added([self.untied(t, shape, axes) for t in found], shape),)
@@ -252,9 +289,9 @@ class Calculus:
             one = graph.constant(1.0)
             scale, guard = self.guards.merge([(one if t.scale is None else t.scale, t.guard) for t in terms])
             if len(self.shape(scale)) <= len(shape):
-                return Term(first.ties, None if scale == one else scale, first.core, guard)
+                return Term(first.ties, None if scale == one else scale, first.core, guard, first.picks)
             core = scale if first.core is None else chain.multiply(graph, scale, first.core)
-            return Term(first.ties, None, self.full(core, rank), guard)
+            return Term(first.ties, None, self.full(core, rank), guard, first.picks)
         values = []
         for t in terms:
             value = chain.multiply(graph, graph.constant(1.0) if t.core is None else t.core,
@@ -262,4 +299,4 @@ class Calculus:
             self.guards.note_clean(value, self.clean(t))
             values.append((value, t.guard))
         value, guard = self.guards.merge(values)
-        return Term(first.ties, None, self.full(value, rank), guard)
+        return Term(first.ties, None, self.full(value, rank), guard, first.picks)
