@@ -41,4 +41,11 @@ register(
        partials=("log(b)", "where(a == 0 and b == 0, 0, a/b)"), doc="x*log(y), 0 where x is 0", exact="a*ln(b)",
        domain=(REAL, (0.0, INFINITY)), parameters=("x", "y"), latex=r"{} \log\left({}\right)",
        edges="at x = 0 the value is 0 for every y; at (0, 0) the derivative by y is 0"),
+    Op("surrogate", "ff", routine=Expand("a"), partials=(None, "1"), hidden=True, finite=True,
+       doc="x1, with the derivatives of x2: the same function, written so that they keep their digits",
+       domain=(REAL, REAL), parameters=("x1", "x2"), latex="{0}", edges="derivatives of x2"),
+    Op("weigh", "ff", routine=Expand("a*b"), partials=("b", None), hidden=True, finite=True,
+       doc="x*weight in the second operand of a surrogate, where weights are no variables",
+       domain=(REAL, REAL), parameters=("x", "weight"), latex=r"{} \cdot {}",
+       edges="derivative by the weight 0; that of the derivative is not"),
 )  # fmt: skip

@@ -129,9 +129,7 @@ def _direction(graph: Graph, node: int) -> int:
     x = graph.args[node][0]
     size = kept(graph, node, graph.payloads[node], graph.shape(x))
     least = graph.constant(_LEAST_NORM[graph.dtype])
-    sound = graph.add("logical_and", (graph.add("less", (least, size)),
-                                      graph.add("less", (size, graph.constant(np.inf)))))  # fmt: skip
-    divisor = graph.add("where", (sound, size, graph.constant(np.nan)))
+    divisor = graph.add("sound", (size, least))
     nothing = graph.add("mul", (size, graph.constant(0.0)))
     return graph.add("direction", (x, divisor, nothing))
 
@@ -220,6 +218,9 @@ register(
        doc="x1/x2, x3 where x1 is 0: x/norm(x)", exact="a/b", singular=(0.0,),
        domain=((-np.inf, np.inf), (0.0, np.inf), (-np.inf, np.inf)), parameters=("x1", "x2", "x3"),
        latex=r"\frac{{{}}}{{{}}}", edges="derivatives where x1 is 0 are those of x1/x2"),
+    Op("sound", "ff", routine=Expand("where(b < a and a < inf, a, nan)"), partials=("1", None), hidden=True,
+       doc="x1 where it is finite and above x2, otherwise NaN", domain=((-np.inf, np.inf), (-np.inf, np.inf)),
+       parameters=("x1", "x2"), latex="{0}", edges="derivative 1 everywhere"),
     Op("root", "ff", routine=Expand("a**b"), partials=("where(a == 0, kinked(0, a, 2), b*y/a)", None), hidden=True,
        doc="the power x1**(1/p) of a sum of powers of sizes, x2 a constant",
        parameters=("x1", "x2"), latex="{}^{{{}}}",

@@ -4,7 +4,7 @@ The derivative of `1/(1 + exp(-x))` as it is written is inf/inf in the tail, tha
 forms that are known for such expressions take their place first, in the same graph; value and derivatives then come
 from one form. Rules (`rules.py`) are tried where a sketch of their pattern fits: on a copy of the few nodes
 there, which the optimizer simplifies, so that a pattern matches whatever the signs and the constant factors are. Forms
-that no pattern says are functions (`powers.py`).
+that no pattern says are functions (`exponentials.py`, `powers.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op
+from symdiff.optimize.exponentials import log_of_sum, share_of_sum
 from symdiff.optimize.patterns import CONSTANT, INPUT, Rule
 from symdiff.optimize.powers import even_power, root_of_square, size_from_sign, size_of_positive
 from symdiff.optimize.rewrite import Rewriter
@@ -37,6 +38,8 @@ FORMS: dict[Op, tuple[Form, ...]] = {
     SQUARE: (even_power,),
     MUL: (even_power, size_from_sign),
     OPS["integer_power"]: (even_power,),
+    OPS["log"]: (log_of_sum,),
+    OPS["div"]: (share_of_sum,),
     OPS["abs"]: (size_of_positive,),
     OPS["sqrt"]: (root_of_square,),
 }

@@ -53,6 +53,7 @@ _EXACT: dict[str, _Row] = {
     "double as product": ("x + x", "x*2"),
     "greater as less": ("x > y", "y < x"),
     "greater_equal as less_equal": ("x >= y", "y <= x"),
+    "value of a surrogate": ("surrogate(x, y)", "x"),
     "slope at a kink": ("kinked(x, y, z)", "x"),
     # Neutral elements
     "times one": ("x*1", "x"),

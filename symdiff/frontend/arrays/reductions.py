@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from symdiff.errors import ParseError, ShapeError
+from symdiff.frontend.arrays import softmax
 from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
 from symdiff.ir.graph import Graph
 from symdiff.ops.reduction import kept
@@ -276,41 +277,38 @@ def _matrix_norm(graph: Graph, x: int, *, keepdims: bool = False, ord: Any = "fr
     return _norm(graph, x, ord, (-2, -1), keepdims)
 
 
-def _largest(graph: Graph, x: int, axis: Axis) -> int:
-    """The largest elements, for shifting exponents: constants for derivatives, 0 where they are infinite."""
-    top = extremum(graph, "amax", x, axis, True, "max")
-    finite = graph.apply("less", (graph.apply("abs", (top,)), number(graph, math.inf)))
-    return graph.apply("stop_gradient", (graph.apply("where", (finite, top, number(graph, 0.0))),))
-
-
 @language()
 def _logsumexp(graph: Graph, x: int, axis: Axis = None, b: int | None = None, keepdims: bool = False) -> int:
     """log(sum(b*exp(x))), without overflow."""
-    x = graph.as_number(x)
-    top = _largest(graph, x, axis)
-    terms = graph.apply("exp", (graph.apply("sub", (x, top)),))
-    if b is not None:
-        terms = graph.apply("mul", (b, terms))
-    total = graph.apply("log", (_sum(graph, terms, axis, keepdims),))
+    x, axes = _scores(graph, x, axis)
+    if b is None:
+        total = softmax.logsumexp(graph, x, axes)
+    else:
+        top = softmax.largest(graph, x, axes)
+        terms = graph.apply("mul", (b, graph.apply("exp", (graph.apply("sub", (x, top)),))))
+        total = graph.apply("add", (graph.apply("log", (_sum(graph, terms, axis, True),)), top))
     shape = graph.shape(total)
-    return graph.apply("add", (total, graph.reshape(top, shape)))
+    return total if keepdims else graph.reshape(total, tuple(n for k, n in enumerate(shape) if k not in axes))
 
 
 @language()
 def _softmax(graph: Graph, x: int, axis: Axis = None) -> int:
     """exp(x)/sum(exp(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
-    x = graph.as_number(x)
-    terms = graph.apply("exp", (graph.apply("sub", (x, _largest(graph, x, axis))),))
-    return graph.apply("div", (terms, _sum(graph, terms, axis, True)))
+    return softmax.softmax(graph, *_scores(graph, x, axis))
 
 
 @language()
 def _log_softmax(graph: Graph, x: int, axis: Axis = None) -> int:
     """log(softmax(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
+    return softmax.log_softmax(graph, *_scores(graph, x, axis))
+
+
+def _scores(graph: Graph, x: int, axis: Axis) -> tuple[int, tuple[int, ...]]:
+    """The scores, and the axes that shares are taken along."""
     x = graph.as_number(x)
-    shifted = graph.apply("sub", (x, _largest(graph, x, axis)))
-    total = _sum(graph, graph.apply("exp", (shifted,)), axis, True)
-    return graph.apply("sub", (shifted, graph.apply("log", (total,))))
+    if not count(graph, x, axis, "max"):
+        raise ShapeError("max of no elements")
+    return x, axes_of(axis, len(graph.shape(x)), "max")
 
 
 def _running(graph: Graph, x: int, axis: Axis) -> tuple[int, int]:
