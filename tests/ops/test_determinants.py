@@ -74,7 +74,10 @@ def product_of_rows(a, left_out):
     return np.prod(np.sort(np.linalg.norm(a, axis=1))[left_out:]) or 1.0
 
 
-@pytest.mark.parametrize(("n", "dtype"), [*((n, "float64") for n in SIZES), *((n, "float32") for n in (3, 4, 5, 7))])
+KINDS_OF = [*((n, "float64") for n in (1, 2, 3, 4, 5, 6, 8)), (3, "float32"), (5, "float32")]
+
+
+@pytest.mark.parametrize(("n", "dtype"), KINDS_OF)
 def test_values_and_slopes_of_every_kind(n, dtype):
     f, slopes, adjugate = made("det(A)", n, dtype), sd.grad(made("det(A)", n, dtype)), made("adjugate(A)", n, dtype)
     calls = [(f.compile(**o), slopes.compile(**o), adjugate.compile(**o)) for o in OPTIONS]

@@ -9,7 +9,7 @@ import symdiff as sd
 from symdiff.errors import ParseError, ShapeError
 from symdiff.interpret import evaluate
 
-SHAPES = [(1, 1), (1, 4), (4, 1), (2, 2), (3, 3), (5, 3), (3, 5), (7, 7), (8, 6), (20, 13)]
+SHAPES = [(1, 1), (1, 4), (4, 1), (3, 3), (5, 3), (3, 5), (7, 7), (20, 13)]
 NORMS = [2, -2, "nuc"]
 
 
@@ -42,8 +42,8 @@ def test_every_rank(shape, dtype):
         np.testing.assert_allclose(values(a), s, rtol=0, atol=20 * eps * max(s[0], 1e-30))
 
 
-@pytest.mark.parametrize("scale", [1e-250, 1e-200, 1.0, 1e200, 1e250])
-@pytest.mark.parametrize("shape", SHAPES[:-1])
+@pytest.mark.parametrize("scale", [1e-250, 1e-200, 1e250])
+@pytest.mark.parametrize("shape", [(1, 4), (5, 3), (7, 7)])
 def test_scales(shape, scale):
     a = of_rank(shape, min(shape), np.random.default_rng(1))
     np.testing.assert_allclose(made("pinv(A)", shape)(a * scale) * scale, np.linalg.pinv(a), rtol=1e-10, atol=1e-12)
@@ -76,7 +76,7 @@ def test_fits_by_the_year(start, count, degree, text):
     np.testing.assert_allclose(found, want, rtol=1e-3)
 
 
-@pytest.mark.parametrize("shape", SHAPES[:-1])
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (3, 3), (5, 3), (3, 5)])
 @pytest.mark.parametrize("columns", [None, 2])
 def test_least_squares_are_numpys(shape, columns):
     rng = np.random.default_rng(3)
@@ -95,7 +95,7 @@ def test_least_squares_are_numpys(shape, columns):
             np.testing.assert_allclose(left, want[1], rtol=1e-9, atol=1e-20)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (5, 3), (3, 5)])
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
 def test_derivatives_along_what_keeps_the_rank(shape):
     rng = np.random.default_rng(5)
     m, n = shape
@@ -125,7 +125,7 @@ def test_derivatives_along_what_keeps_the_rank(shape):
 
 
 @pytest.mark.parametrize("order", NORMS)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (3, 3), (4, 2), (2, 4)])
+@pytest.mark.parametrize("shape", [(3, 1), (3, 3), (2, 4)])
 def test_norms_and_their_derivatives(shape, order):
     rng = np.random.default_rng(7)
     f = made(f"norm(A, {order!r})", shape)

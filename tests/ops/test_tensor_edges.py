@@ -115,34 +115,27 @@ def test_long_sums_are_cascades(count):
         assert lane_sum(x.astype(object), (0,)) == want
 
 
+WIDE = {  # in more digits
+    "sum(x{})": np.sum, "sum(x**2{})": lambda x, axis: np.sum(x * x, axis),
+    "sum(exp(-x){})": lambda x, axis: np.sum(np.exp(-x), axis), "var(x{})": np.var,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("axis", [None, 0, 1])
-@pytest.mark.parametrize("text", ["sum(x{})", "mean(x{})", "sum(x**2{})", "sum(exp(-x){})", "norm(x{})", "var(x{})"])
+@pytest.mark.parametrize("text", WIDE)
 def test_errors_of_sums_grow_with_the_logarithm(text, axis, dtype):
     rest = "" if axis is None else f", axis={axis}"
-    f = sd.function(text.format(rest), shapes={"x": ("m", "n")}, inputs=["x"], dtype=dtype)
-    wide = sd.function(text.format(rest), shapes={"x": ("m", "n")}, inputs=["x"])
+    f = sd.function(text.format(rest), ["x"], shapes={"x": ("m", "n")}, dtype=dtype)
     rng = np.random.default_rng(1)
-    for count in (1_000, 30_000, 300_000):
+    for count in (1_000, 100_000):
         shape = (3, count) if axis == 1 else (count, 3)
         for x in (np.full(shape, 0.1, dtype), rng.uniform(size=shape).astype(dtype)):
-            if dtype == "float32":
-                want = wide(x.astype(float))
-            elif "var" in text or "exp" in text:
-                continue
-            else:
-                want = np.asarray(PLAIN[text.split("(")[0]](np.square(x) if "**" in text else x, axis), float)
-            if "var" in text and x.std() < 1e-6:
-                continue
+            if "var" in text and x[0, 0] == x[-1, -1]:
+                continue  # a variance of equal numbers has no digits
+            want = WIDE[text](x.astype(np.longdouble), axis)
             error = np.abs(np.asarray(f(x)) / want - 1).max() / np.finfo(dtype).eps
             assert error < 2 * math.log2(count)
-
-
-PLAIN = {
-    "sum": lambda x, axis: x.astype(np.longdouble).sum(axis),
-    "mean": lambda x, axis: x.astype(np.longdouble).mean(axis),
-    "norm": lambda x, axis: np.sqrt(np.square(x.astype(np.longdouble)).sum(axis)),
-}
 
 
 def test_products_keep_the_order_of_sums():
