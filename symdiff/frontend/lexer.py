@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from symdiff.errors import LimitError, ParseError, Place, Source, quote
-from symdiff.frontend.spellings import choice, latex
+from symdiff.frontend.spellings import choice, is_latex, latex
 from symdiff.ir.graph import Limits
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
@@ -197,11 +197,12 @@ def refuse_character(source: Source, start: int) -> NoReturn:
     digit = unicodedata.decimal(character, None)
     hint = f"write {digit}" if digit is not None else _HINTS.get(character, "")
     before, after = text[:start].rstrip()[-1:], text[start + 1 : start + 2]
-    if character == "\\" and latex(text, start) and not (before.isalnum() or before in ("_", ")", "]")):
+    operand_before = before.isalnum() or before in ("_", ")", "]")
+    if character == "\\" and latex(text, start) and (is_latex(text, start) or not operand_before):
         raise ParseError("LaTeX is not read", hint=latex(text, start), place=place)
     if character == "\\" and after.isalnum():
         hint = "write solve(A, b) for A\\b"
-    elif character == "!" and not (before.isalnum() or before in ("_", ")", "]")):
+    elif character == "!" and not operand_before:
         hint = "write not before a condition, as in not (x > 0)"
     elif character == "?":
         hint = choice(text, start)

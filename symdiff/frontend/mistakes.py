@@ -83,9 +83,11 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
     if any(name in names for names in known if names is not None):
         raise ParseError(f"{name} is a variable, not a function", hint=f"write {name}*{argument}",
                          place=tokens.place(at, _operand_end(tokens, at)))  # fmt: skip
-    said = spellings.called(name, argument[1:-1]) or _in_small_letters(tokens, at, argument[1:-1])
+    said = spellings.called(name, argument[1:-1])
+    if said and len(name) < 4:
+        said += f"; write {name}*{argument} for a product"
+    said = said or _in_small_letters(tokens, at, argument[1:-1])
     if said:
-        said += f"; write {name}*{argument} for a product" if len(name) < 4 and name not in RESERVED else ""
         raise UnknownNameError(f"there is no function called {name}", hint=said, place=place)
     error = unknown_function(name, (), argument)
     error.locate(place)
@@ -176,6 +178,8 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
     if text == "if" and tokens.texts[at + 1] == "(":
         argument = _operand(tokens, at + 1)
         raise ParseError("if stands between two values", hint=f"write where{argument}, or a if c else b", place=place)
+    if text == "if":
+        raise ParseError("if stands between two values", hint="write a if c else b, or where(c, a, b)", place=place)
     if text == "|":
         bars = [k for k in range(at + 1, len(tokens.kinds)) if tokens.texts[k] == "|"]
         if bars and bars[0] > at + 1:
@@ -190,6 +194,8 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
         raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
     if text == "*" and before == "*":
         raise ParseError("a power is written without a space", hint="write **", place=tokens.place(at - 1, at))
+    if before == "=" and text in ("<", ">"):
+        raise ParseError(f"={text} is not an operator", hint=f"write {text}=", place=tokens.place(at - 1, at))
     if (before, text) == ("<", ">"):
         raise ParseError("<> is not an operator", hint="write !=", place=tokens.place(at - 1, at))
     if before in ("<", ">", "=", "!") and text == "=":
@@ -204,7 +210,9 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
     raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
 
 
-MODULES = frozenset(("np", "numpy", "sp", "scipy", "sd", "symdiff", "math", "linalg", "torch", "jnp"))
+MODULES = frozenset((
+    "np", "numpy", "sp", "scipy", "sd", "symdiff", "math", "cmath", "Math", "linalg", "torch", "jnp", "jax", "tf",
+))  # fmt: skip
 """What people write before the names of functions."""
 
 
@@ -358,6 +366,10 @@ def missing_names(
              for a in arguments]  # fmt: skip
     hint = f"list {'them' if plural else 'it'}: [{', '.join([*given, *(_in_quotes(n) for n in names)][:20])}]"
     meant = spellings.VALUES.get(names[0], spellings.EULER.get(names[0]))
+    if names[0] in spellings.WORDS and names[0].isupper():
+        hint = f"write {spellings.WORDS[names[0]]}, or {hint}"
+    elif names[0] == "return":
+        hint = f"leave return out, or {hint}"
     if len(names) == 1 and meant is not None:
         power = texts[at + 1] in ("^", "**") and names[0] in spellings.EULER and texts[at] == names[0]
         meant = f"exp({_without_brackets(tokens, at + 2)})" if power and _starts_operand(tokens, at + 2) else meant

@@ -30,6 +30,8 @@ CALLS: dict[str, str] = {
     "tg": "write tan({})", "ctg": "write cot({})", "cotan": "write cot({})", "arctg": "write atan({})",
     "arcctg": "write acot({})", "sh": "write sinh({})", "ch": "write cosh({})", "th": "write tanh({})",
     "cth": "write coth({})", "arsh": "write asinh({})", "arch": "write acosh({})", "arth": "write atanh({})",
+    **{f"{name}d": f"write {name}(deg2rad({{}}))" for name in ("sin", "cos", "tan")},
+    **{f"{name}d": f"write rad2deg({name}({{}}))" for name in ("asin", "acos", "atan")},
     "rem": "write fmod({})", "modulo": "write mod({})", "avg": "write mean({})",
     **dict.fromkeys(("stddev", "stdev", "StandardDeviation"), "write std({})"), "variance": "write var({})",
     **dict.fromkeys(("numel", "length"), "write x.size"), "nrows": "write A.shape[0]", "ncols": "write A.shape[1]",
@@ -59,8 +61,8 @@ VALUES: dict[str, str] = {
 EULER = {"e": "exp(1)", "E": "exp(1)", "euler": "exp(1)"}
 """What is a name of the user's wherever nobody lists the inputs, and else may have been meant for a number."""
 
-WORDS = {"AND": "and", "OR": "or", "NOT": "not", "XOR": "!=", "mod": "%", "MOD": "%", "div": "//", "DIV": "//",
-         "rem": "%", "And": "and", "Or": "or"}  # fmt: skip
+WORDS = {"AND": "and", "OR": "or", "NOT": "not", "XOR": "!=", "mod": "%", "MOD": "%", "is": "==", "div": "//",
+         "DIV": "//", "rem": "%", "And": "and", "Or": "or"}  # fmt: skip
 """Operators that other languages write as words."""
 
 INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh",
@@ -103,6 +105,16 @@ _LATEX_WORDS = {
     "leq": "<=", "geq": ">=", "neq": "!=", "div": "/", "pm": "+ or -", "sum": "sum(x)", "ln": "log",
 }  # fmt: skip
 
+_LATEX_FONTS = ("mathrm", "mathbf", "mathit", "text", "operatorname", "boldsymbol", "displaystyle")
+_LATEX_FUNCTIONS = ("frac", "dfrac", "tfrac", "sqrt", "sin", "cos", "tan", "exp", "log", "alpha", "beta", "gamma",
+                    "theta", "lambda", "mu", "sigma", "omega", "phi", "rho", "tau", "delta", "epsilon", "partial")
+
+
+def is_latex(text: str, start: int) -> bool:
+    """Whether a backslash after a value starts a command of LaTeX, and is no division from the left."""
+    found = _LATEX.match(text, start)
+    return found is not None and found[1] in (*_LATEX_WORDS, *_LATEX_FONTS, *_LATEX_FUNCTIONS)
+
 
 def latex(text: str, start: int) -> str:
     """What to type for the LaTeX that starts at a backslash, or nothing where it is none."""
@@ -110,6 +122,8 @@ def latex(text: str, start: int) -> str:
     if found is None:
         return ""
     word, above, below, braced, bare = found.groups()
+    if word in _LATEX_FONTS:
+        return f"write {braced}" if braced else "write the formula in plain text"
     if word in ("frac", "dfrac", "tfrac") and above:
         parts = [p if p.isidentifier() or p.isdigit() else f"({p})" for p in (above, below)]
         return f"write {parts[0]}/{parts[1]}"
@@ -121,12 +135,14 @@ def latex(text: str, start: int) -> str:
 
 _CHOICE = re.compile(r"\s*([^?:\n]{1,40}?)\s*\?\s*([^?:\n]{1,40}?)\s*:\s*([^?:\n]{1,40}?)\s*(?:\n|\Z)")
 
+_BINDS = re.compile(r"(?<![<>=!])=(?!=)")
+
 
 def choice(text: str, start: int) -> str:
     """What to type for `c ? a : b`, whose question mark is at an offset."""
-    line = text.rfind("\n", 0, start) + 1
-    first = max(line, text.rfind("=", line, start) + 1 if text[line:start].count("=") == 1 else line)
-    found = _CHOICE.match(text, first if text[first - 1 : first] != "=" or text[first : first + 1] != "=" else line)
+    first = text.rfind("\n", 0, start) + 1
+    bound = list(_BINDS.finditer(text, first, start))
+    found = _CHOICE.match(text, bound[-1].end() if bound else first)
     if found is None or found.string[found.end(1) :].lstrip()[:1] != "?":
         return "write a if c else b, or where(c, a, b)"
     condition, yes, no = found.groups()

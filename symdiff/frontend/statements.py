@@ -66,6 +66,9 @@ def _statement(tokens: Tokens, first: int, last: int, equal: int) -> Statement:
         raise ParseError(f"{name} is a reserved word", hint=f"write {name}_", place=tokens.place(first))
     if kinds[first] == NAME:
         if equal == first + 1:
+            if texts[equal + 1] in ("<", ">") and tokens.ends[equal] == tokens.starts[equal + 1]:
+                raise ParseError(f"={texts[equal + 1]} is not an operator", hint=f"write {texts[equal + 1]}=",
+                                 place=tokens.place(equal, equal + 1))  # fmt: skip
             return Statement(first, equal + 1, last, name)
         if texts[first + 1] == "(" and tokens.closing(first + 1) == equal - 1:
             return Statement(first, equal + 1, last, name, header(tokens, first + 1, equal - 1))
@@ -78,6 +81,8 @@ def equation(tokens: Tokens, first: int, last: int, equal: int) -> ParseError:
     if equal > first and tokens.texts[equal - 1] in ("<", ">", "="):
         return ParseError("a comparison is written without a space", hint=f"write {tokens.texts[equal - 1]}=",
                           place=tokens.place(equal - 1, equal))  # fmt: skip
+    if equal > first and tokens.texts[equal - 1] == "==":
+        return ParseError("=== is not an operator", hint="write ==", place=tokens.place(equal - 1, equal))
     if equal > first and tokens.texts[equal - 1] == "~":
         return ParseError("~= is not an operator", hint="write !=", place=tokens.place(equal - 1, equal))
     if first < equal < last - 1:
