@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from symdiff.budget import Limits, limits
 from symdiff.errors import (
     ArgumentError,
     CallError,
@@ -32,7 +33,7 @@ from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
 from symdiff.function.storage import load
 from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
-from symdiff.ir.graph import Graph, Limits
+from symdiff.ir.graph import Graph
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ __all__ = [
     "grad",
     "hessian",
     "jacobian",
+    "limits",
     "load",
     "named",
     "symbol",

@@ -91,7 +91,7 @@ def _dot(f: sd.Function) -> str:
 def _python(f: sd.Function) -> str:
     from symdiff.display.code import python_source
 
-    return python_source(f.graph, f.__name__, f.arguments, dict(f.output_pairs()))
+    return python_source(f.graph, f.__name__, f.arguments, dict(f.output_pairs()), f.structure)
 
 
 FORMS: dict[str, Callable[[sd.Function], str]] = {
@@ -225,7 +225,8 @@ def _hessian(options: argparse.Namespace, text: str) -> str:
 def _emit(options: argparse.Namespace, text: str) -> str:
     f = _function(options, text)
     if options.of != "value":
-        f = (sd.grad if options.of == "grad" else sd.hessian)(f, _wrt(options, f))
+        wrt = None if options.wrt is None and f.ordered else _wrt(options, f)
+        f = (sd.grad if options.of == "grad" else sd.hessian)(f, wrt)
     code = FORMS[options.form](f).rstrip()
     return _shown(options, {"as": options.form, "code": code}, code)
 

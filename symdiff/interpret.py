@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.budget import current, exceeded
 from symdiff.errors import ArgumentError, IndexRangeError
 from symdiff.frontend.template import expansion
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Library, MatrixRoutine, Movement, Special
-from symdiff.types import BOOL, FLOAT64
+from symdiff.types import BOOL, FLOAT64, known_product
 
 Value = Any
 """A NumPy scalar or array."""
@@ -69,11 +70,14 @@ def compute(op: Op, payload: Any, operands: Sequence[Value], dtype: str = FLOAT6
 def _walk(
     graph: Graph, outputs: Iterable[int], values: dict[int, Value], dtype: str, order: Sequence[int] | None = None
 ) -> dict[int, Value]:
-    ops, args, payloads = graph.ops, graph.args, graph.payloads
+    ops, args, payloads, types = graph.ops, graph.args, graph.payloads, graph.types
     for node in graph.live(outputs, stop=values) if order is None else order:
         if node in values:
             continue
-        op = ops[node]
+        op, shape = ops[node], types[node].shape
+        if shape and 8 * known_product(shape) > current().bytes:
+            size = 8 * known_product(shape)
+            raise exceeded("bytes", size, f"an array of {size:,} bytes", place=graph.places.get(node))
         if op.name == "constant":
             values[node] = _value(payloads[node], graph.types[node].dtype if graph.dtype == dtype else dtype)
         elif op.name == "input":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symdiff.errors import ShapeError
+from symdiff.sizes import example
 
 FLOAT64, FLOAT32, BOOL, INT64 = "float64", "float32", "bool", "int64"
 FLOATS = (FLOAT64, FLOAT32)
@@ -128,6 +129,15 @@ def product(shape: Shape) -> int:
         if isinstance(size, Dim):
             raise ShapeError(f"the size {size.name} is not known yet")
         count *= size
+    return count
+
+
+def known_product(shape: Shape) -> int:
+    """How many elements a shape has at least: those of the sizes that are known, if no other is 0."""
+    count = 1
+    for size in shape:
+        if isinstance(size, int):
+            count *= example(size)
     return count
 
 

@@ -16,14 +16,16 @@ finite. Such a point is computed once more, by itself, to learn whether it is wh
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
+from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED
 from symdiff.codegen.layout import BYTES, Layout
-from symdiff.codegen.module import Module, assemble
+from symdiff.codegen.module import Module, Support, assemble
 from symdiff.codegen.moves import RECORD, moves
 from symdiff.codegen.scans import SCANS
 from symdiff.codegen.status import Status, status
@@ -162,7 +164,7 @@ def write_batch(state: Status | None = None) -> Module:
 define i32 @{BATCH}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{
 entry:
 <allocate>
-{head_fields("inputs", "all", "loop", "body", "lanes", "workspace", "block", "strides", "buffers", "scratch")}
+{head_fields("inputs", "all", "loop", "body", "lanes", "workspace", "block", "strides", "buffers", "scratch", "work")}
   %n = load i64, ptr %dims
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %begin, label %nothing
@@ -213,8 +215,8 @@ ready:
   %higher = add i64 %number, 63
   %aligned = and i64 %higher, -64
   %memory = inttoptr i64 %aligned to ptr
-  %work = getelementptr i8, ptr %memory, i64 %buffers
-  %after_work = getelementptr i8, ptr %work, i64 %workspace
+  %room = getelementptr i8, ptr %memory, i64 %buffers
+  %after_work = getelementptr i8, ptr %room, i64 %workspace
   %copies = call i1 @choose(ptr %args, ptr %steps, ptr %cargs, ptr %csteps, ptr %modes, ptr %data, ptr %memory,
                             i1 %in_place, i1 false)
   %limit0 = select i1 %copies, i64 %block, i64 {DIRECT}
@@ -244,7 +246,7 @@ by_vectors:
   %m2 = add i64 %m, %lanes
   %m3 = sub i64 %m2, 1
   %vectors = udiv i64 %m3, %lanes
-  call void %vector(ptr %cargs, i64 %vectors, ptr %csteps, ptr %work)
+  call void %vector(ptr %cargs, i64 %vectors, ptr %csteps, ptr %room)
   br label %computed
 by_points:
   store i64 %m, ptr %count
@@ -269,7 +271,11 @@ part_end:
   %raised1 = phi i32 [ %raised, %computed ], [ %raised0, %doubt ]
   %at1 = add i64 %at, %m
   %left = icmp slt i64 %at1, %n
-  br i1 %left, label %part, label %end
+  %done_now = mul i64 %m, %work
+  %heard = call i32 @{INTERRUPTED}(i64 %done_now)
+  %unheard = icmp eq i32 %heard, 0
+  %going = and i1 %left, %unheard
+  br i1 %going, label %part, label %end
 end:
   call void @free(ptr %mine)
   br label %finish
@@ -291,13 +297,17 @@ finish:
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
         "declare ptr @malloc(i64) #0",
         "declare void @free(ptr) #0",
+        DECLARATION,
     ]
     imports = [*state.functions, "malloc", "free", "memset", "memcpy"]
     parts = [moves(HEAD.index("places")), SCANS, CHOOSE, BLOCK, _judge(state), text]
-    return assemble(declarations, parts, imports, [BATCH])
+    module = assemble(declarations, parts, imports, [BATCH])
+    return replace(module, imports=(*module.imports, (INTERRUPTED, Support(INTERRUPTED))))
 
 
-def describe(layout: Layout, loop: int, body: int = 0, lanes: int = 1, workspace: int = 0) -> npt.NDArray[np.int64]:
+def describe(
+    layout: Layout, loop: int, body: int = 0, lanes: int = 1, workspace: int = 0, work: int = 1
+) -> npt.NDArray[np.int64]:
     """The description of a kernel that `batch` reads."""
     operands = layout.operands
     point = sum(o.size * BYTES[o.dtype] for o in operands)
@@ -314,7 +324,7 @@ def describe(layout: Layout, loop: int, body: int = 0, lanes: int = 1, workspace
         buffer += -(-operand.size * item * block // 64) * 64
         scratch += -(-operand.size * item // 8) * 8
     places.append(start + len(records))
-    head = [loop, len(layout.inputs), len(operands), body, lanes, workspace, block, len(strides), buffer, scratch]
+    head = [loop, len(layout.inputs), len(operands), body, lanes, workspace, block, len(strides), buffer, scratch, work]
     return np.array([*head, *places, *records, *strides], np.int64)
 
 

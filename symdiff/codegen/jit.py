@@ -11,18 +11,21 @@ import functools
 import itertools
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 
-from symdiff import locks
+from symdiff import budget, locks
 from symdiff.codegen import cache
 from symdiff.codegen.status import machine
 from symdiff.errors import CompileError
 
 KERNELS_PER_ENGINE = 64
+
+LONG = 100_000
+"""Characters of modules that take long to compile, from about 30 ms on."""
 
 KERNEL_BYTES = 58_000
 """What an engine takes for a kernel beside its machine code (measured)."""
@@ -144,9 +147,42 @@ def _compiler(opt: int) -> Any:
 
 
 def _object_code(ir: str, opt: int, verify: bool) -> bytes:
-    """Machine code, not linked yet. It takes a tenth less time than where an engine compiles it."""
-    code: bytes = _compiler(opt).emit_object(parse(ir, verify))
-    return code
+    """Machine code, not linked yet. It takes a tenth less time than where an engine compiles it.
+
+    Raises
+    ------
+    LimitError
+        Where it takes longer than the limits allow.
+    """
+    def compiled() -> bytes:
+        code: bytes = _compiler(opt).emit_object(parse(ir, verify))
+        return code
+
+    left = budget.time_left()
+    return compiled() if len(ir) < LONG else _patiently(compiled, budget.current().seconds if left is None else left)
+
+
+def _patiently(work: Callable[[], bytes], seconds: float) -> bytes:
+    """What `work` gives, which is done in another thread: Python hears no signals while LLVM compiles.
+
+    Where somebody interrupts it, or it takes too long, LLVM goes on by itself to the end of the module.
+    """
+    done = threading.Event()
+    results: list[bytes | BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # it is raised where it is waited for
+            results.append(error)
+        done.set()
+
+    threading.Thread(target=run, name="symdiff compiles").start()
+    if not done.wait(min(seconds, threading.TIMEOUT_MAX)):
+        raise budget.too_slow()
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
 
 
 def parse(ir: str, verify: bool = True) -> Any:

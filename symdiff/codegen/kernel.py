@@ -160,7 +160,8 @@ class Kernel:
                 body = code[BODY]
             else:
                 loop = code[LOOP]
-        description = describe(self.layout, loop, body, width, workspace)
+        work = max(1, self.statistics.instructions)
+        description = describe(self.layout, loop, body, width, workspace, work)
         owned.append(description)
         driver, data = batch_code()[BATCH], description.ctypes.data
         return make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned)

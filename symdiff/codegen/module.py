@@ -33,7 +33,7 @@ FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A function of ours that is compiled once in a process and serves all kernels of tensors."""
+    """A function of ours that is compiled once in a process and serves all kernels."""
 
     name: str
 
@@ -139,9 +139,10 @@ def _address(what: Import) -> int:
     if isinstance(what, blas.Blas):
         return blas.address(what)
     if isinstance(what, Support):
+        from symdiff.codegen.interrupts import INTERRUPTED, interrupts
         from symdiff.codegen.tensors.workspace import support
 
-        return support()[what.name]
+        return (interrupts() if what.name == INTERRUPTED else support())[what.name]
     return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 

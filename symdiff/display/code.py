@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,10 +36,13 @@ OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "integer_power": "*
              "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}  # fmt: skip
 
 
-def python_source(graph: Graph, name: str, arguments: Sequence[Argument] | None, outputs: Outputs) -> str:
+def python_source(
+    graph: Graph, name: str, arguments: Sequence[Argument] | None, outputs: Outputs, structure: Any = None
+) -> str:
     """The Python source of a function that computes the outputs, one statement for each node.
 
-    Several outputs are returned as a tuple. Where all arguments are scalars, arrays may be given for them.
+    Several outputs are returned as a tuple; or as `structure` says, a position among the outputs or a (nested) tuple of
+    such. Where all arguments are scalars, arrays may be given for them.
     """
     graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
     if arguments is None:
@@ -70,14 +74,21 @@ def python_source(graph: Graph, name: str, arguments: Sequence[Argument] | None,
         else:
             values[node] = names.new(graph.payloads[node] if op == "named" else "v1")
             body.append(f"{values[node]} = {_statement(graph, node, values)}")
-    results = ", ".join(values[r] for r in roots)
-    body.append(f"return {results if isinstance(outputs, int) else f'({results},)'}")
+    if structure is None:
+        structure = 0 if isinstance(outputs, int) else tuple(range(len(roots)))
+    body.append(f"return {_arranged(structure, [values[r] for r in roots])}")
     lines = [f"import {module}" for module in ("functools", "itertools") if any(f"{module}." in line for line in body)]
     lines += [""] * bool(lines)
     lines.append("import numpy as np")
     if any("special." in line for line in body):
         lines.append("from scipy import special")
     return "\n".join([*lines, "", "", f"def {function}({', '.join(shown)}):", *(f"    {line}" for line in body), ""])
+
+
+def _arranged(structure: Any, results: Sequence[str]) -> str:
+    if isinstance(structure, int):
+        return results[structure]
+    return f"({''.join(_arranged(part, results) + ', ' for part in structure).rstrip()})"
 
 
 class _Names:
@@ -88,6 +99,7 @@ class _Names:
         self.count = 0
 
     def new(self, wanted: str) -> str:
+        wanted = wanted if wanted.isidentifier() else re.sub(r"\W|^(?=\d)", "_", wanted, flags=re.ASCII)
         if wanted == "v1":
             self.count += 1
             wanted = f"v{self.count}"

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.budget import current
 from symdiff.errors import NeedsShape, ParseError
 from symdiff.ir.graph import Graph
 from symdiff.sizes import is_open
@@ -17,6 +18,11 @@ from symdiff.types import BOOL, INT64, check_rank, fixed, product
 
 LARGEST_EXPRESSION = 256
 LARGEST_ARRAY = 10_000_000
+"""Elements of all values together that are computed while a formula is read."""
+
+LARGEST_LITERAL = 1_000_000
+"""Elements of a list of numbers that becomes one constant."""
+
 LARGEST_INTEGER = 2**53
 
 _scalars: WeakKeyDictionary[Graph, frozenset[str]] = WeakKeyDictionary()
@@ -88,8 +94,6 @@ def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
         entries = [graph.payloads[a] if graph.ops[a].name == "constant" else constant_number(graph, a)
                    if not graph.types[a].shape else constant_array(graph, a) for a in graph.args[node]]  # fmt: skip
         return None if any(e is None for e in entries) else np.asarray(entries)
-    if product(graph.types[node].shape) > LARGEST_ARRAY:
-        return None
     live = _without_inputs(graph, node)
     if live is None:
         return None
@@ -100,12 +104,14 @@ def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
 
 
 def _without_inputs(graph: Graph, node: int) -> set[int] | None:
-    """The nodes that a small expression needs, where no input is among them."""
+    """The nodes that a small expression with small values needs, where no input is among them."""
     seen = {node}
     stack = [node]
+    left = min(LARGEST_ARRAY, current().elements)
     while stack:
         at = stack.pop()
-        if graph.ops[at].name == "input" or len(seen) > LARGEST_EXPRESSION:
+        left -= product(graph.types[at].shape)
+        if graph.ops[at].name == "input" or len(seen) > LARGEST_EXPRESSION or left < 0:
             return None
         for a in graph.args[at]:
             if a not in seen:
@@ -188,6 +194,8 @@ def folded(graph: Graph, nodes: list[int]) -> int:
     types = graph.types
     first = types[nodes[0]]
     check_rank(len(first.shape) + 1)
+    if len(nodes) * product(first.shape) > LARGEST_LITERAL:  # lists of lists, each named and used twice
+        return graph.apply("stack", nodes)
     for node in nodes:
         value = _literal(graph, node) if types[node] == first else None
         if value is None:

@@ -65,7 +65,7 @@ class Reader(Inlining):
                 if at < 0:
                     return int(self.nodes[-1])
         except SymdiffError as error:
-            if error.place is None:
+            if error.place is None or error.place.derived:
                 error.locate(self.tokens.place(self.at))
             raise
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from symdiff.budget import current, exceeded
 from symdiff.errors import ArgumentError, CallError, Source, SymdiffError, quote
 from symdiff.frontend import lexer
-from symdiff.ir.graph import Limits
 from symdiff.types import Dim, Shape
 
 _RANGE = re.compile(r"(?P<head>.*?)(?P<first>\d*):(?P<last>\d+)\Z")
@@ -74,8 +74,8 @@ def expanded(part: str) -> Sequence[str]:
     found = _RANGE.match(part)
     if found:
         head, first, last = found["head"], int(found["first"] or 0), int(found["last"])
-        if last - first > Limits.nodes:
-            raise ArgumentError(f"more than {Limits.nodes:,} names", hint="raise symdiff.Limits.nodes")
+        if last - first > current().nodes:
+            raise exceeded("nodes", last - first, f"{last - first:,} names")
         return [f"{head}{k}" for k in range(first, last)]
     found = _LETTERS.match(part)
     if found:

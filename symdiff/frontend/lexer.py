@@ -7,9 +7,9 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from symdiff.errors import LimitError, ParseError, Place, Source, quote
+from symdiff.budget import current, exceeded
+from symdiff.errors import ParseError, Place, Source, quote
 from symdiff.frontend.spellings import choice, is_latex, latex
-from symdiff.ir.graph import Limits
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
@@ -95,32 +95,28 @@ def tokenize(source: Source) -> Tokens:
         At a character that is not part of the language, or a bracket without its partner.
     """
     text = source.text
-    if len(text) > Limits.text:
-        raise LimitError(
-            f"the text has {len(text):,} characters, more than {Limits.text:,}", hint="raise symdiff.Limits.text"
-        )
+    limits = current()
+    if len(text) > limits.text:
+        raise exceeded("text", len(text), f"a text of {len(text):,} characters")
     result = Tokens(source)
     kinds, texts, starts, ends = result.kinds, result.texts, result.starts, result.ends
     newlines, equals = result.newlines, result.equals
     open_brackets: list[int] = []
     openings: list[int] = []  # their tokens
     plain = text.isascii()
-    longest, most = Limits.name, Limits.tokens
+    longest, most = limits.name, limits.tokens
     for match in _TOKEN.finditer(text):
         kind = match.lastindex
         start, end = match.span()
         token = text[start:end]
         if kind == NAME:
+            if end - start > longest:  # before it is normalized, which takes the square of the time
+                place = Place(source, start, end)
+                raise exceeded("name", end - start, f"a name of {end - start:,} characters", place=place)
             if not plain:
                 token = normalize(source, token, start)
             if token in WORDS:
                 kind = OPERATOR
-            elif end - start > longest:
-                raise LimitError(
-                    f"a name of {end - start:,} characters; names have at most {longest}",
-                    hint="raise symdiff.Limits.name",
-                    place=Place(source, start, end),
-                )
         elif kind == OPERATOR:
             if token == "=":
                 if not open_brackets:
@@ -148,9 +144,7 @@ def tokenize(source: Source) -> Tokens:
         starts.append(start)
         ends.append(end)
     if len(kinds) > most:
-        raise LimitError(
-            f"the text has {len(kinds):,} tokens, more than {most:,}", hint="raise symdiff.Limits.tokens"
-        )
+        raise exceeded("tokens", len(kinds), f"a text of {len(kinds):,} tokens")
     if open_brackets:
         at = open_brackets[-1]
         raise ParseError(f"this {text[at]} is never closed", hint=f"write its {')' if text[at] == '(' else ']'}",
@@ -188,7 +182,7 @@ def refuse_character(source: Source, start: int) -> NoReturn:
     if _SUPERSCRIPTS.match(character):
         _refuse_superscript(source, start)
     turned = start > 0 and (text[start - 1].isalnum() or text[start - 1] in ")]")
-    if character == "'" and turned and "'" not in text[start + 1 : start + Limits.name]:
+    if character == "'" and turned and "'" not in text[start + 1 : start + current().name]:
         raise ParseError("a transpose is written with .T", hint="write A.T, and name derivatives otherwise: dx",
                          place=place)  # fmt: skip
     if character in _QUOTES:
@@ -222,7 +216,7 @@ def _refuse_superscript(source: Source, start: int) -> NoReturn:
     run = _SUPERSCRIPTS.match(text, start)
     assert run is not None
     exponent = unicodedata.normalize("NFKC", run.group()).replace("\u2212", "-")
-    before = re.search(r"(?:[A-Za-z_]\w*|[0-9.]+)\Z", text[max(0, start - Limits.name) : start])
+    before = re.search(r"(?:[A-Za-z_]\w*|[0-9.]+)\Z", text[max(0, start - current().name) : start])
     base = before.group() if before else "x"
     raise ParseError("powers are written with **", hint=f"write {base}**{exponent}",
                      place=Place(source, start, run.end()))  # fmt: skip

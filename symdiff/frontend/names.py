@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from symdiff.errors import LimitError, NeedsShape, ParseError, ShapeError
+from symdiff.budget import current, exceeded
+from symdiff.errors import NeedsShape, ParseError, ShapeError
 from symdiff.frontend import mistakes
 from symdiff.frontend.calls import bind, is_function
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.spellings import VALUES
 from symdiff.frontend.statements import Statement
-from symdiff.ir.graph import Graph, Limits
+from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import BOOL, FLOAT32, Shape, show
 
@@ -217,9 +218,8 @@ class Names:
             For a number that overflows or has leading zeros.
         """
         place, graph = self.tokens.place(at), self.graph
-        if len(text) > Limits.digits:
-            raise LimitError(f"a number of {len(text):,} digits; the limit is {Limits.digits}",
-                             hint="raise symdiff.Limits.digits", place=place)  # fmt: skip
+        if len(text) > current().digits:
+            raise exceeded("digits", len(text), f"a number of {len(text):,} digits", place=place)
         if text[0] == "0" and len(text) > 1 and text.isdigit():
             raise ParseError("a number does not start with 0", hint=f"write {text.lstrip('0') or '0'}", place=place)
         value = float(text)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from symdiff.budget import current, exceeded
 from symdiff.errors import ArgumentError, CallError
 from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.given import as_shape, checked_name, expanded
-from symdiff.ir.graph import Graph, Limits
+from symdiff.ir.graph import Graph
 
 
 def symbol(name: str, shape: Any = ()) -> Expr:
@@ -28,8 +29,8 @@ def symbols(names: str, shape: Any = ()) -> Any:
     for part in names.replace(",", " ").split():
         several |= ":" in part
         wanted += expanded(part)
-        if len(wanted) > Limits.nodes:
-            raise ArgumentError(f"more than {Limits.nodes:,} names", hint="raise symdiff.Limits.nodes")
+        if len(wanted) > current().nodes:
+            raise exceeded("nodes", len(wanted), f"{len(wanted):,} names")
     if not wanted:
         raise ArgumentError("symbols needs at least one name", hint='write sd.symbols("x y z")')
     graph, sizes = Graph(), as_shape(shape)

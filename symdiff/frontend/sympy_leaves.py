@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from symdiff.budget import current
 from symdiff.errors import ArgumentError, quote
 from symdiff.frontend.given import checked_name
 from symdiff.frontend.lexer import RESERVED
-from symdiff.ir.graph import Limits
 from symdiff.types import Shape
 
 _ELEMENT = re.compile(r"(?P<base>.+)\[(?P<index>\d+)\]\Z")
@@ -42,9 +42,9 @@ def name_of(symbol: Any) -> str:
         name = f"_{name}"
     if name in RESERVED:
         name += "_"
-    if len(name) > Limits.name:
+    if len(name) > current().name:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        name = f"{name[: Limits.name - 9]}_{digest}"
+        name = f"{name[: current().name - 9]}_{digest}"
     try:
         return checked_name(name)
     except ArgumentError:  # letters of two scripts, or of a script that the language does not read

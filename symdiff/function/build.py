@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from symdiff.budget import timed
 from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.guarded import clamp
@@ -145,7 +146,20 @@ class Request:
             else a
             for a in arguments
         )
-        return Deferred(self, arguments, **options) if any(is_open(a) for a in arguments) else None
+        if not any(is_open(a) for a in arguments):
+            return None
+        self._check_smallest(arguments)
+        return Deferred(self, arguments, **options)
+
+    def _check_smallest(self, arguments: tuple[Argument, ...]) -> None:
+        """Refuse a text that is too large where every open shape is a scalar's: so it is for all other shapes."""
+        if isinstance(self.source, str) and not named_sizes(a.shape for a in arguments):
+            try:
+                self._function({a.name: a.shape for a in arguments if a.deferred})
+            except LimitError:
+                raise
+            except SymdiffError:
+                pass
 
     def _outline(self) -> Outline:
         found = outline(self.source, self.arguments)
@@ -163,15 +177,19 @@ class Request:
         """
         if any(a.deferred for a in arguments):
             return None
-        names = named_sizes(a.shape for a in arguments)
+        names, refused = named_sizes(a.shape for a in arguments), None
         for numbers in PROBES:
             sizes = {n: numbers[k % len(numbers)] for k, n in enumerate(names)}
             try:
                 return self._function({a.name: substitute(a.shape, sizes) for a in arguments if a.shape})
             except NeedsShape:
                 return False
-            except (ShapeError, LimitError):
-                continue
+            except ShapeError:
+                refused = None
+            except LimitError as error:
+                refused = error if refused is not None or numbers is PROBES[0] else None
+        if refused is not None:
+            raise refused
         return None
 
     def probe(self) -> Function | None:
@@ -206,7 +224,7 @@ class Request:
                     a if a.members is not None else replace(a, shape=bound.get(a.name, a.shape)) for a in arguments
                 )
         builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
-        with collector_paused():
+        with timed(), collector_paused():
             if isinstance(source, Function) and not isinstance(source, Deferred) and source.graph.dtype == dtype:
                 builder.graph, builder.shared = source.graph, True
             elif isinstance(source, tuple | list | dict):

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from symdiff.budget import CHEAP, Limits, current, exceeded, under
 from symdiff.errors import CallError, IndexRangeError, ShapeError, SymdiffError
 from symdiff.function.binder import AnswersItself, Binder, Parts, Structure, arrange, signature
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.function.foreign import answers_itself, has_protocol
+from symdiff.sizes import example
 from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast, check_rank, fixed, show
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
 
         It holds the kernel, not this object.
         """
-        if not self.general.binder.ordered or self.kernel.may_fail:
+        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly:
             return general
         from symdiff.codegen.builtin import make_builtin
 
@@ -134,6 +136,8 @@ class GeneralCall:
     ----------
     binder : the rules for arguments.
     structure : how the results are handed back.
+    limits : those that the function was made under.
+    costly : whether one point takes so long that its operations are counted against the limits.
     """
 
     def __init__(
@@ -163,9 +167,13 @@ class GeneralCall:
         self._scalar_outputs = not any(t.shape for t in types)
         binder.elementwise = plain and self._scalar_outputs
         self._rank = max((len(t.shape) for t in types), default=0)
+        self.limits: Limits | None = None
+        self.count(example(kernel.statistics.instructions))
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value at a point, or at every point of arrays that broadcast together."""
+        if self.costly:
+            self._check(1)
         if not keywords and self._plain and len(args) == self._count:
             for value in args:
                 if type(value) is not float:
@@ -195,6 +203,13 @@ class GeneralCall:
             return self._by_protocol(given, options)
         if not point and self._rank > LARGEST_RANK // 2:
             check_rank(self._rank + max(np.ndim(v) - len(s) for v, s in zip(values, self._shapes, strict=True)))
+        if not point:
+            work = self._operations
+            for value in values:
+                if type(value) is np.ndarray:
+                    work *= value.size
+            if work > CHEAP:
+                self._check_batch(values)
         try:
             if options:
                 return self._results(self._into(values, options), False)
@@ -237,6 +252,27 @@ class GeneralCall:
             refusal = self.binder.refusal(one, values[one])
             raise CallError(f"{refusal.message}; of this function it says: {error}", hint=refusal.hint) from error
         return self._results(result, False)
+
+    def count(self, operations: int) -> None:
+        """Say how many operations a point takes."""
+        self._operations = max(1, operations)
+        self.costly = self._operations > CHEAP
+
+    def _check_batch(self, values: list[Any]) -> None:
+        """Refuse a batch that takes more operations than the limits allow."""
+        batches = [np.shape(v)[: np.ndim(v) - len(s)] for v, s in zip(values, self._shapes, strict=True)]
+        try:
+            points = math.prod(np.broadcast_shapes(*batches))
+        except ValueError:  # NumPy says what is wrong
+            return
+        self._check(points)
+
+    def _check(self, points: int) -> None:
+        with under(self.limits):
+            count = points * self._operations
+            if count > current().operations:
+                what = f"{self.__name__} takes {count:,} operations"
+                raise exceeded("operations", count, what if points == 1 else f"{what} at {points:,} points")
 
     def _takes(self, args: tuple[Any, ...], out: np.ndarray[Any, Any]) -> bool:
         """Whether the only result can be written straight into an array: it has its shape and lies apart."""

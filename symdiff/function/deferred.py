@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
+from symdiff.budget import kept, resumed
 from symdiff.errors import ArgumentError, ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import SCALARS, Binder, signature
@@ -57,11 +58,13 @@ class Cases:
         self.table: Table[Function] = Table(make, Function.held_bytes)
         self.running = Running(self)
         self._count = len(self.pattern.arguments)
+        self._limits = kept()
 
     def _make(self, key: Key) -> Function:
         shapes = self.pattern.shapes(key)
         try:
-            made = self.recipe.build(shapes)
+            with resumed(self._limits):  # it is kept, for calls under other limits too
+                made = self.recipe.build(shapes)
         except SymdiffError as error:
             self._explain(error, shapes)
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from symdiff import locks
+from symdiff.budget import CHEAP, current, exceeded, timed, under
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
@@ -19,7 +20,7 @@ from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
-from symdiff.types import TensorType, show, tensor
+from symdiff.types import TensorType, known_product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.function.steps import Steps
@@ -85,6 +86,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         self._compiled: CompiledFunction | None = None
         self._programs: dict[str, Program | TensorProgram] = {}
         self._check_inputs()
+        self._check_results()
         self._make_callable()
 
     def _check_inputs(self) -> None:
@@ -104,6 +106,17 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
                 if node < 0 or ops[node].name != "input" or types[node] != wanted:
                     found = "no input" if node < 0 or ops[node].name != "input" else f"{types[node]} in its formula"
                     raise ShapeError(f"{self.__name__}: the argument {name} is {wanted}, and {found}")
+
+    def _check_results(self) -> None:
+        """Refuse results that are larger than the memory that limits allow."""
+        graph, types = self._graph, self._graph.types
+        sizes = {n: known_product(types[n].shape) * np.dtype(types[n].dtype).itemsize for n in self.nodes}
+        total = sum(sizes.values())
+        if total > CHEAP:
+            with under(graph.limits):
+                if total > current().bytes:
+                    place = graph.places.get(max(sizes, key=sizes.__getitem__))
+                    raise exceeded("bytes", total, f"results of {total:,} bytes", place=place)
 
     # What it is
 
@@ -212,18 +225,24 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
             For an unknown option.
         CompileError
             Where LLVM refuses.
+        LimitError
+            Where a call takes more operations or memory, or compiling more time, than the limits allow.
         """
         from symdiff.codegen import Options, compile_program
 
         if opt is not None and opt not in (0, 1, 2, 3):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
-        program, options = self._program(fp), Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache)
-        kernel = compile_program(program, replace(options, opt=0) if background else options)
+        options = Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache, name=self.__name__)
+        with under(self._graph.limits), timed():
+            program = self._program(fp)
+            self._check_cost(program)
+            kernel = compile_program(program, replace(options, opt=0) if background else options)
         binder = self._binder()
         compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
         if kernel.may_fail:
             leaves = tuple([self._leaves(a) for a in self.arguments])
             compiled.general.formula = Formula(self._graph, self.nodes, leaves)
+        compiled.general.limits = self._graph.limits
         compiled.origin = self, {
             "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
         }  # fmt: skip
@@ -245,8 +264,19 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         if fp not in self._programs:
             dtype = self._graph.dtype
             operands = [(a.type(dtype), self._leaves(a)) for a in self.arguments]
-            self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp)
+            with under(self._graph.limits), timed():
+                self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp)
         return self._programs[fp]
+
+    def _check_cost(self, program: Program | TensorProgram) -> None:
+        """Refuse a program of which one point already takes more than the limits allow."""
+        for limit, value, what in (
+            ("operations", program.operations, "operations a call"), ("bytes", program.memory, "bytes of workspace"),
+        ):  # fmt: skip
+            if value > getattr(current(), limit):
+                graph = self._graph
+                largest = max(graph.live(self.nodes), key=lambda n: known_product(graph.types[n].shape))
+                raise exceeded(limit, value, f"{self.__name__} takes {value:,} {what}", place=graph.places.get(largest))
 
     def _binder(self) -> Binder:
         return Binder(self.__name__, self.arguments, self.ordered, self._graph.dtype, self.by_all)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from symdiff.budget import timed, under
 from symdiff.errors import ArgumentError, ShapeError, SymdiffError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
@@ -42,7 +43,8 @@ def recorded(title: str) -> Callable[[F], F]:
             if isinstance(f, Deferred):
                 made = record(f, transform.__name__, args, keywords)
             else:
-                made = transform(f, *args, **keywords)
+                with under(f.graph.limits), timed():
+                    made = transform(f, *args, **keywords)
             if wrt is None and len(f.arguments) > 1 and isinstance(made, Function):
                 made.by_all = True
             return made

@@ -13,13 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from symdiff.budget import current, exceeded, under
 from symdiff.frontend.expr import Expr
 from symdiff.function.binder import Binder
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.direct import put
 from symdiff.function.specialize import Key, Table
 from symdiff.sizes import Sizes
-from symdiff.types import Shape
+from symdiff.types import Shape, known_product
 
 if TYPE_CHECKING:
     from symdiff.codegen.tensors.bound import OpenKernel
@@ -159,7 +162,17 @@ def _bound(cases: Cases, key: Key, made: Made, values: Mapping[str, int]) -> Bou
     arguments = [replace(a, shape=shapes.get(a.name, a.shape), deferred=False) for a in function.arguments]
     binder = Binder(function.__name__, arguments, function.ordered, function._graph.dtype)
     _, types = kernel.types(values)
+    program, number = kernel.program, made.sizes.number
+    operations, memory = number(program.operations, values), number(program.memory, values)
+    with under(function._graph.limits):
+        results = sum(known_product(t.shape) * np.dtype(t.dtype).itemsize for t in types)
+        if results > current().bytes:
+            raise exceeded("bytes", results, f"results of {results:,} bytes")
+        if memory > current().bytes:
+            raise exceeded("bytes", memory, f"{function.__name__} takes {memory:,} bytes of workspace")
     found = Bound(function.__name__, binder, kernel.bound(values), types, function.structure)
+    found.general.limits = function._graph.limits
+    found.general.count(operations)
     made.users += 1
     found.made_of = made
     general, own = found.general, weakref.ref(cases)

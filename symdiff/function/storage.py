@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import StorageError, SymdiffError
+from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.frontend.custom import Layer, needed
 from symdiff.function import recipes
 from symdiff.function.binder import Structure
@@ -27,7 +27,7 @@ from symdiff.function.compiled import CompiledFunction
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.ir.flat import flatten, unflatten, written_shape
-from symdiff.ir.payloads import integer, items, name, read_shape, refuse
+from symdiff.ir.payloads import integer, items, name, read_shape, refuse, shown
 from symdiff.signature import Argument
 from symdiff.types import FLOATS, product
 
@@ -124,9 +124,13 @@ def from_bytes(data: bytes) -> Any:
     if type(options) is not dict:
         raise refuse("its options are missing")
     for option, value in options.items():
-        if option not in known or option == "self" or type(value) not in (type(None), bool, int, str):
-            raise StorageError(f"there is no option {option!r} of this kind", hint="a newer symdiff may know it")
-    return function.compile(**options)
+        kinds = [] if option not in known or option == "self" else str(known[option].annotation).split(" | ")
+        if ("None" if value is None else type(value).__name__) not in kinds:
+            raise StorageError(f"there is no option {shown(option)} of this kind", hint="a newer symdiff may know it")
+    try:
+        return function.compile(**options)
+    except ArgumentError as error:
+        raise refuse(error.message) from None
 
 
 _recent = functools.lru_cache(KEPT)(from_bytes)
@@ -166,8 +170,9 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         raise refuse("its type of numbers is unknown")
     title, ordered = content.get("name"), content.get("ordered")
     notes = items(content.get("notes"), "the notes")
-    if type(title) is not str or type(ordered) is not bool or any(type(note) is not str for note in notes):
-        raise refuse("its name, order or notes are missing")
+    if type(ordered) is not bool:
+        raise refuse("its order is missing")
+    title, notes = _title(title, "a function"), [_title(note, "notes") for note in notes]
     arguments = tuple(_argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
     graph, ids = unflatten(content.get("graph"), arrays, dtype)
 
@@ -200,8 +205,11 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
 
 
 def _title(value: Any, what: str) -> str:
+    """`value` where it is a text that can be shown: it reaches terminals."""
     if type(value) is not str:
         raise refuse(f"{what} without names")
+    if not value.isprintable():
+        raise refuse(f"{what} called {shown(value)}")
     return value
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.budget import current
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.ir.collector import collector_paused
-from symdiff.ir.graph import Graph, Limits
+from symdiff.ir.graph import Graph
 from symdiff.ir.payloads import (
     LARGEST_ARRAY,
     check_operands,
@@ -116,7 +117,7 @@ def unflatten(description: Any, data: memoryview, dtype: str) -> tuple[Graph, li
     """
     if type(description) is not dict:
         raise refuse("there is no graph")
-    count = integer(description.get("nodes"), 0, Limits.nodes, "the number of nodes")
+    count = integer(description.get("nodes"), 0, current().nodes, "the number of nodes")
     total = integer(description.get("operands"), 0, 2**32 - 1, "the number of operands")
     known = integer(description.get("numbers"), 0, count, "the number of constants")
     arrays = [_array_type(entry) for entry in items(description.get("arrays"), "the list of arrays")]

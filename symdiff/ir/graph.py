@@ -6,12 +6,14 @@ import hashlib
 import math
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.errors import ArgumentError, LimitError, Place, ShapeError, out_of_range
+from symdiff.budget import Limits, current, exceeded, kept, stricter, time_left
+from symdiff.errors import ArgumentError, Place, ShapeError, out_of_range
 from symdiff.ir.algebra import MatrixBuilding
 from symdiff.ir.building import bounds
 from symdiff.ir.collector import collector_paused
@@ -21,17 +23,9 @@ from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.movement import sliced
 from symdiff.ops.structure import as_index
 from symdiff.sizes import is_open
-from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, tensor
+from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_product, tensor
 
 LARGEST_CONSTANT_EXPRESSION = 64
-class Limits:
-    """Bounds on what one formula may cost. They are module-wide; assign to change them."""
-
-    text: int = 16_000_000
-    tokens: int = 4_000_000
-    nodes: int = 5_000_000
-    digits: int = 400
-    name: int = 64
 
 
 class Graph(MatrixBuilding):
@@ -41,6 +35,8 @@ class Graph(MatrixBuilding):
     `op`, `args`, `payload`, `type`; an edge from each operand to its user) is derived from them when it is looked at.
 
     Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
+
+    `limits` are those that it was made under, beside those that hold where it grows.
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
@@ -49,6 +45,7 @@ class Graph(MatrixBuilding):
         self.dtype = dtype
         self.unshaped: Unshaped | None = None
         self.has_sizes = False
+        self.limits: Limits | None = kept()
         self._interned: dict[Any, int] = {}
         self._number = tensor(dtype, ())
 
@@ -89,14 +86,24 @@ class Graph(MatrixBuilding):
 
     def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
         node = len(self.ops)
-        if node >= Limits.nodes:
-            raise LimitError(f"the formula needs more than {Limits.nodes:,} nodes", hint="raise symdiff.Limits.nodes")
+        limits = current()
+        if node >= limits.nodes:
+            raise exceeded("nodes", 2 * node, f"more than {limits.nodes:,} nodes", place=self._derived(args))
+        if not node % 1024:
+            time_left()
+        if type_.shape and (count := known_product(type_.shape)) > limits.elements:
+            raise exceeded("elements", count, f"an array of {count:,} elements", place=self._derived(args))
         self.ops.append(op)
         self.args.append(args)
         self.payloads.append(payload)
         self.types.append(type_)
         self._interned[key] = node
         return node
+
+    def _derived(self, args: Sequence[int]) -> Place | None:
+        """Where in a text the operands of a new node come from; who reads a text knows better."""
+        places = [self.places[a] for a in args if a in self.places]
+        return replace(places[-1], derived=True) if places else None
 
     def apply(self, op: str | Op, args: Sequence[int], payload: Any = None) -> int:
         """As `add`, for what a person writes: conditions count as 0 and 1 among numbers, powers become chains."""
@@ -212,6 +219,7 @@ class Graph(MatrixBuilding):
         Returns the mapping from ids of `other` to ids of this graph.
         """
         mapping = dict(known or {})
+        self.limits = stricter(self.limits, other.limits)
         with self.lock:
             for node in other.live(roots, stop=mapping):
                 args = tuple(mapping[a] for a in other.args[node])
@@ -280,4 +288,4 @@ LIST = OPS["stack"]
 """Makes an array of scalars that stay apart in it: a list of results is one for each element of a batch."""
 
 _ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}
-__all__ = ["Graph", "Limits", "collector_paused"]
+__all__ = ["Graph", "collector_paused"]

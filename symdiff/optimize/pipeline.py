@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.budget import time_left
 from symdiff.errors import ArgumentError
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
@@ -196,6 +197,7 @@ def _inputs(
 
 
 def _passed(name: str, graph: Graph, roots: Sequence[int], trace: Trace | None) -> None:
+    time_left()
     if VERIFY:
         verify(graph, roots)
     if trace is not None:

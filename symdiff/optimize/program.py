@@ -58,6 +58,16 @@ class Program:
     counts: Counts = field(default_factory=Counts)
 
     @property
+    def operations(self) -> int:
+        """How many operations one point takes."""
+        return sum(bool(args) for args in self.graph.args)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that a point takes at most, beside its results."""
+        return 8 * len(self.graph)
+
+    @property
     def roots(self) -> list[int]:
         """The nodes of all elements of all outputs."""
         return [node for output in self.outputs for node in output]
@@ -109,6 +119,16 @@ class TensorProgram:
     types: tuple[TensorType, ...]
     counts: Counts
     plan: Plan
+
+    @property
+    def operations(self) -> int:
+        """About how many operations one point takes."""
+        return self.plan.operations
+
+    @property
+    def memory(self) -> int:
+        """Bytes of workspace and of constant arrays."""
+        return self.plan.workspace + sum(getattr(array, "nbytes", 0) for array in self.plan.constants)
 
     @property
     def roots(self) -> list[int]:

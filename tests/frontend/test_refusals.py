@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from symdiff.budget import Limits
 from symdiff.errors import LimitError, ParseError, ShapeError, SymdiffError, UnknownNameError
 from symdiff.frontend.parser import parse
-from symdiff.ir.graph import Limits
 from symdiff.signature import Argument, pack
 
 REFUSED = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from symdiff.codegen.interrupts import BETWEEN, INTERRUPTED, STOPPED, poll
 from symdiff.codegen.layout import BYTES, Layout, Operand
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
 from symdiff.codegen.status import Status
@@ -156,9 +157,9 @@ class PointLoop:
         lines += self._memory()
         lines += self._fixed()
         lines += [f"%clear = and i32 %before, {~self.state.every}", "br label %ready", "ready:", "br label %point",
-                  "point:", "%i = phi i64 [ 0, %ready ], [ %i1, %next ]",
-                  "%raised = phi i32 [ 0, %ready ], [ %raised1, %next ]"]  # fmt: skip
-        lines += [f"%q{k} = phi ptr [ %a{k}, %ready ], [ %r{k}, %next ]" for k in range(len(operands))]
+                  "point:", "%i = phi i64 [ 0, %ready ], [ %i1, %unheard ]",
+                  "%raised = phi i32 [ 0, %ready ], [ %raised1, %unheard ]"]  # fmt: skip
+        lines += [f"%q{k} = phi ptr [ %a{k}, %ready ], [ %r{k}, %unheard ]" for k in range(len(operands))]
         lines += self._arrive()
         lines += ["br i1 %judge, label %quieten, label %go", "quieten:", *self.state.put("%clear"), "br label %go",
                   "go:"]  # fmt: skip
@@ -167,9 +168,19 @@ class PointLoop:
         lines.append(f"%raised1 = phi i32 [ 0, %{'done' if plan.steps else 'go'} ], [ %raised2, %weighed ]")
         lines += [*self._depart(), "br label %next", "next:"]
         lines += [f"%r{k} = getelementptr i8, ptr %q{k}, i64 %d{k}" for k in range(len(operands))]
-        lines += ["%i1 = add i64 %i, 1", "%more = icmp slt i64 %i1, %n", "br i1 %more, label %point, label %end"]
+        lines.append("%i1 = add i64 %i, 1")
+        # points between two looks for signals
+        share = 1 if is_open(self.operations) else max(1, BETWEEN // (16 * max(1, self.operations)))
+        lines += [f"%rest = urem i64 %i1, {share}", "%turn = icmp eq i64 %rest, 0",
+                  "br i1 %turn, label %listen, label %unheard", "listen:"]  # fmt: skip
+        poll(lines, "listened", share * self.operations)
+        lines += ["br label %unheard", "unheard:", "%more = icmp slt i64 %i1, %n",
+                  "br i1 %more, label %point, label %end"]  # fmt: skip
         lines += self._bad()
-        lines += ["end:", *self._give(), "br i1 %judge, label %tell, label %quiet", "tell:",
+        lines += self._early(STOPPED)
+        lines += ["end:", f"%left_over = urem i64 %n, {share}", f"%last_work = mul i64 %left_over, {self.operations}",
+                  f"%last_heard = call i32 @{INTERRUPTED}(i64 %last_work)"]
+        lines += [*self._give(), "br i1 %judge, label %tell, label %quiet", "tell:",
                   "%shown = or i32 %before, %raised1", *self.state.put("%shown"), "br label %quiet", "quiet:",
                   "ret i32 0"]  # fmt: skip
         return lines
@@ -179,7 +190,7 @@ class PointLoop:
         if not self.plan.steps:
             return []
         lines = [
-            "br label %step", "step:", "%k = phi i64 [ 0, %go ], [ %k1, %then ]",
+            "br label %step", "step:", "%k = phi i64 [ 0, %go ], [ %k1, %next_step ]",
             f"%function_p = getelementptr {{ ptr, i64 }}, ptr @{STEPS}, i64 %k",
             "%function = load ptr, ptr %function_p",
             "%places_p = getelementptr i8, ptr %function_p, i64 8", "%places_k = load i64, ptr %places_p",
@@ -190,7 +201,12 @@ class PointLoop:
             lines += ["%fine_so_far = icmp eq i32 %outcome, 0", "br i1 %fine_so_far, label %then, label %bad"]
         else:
             lines.append("br label %then")
-        return [*lines, "then:", "%k1 = add i64 %k, 1", f"%left = icmp slt i64 %k1, {len(self.plan.steps)}",
+        lines.append("then:")
+        steps = len(self.plan.steps)
+        if is_open(self.operations) or self.operations > BETWEEN:
+            poll(lines, "heard", self.operations if is_open(self.operations) else self.operations // steps)
+        return [*lines, "br label %next_step", "next_step:", "%k1 = add i64 %k, 1",
+                f"%left = icmp slt i64 %k1, {len(self.plan.steps)}",
                 "br i1 %left, label %step, label %done", "done:"]  # fmt: skip
 
     def _loose(self) -> list[str]:
@@ -360,15 +376,21 @@ class PointLoop:
         if not any(self.failing):
             return []
         table = self.table
-        give = [line.replace("back", "bad_back") for line in self._give()]
         return [
             "bad:", f"%which_place = getelementptr i64, ptr %table, i64 {table.which}",
             "%which = load i64, ptr %which_place",
             f"%extent_place = getelementptr i64, ptr %table, i64 {table.extent}",
             "%extent = load i64, ptr %extent_place",
-            f"call void @tell(i1 %tells, i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", *give,
-            "br i1 %judge, label %forget, label %forgotten", "forget:", *self.state.put("%before"),
-            "br label %forgotten", "forgotten:", f"ret i32 {OUT_OF_RANGE}",
+            f"call void @tell(i1 %tells, i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", "br label %failing",
+            *self._early("failing", OUT_OF_RANGE),
+        ]  # fmt: skip
+
+    def _early(self, label: str, code: int = 0) -> list[str]:
+        """The block in which the loop ends early."""
+        return [
+            f"{label}:", *(line.replace("back", f"{label}_back") for line in self._give()),
+            f"br i1 %judge, label %{label}_forget, label %{label}_end", f"{label}_forget:",
+            *self.state.put("%before"), f"br label %{label}_end", f"{label}_end:", f"ret i32 {code}",
         ]  # fmt: skip
 
 

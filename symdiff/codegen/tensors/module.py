@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from symdiff.codegen import interrupts
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
@@ -16,7 +16,7 @@ from symdiff.codegen.tensors.steps import Steps
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import CompileError
-from symdiff.optimize.planning.plan import Apply, Gemm, Nest, Plan, Scan, ScatterAdd, Sort
+from symdiff.optimize.planning.plan import Nest, Plan, Scan
 from symdiff.types import FLOAT32, product
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_tensor_module(
     tools = Tools(element, max(2, lanes()), vectors)
     steps = Steps(plan, tools)
     algebra, failing = steps.algebra, steps.failing
-    operations = _operations(plan)
+    operations = plan.operations
     loop = PointLoop(layout, plan, steps, state, element, operations)
     lines = [*loop.globals(), *algebra.lines, *tools.vector.routines.definitions,
              *[line for function in tools.definitions.values() for line in function], *steps.lines, *loop.lines()]
@@ -70,9 +70,10 @@ def write_tensor_module(
         *(["declare i64 @llvm.smax.i64(i64, i64)"] if plan.sizes else []),
         MASK,
         *SUPPORT.values(),
+        interrupts.DECLARATION,
     ]
     imports: dict[str, Import] = {"memset": "memset", "memcpy": "memcpy"}
-    imports.update({name: Support(name) for name in SUPPORT})
+    imports.update({name: Support(name) for name in (*SUPPORT, interrupts.INTERRUPTED)})
     imports.update({name: name for name in state.functions})
     for routines in (tools.scalar.routines, tools.vector.routines):
         imports.update(routines.imports)
@@ -96,20 +97,3 @@ def _check_sizes(plan: Plan, layout: Layout) -> None:
     for step in plan.steps:
         if isinstance(step, Nest | Scan) and product(step.space) > LARGEST:
             raise CompileError(f"a loop over axes of {', '.join(map(str, step.space))} elements would never end")
-
-
-def _operations(plan: Plan) -> int:
-    """About how many operations one point takes."""
-    total = 0
-    for step in plan.steps:
-        if isinstance(step, Nest | Scan):
-            points = math.prod(step.space)
-            total += points * max(1, sum(isinstance(part, Apply) for part in step.body))
-        elif isinstance(step, ScatterAdd):
-            total += step.outer * step.count * step.inner
-        elif isinstance(step, Sort):
-            total += 16 * step.count * step.size
-        else:
-            times = math.prod(step.batch)
-            total += times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)
-    return total

@@ -12,6 +12,7 @@ from symdiff.codegen.body import Operations
 from symdiff.codegen.tensors.lane_values import note_failure, position, read, splat, to_index, type_of, zero
 from symdiff.codegen.tensors.nest_loops import Code, Loop, index_name
 from symdiff.codegen.tensors.nest_shape import intersect, operands
+from symdiff.optimize.planning.costs import body_cost
 from symdiff.optimize.planning.plan import (
     Access,
     Body,
@@ -53,7 +54,9 @@ class Nesting:
         scalar: Operations,
     ) -> None:
         self.buffers, self.space, self.body, self.inner = buffers, space, body, inner
-        self.code = Code(loops)
+        inside = next((loop.step for loop in loops if loop.axis < 0), space[inner] if inner >= 0 else 1)
+        self.cost = body_cost(body)
+        self.code = Code(loops, inside * self.cost)
         self.scalar = scalar
         self.uses: set[int] = set()
         self.may_fail = False

@@ -11,6 +11,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from symdiff.codegen.body import Operations, Routines
+from symdiff.codegen.interrupts import BETWEEN, poll
 from symdiff.codegen.tensors.lane_values import Memory, splat
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
@@ -209,7 +210,7 @@ class Segment:
     ) -> str:
         """As `_loop`, in turns that end where a block of the sequence is complete."""
         if not (before and sink.blocks):
-            return self._loop(lines, sink, width, start, stop, exact)
+            return self._loop_in_turns(lines, sink, width, start, stop, exact)
         if before == "0" and start.isdigit() and stop.isdigit() and int(start) // BLOCK == (int(stop) - 1) // BLOCK:
             last = self._loop(lines, sink, width, start, stop, exact)
             self._carry(lines, sink, before, stop)
@@ -225,12 +226,52 @@ class Segment:
         last = self._loop(lines, sink, width, f"%q{n}", f"%q{n}e", exact)
         lines.append(f"%v{n} = add i64 {last}, 0")
         self._carry(lines, sink, before, f"%v{n}")
+        turn = self._turn(width)
+        if turn:
+            lines += [f"%q{n}t = and i64 %q{n}s, {turn - 1}", f"%q{n}u = icmp uge i64 %q{n}t, {turn - BLOCK}",
+                      f"br i1 %q{n}u, label %q{n}y, label %q{n}z", f"q{n}y:"]  # fmt: skip
+            poll(lines, f"q{n}x", turn * self.nesting.cost)
+            lines += [f"br label %q{n}z", f"q{n}z:"]
+        lines += self._again(n, width, stop, exact)
+        return f"%v{n}"
+
+    def _turn(self, width: int) -> int:
+        """Elements between two looks for signals, a power of two; 0 where all of them take less time."""
+        cost = self.nesting.cost
+        size = self.high - self.low
+        if not is_open(size) and size * cost <= BETWEEN:
+            return 0
+        return max(width, BLOCK, 1 << (BETWEEN // (2 * cost)).bit_length())
+
+    def _loop_in_turns(self, lines: list[str], sink: Sink, width: int, start: str, stop: str, exact: bool) -> str:
+        """As `_loop`, in turns after each of which signals are heard, where it takes long."""
+        turn = self._turn(width)
+        if not turn:
+            return self._loop(lines, sink, width, start, stop, exact)
+        n = self.nesting.fresh("")
+        lines += [
+            f"br label %I{n}", f"I{n}:", f"br label %O{n}", f"O{n}:",
+            f"%q{n} = phi i64 [ {start}, %I{n} ], [ %v{n}, %L{n} ]", f"%q{n}f = add i64 %q{n}, {turn}",
+            f"%q{n}c = icmp slt i64 %q{n}f, {stop}", f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
+        ]  # fmt: skip
+        last = self._loop(lines, sink, width, f"%q{n}", f"%q{n}e", exact)
+        lines.append(f"%v{n} = add i64 {last}, 0")
+        lines += self._again(n, width, stop, exact, turn * self.nesting.cost)
+        return f"%v{n}"
+
+    @staticmethod
+    def _again(n: str, width: int, stop: str, exact: bool, work: int = 0) -> list[str]:
+        """The end of a turn: another one where there is a whole block left; signals are heard before it."""
+        lines = []
         if exact:
             lines.append(f"%v{n}m = icmp slt i64 %v{n}, {stop}")
         else:
             lines += [f"%v{n}o = add i64 %v{n}, {width}", f"%v{n}m = icmp sle i64 %v{n}o, {stop}"]
-        lines += [f"br label %L{n}", f"L{n}:", f"br i1 %v{n}m, label %O{n}, label %R{n}", f"R{n}:"]
-        return f"%v{n}"
+        if not work:
+            return [*lines, f"br label %L{n}", f"L{n}:", f"br i1 %v{n}m, label %O{n}, label %R{n}", f"R{n}:"]
+        lines += [f"br i1 %v{n}m, label %q{n}y, label %R{n}", f"q{n}y:"]
+        poll(lines, f"q{n}x", work)
+        return [*lines, f"br label %L{n}", f"L{n}:", f"br label %O{n}", f"R{n}:"]
 
     def _carry(self, lines: list[str], sink: Sink, before: str, index: str) -> None:
         """Tell a sink that adds up in blocks where one ends before an index."""

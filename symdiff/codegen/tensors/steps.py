@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
+from symdiff.codegen.interrupts import STOPPED
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.nests import Written, write_nest
@@ -186,8 +187,10 @@ def _function(name: str, written: Written, table: Table, sizes: Sizes | None) ->
                   f"%b{k}o = getelementptr i64, ptr %places, i64 {2 * k + 1}", f"%b{k}f = load i64, ptr %b{k}o",
                   f"%b{k}p = getelementptr ptr, ptr %table, i64 %b{k}m", f"%b{k}s = load ptr, ptr %b{k}p",
                   f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f"]  # fmt: skip
+    stops = any(f"label %{STOPPED}" in line for line in written.lines)
+    stopped = [f"{STOPPED}:", "ret i32 0"] if stops else []  # the loop over the points learns of it by itself
     if not written.may_fail:
-        return [*lines, *written.lines, "ret i32 0", "}"]
+        return [*lines, *written.lines, "ret i32 0", *stopped, "}"]
     for part in ("failed", "which", "extent"):
         lines += [f"%{part} = alloca i64", f"store i64 0, ptr %{part}"]
     return [
@@ -206,5 +209,6 @@ def _function(name: str, written: Written, table: Table, sizes: Sizes | None) ->
         "store i64 %which_now, ptr %which_place",
         "store i64 %extent_now, ptr %extent_place",
         f"ret i32 {OUT_OF_RANGE}",
+        *stopped,
         "}",
     ]

@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import ParseError, ShapeError, nearest
 from symdiff.frontend.constants import as_integer, constant_array, constant_number, folded, integer, needs_array
 from symdiff.ir.graph import Graph
-from symdiff.types import fixed
+from symdiff.types import LARGEST_RANK, fixed, product
 
 Axis = Any
 """None, an integer or a tuple of integers."""
@@ -225,6 +225,8 @@ def converted(graph: Graph, kind: int, value: Value, parameter: str, name: str, 
         if number is None:
             raise ParseError(f"{what} must be a constant number")
         return number
+    if parameter in ("shape", "reps") and isinstance(value, int) and product(graph.types[value].shape) > LARGEST_RANK:
+        raise ShapeError(f"{what} has more than {LARGEST_RANK} sizes", hint=f"arrays have at most {LARGEST_RANK} axes")
     found = integers(graph, value, what)
     if kind == INTEGER and isinstance(found, tuple):
         raise ParseError(f"{what} must be one integer", hint="a tuple has no meaning here")

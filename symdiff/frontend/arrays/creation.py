@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import LimitError, ParseError, ShapeError
+from symdiff.budget import current, exceeded
+from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays.arguments import Axis, axis_of, language
 from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import LARGEST_INTEGER, as_integer, constant_number
+from symdiff.frontend.constants import as_integer, constant_number
 from symdiff.ir.graph import Graph
-from symdiff.sizes import is_open
+from symdiff.sizes import example, is_open
 from symdiff.types import Shape
 
 
@@ -29,8 +30,9 @@ def checked(shape: Shape) -> tuple[int, ...]:
     sizes: list[Any] = [n if is_open(n) else int(n) for n in shape]  # type: ignore[arg-type]
     if min(sizes, default=0) < 0:
         raise ShapeError("a size cannot be negative", hint="write a size of 0 or more")
-    if math.prod(sizes) > LARGEST_INTEGER:
-        raise LimitError("an array of more than 2**53 elements")
+    count = math.prod(map(example, sizes))
+    if count > current().elements:
+        raise exceeded("elements", count, f"an array of {count:,} elements")
     return tuple(sizes)
 
 

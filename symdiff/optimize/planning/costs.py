@@ -6,6 +6,7 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import Op
 from symdiff.ops.base import Instruction, Intrinsic, Library, Special
 from symdiff.optimize.planning.forms import is_step
+from symdiff.optimize.planning.plan import Apply, Body
 
 OVERHEAD = 20.0
 """What a nest costs by itself."""
@@ -39,6 +40,11 @@ def costs_of(graph: Graph) -> list[float]:
             own += sum([found[a] for a in args])
         found[node] = min(own, MOST_COST)
     return found
+
+
+def body_cost(body: Body) -> int:
+    """What one point of a nest takes."""
+    return max(1, round(sum(_cost(part.op) if isinstance(part, Apply) else 0.25 for part in body)))
 
 
 def _cost(op: Op) -> float:

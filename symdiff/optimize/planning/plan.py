@@ -7,6 +7,7 @@ condition for every point of the space and names its operands by their positions
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from symdiff.ops import Op
@@ -286,6 +287,23 @@ class Plan:
     def nests(self) -> int:
         """How many loops there are: nests, scans, scatters and sorts."""
         return sum(isinstance(s, Nest | Scan | ScatterAdd | Sort) for s in self.steps)
+
+    @property
+    def operations(self) -> int:
+        """About how many operations one point takes."""
+        total = 0
+        for step in self.steps:
+            if isinstance(step, Nest | Scan):
+                points = math.prod(step.space)
+                total += points * max(1, sum(isinstance(part, Apply) for part in step.body))
+            elif isinstance(step, ScatterAdd):
+                total += step.outer * step.count * step.inner
+            elif isinstance(step, Sort):
+                total += 16 * step.count * step.size
+            else:
+                times = math.prod(step.batch)
+                total += times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)
+        return total
 
     @property
     def library_calls(self) -> int:
