@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
-from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op
+from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op, Unavailable
 from symdiff.optimize.rules import RULES
 
 HERE = Path(__file__).parent
@@ -65,6 +65,13 @@ def meaning(op: Op) -> str:
     return next((f"`{getattr(routine, f)}`" for f in ("opcode", "name", "symbol") if hasattr(routine, f)), "")
 
 
+def partial(given: str | Unavailable | None) -> str:
+    """A partial in the table."""
+    if isinstance(given, Unavailable):
+        return f"none {given.by}"
+    return "" if given is None else f"`{cell(given)}`"
+
+
 def records_of(module: object) -> list[Op]:
     """The records that a module makes, in its order."""
     text = Path(str(module.__file__)).read_text(encoding="utf-8")  # type: ignore[attr-defined]
@@ -93,7 +100,7 @@ def operations() -> str:
                   "| --- | --- | --- | --- | --- |"]  # fmt: skip
         for op in records:
             name = f"`{op.name}` (internal)" if op.hidden else call(op)
-            partials = "; ".join("" if p is None else f"`{cell(p)}`" for p in op.partials)
+            partials = "; ".join(partial(p) for p in op.partials)
             aliases = ", ".join(f"`{a}`" for a in op.aliases)
             lines.append(f"| {name} | {cell(op.doc)} | {aliases} | {partials} | {meaning(op)} |")
     lines += ["", "## Other names", "", "Functions that are another way to write an expression:", "",

@@ -12,10 +12,11 @@ from typing import Any
 
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guarded, Guards
+from symdiff.errors import DifferentiationError
 from symdiff.frontend.template import Template, template
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import OPERAND_NAMES
+from symdiff.ops.base import OPERAND_NAMES, Unavailable
 
 CONSTANT, INPUT, WHERE = OPS["constant"], OPS["input"], OPS["where"]
 
@@ -147,6 +148,8 @@ def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
     text = op.partials[min(k, len(op.partials) - 1)]
     if text is None:
         return None
+    if isinstance(text, Unavailable):
+        raise DifferentiationError(f"{op.name} has no derivative {text.by} here", hint=text.hint)
     conditions = frozenset(n for n, kind in zip(OPERAND_NAMES, op.kinds or "", strict=False) if kind == "c")
     if isinstance(payload, int):
         text = f"{op.payload} = {payload}\n{text}"

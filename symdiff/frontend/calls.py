@@ -172,9 +172,9 @@ def _with_order(graph: Graph, op: Op, name: str, args: list[int]) -> int:
         return graph.apply(op, args[1:], order) if order else graph.full_like(1.0, args[1])
     if order == 0 and op.at_zero is not None:
         return graph.apply(op.at_zero, args[1:])
-    if order < 0:
+    if order < 0 and not op.signed:
         raise ParseError(f"the order of {name} must not be negative", hint=f"write {_signature(name, op.parameters)}")
-    if order > LARGEST_ORDER:
+    if abs(order) > LARGEST_ORDER:
         raise LimitError(f"the order of {name} is at most {LARGEST_ORDER}")
     return graph.apply(op, args[1:], order)
 

@@ -14,6 +14,7 @@ from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, Sym
 from symdiff.frontend.calls import CUSTOM, call, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
 from symdiff.frontend.sympy_export import to_sympy
+from symdiff.frontend.sympy_functions import FUNCTIONS
 from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, name_of, shape_of
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
@@ -21,17 +22,6 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.types import Shape
 
 __all__ = ["from_sympy", "name_of", "to_sympy"]
-
-_SAME_NAMES = (
-    "sin cos tan sec csc cot asin acos atan asec acsc acot atan2 sinh cosh tanh sech csch coth asinh acosh atanh asech"
-    " acsch acoth exp log sign floor frac erf erfc gamma loggamma digamma polygamma factorial beta expm1 log1p exp2"
-    " log2 log10 hypot Abs Heaviside Max Min Mod ceiling And Or Not Xor ITE Implies"
-)
-FUNCTIONS = {name: name for name in _SAME_NAMES.split()} | {
-    "sinc": "sinc_unnormalized", "Sqrt": "sqrt", "Cbrt": "cbrt", "StrictLessThan": "less", "LessThan": "less_equal",
-    "StrictGreaterThan": "greater", "GreaterThan": "greater_equal", "Equality": "equal", "Unequality": "not_equal",
-}  # fmt: skip
-"""SymPy's classes whose objects are calls of a function of the language with the same arguments."""
 
 APART = "write the real and the imaginary part apart"
 UNEVALUATED = frozenset(("Integral", "Limit"))

@@ -188,7 +188,12 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
     make = table.get(name)
     if make is not None:
         return make(*operands) if payload is None else make(payload, *operands)
-    if isinstance(op.routine, Expand):
+    if op.sympy:
+        from symdiff.frontend.sympy_functions import namespace
+
+        names = dict(namespace()) | dict(zip(OPERAND_NAMES, operands, strict=False))
+        return eval(op.sympy, names | {op.payload: payload} if op.payload else names)  # a text of a record's
+    if isinstance(op.routine, Expand) and op.sympy is not None:
         from symdiff.frontend.template import expansion
 
         body = expansion(op, payload)

@@ -108,4 +108,11 @@ register(
         doc="a*b + c, rounded once", exact="a*b + c", domain=(REAL, REAL, REAL), parameters=("x1", "x2", "x3"),
         latex=r"{} \cdot {} + {}",
     ),
+    Op(
+        "real_root", "ff", routine=Expand("copysign(abs(a)**(1/b), a)"),
+        partials=("abs(a)**(1/b - 1)/b", "where(a == 0, 0, -(y*log(abs(a))/b/b))"),
+        doc="real n-th root for an odd n, as SymPy's", exact="sign(a)*abs(a)**(1/b)", domain=(REAL, POSITIVE),
+        singular=(0.0,), parameters=("x", "n"), latex=r"\operatorname{{root}}\left({}, {}\right)",
+        edges="vertical tangent at 0: derivative inf",
+    ),
 )  # fmt: skip

@@ -62,6 +62,14 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The partial by an operand that nobody can give: `by` says which operand it is, `hint` what to do instead."""
+
+    by: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """A two-operand operation applied from the left over any number of operands."""
 
@@ -156,7 +164,8 @@ class Op:
     kinds : a letter for each operand, `f` a number, `c` a condition; None for any number of operands.
     result : `f`, `c`.
     routine : its numeric meaning, the same one for the interpreter and for native code.
-    partials : the derivative by each operand; None where it is zero wherever it exists.
+    partials : the derivative by each operand; None where it is zero wherever it exists; Unavailable where
+        differentiating by the operand is refused.
     tally : of an operation on any number of operands: a term summed over all operands, `t` in `partials`.
     exact : the mathematical definition in mpmath's terms, the oracle of the tests and of the documentation.
     domain : for each operand the open interval in which the function is real and smooth.
@@ -166,6 +175,7 @@ class Op:
     payload : what belongs to the node itself: the name of an integer, which is given first in a call, or the kind of
         what an operation on tensors carries (`ir.payloads.PAYLOADS` has them).
     at_zero : of an operation that carries an order: the operation that it is at the order 0, where it has none itself.
+    signed : of an operation that carries an order: whether it may be negative.
     finite : whether the result is finite wherever the operands are, overflow aside: where it enters a derivative as a
         factor, no mask has to keep it from a branch that was not taken.
     differential : of an operation on tensors: its derivative.
@@ -176,6 +186,9 @@ class Op:
         the node carries.
     lower : of an operation on tensors that loops do not have: given (make, operands, payload, types of the operands),
         the node that `make(name, operands, payload)` makes of simpler ones; `make("constant", (), value)` a constant.
+    sympy : the operation as an expression of SymPy's in the operands (and `n`), where SymPy has one; where it is a call
+        of one of its classes on the operands in order, objects of that class become the operation. Empty: what the
+        operation expands to is converted; None: that would be of no use, and is refused.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
     """
 
@@ -183,7 +196,7 @@ class Op:
     kinds: str | None = "f"
     result: str = "f"
     routine: Routine | None = None
-    partials: tuple[str | None, ...] = ()
+    partials: tuple[str | Unavailable | None, ...] = ()
     tally: str | None = None
     doc: str = ""
     exact: str | None = None
@@ -196,8 +209,10 @@ class Op:
     aliases: tuple[str, ...] = ()
     payload: str | None = None
     at_zero: str | None = None
+    signed: bool = False
     infix: Infix | None = None
     latex: str | None = None
+    sympy: str | None = ""
     commutative: bool = False
     hidden: bool = False
     finite: bool = False
@@ -224,11 +239,19 @@ CALLABLE: dict[str, Op] = {}
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A function of the language that is only another way to write an expression; it never becomes a node."""
+    """A function of the language that is only another way to write an expression; it never becomes a node.
 
+    `exact`, `domain` and `singular` are those of a record, for the tests: operands are `a, b, c` in the order of the
+    parameters.
+    """
+
+    name: str
     parameters: tuple[str, ...]
     text: str
     doc: str
+    exact: str | None
+    domain: tuple[tuple[float, float], ...]
+    singular: tuple[float, ...]
 
 
 DEFINITIONS: dict[tuple[str, int], Definition] = {}
@@ -255,10 +278,18 @@ def register(*records: Op) -> None:
             CALLABLE[name] = record
 
 
-def define(name: str, parameters: str, text: str, doc: str) -> None:
+def define(
+    name: str,
+    parameters: str,
+    text: str,
+    doc: str,
+    exact: str | None = None,
+    domain: tuple[tuple[float, float], ...] = ((-INFINITY, INFINITY),),
+    singular: tuple[float, ...] = (),
+) -> None:
     """Let formulas call `name` for the expression `text` in its parameters."""
     names = tuple(parameters.split())
-    DEFINITIONS[name, len(names)] = Definition(names, text, doc)
+    DEFINITIONS[name, len(names)] = Definition(name, names, text, doc, exact, domain, singular)
 
 
 def operation(name: str) -> Op:

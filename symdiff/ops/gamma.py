@@ -110,6 +110,14 @@ def _homogeneous(n: int, k: int) -> str:
     return " + ".join("*".join([f"p{k}"] * j + [f"q{k}"] * (n - j)) for j in range(n + 1))
 
 
+def stirling_lines(name: str, at: str) -> list[str]:
+    """Lines for log(gamma(x)) less Stirling's formula at a name that is 8 or more: Abramowitz and Stegun 6.1.41."""
+    series = repr(STIRLING[-1])
+    for c in reversed(STIRLING[:-1]):
+        series = f"{c!r} + i{name}*({series})"
+    return [f"i{name} = 1/square({at})", f"{name} = ({series})/{at}"]
+
+
 def _log_beta_lines() -> list[str]:
     """Lines for `l`, log(beta(p, q)) of positive numbers p and q.
 
@@ -122,12 +130,9 @@ def _log_beta_lines() -> list[str]:
         total = f"({name} + {other})"
         factors = "*".join(f"(({total} + {k})/(({total} + {shift})*({name} + {k})))" for k in range(shift))
         lines.append(f"f{name} = where({name} < {shift}, {shift}*log({total} + {shift}) + log({factors}), 0)")
-    lines += ["low = min(p1, q1)", "high = max(p1, q1)", "w = low + high", "d = 0"]
+    lines += ["low = min(p1, q1)", "high = max(p1, q1)", "w = low + high"]
     for name, at in (("dl", "low"), ("dh", "high"), ("dw", "w")):
-        series = repr(STIRLING[-1])
-        for c in reversed(STIRLING[:-1]):
-            series = f"{c!r} + i{name}*({series})"
-        lines += [f"i{name} = 1/square({at})", f"{name} = ({series})/{at}"]
+        lines += stirling_lines(name, at)
     lines.append("l = 0.9189385332046727 - 0.5*log(high) + (low - 0.5)*log(low/w) - high*log1p(low/high)"
                  " + (dl + dh - dw) + (fp + fq)")  # fmt: skip
     return lines
@@ -179,17 +184,31 @@ register(
        doc="polygamma(n, x + h) - polygamma(n, x) without cancellation for small h, for a constant integer n ≥ 0; "
        "polygamma(0, x) is digamma(x)",
        domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("n", "x", "h"),
-       samples=(0, 1, 2), latex=r"\Delta_{{{1}}} \psi^{{(n)}}\left({0}\right)"),
+       samples=(0, 1, 2), sympy="polygamma(n, a + b) - polygamma(n, a)",
+       latex=r"\Delta_{{{1}}} \psi^{{(n)}}\left({0}\right)"),
     Op("betaln", "ff", routine=Expand(betaln_text()),
        partials=("-polygamma_difference(0, a, b)", "-polygamma_difference(0, b, a)"), commutative=True,
        doc="logarithm of |beta(x, y)|", exact="ln(abs(gamma(a)*gamma(b)/gamma(a + b)))",
        domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("x", "y"),
+       sympy="log(Abs(beta(a, b)))",
        latex=r"\log\left|\mathrm{{B}}\left({}, {}\right)\right|", edges="inf at 0, -1, -2, …"),
     Op("beta", "ff", routine=Expand(beta_text()),
        partials=("-y*polygamma_difference(0, a, b)", "-y*polygamma_difference(0, b, a)"), commutative=True,
        doc="beta function, gamma(x)*gamma(y)/gamma(x + y)", exact="gamma(a)*gamma(b)/gamma(a + b)",
        domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("x", "y"),
+       sympy="beta(a, b)",
        latex=r"\mathrm{{B}}\left({}, {}\right)",
        edges="poles at 0, -1, -2, … of either operand: infinite or NaN, but finite where both x and x + y are such and "
        "y is a positive integer"),
+    Op("binomial", "ff", routine=Special("binom"),
+       partials=("y*polygamma_difference(0, a - b + 1, b)", "y*polygamma_difference(0, b + 1, a - 2*b)"),
+       aliases=("binom", "comb"), doc="binomial coefficient, gamma(n + 1)/(gamma(k + 1)*gamma(n - k + 1))",
+       exact="binomial(a, b)", domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("n", "k"),
+       sympy="binomial(a, b)", latex=r"\binom{{{}}}{{{}}}",
+       edges="0 at integers k > n ≥ 0, where the derivatives are NaN"),
+    Op("poch", "ff", routine=Special("poch"), partials=("y*polygamma_difference(0, a, b)", "y*digamma(a + b)"),
+       aliases=("rising_factorial", "RisingFactorial", "rf"),
+       doc="rising factorial (Pochhammer's symbol), gamma(x + m)/gamma(x)",
+       exact="rf(a, b)", domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("x", "m"),
+       sympy="rf(a, b)", latex=r"\left({}\right)_{{{}}}"),
 )  # fmt: skip

@@ -4,13 +4,18 @@ import functools
 import itertools
 import math
 import sys
+from pathlib import Path
 
 import mpmath
 import numpy as np
 from mpmath import mp
+from scipy import special
 
+from symdiff.frontend.calls import call
 from symdiff.function.function import Function
 from symdiff.ir.graph import Graph
+from symdiff.ops import OPS, bessel, gamma, incomplete, integrals, normal
+from symdiff.ops.base import Op, Unavailable
 from symdiff.signature import Argument
 from symdiff.types import BOOL
 
@@ -22,13 +27,75 @@ TAILS = [s * t for t in (5.0, 19.0, 26.0, 40.0, 200.0, 300.0, 354.0, 700.0, 745.
 OTHERS = [1.1e-8, 97.3, 0.317, 2.713]  # no ties with the grid, no whole quotients
 
 # slow in mpmath at thousands of bits, which they do not need
-GAMMAS = {"gamma", "lgamma", "digamma", "polygamma", "betaln", "beta"}
+GAMMAS = {"gamma", "lgamma", "digamma", "polygamma", "betaln", "beta", "factorial", "harmonic", "binomial", "poch",
+          "falling_factorial"}
 # functions that take mpmath milliseconds: every few points of the grid, and both its ends
-SLOW = {"betaln", "beta", "ndtr", "log_ndtr", "erfcx"}
-FEW = 8
+FAMILIES = [Path(m.__file__).read_text(encoding="utf-8") for m in (normal, gamma, incomplete, bessel, integrals)]
+SLOW = {op.name for op in OPS.values() if any(f'Op("{op.name}"' in text for text in FAMILIES)} | {
+    "factorial", "harmonic", "falling_factorial", "gelu", "rel_entr", "pseudo_huber", "pseudo_huber_slope", "versine",
+    "real_root",
+}  # fmt: skip
+SLOW -= {"erf", "erfc", "gamma", "lgamma", "digamma", "polygamma"}
+FEW = 10
+# y*(difference of digammas): next to the pole of digamma at 0, second derivatives are differences of large numbers
+PRODUCTS = {"beta", "binomial", "poch", "gamma_density", "gammainc", "gammaincc", "beta_density", "betainc", "betaincc"}
+SECOND = {"yv", "kv", "kve"}  # at integer orders mpmath takes a limit by itself, which takes seconds
+
+
+
+def inverse_erfc(x):
+    """The inverse of erfc by Newton's method, from SciPy's."""
+    y, last = mp.mpf(special.erfcinv(float(x))), mp.inf
+    if not mp.isfinite(y):
+        raise ValueError("outside of the domain")
+    while True:
+        step = (mp.erfc(y) - x) * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+        if abs(step) >= last or not step:
+            return y
+        y, last = y + step, abs(step)
+
+
+def second_kind(order, x, sign):
+    """K or (`sign` -1) Y of order 0 or 1: Abramowitz and Stegun 9.6.13, 9.1.13 and the Wronskians 9.6.15, 9.1.16."""
+    with mp.workprec(mp.prec + int(3 * abs(x)) + 20):
+        q, term, total, harmonic, k = sign * x * x / 4, mp.mpf(1), mp.mpf(0), mp.mpf(0), 0
+        first = [mp.mpf(1), mp.mpf(0)]  # I_0 or J_0, and the derivative of its series by q times q
+        while abs(term) > mp.eps * min(abs(first[0]), 1):
+            k += 1
+            term *= q / (k * k)
+            harmonic += mp.mpf(1) / k
+            total += term * harmonic
+            first[0] += term
+            first[1] += term * k
+        zero = total - (mp.ln(x / 2) + mp.euler) * first[0]
+        one = sign * 2 * first[1] / x  # I_1 or J_1, from d/dx
+        if sign > 0:
+            return zero if order == 0 else (1 / x - one * zero) / first[0]
+        zero *= -2 / mp.pi
+        return zero if order == 0 else (one * zero - 2 / (mp.pi * x)) / first[0]
+
+
+def exponential_integral(order, x):
+    """E_n for n ≥ 0, upwards from E_1 with digits to spare: Abramowitz and Stegun 5.1.14."""
+    if order == 0:
+        return mp.exp(-x) / x
+    with mp.workprec(mp.prec + 300):
+        value = mp.e1(x)
+        for k in range(1, order):
+            value = (mp.exp(-x) - x * value) / k
+        return value
+
 
 NAMESPACE = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")}
-NAMESPACE.update(abs=abs, min=min, max=max, mpf=mp.mpf)
+NAMESPACE.update(abs=abs, min=min, max=max, mpf=mp.mpf, inverse_erfc=inverse_erfc, second_kind=second_kind,
+                 exponential_integral=exponential_integral)
+
+
+def written(definition):
+    """A definition as a record, for what reads records."""
+    d = definition
+    count = len(d.parameters)
+    return Op(d.name, "f" * count, exact=d.exact, domain=d.domain, singular=d.singular, partials=("",) * count)
 
 
 @functools.cache
@@ -60,16 +127,22 @@ def grid(op, k=0):
             for side in (-math.inf, math.inf):
                 step = float(np.nextafter(edge, side))
                 # next to 0 the first number whose own square is still a number
-                near = 1e-7 if op.name in SLOW else 1e-20 if op.name in GAMMAS else 1e-150
+                near = 1e-7 if op.name in SLOW or op.routine is None else 1e-20 if op.name in GAMMAS else 1e-150
                 points += [step if edge else math.copysign(near, side), edge + math.copysign(1e-3, side)]
-    if op.name == "beta":  # as a product it has large parts that cancel in mixed derivatives next to 0
+    if op.name in PRODUCTS:
         points = [p for p in points if p > 0.01]
-    if op.name == "gamma":
+    if op.exact and "second_kind" in op.exact:
+        points = [p for p in points if p < 60]  # the series would need thousands of terms
+    if op.name == "expi":
+        points = [p for p in points if p < 700]
+    if op.name == "frac":
+        points = [p for p in points if not p.is_integer()]
+    if op.name in ("gamma", "factorial"):
         points = [p for p in points if -150 < p < 170]
     if op.name in GAMMAS:
         points = [p for p in points if p > 0 or not p.is_integer()] + [-0.5, -1.5, -10.1, -99.5]
     found = sorted({p for p in points if inside(op, k, p) and p not in op.singular})
-    if op.name in SLOW:
+    if op.name in SLOW or (op.routine is None and len(op.kinds) > 1):
         step = max(len(found) // FEW, 1)
         found = [p for i, p in enumerate(found) if i % step == 0 or i == len(found) - 1]
     return found
@@ -89,6 +162,8 @@ def points(op, wide=False):
             few = len(OTHERS) * 2 if wide and count == 2 and x not in TAILS else 2
             columns = [[x] if j == k else rest[j][-few:] for j in range(count)]
             found += itertools.product(*columns)
+    if op.name in SECOND:
+        found = [x for x in found if not x[0].is_integer()]
     return sorted(x for x in set(found) if len(set(x)) == count)  # no ties: the table of edges has them
 
 
@@ -99,7 +174,7 @@ def function_of(op, payload=None):
     leaves = [
         graph.input(n, (), BOOL if kind == "c" else None) for n, kind in zip(names, op.kinds, strict=True)
     ]
-    node = graph.add(op, tuple(leaves), payload)
+    node = call(graph, op.name, leaves, {}) if op.routine is None else graph.add(op, tuple(leaves), payload)
     return Function(
         graph, [Argument(n) for n in names], [("f", node)], name="f", names=dict(zip(names, leaves, strict=True))
     )
@@ -114,7 +189,7 @@ def derivative_of(f, orders, x):
     tiny = max((-math.log2(abs(v)) for v in x if v), default=0.0)
     huge = max(abs(v) for v in x)
     spare = int(4 * max(tiny - 30, 0.0))
-    if 5 < huge < 1000 and f.name not in GAMMAS:
+    if 5 < huge < 1000 and f.name not in GAMMAS and f.name not in SLOW - {"ndtr", "log_ndtr", "gelu"}:
         spare += int(3 * huge) + (int(2 * huge * huge) if huge < 41 else 0)
     precision = 200 if f.name in SLOW else PRECISION
     with mp.workprec(precision + spare):
@@ -152,9 +227,15 @@ def scale_of(f, orders, x):
     return total
 
 
-def orders_of(count, total):
-    """Every way to spread `total` derivatives over `count` operands."""
-    return [o for o in itertools.product(range(total + 1), repeat=count) if sum(o) == total]
+def orders_of(op, total):
+    """Every way to spread `total` derivatives over the operands that have derivatives."""
+    ways = itertools.product(range(total + 1), repeat=len(op.kinds))
+    return [o for o in ways if sum(o) == total and not any(n and is_closed(op, k) for k, n in enumerate(o))]
+
+
+def is_closed(op, k):
+    """Whether differentiating by operand k is refused."""
+    return isinstance(op.partials[min(k, len(op.partials) - 1)], Unavailable)
 
 
 __all__ = ["close", "derivative_of", "exact", "function_of", "grid", "mpmath", "orders_of", "points", "scale_of"]
