@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff.errors import ShapeError
+from symdiff.errors import ShapeError, out_of_range
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.structure import as_index, operands
 from symdiff.sizes import slice_bounds, slice_length
@@ -33,7 +33,18 @@ def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> Tensor
 
 
 def sliced(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape of what an `index` with this payload takes from an array."""
+    """The shape of what an `index` with this payload takes from an array.
+
+    Raises
+    ------
+    ShapeError
+        Where the payload has more parts than the array axes, or an integer that is out of range.
+    """
+    if len(index) > len(shape):
+        raise ShapeError(f"{len(index)} indices for a value with {len(shape)} axes")
+    for part, n in zip(index, shape, strict=False):
+        if not isinstance(part, tuple) and not -n <= part < n:
+            raise out_of_range(part, n)
     parts = [slice_length(*slice_bounds(part, n)) if isinstance(part, tuple) else None
              for part, n in zip(index, shape, strict=False)]  # fmt: skip
     return (*(n for n in parts if n is not None), *shape[len(index) :])

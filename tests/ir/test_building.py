@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
@@ -189,3 +190,11 @@ def test_the_number_of_nodes_does_not_depend_on_sizes():
         return len(graph)
 
     assert made(10) == made(10**6)
+
+
+@pytest.mark.parametrize("index", [(3,), (-4,), (0, 2), (0, 0, 0), ((0, 3, 1), 5)])
+def test_nodes_of_elements_that_there_are_not_cannot_be_made(index):
+    graph = Graph()
+    x = graph.input("x", (3, 2))
+    with pytest.raises(ShapeError, match=r"out of range|indices"):
+        graph.add("index", (x,), index)
