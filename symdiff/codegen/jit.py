@@ -33,6 +33,9 @@ KERNEL_BYTES = 58_000
 ADDRESS = re.compile(r"inttoptr \(?i64 -?[0-9]")
 """An address that is written into the code."""
 
+MAPS_OF_CODE, MAPS_FOR_OTHERS = 3, 2000
+"""Memory maps that one module's code takes at most, and those that are left to the rest of the process."""
+
 _lock = threading.RLock()
 _engines: list[Any] = []
 """The engine that takes new kernels."""
@@ -64,6 +67,44 @@ class Code:
         self._tracker = None
         del tracker
         self._engine = None
+
+
+class Room:
+    """How many maps of memory the system still allows: where there are none left, LLVM ends the process.
+
+    It is looked up now and then, the more often the fewer there are; systems that do not tell have no bound.
+    """
+
+    def __init__(self, limit: str = "/proc/sys/vm/max_map_count", maps: str = "/proc/self/maps") -> None:
+        self.limit, self.maps = limit, maps
+        self._unseen = 1000
+
+    def take(self) -> None:
+        """Count one module more.
+
+        Raises
+        ------
+        CompileError
+            Where its code could find no room.
+        """
+        if self._unseen > 0:
+            self._unseen -= 1
+            return
+        try:
+            with open(self.limit, "rb") as limit, open(self.maps, "rb") as maps:
+                left = int(limit.read()) - MAPS_FOR_OTHERS - sum(1 for _ in maps)
+        except (OSError, ValueError):
+            self._unseen = 1000
+            return
+        if left < MAPS_OF_CODE:
+            raise CompileError(
+                "this process holds as many compiled functions as the system lets it map into memory",
+                hint=f"drop functions that are not needed, or raise the number in {self.limit}",
+            )
+        self._unseen = left // (2 * MAPS_OF_CODE)
+
+
+_room = Room()
 
 
 @functools.cache
@@ -108,7 +149,7 @@ def load(
     Raises
     ------
     CompileError
-        Where LLVM refuses it.
+        Where LLVM refuses it, or the process holds as much code as the system can map.
     """
     from_disk = cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
     try:
@@ -122,13 +163,16 @@ def load(
         for symbol in exports:
             builder.export_symbol(symbol)
         with _lock:
+            _room.take()
             number = next(_names)
             if number % KERNELS_PER_ENGINE == 0:
                 _engines[:] = [llvm.create_lljit_compiler(target_machine(0), suppress_errors=True)]
             engine, name = _engines[0], f"k{number}"
         return Code(engine, builder.link(engine, name), len(code))
+    except CompileError:
+        raise
     except RuntimeError as error:
-        if from_disk and not isinstance(error, CompileError):  # whole, and yet not what LLVM can load
+        if from_disk:  # whole, and yet not what LLVM can load
             cache.forget(cache.key(ir, opt, _target()))
             return load(ir, imports, exports, opt, verify, cached=False)
         raise CompileError(f"LLVM refused the code: {error}") from error

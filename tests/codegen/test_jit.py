@@ -201,3 +201,29 @@ def test_import_of_the_package_does_not_load_llvm():
     code = "import sys, symdiff.ir.graph\nprint('llvmlite' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "False\n"
+
+
+def test_no_more_code_than_the_system_maps(tmp_path, monkeypatch):
+    """Refused before LLVM would end the process; what is dropped makes room again."""
+    limit, maps = tmp_path / "limit", tmp_path / "maps"
+    limit.write_text(f"{jit.MAPS_FOR_OTHERS + 1000}\n")
+    maps.write_text("one\n" * 100)
+    room = jit.Room(str(limit), str(maps))
+    room._unseen = 0
+    monkeypatch.setattr(jit, "_room", room)
+    kept = []
+
+    def fill():
+        while len(kept) < 2000:
+            room.take()
+            kept.append(None)
+            maps.write_text("one\n" * (100 + jit.MAPS_OF_CODE * len(kept)))
+
+    with pytest.raises(CompileError, match="as many compiled functions as the system"):
+        fill()
+    assert (900 - jit.MAPS_OF_CODE) // jit.MAPS_OF_CODE <= len(kept) <= 900 // jit.MAPS_OF_CODE
+    with pytest.raises(CompileError, match="drop functions"):
+        compile_program(line(7.25))
+    maps.write_text("one\n" * 500)
+    compile_program(line(7.25))
+    jit.Room(str(tmp_path / "none")).take()
