@@ -228,17 +228,17 @@ def _element_reads(
 ) -> dict[int, tuple[int, int]] | None:  # fmt: skip
     """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
     types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
-    starts: dict[int, tuple[int, int]] = {}
+    arrays, starts = set[int](), dict[int, tuple[int, int]]()
     for node in live:
+        op = ops[node]
         if types[node].shape:
-            if ops[node] is not INPUT:
+            if op is not INPUT:
                 return None
-        elif ops[node] is INDEX and ops[args[node][0]] is INPUT:
+            arrays.add(node)
+        elif op is INDEX and args[node][0] in arrays:
             reads[node] = (-1, 0)
-        else:
-            moves = type(ops[node].routine) is Movement and ops[node] not in TRANSPARENT
-            if moves or any(types[a].shape for a in args[node]):
-                return None
+        elif (type(op.routine) is Movement and op not in TRANSPARENT) or not arrays.isdisjoint(args[node]):
+            return None
     if reads:
         for k, (_, nodes) in enumerate(operands):
             start = 0
