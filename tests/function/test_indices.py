@@ -35,7 +35,7 @@ GUARDED = [  # text and what Python gives, where an index that is not asked for 
 
 @pytest.mark.parametrize(("text", "python"), GUARDED)
 def test_an_index_that_is_not_asked_for_may_be_any(text, python):
-    f = sd.function(f"f(x[3], k, j) = {text}")
+    f = sd.function(f"f(x[3], k, j) = {text}", shapes={"k": (), "j": ()})
     gradient, hessian = sd.grad(f, "x"), sd.hessian(f, "x")
     cases = [(float(k), float(j)) for k in range(8) for j in range(5)]
     expected = [python(X, int(k), int(j)) for k, j in cases]
@@ -82,7 +82,7 @@ def test_an_index_that_is_asked_for_is_checked(text):
 
 
 def test_an_error_names_the_index_the_array_its_axis_and_the_place():
-    f = sd.function("s = 2*k\nf(A[2, 3], k) = sum(A[:, s])")
+    f = sd.function("s = 2*k\nf(A[2, 3], k) = sum(A[:, s])", shapes={"k": ()})
     for bad, shown in ((2.0, "4"), (np.nan, r"NaN \(or infinite\)"), (-np.inf, r"NaN \(or infinite\)"), (-2.0, "-4")):
         said = f"index {shown} is out of range for axis 1 of A, which is of size 3"
         with pytest.raises(IndexRangeError, match=said) as caught:
@@ -107,7 +107,7 @@ SLOPES = [0.0, 1.0, 2.0, 2 / 3, -2 / 3, 2 / 3, 2.0, 1.0, 0.0, 0.0, 0.0, np.nan]
 
 
 def test_a_table_between_at_and_beyond_its_points():
-    f = sd.function("f(x, xp[4], fp[4]) = interp(x, xp, fp)")
+    f = sd.function("f(x, xp[4], fp[4]) = interp(x, xp, fp)", shapes={"x": ()})
     np.testing.assert_array_equal(f(POINTS, XP, FP), np.interp(POINTS, XP, FP))
     np.testing.assert_allclose(sd.grad(f, "x")(POINTS, XP, FP), SLOPES, rtol=1e-15)
     by_points, by_values = sd.grad(f, ("xp", "fp"))(POINTS, XP, FP)
@@ -134,7 +134,7 @@ def test_tables_are_numpys(size, seed, kind):
 
 
 def test_two_points_in_one_place_are_a_jump():
-    f = sd.function("f(x, xp[4], fp[4]) = interp(x, xp, fp)")
+    f = sd.function("f(x, xp[4], fp[4]) = interp(x, xp, fp)", shapes={"x": ()})
     points = np.array([0.0, 1.0, 1.0, 2.0])
     x = np.array([0.5, 1.0, 1.5])
     np.testing.assert_array_equal(f(x, points, FP), np.interp(x, points, FP))
