@@ -53,7 +53,7 @@ register(
        doc="a smooth form of Huber's loss, delta**2*(sqrt(1 + (r/delta)**2) - 1)", exact="a*a*(sqrt(1 + (b/a)**2) - 1)",
        domain=((0.0, INFINITY), REAL), parameters=("delta", "r"),
        latex=r"\operatorname{{pseudoHuber}}\left({}, {}\right)"),
-    Op("pseudo_huber_slope", "ff", routine=Expand("hypot(a, b)*square(versine(a, b))"),
+    Op("pseudo_huber_slope", "ff", routine=Expand("hypot(a, b)*square(b/hypot(a, b)*(b/(hypot(a, b) + a)))"),
        partials=("square(versine(a, b))*(versine(a, b) - 3)", "unit(b, a)*square(unit(b, a))"), hidden=True,
        doc="derivative of pseudo_huber by delta",
        domain=((0.0, INFINITY), REAL), parameters=("delta", "r"),

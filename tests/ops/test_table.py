@@ -10,6 +10,7 @@ import pytest
 from mpmath import mp
 
 from symdiff.differentiate.operators import repeated
+from symdiff.errors import DifferentiationError
 from symdiff.function.transforms import derivative
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand
@@ -41,6 +42,8 @@ def test_orders_agree_with_mpmath(op, payload, order):
         pytest.skip("the derivative is zero everywhere by definition; test_steps covers it")
     if order and all(oracle.is_closed(op, k) for k in range(len(op.kinds))):
         pytest.skip("there is no derivative")
+    if op.name in oracle.COSTLY and order > 0:
+        pytest.skip("the heavy suite has it")
     check_orders(op, payload, order)
 
 
@@ -107,6 +110,10 @@ def test_partials_are_closed_under_differentiation():
             f = oracle.function_of(op)
             node = f.graph.input("a", (), f.graph.types[f.name_table()["a"]].dtype)
             if f.graph.types[node].is_condition:
+                continue
+            if op.name in ("betainc", "betaincc"):
+                with pytest.raises(DifferentiationError, match="second order"):
+                    repeated(f.graph, f.nodes[0], node, 2)
                 continue
             assert repeated(f.graph, f.nodes[0], node, 4) >= 0
 
