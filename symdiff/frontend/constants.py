@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -135,28 +134,8 @@ def constant_number(graph: Graph, node: int) -> float | None:
 
 
 def open_size(graph: Graph, node: int) -> Any:
-    """The size that sums, differences and products of open sizes and integers are; None for what is none."""
-    if not graph.has_sizes:
-        return None
-    live = graph.live((node,))
-    if all(graph.ops[at].name != "size" for at in live):
-        return None
-    found: dict[int, Any] = {}
-    for at in live:
-        name, payload, args = graph.ops[at].name, graph.payloads[at], [found.get(a) for a in graph.args[at]]
-        if name == "size":
-            found[at] = payload
-        elif name == "constant" and type(payload) is float and payload.is_integer():
-            found[at] = int(payload)
-        elif name in _EXACT and None not in args:
-            found[at] = _EXACT[name](*args)
-    return found.get(node)
-
-
-_EXACT: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg, "named": lambda x: x,
-    "floor_divide": operator.floordiv,
-}  # fmt: skip
+    """The size that a node is, which stands for an integer; None for what is none."""
+    return graph.payloads[node] if graph.ops[node].name == "size" else None
 
 
 def integer(graph: Graph, node: int, what: str) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,11 @@ from symdiff.sizes import is_open
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_product, tensor
 
 LARGEST_CONSTANT_EXPRESSION = 64
+SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
+    "floor_divide": operator.floordiv,
+}  # fmt: skip
+"""What is an integer, of integers."""
 
 
 class Graph(MatrixBuilding):
@@ -116,11 +122,27 @@ class Graph(MatrixBuilding):
                 if kinds[k] == "f" and types[a].dtype == BOOL:
                     args = (*args[:k], self.as_number(a), *args[k + 1 :])
         args = tuple(args)
+        if self.has_sizes and op.name in SIZE_ARITHMETIC:
+            size = self._size_of(op, args)
+            if size is not None:
+                return size
         if op.canonical is not None:
             simpler = op.canonical(self, args)
             if simpler is not None:
                 return simpler
         return self.add(op, args, payload)
+
+    def _size_of(self, op: Op, args: tuple[int, ...]) -> int | None:
+        """The size that arithmetic of sizes and integers gives; None where other numbers are in it."""
+        values: list[Any] = []
+        for a in args:
+            value = self.payloads[a]
+            if self.ops[a].name == "constant" and type(value) is float and value.is_integer():
+                value = int(value)
+            elif self.ops[a].name != "size":
+                return None
+            values.append(value)
+        return self.constant(SIZE_ARITHMETIC[op.name](*values)) if any(map(is_open, values)) else None
 
     def as_number(self, node: int) -> int:
         """A condition as the number 1 or 0; numbers as they are."""

@@ -27,6 +27,8 @@ def chain(n: int) -> str:
 def simpler_power(graph: Graph, args: tuple[int, ...]) -> int | None:
     """`x**n` for a constant n: a chain of products for small integers, a root for 1/2."""
     exponent = graph.constant_value(args[1])
+    if graph.ops[args[1]].name == "size" and abs(graph.payloads[args[1]]) <= LARGEST_CHAIN:
+        exponent = float(graph.payloads[args[1]])
     if exponent is None:
         return None
     if exponent == 0.5:

@@ -55,6 +55,12 @@ FORMULAS = {
     "batched rows": ("f(x[n, m]) = sum(x[1:] - x[:-1], axis=0)", value),
     "undeclared": ("sum(x**2)*x[0] + size(x)", value),
     "undeclared matrix": ("mean(X, axis=0) + X[0]", value),
+    "powers": ("f(x[n]) = sum(abs(x/2)**n) + sum((x/2)**(n - 14))", both("x")),
+    "numbers of sizes": ("f(x[n]) = (n - 1)*sum(x)/(2*n + 1)**2 + n//3", both("x")),
+    "halves": ("f(x[n]) = sum(x[n//2:])*x[n//3]", value),
+    "sorted": ("f(x[n]) = sum(sort(x)[2:]*x[:-2])", both("x")),
+    "sorted rows": ("f(X[n, m]) = sum(sort(X, axis=1)[:, :3], axis=0)", value),
+    "interpolated": ("f(x[n], p[m]) = sum(interp(x, arange(m), p))", both("p")),
     "size of 1": ("f(x[n]) = sum(x*x[:1])", both("x")),
 }
 """A text and what is made of its function: all of them have kernels for many sizes."""
