@@ -132,10 +132,14 @@ class LateFactors:
         if self.graph.ops[product] is MUL and self.graph.args[product][1] == last:
             self._factors[product] = self.graph.args[product]  # type: ignore[assignment]
 
+    def holds(self, node: int) -> bool:
+        """Whether a factor of a node waits."""
+        factors, graph = self._factors, self.graph
+        return bool(factors) and (node in factors or (graph.ops[node] is NEG and graph.args[node][0] in factors))
+
     def forget(self, node: int) -> None:
         """Let no factor of a node wait any more: where it goes several ways, each would multiply by it."""
-        if self._factors:
-            self._factors.pop(self.graph.args[node][0] if self.graph.ops[node] is NEG else node, None)
+        self._factors.pop(self.graph.args[node][0] if self.graph.ops[node] is NEG else node, None)
 
     def apply(self, operation: Callable[[Graph, int, int], int], node: int, factor: int) -> int:
         """`multiply` or `divide` of a node and a factor, before its own factor that can wait."""

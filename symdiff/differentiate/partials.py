@@ -78,6 +78,8 @@ class Partial:
     ) -> Guarded | None:
         graph, late = guards.graph, guards.late
         value, guard = g
+        if late is not None and not late.holds(value):
+            late = None
         negative = False
         for step in steps:
             if step.kind == "negate":

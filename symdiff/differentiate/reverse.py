@@ -62,11 +62,13 @@ def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list
             adjoints[node] = guards.masked(*adjoint)
         op, args = graph.ops[node], graph.args[node]
         application = None
-        active = [k for k, a in enumerate(args) if a in varied and has_partial(op, k) and types[a].dtype != BOOL]
-        if len(active) > 1 and not any(graph.ops[args[k]].name in FAST for k in active):
-            late.forget(adjoint[0])
-        for k in active:
-            a = args[k]
+        if len(args) > 1 and late.holds(adjoint[0]):
+            active = [a for k, a in enumerate(args) if a in varied and has_partial(op, k)]
+            if len(active) > 1 and not any(graph.ops[a].name in FAST for a in active):
+                late.forget(adjoint[0])
+        for k, a in enumerate(args):
+            if a not in varied or not has_partial(op, k) or types[a].dtype == BOOL:
+                continue
             if op.differential is not None:
                 result: Guarded | None = pulled(guards, node, k, adjoint)
             else:

@@ -10,9 +10,9 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 
 MOST_TERMS, DEEPEST = 10_000, 6
-NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP = (
+NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, STOP = (
     OPS[name] for name in ("named", "add", "sub", "mul", "div", "exp", "sum", "log", "neg", "constant", "surrogate",
-                           "logaddexp")
+                           "logaddexp", "stop_gradient")
 )  # fmt: skip
 REPEATED = frozenset(OPS[name] for name in ("reshape", "broadcast"))
 MOVED = REPEATED | {OPS[name] for name in ("index", "transpose", "diagonal")}
@@ -100,6 +100,11 @@ def _log(graph: Graph, node: int, opaque: Collection[int], depth: int = DEEPEST)
     return None
 
 
+def _is_shifted(graph: Graph, node: int) -> bool:
+    """Whether these scores are relative to the largest one: the sum of their exponentials is stable as it is."""
+    return graph.ops[node] is SUB and graph.ops[graph.args[node][1]] is STOP
+
+
 def _shifted(graph: Graph, node: int, shift: float) -> int:
     return graph.add(ADD, (node, graph.constant(shift))) if shift else node
 
@@ -108,7 +113,9 @@ def _log_of_reduction(graph: Graph, node: int, shift: float, opaque: Collection[
     axes = graph.payloads[node]
     below = _seen(graph, graph.args[node][0], opaque)
     inner = _log(graph, below, opaque, depth) if graph.ops[below] is not SUM else None
-    if inner is None or graph.ops[inner] is CONSTANT or graph.types[inner].shape != graph.types[below].shape:
+    if inner is None or _is_shifted(graph, inner) or graph.ops[inner] is CONSTANT:
+        return None
+    if graph.types[inner].shape != graph.types[below].shape:
         return None
     return _shifted(graph, graph.reshape(logsumexp(graph, inner, axes), graph.types[node].shape), shift)
 
@@ -124,7 +131,7 @@ def _logaddexp(graph: Graph, terms: list[int]) -> int:
 def share_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
     """`exp(a)/(exp(a) + exp(b) + ...)` as a sigmoid, `exp(x)/sum(exp(x))` as a softmax."""
     above, below = (_seen(graph, a, opaque) for a in graph.args[node])
-    if graph.ops[above] is not EXP or above in opaque:
+    if graph.ops[above] is not EXP or above in opaque or _is_shifted(graph, graph.args[above][0]):
         return None
     whole = below
     while graph.ops[whole] in REPEATED or graph.ops[whole] is NAMED:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,17 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op
 from symdiff.optimize.exponentials import log_of_sum, share_of_sum
 from symdiff.optimize.patterns import CONSTANT, INPUT, Rule
-from symdiff.optimize.powers import even_power, root_of_square, size_from_sign, size_of_positive
+from symdiff.optimize.powers import SLOPE, even_power, root_of_square, size_from_sign, size_of_positive
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
 
 CLASSES = ("exact", "structural", "stable")
 DEEPEST, LARGEST = 7, 64
 """How far below an operation a pattern is looked for: levels, and nodes."""
+
+MOST_KEPT = 10_000
+Key = tuple[Any, ...]
+"""An operation and, for each operand, its operation, or a tuple of that and those of its operands."""
 
 NAMED, NEG, MUL, SQUARE = (OPS[name] for name in ("named", "neg", "mul", "square"))
 SKIPPED = frozenset((NAMED, NEG))
@@ -99,14 +104,15 @@ class Sketches:
     """The rules that are applied before differentiation, by the operations that they look at."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self.by_root: dict[str | None, list[Sketch]] = {}
+        self.by_root: dict[Op, list[Sketch]] = {}
         inner: set[Op] = set()
         for rule in rules:
             parsed = rule.parse(rule.pattern)
             sketch = _sketch(parsed.graph, parsed.root)
-            known = self.by_root.setdefault(sketch.kind, [])
-            if sketch not in known:
-                known.append(sketch)
+            for root in _roots(parsed.graph.ops[parsed.root].name):
+                known = self.by_root.setdefault(OPS[root], [])
+                if sketch not in known:
+                    known.append(sketch)
             inner.update(parsed.graph.ops[n] for n in parsed.order)
         kinds = {_kind(op) for op in inner} | {"neg", "named"}
         self.inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
@@ -115,36 +121,40 @@ class Sketches:
         every = (*self.inner, *FORMS, OPS["norm"], OPS["hypot"])
         self.telling = frozenset(op for op in every if _kind(op) not in plain)
         """Where a graph has none of these there is nothing to do."""
-        self._known: dict[tuple[Op, ...], tuple[Sketch, ...]] = {}
+        self.roots = frozenset((*self.by_root, *FORMS))
+        self._fitting: dict[Key, tuple[Sketch, ...]] = {}
 
-    def candidates(self, graph: Graph, node: int) -> tuple[Sketch, ...]:
-        """The sketches that the operation of a node and those of its operands fit."""
-        ops, args = graph.ops, graph.args
-        found = [ops[node]]
-        for a in args[node]:
-            while ops[a] in SKIPPED:
-                a = args[a][0]
-            found.append(ops[a])
-        key = tuple(found)
-        known = self._known.get(key)
-        if known is None:
-            kinds = [_kind(op) for op in key]
-            if key[0] is SQUARE:
-                kinds *= 2
-                kinds = [kinds[0], kinds[1], kinds[1]]
-            known = self._known[key] = tuple(
-                s for s in self.by_root.get(kinds[0], ())
-                if len(s.operands) == len(kinds) - 1 and _may_fit(s, kinds[1:])
-            )  # fmt: skip
-        return known
+    def fitting(self, key: Key) -> tuple[Sketch, ...]:
+        """The sketches that an operation may fit whose operands, and theirs, are made by these."""
+        found = self._fitting.get(key)
+        if found is None:
+            if len(self._fitting) >= MOST_KEPT:
+                self._fitting.clear()
+            found = tuple(s for s in self.by_root.get(key[0], ()) if _allows(s, key))
+            self._fitting[key] = found
+        return found
 
 
-def _may_fit(sketch: Sketch, kinds: list[str]) -> bool:
-    orders = (kinds, kinds[::-1]) if sketch.swaps else (kinds,)
-    return any(
-        all(s.kind is None or s.kind == kind for s, kind in zip(sketch.operands, order, strict=True))
-        for order in orders
-    )  # fmt: skip
+def _roots(name: str) -> tuple[str, ...]:
+    """The operations that a user may write where the pattern of a rule begins with this one."""
+    return {"sub": ("sub", "add"), "add": ("add", "sub"), "mul": ("mul", "div", "square"),
+            "div": ("div", "reciprocal")}.get(name, (name,))  # fmt: skip
+
+
+def _allows(sketch: Sketch, key: Key) -> bool:
+    below = key[1:] * 2 if key[0] is SQUARE else key[1:]
+    own = sketch.operands
+    if len(own) != len(below):
+        return False
+    orders = (below, below[::-1]) if sketch.swaps else (below,)
+    return any(all(_may_be(s, k) for s, k in zip(own, order, strict=True)) for order in orders)
+
+
+def _may_be(sketch: Sketch, key: Any) -> bool:
+    op = key[0] if isinstance(key, tuple) else key
+    if sketch.kind is None or op in SKIPPED:
+        return True
+    return _kind(op) == sketch.kind and (not sketch.operands or not isinstance(key, tuple) or _allows(sketch, key))
 
 
 @functools.cache
@@ -170,9 +180,12 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     ops, args, payloads = graph.ops, graph.args, graph.payloads
     live = graph.live(outputs)
     mapping: dict[int, int] = {}
-    if known.telling.isdisjoint([ops[n] for n in live]):
+    present = {ops[n] for n in live}
+    if known.telling.isdisjoint(present):
         return mapping
     opaque = set(targets)
+    roots, deep, fitting = known.roots, known.inner, known.fitting
+    has_slopes = SLOPE in present
     for node in live:
         op = ops[node]
         made = node
@@ -183,8 +196,12 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
                 made = graph.add(op, moved, payloads[node])
         if node in targets:
             opaque.add(made)
-        elif _kind(op) in known.by_root or op in FORMS:
-            made = _form(graph, made, known, opaque)
+        elif op in roots:
+            below = args[made]
+            key = (op, *[_brief(ops, args, a, deep) for a in below])
+            fits = fitting(key)
+            if fits or (op in FORMS and (op is not MUL or has_slopes or below[0] == below[1])):
+                made = _form(graph, made, known, opaque, fits)
         if made != node:
             mapping[node] = made
             place = graph.places.get(node)
@@ -193,7 +210,22 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     return mapping
 
 
-def _form(graph: Graph, node: int, known: Sketches, opaque: set[int]) -> int:
+def _brief(ops: Sequence[Op], args: Sequence[tuple[int, ...]], node: int, deep: frozenset[Op]) -> Any:
+    """An operand in a key, without signs."""
+    while ops[node] in SKIPPED:
+        node = args[node][0]
+    op = ops[node]
+    if op not in deep:
+        return op
+    below = []
+    for a in args[node]:
+        while ops[a] in SKIPPED:
+            a = args[a][0]
+        below.append(ops[a])
+    return (op, *below)
+
+
+def _form(graph: Graph, node: int, known: Sketches, opaque: set[int], fits: tuple[Sketch, ...]) -> int:
     """The stable form of one operation on operands that have theirs, or the node."""
     first_new = len(graph)
     found: int | None = None
@@ -202,7 +234,7 @@ def _form(graph: Graph, node: int, known: Sketches, opaque: set[int]) -> int:
         if found is not None:
             break
     if found is None:
-        for sketch in known.candidates(graph, node):
+        for sketch in fits:
             if sketch.matches(graph, _operands(graph, node)):
                 found = _rewritten(graph, node, known, opaque)
                 break
