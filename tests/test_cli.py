@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.cli import main
 
 
@@ -94,3 +96,22 @@ def test_version_and_help():
 
     assert run("--version") == (0, f"symdiff {symdiff.__version__}", "")
     assert "examples:" in run("--help")[1]
+
+
+@pytest.mark.parametrize(("arguments", "text", "wrt"), [
+    (["f(x, y) = x*y"], "f(x, y) = x*y", ...),
+    (["f(x, y) = [x*y, x]"], "f(x, y) = [x*y, x]", ...),
+    (["--of", "grad", "f(x, y) = x*y"], "f(x, y) = x*y", None),
+    (["--of", "grad", "f(W[2,2], x[2]) = sum((W @ x)**2)"], "f(W[2,2], x[2]) = sum((W @ x)**2)", None),
+])  # fmt: skip
+def test_emitted_python_gives_what_the_function_gives(arguments, text, wrt, capsys):
+    f = sd.function(text) if wrt is ... else sd.grad(text, wrt)
+    assert main(["emit", "--as", "python", *arguments]) == 0
+    space = {}
+    exec(capsys.readouterr().out, space)
+    point = [np.arange(1.0, 1 + a.type("float64").shape[0] ** len(a.shape)).reshape(a.shape) if a.shape else 1.5
+             for a in f.arguments]  # fmt: skip
+    expected, found = f(*point), space[f.__name__](*point)
+    assert isinstance(found, tuple) == isinstance(expected, tuple)
+    for a, b in zip(*((v if isinstance(v, tuple) else (v,)) for v in (expected, found)), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-14)

@@ -399,6 +399,18 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("change", [
+    {"name": "f\x1b[2J"}, {"name": "f(x):\n    import os\ndef g"}, {"notes": ["\x1b]0;title\x07"]}, {"name": 3},
+    *({"kind": "CompiledFunction", "options": {option: value}} for option, value in (
+        ("opt", "2"), ("opt", True), ("fp", 1), ("fp", None), ("math", False), ("threads", "all"), ("threads", None),
+        ("cache", 1), ("background", "yes"), ("opt", [2]), ("\x1b[2J", 1))),
+], ids=str)  # fmt: skip
+def test_what_reaches_a_terminal_and_the_types_of_options_are_checked(change):
+    with pytest.raises(sd.StorageError) as caught:
+        storage.from_bytes(changed(lambda content: content.update(change)))
+    assert "\x1b" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name, tmp_path):
     content, words = REFUSED[name]
