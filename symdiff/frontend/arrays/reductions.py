@@ -134,7 +134,9 @@ def _std(
         return spread(graph, x, axis, ddof, keepdims, where, root=True)
     distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
     size = _norm(graph, distance, None, axis, keepdims)
-    return graph.apply("div", (size, number(graph, max(count(graph, x, axis, "std") - ddof, 0) ** 0.5)))
+    left = number(graph, max(count(graph, x, axis, "std") - ddof, 0))
+    root = graph.apply("sqrt", (left,)) if graph.has_sizes else number(graph, math.sqrt(graph.payloads[left]))
+    return graph.apply("div", (size, root))
 
 
 def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
