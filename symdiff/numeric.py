@@ -167,5 +167,5 @@ def as_ufunc(routine: Routine) -> Callable[..., Any]:
 
 
 def _operands(routine: Library | Special) -> int:
-    """How many operands the records' operation with this routine has."""
-    return next(len(op.kinds or "") for op in OPS.values() if op.routine == routine)
+    """How many operands the records' operation with this routine has, 1 where there is none."""
+    return next((len(op.kinds or "") for op in OPS.values() if op.routine == routine), 1)
