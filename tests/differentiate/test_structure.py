@@ -143,7 +143,7 @@ def test_scalars_by_tensors_and_back():
 
 
 def test_third_derivative_of_an_array_by_a_scalar():
-    f = sd.function("exp(t*x)", ["x", "t"], shapes={"x": 3})
+    f = sd.function("exp(t*x)", ["x", "t"], shapes={"x": 3, "t": ()})
     x = np.array([0.2, 0.5, 1.0])
     at = {f.name_table()["x"]: x, f.name_table()["t"]: 0.5}
     (third,) = evaluate(f.graph, sd.derivative(f, "t", 3).nodes, at)
