@@ -114,7 +114,7 @@ def check(rule, inner, points):
 
 # Sums of exponentials: of any length, along any axis, written out or not.
 
-SCORES = [[0.0], [3.0, 720.0], [-800.0, -801.0], [0.0, 0.0, 720.0], [5.0, 5.0, 5.0, 5.0],
+SCORES = [[0.0], [3.0, 720.0], [-800.0, -801.0], [0.0, 0.0, 720.0], [0.0, 1.0, 40.0], [5.0, 5.0, 5.0, 5.0],
           [1.0, -40.0, -41.5, 2e-8, 0.3]]  # fmt: skip
 LOGSUMS = ["log(sum(exp(x)))", "log(mean(exp(x)))", "log(0.5*sum(exp(x)))", "logsumexp(x)",
            "log(sum(exp(x), keepdims=True))[0]",

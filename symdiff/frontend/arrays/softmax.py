@@ -32,9 +32,8 @@ def logsumexp(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
     terms = graph.add("exp", (graph.add("sub", (x, top)),))
     total = _along(graph, "sum", terms, axes)
     value = graph.add("add", (graph.add("log", (total,)), top))
-    # one division for each sum, which is at least 1
-    shares = graph.add("mul", (terms, graph.add("div", (graph.constant(1.0), total))))
-    return graph.add("surrogate", (value, _along(graph, "sum", graph.add("weigh", (x, shares)), axes)))
+    weighted = graph.add("weigh", (x, softmax(graph, x, axes)))
+    return graph.add("surrogate", (value, _along(graph, "sum", weighted, axes)))
 
 
 def softmax(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
