@@ -122,7 +122,7 @@ register(
     Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),
     Op("size", "", hidden=True, finite=True, doc="a size that each call fixes, as a number", payload="size",
-       type_rule=_like_operand, routine=Movement(float)),
+       type_rule=_like_operand),
     Op("named", None, hidden=True, finite=True,
        numpy="{0}", doc="a line of the text that binds a name: its value, kept apart", payload="name",
        routine=Movement(lambda x, name: x), partials=("1",), type_rule=_like_operand),
