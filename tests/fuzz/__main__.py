@@ -89,7 +89,12 @@ def watch(kind, first, last):
     """Run seeds in a child; what went wrong as (seed, what), and the seed to go on with."""
     process = subprocess.Popen(command(kind, first, last), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = queue.Queue()
-    threading.Thread(target=lambda: [lines.put(line) for line in [*iter(process.stdout.readline, ""), ""]]).start()
+
+    def read():
+        for line in itertools.chain(iter(process.stdout.readline, ""), ("",)):
+            lines.put(line)
+
+    threading.Thread(target=read).start()
     seed, wrong = first, []
     while True:
         try:
