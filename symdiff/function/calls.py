@@ -5,11 +5,18 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symdiff.frontend.expr import Expr
 
 if TYPE_CHECKING:
     from symdiff.function.compiled import CompiledFunction
     from symdiff.function.function import Function
+
+
+def _is_symbolic(value: Any) -> bool:
+    """Whether a value is an expression, or a list that holds one."""
+    return type(value) is Expr or (isinstance(value, list | tuple) and Expr in map(type, value))
 
 
 class Call:
@@ -29,8 +36,10 @@ class Call:
         """The value, or the formula with expressions for its arguments."""
         compiled: CompiledFunction | None = self._attributes["_compiled"]
         given = (*args, *keywords.values()) if keywords else args
-        if Expr in map(type, given) or any(isinstance(v, list | tuple) and Expr in map(type, v) for v in given):
-            return self._whole()._inlined(args, keywords)
+        for value in given:
+            kind = type(value)
+            if kind is not np.ndarray and kind is not float and _is_symbolic(value):
+                return self._whole()._inlined(args, keywords)
         if compiled is None:
             return self._whole()._default()(*args, **keywords)
         return compiled.general(*args, **keywords)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from symdiff.optimize.program import Program, TensorProgram
 
 
+LARGEST_ITEM = 8
+"""Bytes of the largest type of elements."""
+
 COMPILING = locks.lock(locks.COMPILING)
 """Held while a function compiles itself at its first call, so that many threads compile it once."""
 
@@ -110,6 +113,8 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
     def _check_results(self) -> None:
         """Refuse results that are larger than the memory that limits allow."""
         graph, types = self._graph, self._graph.types
+        if sum([known_product(types[n].shape) for n in self.nodes]) * LARGEST_ITEM <= CHEAP:
+            return
         sizes = {n: known_product(types[n].shape) * np.dtype(types[n].dtype).itemsize for n in self.nodes}
         total = sum(sizes.values())
         if total > CHEAP:

@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -30,6 +31,9 @@ DEEPEST, LARGEST = 7, 64
 """How far below an operation a pattern is looked for: levels, and nodes."""
 
 MOST_KEPT = 10_000
+_PLAIN: WeakKeyDictionary[Graph, set[int]] = WeakKeyDictionary()
+"""The nodes of a graph that were looked at, and have no other form."""
+
 Key = tuple[Any, ...]
 """An operation and, for each operand, its operation, or a tuple of that and those of its operands."""
 
@@ -123,6 +127,13 @@ class Sketches:
         """Where a graph has none of these there is nothing to do."""
         self.roots = frozenset((*self.by_root, *FORMS))
         self._fitting: dict[Key, tuple[Sketch, ...]] = {}
+        self.hopeful: dict[Key, bool] = {}
+        """What `may_fit` said of an operation with these operands."""
+
+    def may_fit(self, key: Key) -> bool:
+        """Whether any sketch allows an operation whose operands are these: cheaper than to look at theirs."""
+        found = self.hopeful[key] = any(_allows(s, key) for s in self.by_root.get(key[0], ()))
+        return found
 
     def fitting(self, key: Key) -> tuple[Sketch, ...]:
         """The sketches that an operation may fit whose operands, and theirs, are made by these."""
@@ -184,9 +195,10 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     if known.telling.isdisjoint(present):
         return mapping
     opaque = set(targets)
-    roots, deep, fitting = known.roots, known.inner, known.fitting
+    plain = _PLAIN.setdefault(graph, set()) if all(ops[t] is INPUT for t in targets) else None
+    roots, deep, fitting, hopeful = known.roots, known.inner, known.fitting, known.hopeful
     has_slopes = SLOPE in present
-    for node in live:
+    for node in live if plain is None else [n for n in live if n not in plain]:
         op = ops[node]
         made = node
         if mapping:
@@ -198,8 +210,10 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
             opaque.add(made)
         elif op in roots:
             below = args[made]
-            key = (op, *[_brief(ops, args, a, deep) for a in below])
-            fits = fitting(key)
+            key: Key = (op, ops[below[0]], ops[below[1]]) if len(below) == 2 else (op, *[ops[a] for a in below])
+            fits: tuple[Sketch, ...] = ()
+            if hopeful[key] if key in hopeful else known.may_fit(key):
+                fits = fitting((op, *[_brief(ops, args, a, deep) for a in below]))
             if fits or (op in FORMS and (op is not MUL or has_slopes or below[0] == below[1])):
                 made = _form(graph, made, known, opaque, fits)
         if made != node:
@@ -207,6 +221,8 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
             place = graph.places.get(node)
             if place is not None:
                 graph.places.setdefault(made, place)
+    if plain is not None:
+        plain.update(live if not mapping else [n for n in live if n not in mapping])
     return mapping
 
 
