@@ -16,6 +16,10 @@ from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, MatrixRoutine, Movemen
 from symdiff.types import INT64, fixed
 
 
+LONGEST_EXPANSION = 100
+"""Nodes of an operation's own formula, up to which it is exported."""
+
+
 def to_sympy(graph: Graph, node: int) -> Any:
     """A node as a SymPy expression; a vector as an Array, a matrix as a Matrix, elements of a tensor as `x[i]`.
 
@@ -197,6 +201,8 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         from symdiff.frontend.template import expansion
 
         body = expansion(op, payload)
+        if len(body.order) > LONGEST_EXPANSION:  # SymPy takes minutes for nested fractions
+            raise ArgumentError(f"SymPy has no counterpart of {op.name}", hint="export the function, not its derivative")
         given = {body.leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in body.leaves}
         return _walk(body.graph, body.root, given)
     raise ArgumentError(f"SymPy has no counterpart of {op.name}")

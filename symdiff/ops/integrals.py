@@ -9,16 +9,28 @@ from symdiff.ops.base import INFINITY, Expand, Op, Special, Unavailable, registe
 
 POSITIVE = (0.0, INFINITY)
 LARGEST_ORDER = 6
-BY_PARTS = Unavailable("by this operand", "it must be constant")
 
 
 def expn_text(n: int) -> str:
     """The integral of exp(-a*t)/t**n from 1 to infinity; for n ≤ 0 a sum of positive terms.
 
-    Source: Abramowitz and Stegun 5.1.12 and 5.1.8.
+    Above 1 the power series up to a = 1.25, and beyond it the even part of the continued fraction: of its 60 levels the
+    rest is below exp(-4*sqrt(60*a)). Source: Abramowitz and Stegun 5.1.12, 5.1.22 and 5.1.8.
     """
     if n > 1:
-        return f"generalized_exponential_integral({n}, a)"
+        terms = [(-1) ** m / ((m - n + 1) * math.factorial(m)) if m != n - 1 else 0.0 for m in range(32)]
+        series = "0"
+        for term in reversed(terms):
+            series = f"({term!r} + a*{series})"
+        digamma = sum(1 / k for k in range(1, n)) - 0.5772156649015329
+        factor = (-1) ** (n - 1) / math.factorial(n - 1)
+        below = f"(a + {n + 120})"
+        for k in reversed(range(1, 61)):
+            below = f"(a + {n + 2 * k - 2} - {k * (n + k - 1)}/{below})"
+        return "\n".join([
+            f"power = where(a == 0, 0, {factor!r}*a**{n - 1}*({digamma!r} - log(a)))",
+            f"where(a < 1.25, power - {series}, exp(-a)/{below})",
+        ])
     if n == 1:
         return "exp1(a)"
     terms = " + ".join(f"{math.perm(-n, k)!r}/a**{k}" for k in range(1 - n))
@@ -121,8 +133,6 @@ register(
        doc="exponential integral of order n, for a constant integer n and x > 0", exact="exponential_integral(n, a)",
        domain=(POSITIVE,), parameters=("n", "x"), samples=(0, 1, 2, 3, 7), sympy="expint(n, a)",
        latex=r"\operatorname{{E}}_{{(n)}}\left({}\right)", edges="at 0: inf for n ≤ 1, 1/(n - 1) above"),
-    Op("generalized_exponential_integral", "ff", routine=Special("expn"), partials=(BY_PARTS, BY_PARTS), hidden=True,
-       doc="expn with the order as a number", parameters=("n", "x")),
     Op("dawsn", routine=Special("dawsn"), partials=("dawsn_derivative(1, a)",), finite=True,
        doc="Dawson's integral, exp(-x**2) times the integral of exp(t**2) from 0 to x",
        exact="sqrt(pi)/2*exp(-a*a)*erfi(a)", parameters=("x",), sympy="sqrt(pi)/2*exp(-a**2)*erfi(a)",

@@ -36,7 +36,7 @@ LONG = {
     "another axis": ("f(x) = sum(sum(exp(arange(2000000)*x)[:, None] + arange(800), axis=0)**2)", {"x": ()}, (-1.0,)),
     "a scan": ("f(x) = cumsum(sin(arange(300000000)*x))[-1]", {"x": ()}, (1.0,)),
     "a named size": ("f(x[n]) = sum(outer(x, x)**3)", None, (np.ones(100_000),)),
-    "points": ("f(x[3], y) = sum(sin(x*y)[:, None]*arange(1000))", {"y": ()}, (np.ones((200_000, 3)), 1.0)),
+    "points": ("f(x[3], y) = sum(sin(x*y)[:, None]*arange(1000))", {"y": ()}, (np.ones((2_000_000, 3)), 1.0)),
 }
 
 

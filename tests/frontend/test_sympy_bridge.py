@@ -18,9 +18,12 @@ from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
 from symdiff.frontend.sympy_bridge import from_sympy, name_of, to_sympy
+from symdiff.frontend.sympy_export import LONGEST_EXPANSION, _table
+from symdiff.frontend.template import expansion
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
+from symdiff.ops.base import Expand
 from symdiff.signature import Argument
 
 x, y, z, t = sp.symbols("x y z t")
@@ -66,7 +69,7 @@ def numbers(graph, node, point):
 
 
 def wanted(e, point):
-    if isinstance(e, sp.logic.boolalg.Boolean):
+    if isinstance(e, sp.logic.boolalg.Boolean) and not isinstance(e, sp.Symbol):
         return float(bool(e.subs(dict(zip((x, y, z), point, strict=True)))))
     e = e.doit()
     exact = {s: sp.Float(v, 40) for s, v in zip((x, y, z), point, strict=True)}
@@ -108,14 +111,16 @@ def test_every_operation_has_a_counterpart(op):
     inputs = [graph.input(n) for n in "xyz"]
     args = [graph.add("less", (inputs[0], inputs[1])) if k == "c" else inputs[i] for i, k in enumerate(op.kinds)]
     node = graph.add(op, tuple(args), op.samples[0] if op.payload else None)
-    if op.sympy is None:
+    long = op.sympy == "" and isinstance(op.routine, Expand) and (
+        len(expansion(op, op.samples[0] if op.payload else None).order) > LONGEST_EXPANSION)  # fmt: skip
+    if op.sympy is None or (long and op.name not in _table()):
         with pytest.raises(ArgumentError, match="no counterpart"):
             to_sympy(graph, node)
         return
     back = to_sympy(graph, node)
     for point in [(0.5, 0.25, 0.75), (1.5, 0.75, 2.5), (2.5, 2.5, 1.0)]:
         value = numbers(graph, node, point)
-        if not math.isnan(value):
+        if not math.isnan(value) and op.name != "erfcinv":  # of which SymPy gives no number
             np.testing.assert_allclose(wanted(back, point), value, rtol=1e-11, atol=1e-15)
 
 
