@@ -15,7 +15,6 @@ from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, MatrixRoutine, Movement
 from symdiff.types import INT64, fixed
 
-
 LONGEST_EXPANSION = 100
 """Nodes of an operation's own formula, up to which it is exported."""
 
@@ -202,7 +201,7 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
 
         body = expansion(op, payload)
         if len(body.order) > LONGEST_EXPANSION:  # SymPy takes minutes for nested fractions
-            raise ArgumentError(f"SymPy has no counterpart of {op.name}", hint="export the function, not its derivative")
+            raise ArgumentError(f"SymPy has no counterpart of {op.name}", hint="export the function instead")
         given = {body.leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in body.leaves}
         return _walk(body.graph, body.root, given)
     raise ArgumentError(f"SymPy has no counterpart of {op.name}")
