@@ -276,9 +276,9 @@ BEYOND = [
 
 @pytest.mark.parametrize("text", BEYOND)
 def test_sizes_that_no_machine_counts_to(text):
-    with sd.limits(elements=2**200, bytes=2**200, operations=2**200):
-        with pytest.raises(SymdiffError, match=r"more than memory can have|would never end"):
-            sd.function(text).compile()
+    refused = pytest.raises(SymdiffError, match=r"more than memory can have|would never end")
+    with sd.limits(elements=2**200, bytes=2**200, operations=2**200), refused:
+        sd.function(text).compile()
 
 
 def test_no_memory_for_the_workspace():
