@@ -18,10 +18,10 @@ def expn_text(n: int) -> str:
     rest is below exp(-4*sqrt(60*a)). Source: Abramowitz and Stegun 5.1.12, 5.1.22 and 5.1.8.
     """
     if n > 1:
-        terms = [(-1) ** m / ((m - n + 1) * math.factorial(m)) if m != n - 1 else 0.0 for m in range(32)]
+        coefficients = [(-1) ** m / ((m - n + 1) * math.factorial(m)) if m != n - 1 else 0.0 for m in range(32)]
         series = "0"
-        for term in reversed(terms):
-            series = f"({term!r} + a*{series})"
+        for coefficient in reversed(coefficients):
+            series = f"({coefficient!r} + a*{series})"
         digamma = sum(1 / k for k in range(1, n)) - 0.5772156649015329
         factor = (-1) ** (n - 1) / math.factorial(n - 1)
         below = f"(a + {n + 120})"

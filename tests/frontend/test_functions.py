@@ -28,7 +28,7 @@ def test_every_function(name):
     parameters = inspect.signature(function).parameters
     op = CALLABLE.get(name)
     count = len(op.parameters) if op else len(parameters)
-    numbers = [0.6, 0.3, 0.9][:count]
+    numbers = [0.6, 0.3, 0.9, 0.2][:count]
     if op is not None and op.kinds:
         numbers = [
             n > 0.5 if kind == "c" else n
