@@ -100,7 +100,7 @@ def _value(graph: Graph, node: int, op: Op, operands: Sequence[Any]) -> Any:
 MATRICES: dict[str, Callable[[Any], Any]] = {
     "det": lambda m: m.det(),
     "adjugate": lambda m: m.adjugate(),
-    "inv": lambda m: m.inv(),
+    "inv": lambda m: m.adjugate() / m.det(),  # not m.inv(), which takes minutes for four rows of symbols
     "logdet": lambda m: _log_of_size(m.det()),
     "det_sign": lambda m: _sign(m.det()),
 }
