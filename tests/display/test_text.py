@@ -176,7 +176,7 @@ def test_movements():
     assert expression(graph, graph.reshape(row, (3, 1))) == "[1, 2, 3][:, None]"
     assert expression(graph, graph.add("sum", (w,), (0, 1))) == "sum(w)"
     assert expression(graph, graph.add("sum", (w,), (1,))) == "sum(w, axis=1)"
-    assert expression(graph, graph.add("unit", (x, x))) == "x/hypot(x, x)"
+    assert expression(graph, graph.add("unit", (x, x))) == "where(hypot(x, x) == 0, 0, x/hypot(x, x))"
 
 
 ARRAYS = [
