@@ -165,6 +165,8 @@ def _reflected_beta() -> list[str]:
     ]  # fmt: skip
 
 
+NEAR_ZERO = "derivatives of order 2 and more lose digits where an operand is below 0.01"
+
 register(
     Op("gamma", routine=Library("tgamma"), partials=("y*digamma(a)",), aliases=("Gamma",), doc="gamma function",
        exact="gamma(a)", singular=(0.0, -1.0, -2.0, -10.0), parameters=("x",), latex=r"\Gamma\left({}\right)",
@@ -205,10 +207,10 @@ register(
        aliases=("binom", "comb"), doc="binomial coefficient, gamma(n + 1)/(gamma(k + 1)*gamma(n - k + 1))",
        exact="binomial(a, b)", domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("n", "k"),
        sympy="binomial(a, b)", latex=r"\binom{{{}}}{{{}}}",
-       edges="0 at integers k > n ≥ 0, where the derivatives are NaN"),
+       edges=f"0 at integers k > n ≥ 0, where the derivatives are NaN; {NEAR_ZERO}"),
     Op("poch", "ff", routine=Special("poch"), partials=("y*polygamma_difference(0, a, b)", "y*digamma(a + b)"),
        aliases=("rising_factorial", "RisingFactorial", "rf"),
        doc="rising factorial (Pochhammer's symbol), gamma(x + m)/gamma(x)",
        exact="rf(a, b)", domain=((0.0, INFINITY), (0.0, INFINITY)), parameters=("x", "m"),
-       sympy="rf(a, b)", latex=r"\left({}\right)_{{{}}}"),
+       sympy="rf(a, b)", latex=r"\left({}\right)_{{{}}}", edges=NEAR_ZERO),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 from symdiff.errors import ArgumentError
 from symdiff.ops.base import INFINITY, Expand, Op, Special, Unavailable, register
-from symdiff.ops.gamma import stirling_lines
+from symdiff.ops.gamma import NEAR_ZERO, stirling_lines
 
 POSITIVE = (0.0, INFINITY)
 NODES = 40
@@ -145,12 +145,12 @@ register(
     Op("gammainc", "ff", routine=Special("gammainc"), partials=("gammainc_derivative(1, a, b)", "gamma_density(a, b)"),
        doc="regularized lower incomplete gamma function, the distribution function of the gamma distribution",
        exact="gammainc(a, 0, b, regularized=True)", domain=(POSITIVE, POSITIVE), parameters=("a", "x"),
-       sympy="lowergamma(a, b)/gamma(a)", latex=r"P\left({}, {}\right)"),
+       sympy="lowergamma(a, b)/gamma(a)", latex=r"P\left({}, {}\right)", edges=NEAR_ZERO),
     Op("gammaincc", "ff", routine=Special("gammaincc"),
        partials=("-gammainc_derivative(1, a, b)", "-gamma_density(a, b)"),
        doc="regularized upper incomplete gamma function, 1 - gammainc(a, x) accurate for large x",
        exact="gammainc(a, b, inf, regularized=True)", domain=(POSITIVE, POSITIVE), parameters=("a", "x"),
-       sympy="uppergamma(a, b)/gamma(a)", latex=r"Q\left({}, {}\right)"),
+       sympy="uppergamma(a, b)/gamma(a)", latex=r"Q\left({}, {}\right)", edges=NEAR_ZERO),
     Op("gammainc_derivative", "ff", payload="n", at_zero="gammainc", routine=Expand(gammainc_text),
        partials=("gammainc_derivative(n + 1, a, b)", "gamma_density_derivative(n, a, b)"),
        doc=f"n-th derivative of gammainc by a, for a constant integer n up to {LARGEST_ORDER}",
