@@ -18,7 +18,7 @@ from symdiff.function.deferred import Deferred, Recipe
 from symdiff.function.function import Function
 from symdiff.function.record import TRANSFORMS, Applied, Reordered, record
 from symdiff.ir.flat import written_shape
-from symdiff.ir.payloads import items, name, read_shape, refuse
+from symdiff.ir.payloads import items, name, printable, read_shape, refuse
 from symdiff.signature import Argument
 from symdiff.types import FLOATS, product
 
@@ -165,22 +165,34 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Funct
     dtype, given, title = content.get("dtype"), content.get("inputs"), content.get("name")
     if dtype not in FLOATS or not (title is None or type(title) is str):
         raise refuse("its type of numbers or its name is unknown")
-    arguments = None if given is None else tuple(_argument(a) for a in items(given, "the inputs"))
+    if title is not None:
+        printable(title, "a function")
+    arguments = None if given is None else tuple(argument(a) for a in items(given, "the inputs"))
     shapes = {name(n, "an input"): read_shape(shape) for n, shape in content["shapes"].items()}
     scalars = tuple(name(n, "an input") for n in items(content.get("scalars"), "the scalars"))
     source, outputs = _read_source(content["source"], from_bytes, depth - 1), _unwritten(content["outputs"], depth)
     return Request(source, arguments, outputs, shapes, dtype, title, scalars).make()
 
 
-def _argument(entry: Any) -> Argument:
+def argument(entry: Any) -> Argument:
+    """An argument of a function as it is written.
+
+    Raises
+    ------
+    StorageError
+        For anything else.
+    """
     title, shape, members, anonymous = items(entry, "an argument", 4)
+    if type(anonymous) is not bool or (anonymous and members is None):
+        raise refuse("an argument is neither named nor a pack")
     if members is None:
         return Argument(name(title, "an argument"), read_shape(shape))
     listed = tuple(name(m, "a member") for m in items(members, "the members of a pack"))
     size = read_shape(shape)
     if any(type(n) is not int for n in size) or product(size) != len(listed):
         raise refuse("a pack of another size than its members")
-    return Argument(str(title), size, listed, anonymous is True)
+    title = printable(title, "a pack") if anonymous else name(title, "a pack")  # members' names joined may be long
+    return Argument(title, size, listed, anonymous)
 
 
 def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Any:

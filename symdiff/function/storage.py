@@ -27,9 +27,8 @@ from symdiff.function.compiled import CompiledFunction
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.ir.flat import flatten, unflatten, written_shape
-from symdiff.ir.payloads import integer, items, name, read_shape, refuse, shown
-from symdiff.signature import Argument
-from symdiff.types import FLOATS, product
+from symdiff.ir.payloads import integer, items, name, printable, refuse, shown
+from symdiff.types import FLOATS
 
 MAGIC = b"\x93symdiff"
 FORMAT = 1
@@ -172,8 +171,8 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
     notes = items(content.get("notes"), "the notes")
     if type(ordered) is not bool:
         raise refuse("its order is missing")
-    title, notes = _title(title, "a function"), [_title(note, "notes") for note in notes]
-    arguments = tuple(_argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
+    title, notes = printable(title, "a function"), [printable(note, "notes") for note in notes]
+    arguments = tuple(recipes.argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
     graph, ids = unflatten(content.get("graph"), arrays, dtype)
 
     def pairs(key: str, read: Callable[[Any, str], str]) -> list[tuple[str, int]]:
@@ -183,7 +182,7 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
             raise refuse(f"{key}: a name is given twice")
         return found
 
-    outputs, names = pairs("outputs", _title), dict(pairs("names", name))
+    outputs, names = pairs("outputs", printable), dict(pairs("names", name))
     if not outputs:
         raise refuse("there are no outputs")
     taken = [a.name for a in arguments if a.members is not None and not a.anonymous]
@@ -202,29 +201,6 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
     structure = _structure(content.get("structure"), len(outputs))
     return Function(graph, arguments, outputs, name=title, names=names, structure=structure, ordered=ordered,
                     notes=notes)  # fmt: skip
-
-
-def _title(value: Any, what: str) -> str:
-    """`value` where it is a text that can be shown: it reaches terminals."""
-    if type(value) is not str:
-        raise refuse(f"{what} without names")
-    if not value.isprintable():
-        raise refuse(f"{what} called {shown(value)}")
-    return value
-
-
-def _argument(entry: Any) -> Argument:
-    title, shape, members, anonymous = items(entry, "an argument", 4)
-    if type(anonymous) is not bool or (anonymous and members is None):
-        raise refuse("an argument is neither named nor a pack")
-    if members is None:
-        return Argument(name(title, "an argument"), read_shape(shape))
-    listed = tuple(name(m, "a member") for m in items(members, "the members of a pack"))
-    size = read_shape(shape)
-    if any(type(n) is not int for n in size) or product(size) != len(listed):
-        raise refuse("a pack of another size than its members")
-    title = _title(title, "a pack") if anonymous else name(title, "a pack")  # members' names joined may be long
-    return Argument(title, size, listed, anonymous)
 
 
 def _tokens(structure: Structure) -> list[int]:

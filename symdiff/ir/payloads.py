@@ -68,6 +68,21 @@ def name(value: Any, what: str) -> str:
     return value
 
 
+def printable(value: Any, what: str) -> str:
+    """`value` where it is a text that can be shown: it reaches terminals.
+
+    Raises
+    ------
+    StorageError
+        Where it is not.
+    """
+    if type(value) is not str:
+        raise refuse(f"{what} without names")
+    if not value.isprintable():
+        raise refuse(f"{what} called {shown(value)}")
+    return value
+
+
 def read_shape(value: Any) -> Shape:
     """A shape of at most 64 axes and 2**31 elements.
 

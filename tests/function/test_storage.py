@@ -411,6 +411,22 @@ def test_what_reaches_a_terminal_and_the_types_of_options_are_checked(change):
     assert "\x1b" not in str(caught.value)
 
 
+OPEN = to_bytes(sd.function("a*sum(x) + b", [["a", "b"], "x"], shapes={"x": "n"}))
+
+
+@pytest.mark.parametrize("change", [
+    {"name": "f\x1b[2J"}, {"inputs": [["a\x1b[2J", [2], ["a", "b"], True], ["x", ["n"], None, False]]},
+    {"inputs": [[7, [2], ["a", "b"], True], ["x", ["n"], None, False]]},
+    {"inputs": [["a_b", [3], ["a", "b"], True], ["x", ["n"], None, False]]},
+    {"inputs": [["a_b", [2], ["a", "b"], 1], ["x", ["n"], None, False]]},
+], ids=str)  # fmt: skip
+def test_recipes_are_checked_as_functions_are(change):
+    assert storage.from_bytes(changed(lambda content: None, OPEN))([2.0, 1.0], [1.0, 2.0]) == 7.0
+    with pytest.raises(sd.StorageError) as caught:
+        storage.from_bytes(changed(lambda content: content["recipe"].update(change), OPEN))
+    assert "\x1b" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name, tmp_path):
     content, words = REFUSED[name]
