@@ -16,7 +16,7 @@ from symdiff.function.compiled import Structure
 from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.function.inputs import describe
-from symdiff.function.outline import sized_header
+from symdiff.function.outline import listed_shapes, sized_header
 from symdiff.function.specialize import is_open, match, named_sizes
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
@@ -163,8 +163,7 @@ class Builder:
     def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
         from symdiff.frontend.sympy_bridge import from_sympy
 
-        known = {a.name: a.shape for a in self.arguments or () if a.members is None} | dict(self.shapes)
-        listed = {n: shape if shape and not named_sizes([shape]) else None for n, shape in known.items()}
+        listed = listed_shapes(self.arguments, self.shapes)
         other, node, names = from_sympy(source, listed=listed, derive=repeated)
         self.symbols.update(names)
         return [(name or "f", self._import(other, [node])[node])], 0

@@ -48,6 +48,12 @@ def _header(text: str, mark: re.Pattern[str]) -> tuple[Argument, ...] | None:
     return None
 
 
+def listed_shapes(arguments: Sequence[Argument] | None, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
+    """The shapes in numbers of the names that somebody listed; None where only a call says them, or there are none."""
+    known = {a.name: a.shape for a in arguments or () if a.members is None} | dict(shapes)
+    return {n: shape if shape and not named_sizes([shape]) else None for n, shape in known.items()}
+
+
 def shapes_of(source: Any) -> dict[str, Shape]:
     """The shapes of inputs that a source has already, by name: those in a header, of an Expr, a Function, a symbol.
 
@@ -123,8 +129,8 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
         from symdiff.frontend.sympy_bridge import from_sympy
         from symdiff.frontend.sympy_leaves import arrays_in
 
-        listed = {a.name: a.shape for a in arguments or () if a.members is None}
-        opened = [n for n in arrays_in(source) if n in listed and (not listed[n] or named_sizes([listed[n]]))]
+        listed = listed_shapes(arguments, {})
+        opened = [n for n in arrays_in(source) if n in listed and listed[n] is None]
         if opened:  # elements of arrays whose shapes a call says
             names = [n for a in arguments or () for n in a.inputs]
             return Outline(None, dict.fromkeys(names, ()), [], None, set(names).difference(opened))
