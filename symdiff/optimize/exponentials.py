@@ -8,6 +8,7 @@ from collections.abc import Collection
 from symdiff.frontend.arrays.softmax import log_softmax, logsumexp, softmax
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
+from symdiff.optimize.powers import MOVED, without_name
 
 MOST_TERMS, DEEPEST = 10_000, 6
 NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, STOP = (
@@ -15,12 +16,11 @@ NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, S
                            "logaddexp", "stop_gradient")
 )  # fmt: skip
 REPEATED = frozenset(OPS[name] for name in ("reshape", "broadcast"))
-MOVED = REPEATED | {OPS[name] for name in ("index", "transpose", "diagonal")}
 
 
 def log_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
     """`log(exp(a) + exp(b) + ...)`, `log(sum(exp(x)))` and sums of both: what the terms are the exponentials of."""
-    inner = _seen(graph, graph.args[node][0], opaque)
+    inner = without_name(graph, graph.args[node][0], opaque)
     found = _share_of_softmax(graph, inner, opaque)
     if found is not None:
         return found
@@ -49,18 +49,12 @@ def _number(graph: Graph, node: int) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def _seen(graph: Graph, node: int, opaque: Collection[int]) -> int:
-    while graph.ops[node] is NAMED and node not in opaque:
-        node = graph.args[node][0]
-    return node
-
-
 def _terms(graph: Graph, node: int, opaque: Collection[int]) -> list[int]:
     """The terms of a sum, in order."""
     found: list[int] = []
     stack = [node]
     while stack and len(found) < MOST_TERMS:
-        at = _seen(graph, stack.pop(), opaque)
+        at = without_name(graph, stack.pop(), opaque)
         if graph.ops[at] is ADD and at not in opaque:
             stack += graph.args[at][::-1]
         else:
@@ -72,7 +66,7 @@ def _log(graph: Graph, node: int, opaque: Collection[int], depth: int = DEEPEST)
     """The logarithm of a term that is an exponential, a sum of such along axes, or a positive constant (times one)."""
     shift = 0.0
     while depth > 0:
-        node = _seen(graph, node, opaque)
+        node = without_name(graph, node, opaque)
         op, args = graph.ops[node], graph.args[node]
         if node in opaque:
             return None
@@ -111,7 +105,7 @@ def _shifted(graph: Graph, node: int, shift: float) -> int:
 
 def _log_of_reduction(graph: Graph, node: int, shift: float, opaque: Collection[int], depth: int) -> int | None:
     axes = graph.payloads[node]
-    below = _seen(graph, graph.args[node][0], opaque)
+    below = without_name(graph, graph.args[node][0], opaque)
     inner = _log(graph, below, opaque, depth) if graph.ops[below] is not SUM else None
     if inner is None or _is_shifted(graph, inner) or graph.ops[inner] is CONSTANT:
         return None
@@ -130,7 +124,7 @@ def _logaddexp(graph: Graph, terms: list[int]) -> int:
 
 def share_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
     """`exp(a)/(exp(a) + exp(b) + ...)` as a sigmoid, `exp(x)/sum(exp(x))` as a softmax."""
-    above, below = (_seen(graph, a, opaque) for a in graph.args[node])
+    above, below = (without_name(graph, a, opaque) for a in graph.args[node])
     if graph.ops[above] is not EXP or above in opaque or _is_shifted(graph, graph.args[above][0]):
         return None
     whole = below
@@ -139,7 +133,7 @@ def share_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int |
             return None
         whole = graph.args[whole][0]
     if graph.ops[whole] is SUM and whole not in opaque:
-        if _seen(graph, graph.args[whole][0], opaque) != above or not _repeats(graph, above, whole, below):
+        if without_name(graph, graph.args[whole][0], opaque) != above or not _repeats(graph, above, whole, below):
             return None
         axes = graph.payloads[whole]
         return softmax(graph, _unshifted(graph, graph.args[above][0], axes, opaque), axes)
@@ -164,7 +158,7 @@ def _repeats(graph: Graph, above: int, whole: int, below: int) -> bool:
 
 def _unshifted(graph: Graph, x: int, axes: tuple[int, ...], opaque: Collection[int]) -> int:
     """Scores before the same number was taken from all of them, as the largest is by hand."""
-    x = _seen(graph, x, opaque)
+    x = without_name(graph, x, opaque)
     if graph.ops[x] is not SUB or x in opaque:
         return x
     scores, taken = graph.args[x]
@@ -179,7 +173,7 @@ def _share_of_softmax(graph: Graph, node: int, opaque: Collection[int]) -> int |
     moves: list[int] = []
     while graph.ops[node] in MOVED and node not in opaque:
         moves.append(node)
-        node = _seen(graph, graph.args[node][0], opaque)
+        node = without_name(graph, graph.args[node][0], opaque)
     if graph.ops[node] is not SURROGATE or node in opaque:
         return None
     shares = graph.args[node][0]

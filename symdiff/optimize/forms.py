@@ -71,10 +71,8 @@ class Sketch:
         """Whether the operations at a node may be those of the pattern."""
         if self.kind is None:
             return True
-        ops = graph.ops
-        while ops[node] in SKIPPED:
-            node = graph.args[node][0]
-        if _kind(ops[node]) != self.kind:
+        node = _unsigned(graph, node)
+        if _kind(graph.ops[node]) != self.kind:
             return False
         return not self.operands or self.matches(graph, _operands(graph, node))
 
@@ -94,9 +92,15 @@ def _operands(graph: Graph, node: int) -> tuple[int, ...]:
     return args * 2 if graph.ops[node] is SQUARE else args
 
 
-def _sketch(graph: Graph, node: int) -> Sketch:
+def _unsigned(graph: Graph, node: int) -> int:
+    """What stands below the names and signs at a node."""
     while graph.ops[node] in SKIPPED:
         node = graph.args[node][0]
+    return node
+
+
+def _sketch(graph: Graph, node: int) -> Sketch:
+    node = _unsigned(graph, node)
     op = graph.ops[node]
     if op is INPUT:
         return Sketch("constant" if graph.payloads[node][0] == "k" else None)

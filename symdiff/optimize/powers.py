@@ -28,6 +28,13 @@ KEEPING = MOVED | {OPS[name] for name in ("add", "div", "sum", "min", "max", "am
 """Operations whose result is never below 0 where no operand is."""
 
 
+def without_name(graph: Graph, node: int, opaque: Collection[int]) -> int:
+    """What the named lines at a node hold, up to one that is not to be looked into."""
+    while graph.ops[node] is NAMED and node not in opaque:
+        node = graph.args[node][0]
+    return node
+
+
 def even_power(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
     """An even power of something with a kink at 0 as a power of its square."""
     op, args = graph.ops[node], graph.args[node]
@@ -137,9 +144,7 @@ def size_of_positive(graph: Graph, node: int, opaque: Collection[int] = ()) -> i
 
 def root_of_square(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
     """The root of an even power as the size of a power, and that of a sum of squares as a norm."""
-    inner = graph.args[node][0]
-    while graph.ops[inner] is NAMED and inner not in opaque:
-        inner = graph.args[inner][0]
+    inner = without_name(graph, graph.args[node][0], opaque)
     op, args, payload = graph.ops[inner], graph.args[inner], graph.payloads[inner]
     if inner in opaque:
         return None

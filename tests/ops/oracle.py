@@ -43,7 +43,6 @@ PRODUCTS = {"beta", "binomial", "poch", "gamma_density", "gammainc", "gammaincc"
 SECOND = {"yv", "kv", "kve"}  # at integer orders mpmath takes a limit by itself, which takes seconds
 
 
-
 def inverse_erfc(x):
     """The inverse of erfc by Newton's method, from SciPy's."""
     y, last = mp.mpf(special.erfcinv(float(x))), mp.inf
