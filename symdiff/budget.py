@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -53,6 +53,8 @@ CHEAP = 1_000_000
 _PROCESS = Limits({})
 _current: ContextVar[Limits] = ContextVar("_current", default=_PROCESS)
 _deadline: ContextVar[float | None] = ContextVar("_deadline", default=None)
+
+_UNCHANGED = nullcontext()
 
 current = _current.get
 """The limits that hold here."""
@@ -118,13 +120,14 @@ def stricter(*found: Limits | None) -> Limits | None:
     return Limits(merged) if merged else None
 
 
-@contextmanager
-def under(made: Limits | None) -> Iterator[None]:
+def under(made: Limits | None) -> AbstractContextManager[None]:
     """A block in which the limits hold that something was made under, beside those that hold here."""
     here = current()
-    if made is None or made is here:
-        yield
-        return
+    return _UNCHANGED if made is None or made is here else _under(made, here)
+
+
+@contextmanager
+def _under(made: Limits, here: Limits) -> Iterator[None]:
     bounds = {name: min(bound, getattr(here, name)) for name, bound in made.__dict__.items()}
     token = _current.set(Limits({**here.__dict__, **bounds}))
     try:
@@ -157,12 +160,13 @@ def exceeded(limit: str, value: float, what: str, *, place: Place | None = None)
 _UNITS = {"text": "characters", "name": "characters"}
 
 
-@contextmanager
-def timed() -> Iterator[None]:
+def timed() -> AbstractContextManager[None]:
     """A block that may take the seconds of the limits; within another one it shares that one's."""
-    if _deadline.get() is not None:
-        yield
-        return
+    return _UNCHANGED if _deadline.get() is not None else _timed()
+
+
+@contextmanager
+def _timed() -> Iterator[None]:
     token = _deadline.set(time.monotonic() + current().seconds)
     try:
         yield

@@ -124,28 +124,28 @@ class LateFactors:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._factors: dict[int, tuple[int, int]] = {}
+        self.factors: dict[int, tuple[int, int]] = {}
 
     def note(self, node: int, last: int) -> None:
         """Note that a node is a product, or a negative one, whose factor `last` can wait."""
         product = self.graph.args[node][0] if self.graph.ops[node] is NEG else node
         if self.graph.ops[product] is MUL and self.graph.args[product][1] == last:
-            self._factors[product] = self.graph.args[product]  # type: ignore[assignment]
+            self.factors[product] = self.graph.args[product]  # type: ignore[assignment]
 
     def holds(self, node: int) -> bool:
         """Whether a factor of a node waits."""
-        factors, graph = self._factors, self.graph
+        factors, graph = self.factors, self.graph
         return bool(factors) and (node in factors or (graph.ops[node] is NEG and graph.args[node][0] in factors))
 
     def forget(self, node: int) -> None:
         """Let no factor of a node wait any more: where it goes several ways, each would multiply by it."""
-        self._factors.pop(self.graph.args[node][0] if self.graph.ops[node] is NEG else node, None)
+        self.factors.pop(self.graph.args[node][0] if self.graph.ops[node] is NEG else node, None)
 
     def apply(self, operation: Callable[[Graph, int, int], int], node: int, factor: int) -> int:
         """`multiply` or `divide` of a node and a factor, before its own factor that can wait."""
         graph = self.graph
-        product = graph.args[node][0] if self._factors and graph.ops[node] is NEG else node
-        waiting = self._factors.get(product)
+        product = graph.args[node][0] if self.factors and graph.ops[node] is NEG else node
+        waiting = self.factors.get(product)
         if waiting is None:
             return operation(graph, node, factor)
         first = operation(graph, waiting[0], factor)

@@ -78,7 +78,7 @@ class Partial:
     ) -> Guarded | None:
         graph, late = guards.graph, guards.late
         value, guard = g
-        if late is not None and not late.holds(value):
+        if late is not None and not (late.factors and late.holds(value)):
             late = None
         negative = False
         for step in steps:

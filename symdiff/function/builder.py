@@ -251,7 +251,8 @@ class Builder:
         """An argument with the shape that its input has, where nobody declared another."""
         if argument.members is not None or argument.shape or argument.name in self.scalars:
             return argument
-        return replace(argument, shape=self.shape_of(argument.name))
+        shape = self.shape_of(argument.name)
+        return argument if shape == argument.shape else replace(argument, shape=shape)
 
     def check_shapes(self, arguments: Sequence[Argument]) -> None:
         """Refuse a shape for a name that there is not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,10 @@ class Call:
             if kind is not np.ndarray and kind is not float and _is_symbolic(value):
                 return self._whole()._inlined(args, keywords)
         if compiled is None:
-            return self._whole()._default()(*args, **keywords)
+            function = self._whole()
+            compiled = function._default()
+            if type(function.__call__) is BuiltinFunctionType:  # it needs less than the general call
+                return function.__call__(*args, **keywords)
         return compiled.general(*args, **keywords)
 
     def _whole(self) -> Function:

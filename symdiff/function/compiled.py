@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -55,6 +56,10 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
         self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
+        put(self, _SLOT, _first_call(weakref.ref(self), self.general.__call__))
+
+    def answer(self) -> None:
+        """Let a builtin answer plain calls."""
         put(self, _SLOT, self.entry(self.general.__call__))
 
     def __repr__(self) -> str:
@@ -79,7 +84,7 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
     def replace(self, kernel: Kernel) -> None:
         """Use other code for the same program from the next call on; calls under way keep what they have."""
         self.kernel = self.general.kernel = kernel
-        put(self, _SLOT, self.entry(self.general.__call__))
+        self.answer()
 
     def improve(self, make: Callable[[], Kernel]) -> None:
         """Make better code in a thread, and use it when it is ready."""
@@ -107,6 +112,18 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
         twin.__dict__.update(self.__dict__)
         put(twin, _SLOT, _SLOT.__get__(self))
         return twin
+
+
+def _first_call(compiled: weakref.ref[CompiledFunction], general: Callable[..., Any]) -> Callable[..., Any]:
+    """What answers the first call, and makes the builtin for the next: what a function calls itself never needs one."""
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        found = compiled()
+        if found is not None:
+            found.answer()
+        return general(*args, **keywords)
+
+    return call
 
 
 enable(CompiledFunction)

@@ -49,6 +49,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
     inputs : the arguments' names, in call order; the members' names for a packed vector.
     outputs : the names of the outputs.
     names : every input and named line.
+    stable : whether it is a derivative: those are taken of stable forms, and none has to be looked for again.
 
     Examples
     --------
@@ -77,6 +78,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         structure: Structure = 0,
         ordered: bool = True,
         notes: Sequence[str] = (),
+        stable: bool = False,
     ) -> None:
         self.__name__ = name
         self._graph = graph
@@ -86,6 +88,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         self._structure = structure
         self._ordered = ordered
         self._notes = tuple(notes)
+        self.stable = stable
         self._compiled: CompiledFunction | None = None
         self._programs: dict[str, Program | TensorProgram] = {}
         self._check_inputs()
@@ -100,13 +103,13 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         ShapeError
             Where an argument has another type than its input.
         """
-        types, ops, names = self._graph.types, self._graph.ops, self._names
-        number = tensor(self._graph.dtype)
+        types, ops, names, dtype = self._graph.types, self._graph.ops, self._names, self._graph.dtype
+        number = tensor(dtype)
         for argument in self.arguments:
-            wanted = number if argument.members is not None else argument.type(self._graph.dtype)
+            wanted = argument.type(dtype) if argument.shape and argument.members is None else number
             for name in argument.inputs:
                 node = names.get(name, -1)
-                if node < 0 or ops[node].name != "input" or types[node] != wanted:
+                if node < 0 or ops[node].name != "input" or (types[node] is not wanted and types[node] != wanted):
                     found = "no input" if node < 0 or ops[node].name != "input" else f"{types[node]} in its formula"
                     raise ShapeError(f"{self.__name__}: the argument {name} is {wanted}, and {found}")
 
@@ -270,7 +273,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
             dtype = self._graph.dtype
             operands = [(a.type(dtype), self._leaves(a)) for a in self.arguments]
             with under(self._graph.limits), timed():
-                self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp)
+                self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp, stable=self.stable)
         return self._programs[fp]
 
     def _check_cost(self, program: Program | TensorProgram) -> None:
@@ -409,23 +412,31 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return dict(self._names)
 
     def with_outputs(
-        self, name: str, outputs: Sequence[tuple[str, int]], structure: Structure = 0, notes: Sequence[str] = ()
-    ) -> Function:
+        self, name: str, outputs: Sequence[tuple[str, int]], structure: Structure = 0, notes: Sequence[str] = (),
+        stable: bool = False,
+    ) -> Function:  # fmt: skip
         """A function of the same arguments, in the same graph, with other outputs."""
-        return Function(self._graph, self.arguments, outputs, name=name, names=self._names, structure=structure,
-                        ordered=self._ordered, notes=(*self._notes, *notes))  # fmt: skip
+        return self._varied(__name__=name, _outputs=tuple(outputs), _structure=structure,
+                            _notes=(*self._notes, *notes), stable=stable)  # fmt: skip
 
     def moved(self, mapping: Mapping[int, int]) -> Function:
         """The same function where `mapping` says which nodes stand for its outputs and named lines."""
         names = {name: mapping.get(node, node) for name, node in self._names.items()}
         outputs = [(title, mapping.get(node, node)) for title, node in self._outputs]
-        return Function(self._graph, self.arguments, outputs, name=self.__name__, names=names,
-                        structure=self._structure, ordered=self._ordered, notes=self._notes)  # fmt: skip
+        return self._varied(_names=names, _outputs=tuple(outputs))
+
+    def _varied(self, **attributes: Any) -> Function:
+        """A function of the same arguments, which need no check, with some attributes changed."""
+        made = Function.__new__(Function)
+        made.__dict__.update(self.__dict__, _compiled=None, _programs={}, by_all=False, **attributes)
+        made._check_results()
+        made._make_callable()
+        return made
 
     def with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
         return Function(self._graph, arguments, self._outputs, name=self.__name__, names=self._names,
-                        structure=self._structure, ordered=True, notes=self._notes)  # fmt: skip
+                        structure=self._structure, ordered=True, notes=self._notes, stable=self.stable)  # fmt: skip
 
 
 enable(Function)

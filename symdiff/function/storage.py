@@ -80,6 +80,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "name": source.__name__,
         "dtype": graph.dtype,
         "ordered": source.ordered,
+        "stable": source.stable,
         "notes": list(source._notes),
         "arguments": [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in source.arguments],
         "outputs": [[title, place[node]] for title, node in pairs],
@@ -169,7 +170,8 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         raise refuse("its type of numbers is unknown")
     title, ordered = content.get("name"), content.get("ordered")
     notes = items(content.get("notes"), "the notes")
-    if type(ordered) is not bool:
+    stable = content.get("stable", False)
+    if type(ordered) is not bool or type(stable) is not bool:
         raise refuse("its order is missing")
     title, notes = printable(title, "a function"), [printable(note, "notes") for note in notes]
     arguments = tuple(recipes.argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
@@ -200,7 +202,7 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         raise refuse("an argument is given twice")
     structure = _structure(content.get("structure"), len(outputs))
     return Function(graph, arguments, outputs, name=title, names=names, structure=structure, ordered=ordered,
-                    notes=notes)  # fmt: skip
+                    notes=notes, stable=stable)  # fmt: skip
 
 
 def _tokens(structure: Structure) -> list[int]:

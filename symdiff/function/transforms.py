@@ -107,7 +107,7 @@ def grad(fun: Any, wrt: Any = None) -> Function:
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
     pairs = list(zip(_titles(name, len(nodes)), nodes, strict=True))
-    return f.with_outputs(name, pairs, _structure(len(nodes), targets.apart))
+    return f.with_outputs(name, pairs, _structure(len(nodes), targets.apart), stable=True)
 
 
 @recorded("value_and_grad_{f}")
@@ -126,7 +126,8 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
     pairs = [written.output_pairs()[0], *zip(_titles(name, len(nodes)), nodes, strict=True)]
-    return f.with_outputs(f"value_and_{name}", pairs, (0, _structure(len(nodes), targets.apart, 1)))
+    structure = (0, _structure(len(nodes), targets.apart, 1))
+    return f.with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
 
 
 @recorded("jacobian_{f}")
@@ -178,7 +179,7 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
             made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
             parts.append(_structure(len(made), targets.apart, len(pairs)))
             pairs += zip(_titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note])
+    return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note], stable=True)
 
 
 def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
@@ -211,7 +212,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
-    return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0)
+    return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0, stable=True)
 
 
 def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
@@ -288,7 +289,7 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
             slopes = [(title, repeated(f.graph, node, targets.nodes[0], 1)) for title, node in f.output_pairs()]
             f = f.with_outputs(f.__name__, slopes, f.structure)
     pairs = [(f"d{n}_{title}", node) for title, node in f.output_pairs()]
-    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure)
+    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure, stable=True)
 
 
 def _check_order(n: Any) -> None:

@@ -126,7 +126,7 @@ class Scope:
         singles = [self._single(item) for item in items]
         nodes = tuple(n for s in singles for n in s.nodes)
         picks = tuple(p for s in singles for p in s.picks)
-        return Target(nodes, picks, (sum(int(np.prod(s.shape, dtype=int)) for s in singles),))
+        return Target(nodes, picks, (sum([math.prod(s.shape) for s in singles]),))
 
     def _single(self, item: Any) -> Target:
         if isinstance(item, str) and not item.isidentifier():

@@ -42,7 +42,8 @@ class Graph(MatrixBuilding):
 
     Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
 
-    `limits` are those that it was made under, beside those that hold where it grows.
+    `limits` are those that it was made under, beside those that hold where it grows; `has_arrays` says whether any node
+    is an array.
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
@@ -51,8 +52,12 @@ class Graph(MatrixBuilding):
         self.dtype = dtype
         self.unshaped: Unshaped | None = None
         self.has_sizes = False
+        self.has_arrays = False
         self.limits: Limits | None = kept()
+        self._checked = current()
+        self._enough = 0
         self._interned: dict[Any, int] = {}
+        self._walked: tuple[tuple[int, ...], list[int]] = ((), [])
         self._number = tensor(dtype, ())
 
     # Making nodes
@@ -92,19 +97,27 @@ class Graph(MatrixBuilding):
 
     def _append(self, key: Any, op: Op, args: tuple[int, ...], payload: Any, type_: TensorType) -> int:
         node = len(self.ops)
-        limits = current()
-        if node >= limits.nodes:
-            raise exceeded("nodes", 2 * node, f"more than {limits.nodes:,} nodes", place=self._derived(args))
-        if not node % 1024:
-            time_left()
-        if type_.shape and (count := known_product(type_.shape)) > limits.elements:
-            raise exceeded("elements", count, f"an array of {count:,} elements", place=self._derived(args))
+        if current() is not self._checked or node >= self._enough:
+            self._check_nodes(node, args)
+        if type_.shape:
+            self.has_arrays = True
+            if (count := known_product(type_.shape)) > self._checked.elements:
+                raise exceeded("elements", count, f"an array of {count:,} elements", place=self._derived(args))
         self.ops.append(op)
         self.args.append(args)
         self.payloads.append(payload)
         self.types.append(type_)
         self._interned[key] = node
         return node
+
+    def _check_nodes(self, node: int, args: Sequence[int]) -> None:
+        """Refuse a node too many, and look at the time; noted is until when that need not be asked again."""
+        limits = current()
+        if node >= limits.nodes:
+            raise exceeded("nodes", 2 * node, f"more than {limits.nodes:,} nodes", place=self._derived(args))
+        time_left()
+        # those of the process can be assigned to at any time
+        self._checked, self._enough = limits, min(limits.nodes, node + (1024 if limits.__dict__ else 64))
 
     def _derived(self, args: Sequence[int]) -> Place | None:
         """Where in a text the operands of a new node come from; who reads a text knows better."""
@@ -155,16 +168,21 @@ class Graph(MatrixBuilding):
 
         Arrays of int64 are indices and stay int64; others become numbers of the graph's type, or conditions.
         """
-        if isinstance(value, bool | np.bool_):
+        if type(value) is float and self.dtype == FLOAT64:
+            if value != value:
+                value = math.nan  # one NaN: neither its sign nor its payload means anything
+            key: Any = struct.pack("<d", value)
+            type_ = self._number
+        elif isinstance(value, bool | np.bool_):
             value = bool(value)
-            key: Any = ("constant", value)
+            key = ("constant", value)
             type_ = tensor(BOOL)
         elif isinstance(value, float | int | np.floating | np.integer):
             if is_open(value):
                 return self.add("size", (), value)
             value = float(value) if self.dtype == FLOAT64 else float(np.float32(value))
             if value != value:
-                value = math.nan  # one NaN: neither its sign nor its payload means anything
+                value = math.nan
             key = struct.pack("<d", value)
             type_ = self._number
         else:
@@ -261,17 +279,24 @@ class Graph(MatrixBuilding):
 
     def live(self, roots: Iterable[int], stop: Iterable[int] = ()) -> list[int]:
         """The ids that `roots` depend on, and they themselves, ascending; not past the nodes in `stop`."""
-        seen = set(stop)
-        barrier = set(seen)
-        stack = [r for r in roots if r not in seen]
-        seen.update(stack)
+        barrier = set(stop)
+        stack = [r for r in roots if r not in barrier] if barrier else list(roots)
+        key = tuple(stack)
+        known, found = self._walked
+        if known == key and not barrier:  # passes ask one after the other; operands never change
+            return found.copy()
+        seen = barrier.union(stack)
         args = self.args
         while stack:
             for a in args[stack.pop()]:
                 if a not in seen:
                     seen.add(a)
                     stack.append(a)
-        return sorted(seen - barrier)
+        if barrier:
+            return sorted(seen - barrier)
+        found = sorted(seen)
+        self._walked = key, found
+        return found.copy()
 
     def constant_value(self, node: int) -> float | None:
         """The number that a small expression of constants has, otherwise None."""

@@ -16,6 +16,8 @@ NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, S
                            "logaddexp", "stop_gradient")
 )  # fmt: skip
 REPEATED = frozenset(OPS[name] for name in ("reshape", "broadcast"))
+LOGARITHMIC = REPEATED | {NAMED, MUL, DIV, EXP, SUM, CONSTANT}
+"""Operations whose result may be an exponential of something."""
 
 
 def log_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | None:
@@ -25,6 +27,8 @@ def log_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | N
     if found is not None:
         return found
     terms = _terms(graph, inner, opaque)
+    if any(graph.ops[term] not in LOGARITHMIC for term in terms):
+        return None
     logs: list[int] = []
     sums = 0
     for term in terms:

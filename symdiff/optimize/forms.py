@@ -10,7 +10,7 @@ that no pattern says are functions (`exponentials.py`, `powers.py`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -39,20 +39,26 @@ Key = tuple[Any, ...]
 
 NAMED, NEG, MUL, SQUARE = (OPS[name] for name in ("named", "neg", "mul", "square"))
 SKIPPED = frozenset((NAMED, NEG))
+PLAIN = frozenset(("add", "mul", "neg", "named", "constant", "where", "less", "input"))
+"""Kinds of operations that alone make nothing to find a form for."""
+
 KINDS = {"sub": "add", "div": "mul", "square": "mul", "reciprocal": "mul", "integer_power": "mul"}
 """Operations that a rewriter makes of each other have one kind: these, and the others their names."""
 
 Form = Callable[[Graph, int, Collection[int]], int | None]
-FORMS: dict[Op, tuple[Form, ...]] = {
-    SQUARE: (even_power,),
-    MUL: (even_power, size_from_sign),
-    OPS["integer_power"]: (even_power,),
-    OPS["log"]: (log_of_sum,),
-    OPS["div"]: (share_of_sum,),
-    OPS["abs"]: (size_of_positive,),
-    OPS["sqrt"]: (root_of_square,),
+KINKED = frozenset(OPS[name] for name in ("abs", "copysign", "norm", "hypot", "sqrt", "slope_of_abs"))
+EXPONENTIAL = frozenset((OPS["exp"],))
+FORMS: dict[Op, tuple[tuple[Form, frozenset[Op] | None], ...]] = {
+    SQUARE: ((even_power, KINKED),),
+    MUL: ((even_power, KINKED), (size_from_sign, frozenset((SLOPE,)))),
+    OPS["integer_power"]: ((even_power, KINKED),),
+    OPS["log"]: ((log_of_sum, EXPONENTIAL),),
+    OPS["div"]: ((share_of_sum, EXPONENTIAL),),
+    OPS["abs"]: ((size_of_positive, None),),
+    OPS["sqrt"]: ((root_of_square, None),),
 }
-"""Functions that give the form of a node with this operation, not looking into some nodes; or None."""
+"""Functions that give the form of a node with this operation, not looking into some nodes, or None; and operations of
+which a graph must have one for that, where that can be said."""
 
 
 def _kind(op: Op) -> str:
@@ -66,6 +72,12 @@ class Sketch:
     kind: str | None
     operands: tuple[Sketch, ...] = ()
     swaps: bool = False
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of all operations of the pattern."""
+        own = frozenset(() if self.kind is None else (self.kind,))
+        return own.union(*(s.kinds for s in self.operands))
 
     def fits(self, graph: Graph, node: int) -> bool:
         """Whether the operations at a node may be those of the pattern."""
@@ -111,28 +123,55 @@ def _sketch(graph: Graph, node: int) -> Sketch:
 class Sketches:
     """The rules that are applied before differentiation, by the operations that they look at."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self.by_root: dict[Op, list[Sketch]] = {}
-        inner: set[Op] = set()
+    def __init__(
+        self, by_root: Mapping[Op, Sequence[Sketch]], forms: Mapping[Op, tuple[Form, ...]],
+        inner: frozenset[Op], telling: frozenset[Op],
+    ) -> None:  # fmt: skip
+        self.by_root, self.forms, self.inner, self.telling = by_root, forms, inner, telling
+        self.roots = frozenset((*by_root, *forms))
+        self.products = size_from_sign in forms.get(MUL, ())
+        self._fitting: dict[Key, tuple[Sketch, ...]] = {}
+        self._among: dict[frozenset[Op], Sketches] = {}
+        self.hopeful: dict[Key, bool] = {}
+        """What `may_fit` said of an operation with these operands."""
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule]) -> Sketches:
+        """Those of some rules, and all forms.
+
+        `inner` are the operations that the patterns are made of; where a graph has none of `telling` there is nothing
+        to do.
+        """
+        by_root: dict[Op, list[Sketch]] = {}
+        found: set[Op] = set()
         for rule in rules:
             parsed = rule.parse(rule.pattern)
             sketch = _sketch(parsed.graph, parsed.root)
             for root in _roots(parsed.graph.ops[parsed.root].name):
-                known = self.by_root.setdefault(OPS[root], [])
+                known = by_root.setdefault(OPS[root], [])
                 if sketch not in known:
                     known.append(sketch)
-            inner.update(parsed.graph.ops[n] for n in parsed.order)
-        kinds = {_kind(op) for op in inner} | {"neg", "named"}
-        self.inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
-        """The operations that the patterns are made of."""
-        plain = {"add", "mul", "neg", "named", "constant", "where", "less", "input"}
-        every = (*self.inner, *FORMS, OPS["norm"], OPS["hypot"])
-        self.telling = frozenset(op for op in every if _kind(op) not in plain)
-        """Where a graph has none of these there is nothing to do."""
-        self.roots = frozenset((*self.by_root, *FORMS))
-        self._fitting: dict[Key, tuple[Sketch, ...]] = {}
-        self.hopeful: dict[Key, bool] = {}
-        """What `may_fit` said of an operation with these operands."""
+            found.update(parsed.graph.ops[n] for n in parsed.order)
+        kinds = {_kind(op) for op in found} | {"neg", "named"}
+        inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
+        every = (*inner, *FORMS, OPS["norm"], OPS["hypot"])
+        telling = frozenset(op for op in every if _kind(op) not in PLAIN)
+        return cls(by_root, {op: tuple(form for form, _ in known) for op, known in FORMS.items()}, inner, telling)
+
+    def among(self, present: frozenset[Op]) -> Sketches:
+        """Those that a graph with these operations may have anything for, as long as no form brings others."""
+        found = self._among.get(present)
+        if found is None:
+            kinds = {_kind(op) for op in present} | PLAIN
+            by_root = {op: [s for s in self.by_root[op] if s.kinds <= kinds] for op in self.by_root if op in present}
+            forms = {op: tuple(form for form, needs in known if needs is None or not needs.isdisjoint(present))
+                     for op, known in FORMS.items()}  # fmt: skip
+            if len(self._among) >= MOST_KEPT:
+                self._among.clear()
+            found = self._among[present] = Sketches(
+                {op: known for op, known in by_root.items() if known},
+                {op: known for op, known in forms.items() if known}, self.inner, self.telling)  # fmt: skip
+        return found
 
     def may_fit(self, key: Key) -> bool:
         """Whether any sketch allows an operation whose operands are these: cheaper than to look at theirs."""
@@ -175,7 +214,7 @@ def _may_be(sketch: Sketch, key: Any) -> bool:
 @functools.cache
 def sketches() -> Sketches:
     """Those of all rules that are applied before differentiation."""
-    return Sketches([rule for rule in RULES if rule.early])
+    return Sketches.of([rule for rule in RULES if rule.early])
 
 
 def forms(graph: Graph, outputs: Sequence[int], targets: Sequence[int] = ()) -> dict[int, int]:
@@ -195,14 +234,15 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     ops, args, payloads = graph.ops, graph.args, graph.payloads
     live = graph.live(outputs)
     mapping: dict[int, int] = {}
-    present = {ops[n] for n in live}
+    present = frozenset([ops[n] for n in live])
     if known.telling.isdisjoint(present):
         return mapping
+    here = known.among(present)
     opaque = set(targets)
     plain = _PLAIN.setdefault(graph, set()) if all(ops[t] is INPUT for t in targets) else None
-    roots, deep, fitting, hopeful = known.roots, known.inner, known.fitting, known.hopeful
-    has_slopes = SLOPE in present
-    for node in live if plain is None else [n for n in live if n not in plain]:
+    roots, deep, forms = here.roots, known.inner, here.forms
+    nodes = live if plain is None else [n for n in live if n not in plain]
+    for node in nodes:
         op = ops[node]
         made = node
         if mapping:
@@ -216,17 +256,19 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
             below = args[made]
             key: Key = (op, ops[below[0]], ops[below[1]]) if len(below) == 2 else (op, *[ops[a] for a in below])
             fits: tuple[Sketch, ...] = ()
-            if hopeful[key] if key in hopeful else known.may_fit(key):
-                fits = fitting((op, *[_brief(ops, args, a, deep) for a in below]))
-            if fits or (op in FORMS and (op is not MUL or has_slopes or below[0] == below[1])):
-                made = _form(graph, made, known, opaque, fits)
+            if here.hopeful[key] if key in here.hopeful else here.may_fit(key):
+                fits = here.fitting((op, *[_brief(ops, args, a, deep) for a in below]))
+            if fits or (op in forms and (op is not MUL or here.products or below[0] == below[1])):
+                made = _form(graph, made, here, opaque, fits)
         if made != node:
+            if here is not known:  # there may be other operations from now on
+                here, roots, forms = known, known.roots, known.forms
             mapping[node] = made
             place = graph.places.get(node)
             if place is not None:
                 graph.places.setdefault(made, place)
     if plain is not None:
-        plain.update(live if not mapping else [n for n in live if n not in mapping])
+        plain.update([n for n in nodes if n not in mapping])
     return mapping
 
 
@@ -249,7 +291,7 @@ def _form(graph: Graph, node: int, known: Sketches, opaque: set[int], fits: tupl
     """The stable form of one operation on operands that have theirs, or the node."""
     first_new = len(graph)
     found: int | None = None
-    for form in FORMS.get(graph.ops[node], ()):
+    for form in known.forms.get(graph.ops[node], ()):
         found = form(graph, node, opaque)
         if found is not None:
             break

@@ -29,6 +29,7 @@ from symdiff.types import TensorType, product
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
 
 RESHAPE, STACK, INDEX = OPS["reshape"], OPS["stack"], OPS["index"]
+MOVING = frozenset(op for op in OPS.values() if type(op.routine) is Movement and op not in TRANSPARENT)
 
 MOST_UNROLLED = 1000
 """Formulas on arrays that take at most so many operations on elements become scalar code."""
@@ -56,6 +57,7 @@ def optimize(
     *,
     fp: str = "contract",
     trace: Trace | None = None,
+    stable: bool = False,
 ) -> Program | TensorProgram:
     """The program that computes `outputs`: scalar code for scalars and small arrays, otherwise loops on arrays.
 
@@ -63,6 +65,7 @@ def optimize(
     ----------
     fp : "strict" (the interpreter's bits), "contract" (stable forms, fused multiply-add) or "fast" (also what holds
         over the reals only).
+    stable : whether the outputs are derivatives of stable forms, so that none has to be looked for.
     trace : called as trace(pass name, graph, roots) after each pass.
 
     Raises
@@ -73,14 +76,14 @@ def optimize(
     if fp not in CLASSES:
         raise ArgumentError(f"fp is {fp!r}", hint='write fp="strict", fp="contract" or fp="fast"')
     with collector_paused():
-        return _optimize(graph, operands, list(outputs), fp, trace)
+        return _optimize(graph, operands, list(outputs), fp, trace, stable)
 
 
 def _optimize(
-    graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
+    graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None, stable: bool
 ) -> Program | TensorProgram:  # fmt: skip
     types = tuple(graph.types[node] for node in outputs)
-    if fp != "strict":
+    if fp != "strict" and not stable:
         moved = forms(graph, outputs)
         outputs = [moved.get(node, node) for node in outputs]
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
@@ -90,7 +93,7 @@ def _optimize(
     before = count_nodes(graph, live)
     reads = None if any(graph.types[node].shape for node in flat) else _element_reads(graph, operands, live)
     if reads is not None:
-        scalars = [node for node in live if not graph.types[node].shape]
+        scalars = [node for node in live if not graph.types[node].shape] if reads else live
         known = _scalar_inputs(rewriter, graph, operands, scalars)
         known.update({node: rewriter.input(read, graph.types[node]) for node, read in reads.items()})
         roots = rewriter.run(graph, flat, known, scalars)
@@ -228,6 +231,8 @@ def _element_reads(
 ) -> dict[int, tuple[int, int]] | None:  # fmt: skip
     """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
     types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
+    if not (graph.has_arrays and any(types[n].shape for n in live)):
+        return reads if MOVING.isdisjoint([ops[n] for n in live]) else None
     arrays, starts = set[int](), dict[int, tuple[int, int]]()
     for node in live:
         op = ops[node]
@@ -237,7 +242,7 @@ def _element_reads(
             arrays.add(node)
         elif op is INDEX and args[node][0] in arrays:
             reads[node] = (-1, 0)
-        elif (type(op.routine) is Movement and op not in TRANSPARENT) or not arrays.isdisjoint(args[node]):
+        elif op in MOVING or not arrays.isdisjoint(args[node]):
             return None
     if reads:
         for k, (_, nodes) in enumerate(operands):

@@ -24,6 +24,8 @@ MOVED = frozenset(OPS[name] for name in ("reshape", "broadcast", "transpose", "i
 POSITIVE = frozenset(OPS[name] for name in ("abs", "square", "exp", "exp2", "sqrt", "cosh", "sech", "sigmoid",
                                             "softplus", "erfc", "norm", "hypot", "relu"))  # fmt: skip
 """Operations whose result is never below 0."""
+SQUARED = MOVED | {NAMED, NEG, MUL, DIV, POWER, SQRT, ABS, NORM, HYPOT, COPYSIGN}
+"""Operations whose square may have a smooth form."""
 KEEPING = MOVED | {OPS[name] for name in ("add", "div", "sum", "min", "max", "amin", "amax", "prod", "stack")}
 """Operations whose result is never below 0 where no operand is."""
 
@@ -41,7 +43,7 @@ def even_power(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | N
     if op is MUL and args[0] != args[1]:
         return None
     exponent = graph.payloads[node] if op is POWER else 2
-    if exponent % 2:
+    if exponent % 2 or graph.ops[args[0]] not in SQUARED:
         return None
     found = _square(graph, args[0], opaque)
     return None if found is None else _power(graph, found, exponent // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -173,9 +174,16 @@ def count_nodes(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
     """As `count_operations`, of these nodes."""
     ops, payloads, types = graph.ops, graph.payloads, graph.types
     found: dict[tuple[Op, object], int] = {}
-    for node in nodes:
+    nodes, singly = list(nodes), set[Op]()
+    arrays = graph.has_arrays and any(types[node].shape for node in nodes)
+    for op, count in Counter([ops[node] for node in nodes]).items():
+        if arrays or op.flops is not None or op.payload or type(op.routine) in (Movement, Fold):
+            singly.add(op)
+        elif op.name not in NOT_COUNTED:
+            found[op, None] = count
+    for node in nodes if singly else ():
         op, shape = ops[node], types[node].shape
-        if op.name in NOT_COUNTED:
+        if op not in singly or op.name in NOT_COUNTED:
             continue
         times = _elements(shape) if shape else 1
         routine = op.routine

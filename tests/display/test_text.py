@@ -90,9 +90,9 @@ def test_shared_parts_get_lines_and_stay_small():
     e = x = symbol("x")
     for _ in range(60):
         e = e * e
-    started = time.perf_counter()
+    started = time.process_time()
     text = str(e)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert len(text) < 2000
     assert same(e.graph, e.node, text, points=[(1.0, 0, 0), (0.5, 0, 0)])
     shared = function_named("sin")(x) + 1
@@ -105,9 +105,9 @@ def test_deep_chains_are_linear(step):
     e, y = Expr(graph, graph.input("x")), Expr(graph, graph.input("y"))
     for _ in range(100_000):
         e = step(e, y)
-    started = time.perf_counter()
+    started = time.process_time()
     text = str(e)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert "y" in text or "-(-" in text
 
 

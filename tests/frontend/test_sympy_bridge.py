@@ -207,9 +207,9 @@ def test_sharing_is_kept():
     e = x
     for _ in range(60):
         e = sp.Add(e, sp.Mul(e, y, evaluate=False), evaluate=False)
-    started = time.perf_counter()
+    started = time.process_time()
     graph, node, _ = from_sympy(e)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert len(graph) == 122
     point = (1.0, 0.5, 0.0)
     assert numbers(graph, node, point) == pytest.approx(1.5**60)
@@ -225,9 +225,9 @@ def test_deep_chains_convert_without_recursion():
 
 def test_long_sums_export_fast():
     names = symbols("a1:3001")
-    started = time.perf_counter()
+    started = time.process_time()
     back = sp.sympify(sum(names))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(back.args) == 3000
 
 

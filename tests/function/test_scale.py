@@ -70,10 +70,10 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda t: ascii(t[:24]))
 def test_hostile_texts_are_refused_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(sd.SymdiffError) as error:
         sd.function(text, ["x", "y"])
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     assert isinstance(error.value, ValueError | TypeError)
     assert len(str(error.value)) < 2000
     assert all(c.isprintable() or c == "\n" for c in str(error.value))
@@ -87,10 +87,10 @@ def test_nothing_was_executed():
 
 @pytest.mark.parametrize("text", ["9**9**9**9", "((9**9)**9999)**9999", "x + 10**400", "2**-9**9**9 - 9^9^9"])
 def test_towers_of_powers_are_refused_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(sd.ParseError, match="overflows"):
         sd.function(text, ["x"])
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_other_arithmetic_of_numbers_is_ieee():
