@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -56,10 +55,10 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
         self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
-        put(self, _SLOT, _first_call(weakref.ref(self), self.general.__call__))
+        put(self, _SLOT, self.general.__call__)
 
     def answer(self) -> None:
-        """Let a builtin answer plain calls."""
+        """Let a builtin answer plain calls: of what somebody compiled, not of what a function calls itself."""
         put(self, _SLOT, self.entry(self.general.__call__))
 
     def __repr__(self) -> str:
@@ -112,18 +111,6 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
         twin.__dict__.update(self.__dict__)
         put(twin, _SLOT, _SLOT.__get__(self))
         return twin
-
-
-def _first_call(compiled: weakref.ref[CompiledFunction], general: Callable[..., Any]) -> Callable[..., Any]:
-    """What answers the first call, and makes the builtin for the next: what a function calls itself never needs one."""
-
-    def call(*args: Any, **keywords: Any) -> Any:
-        found = compiled()
-        if found is not None:
-            found.answer()
-        return general(*args, **keywords)
-
-    return call
 
 
 enable(CompiledFunction)

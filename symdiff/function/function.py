@@ -23,6 +23,7 @@ from symdiff.signature import Argument
 from symdiff.types import TensorType, known_product, show, tensor
 
 if TYPE_CHECKING:
+    from symdiff.codegen import Options
     from symdiff.function.steps import Steps
     from symdiff.optimize.program import Program, TensorProgram
 
@@ -195,8 +196,13 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         with COMPILING:
             compiled = self._compiled
             if compiled is None:
-                compiled = self.compile()
-                compiled.origin = None  # the two would hold each other
+                if type(self).compile is Function.compile:
+                    from symdiff.codegen import Options
+
+                    compiled = self._compile(Options(name=self.__name__))
+                else:
+                    compiled = self.compile()
+                    compiled.origin = None  # the two would hold each other
                 put(self, _SLOT, compiled.entry(Call(self).__call__))
                 self._compiled = compiled
             return compiled
@@ -241,22 +247,28 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         if opt is not None and opt not in (0, 1, 2, 3):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
         options = Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache, name=self.__name__)
-        with under(self._graph.limits), timed():
-            program = self._program(fp)
-            self._check_cost(program)
-            kernel = compile_program(program, replace(options, opt=0) if background else options)
-        binder = self._binder()
-        compiled = CompiledFunction(self.__name__, binder, kernel, self.types, self._structure)
-        if kernel.may_fail:
-            leaves = tuple([self._leaves(a) for a in self.arguments])
-            compiled.general.formula = Formula(self._graph, self.nodes, leaves)
-        compiled.general.limits = self._graph.limits
+        compiled = self._compile(replace(options, opt=0) if background else options)
+        compiled.answer()
         compiled.origin = self, {
             "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
         }  # fmt: skip
         if background:
-            better = replace(options, opt=2 if opt is None else opt)
+            program, better = self._program(fp), replace(options, opt=2 if opt is None else opt)
             compiled.improve(lambda: compile_program(program, better))
+        return compiled
+
+    def _compile(self, options: Options) -> CompiledFunction:
+        from symdiff.codegen import compile_program
+
+        with under(self._graph.limits), timed():
+            program = self._program(options.fp)
+            self._check_cost(program)
+            kernel = compile_program(program, options)
+        compiled = CompiledFunction(self.__name__, self._binder(), kernel, self.types, self._structure)
+        if kernel.may_fail:
+            leaves = tuple([self._leaves(a) for a in self.arguments])
+            compiled.general.formula = Formula(self._graph, self.nodes, leaves)
+        compiled.general.limits = self._graph.limits
         return compiled
 
     def held_bytes(self) -> int:

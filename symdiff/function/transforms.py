@@ -289,7 +289,7 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
             slopes = [(title, repeated(f.graph, node, targets.nodes[0], 1)) for title, node in f.output_pairs()]
             f = f.with_outputs(f.__name__, slopes, f.structure)
     pairs = [(f"d{n}_{title}", node) for title, node in f.output_pairs()]
-    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure, stable=True)
+    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure, stable=n > 0)
 
 
 def _check_order(n: Any) -> None:

@@ -1,0 +1,1 @@
+"""Digests of what is compiled, for changes that must not change it."""
