@@ -40,9 +40,14 @@ class Limits:
 
 
 UNTRUSTED: dict[str, Any] = {
-    "text": 100_000, "tokens": 50_000, "nodes": 20_000, "elements": 2_000_000, "operations": 10**9, "bytes": 2**28,
+    "text": 100_000,
+    "tokens": 50_000,
+    "nodes": 20_000,
+    "elements": 2_000_000,
+    "operations": 10**9,
+    "bytes": 2**28,
     "seconds": 10.0,
-}  # fmt: skip
+}
 """For texts of strangers: what is within these takes seconds and some hundred megabytes."""
 
 PRESETS = {"untrusted": UNTRUSTED}

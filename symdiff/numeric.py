@@ -113,9 +113,18 @@ def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
     label = ctypes.create_string_buffer(name.encode())
     _kept.append((loops, data, types, label))  # NumPy keeps pointers to them
     make = ctypes.PYFUNCTYPE(
-        ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int,
-        ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int,
-    )(create)  # fmt: skip
+        ctypes.py_object,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+    )(create)
     where = [ctypes.cast(part, ctypes.c_void_p) for part in (loops, data, types, label)]
     made: Callable[..., Any] = make(where[0], where[1], where[2], 1, operands, 1, -1, where[3], b"", 0)
     return made

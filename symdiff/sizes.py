@@ -19,8 +19,11 @@ Terms = tuple[tuple[Monomial, int], ...]
 
 BELOW, NOT_BELOW, ZERO, NOT_ZERO = "< 0", ">= 0", "== 0", "!= 0"
 _HOLDS: dict[str, Callable[[int], bool]] = {
-    BELOW: lambda n: n < 0, NOT_BELOW: lambda n: n >= 0, ZERO: lambda n: n == 0, NOT_ZERO: lambda n: n != 0,
-}  # fmt: skip
+    BELOW: lambda n: n < 0,
+    NOT_BELOW: lambda n: n >= 0,
+    ZERO: lambda n: n == 0,
+    NOT_ZERO: lambda n: n != 0,
+}
 
 
 class Sizes:
@@ -430,8 +433,6 @@ def numbers(sizes: Iterable[Any]) -> tuple[Any, ...]:
 def example(value: Any) -> int:
     """An integer that a size may be: for what costs, where the answer changes no result."""
     return value.value if type(value) is Size else int(value)
-
-
 
 
 def slice_bounds(part: Any, size: Any) -> tuple[Any, Any, int]:

@@ -66,6 +66,18 @@ def test_lint():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_formatting():
+    done = run("-m", "ruff", "format", "--check", "symdiff", "tests", "examples", "docs")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_tables_of_records_are_formatted_by_hand(path):
+    lines = [line for line in path.read_text().splitlines() if line.endswith("# fmt: skip")]
+    assert not lines or path.parent.name == "ops"
+    assert all(not line.startswith(" ") for line in lines), "a statement within a function"
+
+
 def test_types():
     done = run("-m", "mypy")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -286,8 +286,13 @@ finish:
   ret i32 0
 }}
 """
-    marks = {"<allocate>": state.allocate, "<before>": state.get("%before"), "<clear>": state.put("%clear"),
-             "<after>": state.get("%after"), "<result>": state.put("%result")}  # fmt: skip
+    marks = {
+        "<allocate>": state.allocate,
+        "<before>": state.get("%before"),
+        "<clear>": state.put("%clear"),
+        "<after>": state.get("%after"),
+        "<result>": state.put("%result"),
+    }
     for mark, lines in marks.items():
         text = text.replace(mark, "\n".join(lines))
     declarations = [

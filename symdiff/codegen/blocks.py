@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from symdiff.codegen.moves import RECORD
 
-HEAD = ("loop", "inputs", "all", "body", "lanes", "workspace", "block", "strides", "buffers", "scratch", "work",
-        "places")  # fmt: skip
+HEAD = (
+    "loop",
+    "inputs",
+    "all",
+    "body",
+    "lanes",
+    "workspace",
+    "block",
+    "strides",
+    "buffers",
+    "scratch",
+    "work",
+    "places",
+)
 """The words of a description: addresses, counts, bytes, operations of a point; from `places` on the place of each
 operand's record, then that of the strides of one point in C order. The records and these strides follow."""
 

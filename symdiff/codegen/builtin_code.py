@@ -311,12 +311,20 @@ def write_builtin(found: Python) -> tuple[str, dict[str, int]]:
         elif name not in ("one", "no_work"):
             fields.append(f"  %{name} = load i64, ptr %p_{name}")
     text = DECLARATIONS + CODE.format(
-        builtin=BUILTIN, fields="\n".join(fields),
-        values=LARGEST_VALUES, operands=LARGEST_OPERANDS, objects=LARGEST_OBJECTS,
-        items=found.items, record=found.items + 8, text=found.text, type=found.type, number=found.number,
-        data=found.data, head=len(FIELDS),
+        builtin=BUILTIN,
+        fields="\n".join(fields),
+        values=LARGEST_VALUES,
+        operands=LARGEST_OPERANDS,
+        objects=LARGEST_OBJECTS,
+        items=found.items,
+        record=found.items + 8,
+        text=found.text,
+        type=found.type,
+        number=found.number,
+        data=found.data,
+        head=len(FIELDS),
         rest="ptr null, ptr null, i32 0, ptr null",
-    )  # fmt: skip
+    )
     text += FORWARDING.format(forward=FORWARD, slot=found.slot)
     imports = {}
     for k, (name, address) in enumerate(found.functions.items()):

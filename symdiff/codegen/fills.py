@@ -69,7 +69,7 @@ def _data(graph: Graph, nodes: Sequence[int], dtype: str) -> bytes:
 
 def _function(
     output: int, dtype: str, shape: tuple[int, ...], first: int, data: bytes, operations: Operations
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Copies the whole array where it lies in C order, otherwise goes along its axes."""
     lanes, is_condition = operations.lanes, dtype == "bool"
     memory = operations.byte if is_condition else operations.number

@@ -28,8 +28,15 @@ PATIENCE = 50_000_000
 """Nanoseconds between two times that the lock is taken, which may have to wait for other threads."""
 
 FUNCTIONS, MAIN = "interrupt_functions", "main_thread"
-NAMES = ("PyThread_get_thread_ident", "PyGILState_Ensure", "PyGILState_Release", "PyErr_CheckSignals", "PyErr_Fetch",
-         "PyErr_Restore", "Py_AddPendingCall")  # fmt: skip
+NAMES = (
+    "PyThread_get_thread_ident",
+    "PyGILState_Ensure",
+    "PyGILState_Release",
+    "PyErr_CheckSignals",
+    "PyErr_Fetch",
+    "PyErr_Restore",
+    "Py_AddPendingCall",
+)
 CLOCK = len(NAMES)
 FULL = 1 << 62
 
@@ -165,6 +172,8 @@ def interrupts() -> jit.Code:
 def poll(lines: list[str], label: str, work: int | str) -> None:
     """Count so much work, and go on in the new block `label`, or at `STOPPED` where the loops are to end."""
     lines += [
-        f"%{label}s = call i32 @{INTERRUPTED}(i64 {work})", f"%{label}c = icmp ne i32 %{label}s, 0",
-        f"br i1 %{label}c, label %{STOPPED}, label %{label}", f"{label}:",
-    ]  # fmt: skip
+        f"%{label}s = call i32 @{INTERRUPTED}(i64 {work})",
+        f"%{label}c = icmp ne i32 %{label}s, 0",
+        f"br i1 %{label}c, label %{STOPPED}, label %{label}",
+        f"{label}:",
+    ]

@@ -139,9 +139,13 @@ def target_machine(opt: int) -> Any:
 
 
 def load(
-    ir: str, imports: Mapping[str, int], exports: Iterable[str], opt: int, verify: bool = True,
+    ir: str,
+    imports: Mapping[str, int],
+    exports: Iterable[str],
+    opt: int,
+    verify: bool = True,
     cached: bool | None = None,
-) -> Code:  # fmt: skip
+) -> Code:
     """Compile a module and load it; `imports` are the addresses of the symbols that it declares.
 
     `cached` tells whether to look for its object code on disk, and to keep it there; None: as the environment says.
@@ -198,6 +202,7 @@ def _object_code(ir: str, opt: int, verify: bool) -> bytes:
     LimitError
         Where it takes longer than the limits allow.
     """
+
     def compiled() -> bytes:
         code: bytes = _compiler(opt).emit_object(parse(ir, verify))
         return code

@@ -118,9 +118,12 @@ def write_vector_module(
 
 
 def _finish(
-    written: Written, pieces: Sequence[Piece], declarations: Sequence[str], imports: Sequence[tuple[str, Import]],
+    written: Written,
+    pieces: Sequence[Piece],
+    declarations: Sequence[str],
+    imports: Sequence[tuple[str, Import]],
     export: str,
-) -> Module:  # fmt: skip
+) -> Module:
     routines = written.routines
     fallbacks: dict[str, Import] = {}
     for name, full in routines.intrinsics:

@@ -25,10 +25,14 @@ def record_fields(*names: str) -> str:
 def _copy(item: int) -> str:
     """A function that copies n numbers of some bytes in any strides."""
     type_ = f"i{item * 8}"
-    far = [line for side in "sd" for line in (
-        f"  %{side}x1 = add i64 %{side}x, 0",
-        *(f"  %{side}x{j} = add i64 %{side}x{j - 1}, %{side}x" for j in range(2, UNROLLED + 1)),
-    )]  # fmt: skip
+    far = [
+        line
+        for side in "sd"
+        for line in (
+            f"  %{side}x1 = add i64 %{side}x, 0",
+            *(f"  %{side}x{j} = add i64 %{side}x{j - 1}, %{side}x" for j in range(2, UNROLLED + 1)),
+        )
+    ]
     loads, stores = [], []
     for j in range(UNROLLED):
         at = [f"  %{side}{j} = getelementptr i8, ptr %{side}, i64 {f'%{side}x{j}' if j else '0'}" for side in "sd"]

@@ -19,8 +19,16 @@ from symdiff import numeric
 ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
-FUNCTIONS = ("PyFloat_FromDouble", "PyLong_AsLongLongAndOverflow", "PyTuple_New", "PyObject_Vectorcall",
-             "PyErr_NoMemory", "PyErr_BadInternalCall", "Py_IncRef", "Py_DecRef")  # fmt: skip
+FUNCTIONS = (
+    "PyFloat_FromDouble",
+    "PyLong_AsLongLongAndOverflow",
+    "PyTuple_New",
+    "PyObject_Vectorcall",
+    "PyErr_NoMemory",
+    "PyErr_BadInternalCall",
+    "Py_IncRef",
+    "Py_DecRef",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,14 @@ def python() -> Python | None:
         return None
     head = object.__basicsize__
     found = Python(
-        type=head - POINTER, number=head, items=tuple.__basicsize__, text=bytes.__basicsize__ - 1, data=head,
-        slot=head + POINTER, functions=_functions(),
-    )  # fmt: skip
+        type=head - POINTER,
+        number=head,
+        items=tuple.__basicsize__,
+        text=bytes.__basicsize__ - 1,
+        data=head,
+        slot=head + POINTER,
+        functions=_functions(),
+    )
     return found if _verify(found) and all(found.functions.values()) else None
 
 

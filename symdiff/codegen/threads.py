@@ -53,10 +53,21 @@ def _exceptions() -> jit.Code:
     for k, bit in enumerate((state.divide, state.overflow, state.invalid)):
         choose += [f"%b{k} = and i32 %bits, {1 << k}", f"%c{k} = icmp ne i32 %b{k}, 0"]
         choose.append(f"%d{k} = select i1 %c{k}, i32 {bit}, i32 0")
-    lines = [f"define i32 @{RAISE}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{", *state.allocate,
-             "%a = load ptr, ptr %args", "%x = load double, ptr %a", "%bits = fptoui double %x to i32", *choose,
-             *state.get("%before"), "%e = or i32 %d0, %d1", "%f = or i32 %e, %d2", "%g = or i32 %f, %before",
-             *state.put("%g"), "ret i32 0", "}"]  # fmt: skip
+    lines = [
+        f"define i32 @{RAISE}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{",
+        *state.allocate,
+        "%a = load ptr, ptr %args",
+        "%x = load double, ptr %a",
+        "%bits = fptoui double %x to i32",
+        *choose,
+        *state.get("%before"),
+        "%e = or i32 %d0, %d1",
+        "%f = or i32 %e, %d2",
+        "%g = or i32 %f, %before",
+        *state.put("%g"),
+        "ret i32 0",
+        "}",
+    ]
     module = assemble(state.declarations, lines, state.functions, [RAISE])
     return jit.load(module.text, module.addresses(), module.exports, 1)
 
@@ -98,8 +109,9 @@ class Threaded:
         if min(ranks, default=0) < 0:
             return None
         try:
-            batch = np.broadcast_shapes(*(a.shape[:r] for a, r in zip(inputs, ranks, strict=True)),
-                                        () if mask is None else mask.shape)  # fmt: skip
+            batch = np.broadcast_shapes(
+                *(a.shape[:r] for a, r in zip(inputs, ranks, strict=True)), () if mask is None else mask.shape
+            )
         except ValueError:
             return None
         if not batch or np.prod(batch) < 2 * self._least:

@@ -69,9 +69,15 @@ def make_ufunc(layout: Layout, loop: int, data: int, name: str, doc: str, owned:
     text = ctypes.create_string_buffer(doc.encode("utf-8", "replace"))
     tables = (functions, datas, types, label, text)
     arguments: list[Any] = [
-        *(ctypes.addressof(part) for part in tables[:3]), 1, len(layout.inputs), len(layout.outputs), NO_IDENTITY,
-        ctypes.addressof(label), ctypes.addressof(text), 0,
-    ]  # fmt: skip
+        *(ctypes.addressof(part) for part in tables[:3]),
+        1,
+        len(layout.inputs),
+        len(layout.outputs),
+        NO_IDENTITY,
+        ctypes.addressof(label),
+        ctypes.addressof(text),
+        0,
+    ]
     pointers, integer = ctypes.c_void_p, ctypes.c_int
     kinds: list[Any] = [pointers] * 3 + [integer] * 4 + [pointers] * 2 + [integer]
     slot = FROM_DATA

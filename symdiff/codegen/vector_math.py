@@ -20,10 +20,32 @@ from symdiff.ops.base import Library
 # The letter by which the x86-64 vector ABI names an instruction set, for its width in doubles.
 INSTRUCTION_SETS = {8: "e", 4: "d", 2: "b"}
 FUNCTIONS = {
-    "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1,
-    "acosh": 1, "atanh": 1, "exp": 1, "exp2": 1, "expm1": 1, "log": 1, "log2": 1, "log10": 1, "log1p": 1, "cbrt": 1,
-    "erf": 1, "erfc": 1, "pow": 2, "atan2": 2, "hypot": 2,
-}  # fmt: skip
+    "sin": 1,
+    "cos": 1,
+    "tan": 1,
+    "asin": 1,
+    "acos": 1,
+    "atan": 1,
+    "sinh": 1,
+    "cosh": 1,
+    "tanh": 1,
+    "asinh": 1,
+    "acosh": 1,
+    "atanh": 1,
+    "exp": 1,
+    "exp2": 1,
+    "expm1": 1,
+    "log": 1,
+    "log2": 1,
+    "log10": 1,
+    "log1p": 1,
+    "cbrt": 1,
+    "erf": 1,
+    "erfc": 1,
+    "pow": 2,
+    "atan2": 2,
+    "hypot": 2,
+}
 """What was checked, with the number of operands; libmvec has some since glibc 2.22, the others since 2.35."""
 
 

@@ -76,9 +76,7 @@ def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
     return graph.constant(seed)
 
 
-def _sweep(
-    graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: Mapping[int, int]
-) -> list[int | None]:  # fmt: skip
+def _sweep(graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
     guards = Guards(graph)
     tangents: dict[int, Guarded] = {node: (seed, None) for node, seed in seeds.items()}
     types, places = graph.types, graph.places

@@ -91,8 +91,9 @@ def _by(mode: str, graph: Graph, outputs: Sequence[int], targets: Sequence[int])
                 rows.append(gradient(graph, output, targets))
                 continue
             calculus, found = reverse_terms(graph, output, targets)
-            rows.append([calculus.total(terms, graph.shape(t), first=True)
-                         for t, terms in zip(targets, found, strict=True)])  # fmt: skip
+            rows.append(
+                [calculus.total(terms, graph.shape(t), first=True) for t, terms in zip(targets, found, strict=True)]
+            )
         return rows
     columns = []
     for target in targets:

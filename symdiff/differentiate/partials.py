@@ -73,9 +73,7 @@ class Partial:
             guards.late.note(found[0], values[self.template.leaves["y"]])
         return found
 
-    def _follow(
-        self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]
-    ) -> Guarded | None:
+    def _follow(self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]) -> Guarded | None:
         graph, late = guards.graph, guards.late
         value, guard = g
         if late is not None and not (late.factors and late.holds(value)):

@@ -68,8 +68,10 @@ def _iota(args: Sequence[str], payload: Any, shape: Sizes) -> str:
 
 def _cumsum(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
     axis = payload[0] - len(shape)
-    return f"np.flip(np.cumsum(np.flip({args[0]}, {axis}), {axis}), {axis})" if payload[1] else (
-        f"np.cumsum({args[0]}, axis={axis})"
+    return (
+        f"np.flip(np.cumsum(np.flip({args[0]}, {axis}), {axis}), {axis})"
+        if payload[1]
+        else (f"np.cumsum({args[0]}, axis={axis})")
     )
 
 

@@ -18,22 +18,52 @@ from symdiff.signature import Argument
 from symdiff.types import fixed
 
 LIBRARY = {
-    "asin": "np.arcsin", "acos": "np.arccos", "atan": "np.arctan", "atan2": "np.arctan2", "asinh": "np.arcsinh",
-    "acosh": "np.arccosh", "atanh": "np.arctanh", "pow": "np.power", "erf": "special.erf", "erfc": "special.erfc",
-    "tgamma": "special.gamma", "lgamma": "special.gammaln",
-}  # fmt: skip
+    "asin": "np.arcsin",
+    "acos": "np.arccos",
+    "atan": "np.arctan",
+    "atan2": "np.arctan2",
+    "asinh": "np.arcsinh",
+    "acosh": "np.arccosh",
+    "atanh": "np.arctanh",
+    "pow": "np.power",
+    "erf": "special.erf",
+    "erfc": "special.erfc",
+    "tgamma": "special.gamma",
+    "lgamma": "special.gammaln",
+}
 """The functions of the C library that NumPy calls otherwise, or that only SciPy has."""
 
 COMPOSED = {
-    "square": "np.square", "min": "np.minimum", "max": "np.maximum", "clip": "np.clip", "sign": "np.sign",
-    "mod": "np.mod", "floor_divide": "np.floor_divide", "heaviside": "np.heaviside", "sinc": "np.sinc",
-    "logaddexp": "np.logaddexp", "reciprocal": "np.reciprocal", "sigmoid": "special.expit",
-    "xlogy": "special.xlogy", "polygamma": "special.polygamma",
-}  # fmt: skip
+    "square": "np.square",
+    "min": "np.minimum",
+    "max": "np.maximum",
+    "clip": "np.clip",
+    "sign": "np.sign",
+    "mod": "np.mod",
+    "floor_divide": "np.floor_divide",
+    "heaviside": "np.heaviside",
+    "sinc": "np.sinc",
+    "logaddexp": "np.logaddexp",
+    "reciprocal": "np.reciprocal",
+    "sigmoid": "special.expit",
+    "xlogy": "special.xlogy",
+    "polygamma": "special.polygamma",
+}
 """NumPy's and SciPy's functions for operations that are defined by an expression."""
 
-OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "integer_power": "**", "less": "<", "less_equal": "<=",
-             "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}  # fmt: skip
+OPERATORS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "integer_power": "**",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+}
 
 
 def python_source(
@@ -46,8 +76,9 @@ def python_source(
     """
     graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
     if arguments is None:
-        arguments = [Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots)
-                     if graph.ops[n].name == "input"]  # fmt: skip
+        arguments = [
+            Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots) if graph.ops[n].name == "input"
+        ]
     names = _Names()
     function = names.new(name)
     inputs: dict[str, str] = {}

@@ -38,8 +38,14 @@ GREEK = frozenset(_GREEK_NAMES.split())
 FRACTION = PRODUCT + 5
 """How tightly a fraction binds: a factor as it is, but not the base of a power."""
 CALL = POWER - 1
-REDUCTIONS = {"sum": r"\operatorname{sum}", "prod": r"\operatorname{prod}", "amax": r"\max", "amin": r"\min",
-              "any": r"\operatorname{any}", "all": r"\operatorname{all}"}  # fmt: skip
+REDUCTIONS = {
+    "sum": r"\operatorname{sum}",
+    "prod": r"\operatorname{prod}",
+    "amax": r"\max",
+    "amin": r"\min",
+    "any": r"\operatorname{any}",
+    "all": r"\operatorname{all}",
+}
 """The notation of the reductions."""
 _SIMPLE_CALL = re.compile(r"(\\[a-z]+)\\left\(\{\}\\right\)\Z")
 _OPENING = ("{", "(", "|", "lfloor ", "lceil ", ", ", "& ", "cases} ", r"\\ ")
@@ -55,8 +61,9 @@ def latex(graph: Graph, node: int) -> str:
     shown = [f"{writer.names[at]} &= {writer.limited(at)}" for at in names[: MOST_LINES - 1]]
     if len(names) >= MOST_LINES:
         shown.append(rf"&\;\;\vdots \text{{ {len(names) - MOST_LINES + 1:,} more lines}}")
-    shown.append(f"{writer.names[root]} &= {writer.limited(root)}" if root in writer.names else
-                 f"& {writer.limited(root)}")  # fmt: skip
+    shown.append(
+        f"{writer.names[root]} &= {writer.limited(root)}" if root in writer.names else f"& {writer.limited(root)}"
+    )
     return r"\begin{aligned} " + r" \\ ".join(shown) + r" \end{aligned}"
 
 

@@ -35,8 +35,9 @@ def product(graph: Graph, a: int, b: int) -> int:
 
 def _needs_shape(message: str, missing: tuple[str, ...]) -> NeedsShape:
     first = missing[0]
-    return NeedsShape(message, names=missing,
-                      hint=f'declare its shape: shapes={{"{first}": (3, 3)}}, or f({first}[3, 3]) = …')  # fmt: skip
+    return NeedsShape(
+        message, names=missing, hint=f'declare its shape: shapes={{"{first}": (3, 3)}}, or f({first}[3, 3]) = …'
+    )
 
 
 def attribute(graph: Graph, node: int, name: str) -> int:

@@ -90,9 +90,7 @@ def call(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Valu
         raise unknown_function(name)
     if op.payload is not None:
         return _with_order(graph, op, name, bind(name, op.parameters or ("n", "x"), args, keywords))
-    defaults = {
-        p: graph.constant(v) for p, v in zip(reversed(op.parameters), reversed(op.defaults), strict=False)
-    }
+    defaults = {p: graph.constant(v) for p, v in zip(reversed(op.parameters), reversed(op.defaults), strict=False)}
     return graph.apply(op, bind(name, op.parameters, args, keywords, defaults))
 
 
@@ -161,8 +159,10 @@ def _usage(name: str, count: int, parameters: Sequence[str] | None = None) -> st
         wanted = str(len(parameters))
     else:
         wanted = " or ".join(str(k) for n, k in DEFINITIONS if n == name)
-    return f"{name} takes {wanted} argument{'' if wanted == '1' else 's'}, not {count}" if wanted else (
-        f"{name} cannot take {given}"
+    return (
+        f"{name} takes {wanted} argument{'' if wanted == '1' else 's'}, not {count}"
+        if wanted
+        else (f"{name} cannot take {given}")
     )
 
 
@@ -237,8 +237,10 @@ def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
     result = graph.constant(float("nan"))
     for value, condition in reversed(pairs):
         if graph.types[condition].dtype != BOOL:
-            raise ShapeError("Piecewise takes pairs (expression, condition); this condition is a number",
-                             hint="write Piecewise((x, x > 0), (-x, True))")  # fmt: skip
+            raise ShapeError(
+                "Piecewise takes pairs (expression, condition); this condition is a number",
+                hint="write Piecewise((x, x > 0), (-x, True))",
+            )
         if condition == true:
             result = graph.as_number(value)
         else:
@@ -273,18 +275,35 @@ UNAVAILABLE: dict[str, tuple[str, str]] = {
     "expm": ("is not available", "write matrix_power(A, n) for a power"),
     "cond": ("is not available", "write norm(A, 2)/norm(A, -2)"),
     "matrix_rank": ("is not available", "write sum(svdvals(A) > 1e-12)"),
-    "sqrtm": ("is not available", _FACTORS), "logm": ("is not available", _FACTORS),
-    "eig": ("is not available", _FACTORS), "eigh": ("is not available", _FACTORS),
-    "eigvals": ("is not available", _FACTORS), "eigvalsh": ("is not available", _FACTORS),
+    "sqrtm": ("is not available", _FACTORS),
+    "logm": ("is not available", _FACTORS),
+    "eig": ("is not available", _FACTORS),
+    "eigh": ("is not available", _FACTORS),
+    "eigvals": ("is not available", _FACTORS),
+    "eigvalsh": ("is not available", _FACTORS),
     "svd": ("gives several values", "write svdvals(A) for the singular values, pinv(A) or norm(A, 2)"),
-    "qr": ("is not available", _FACTORS), "lu": ("is not available", _FACTORS),
-    "nonzero": (_COUNTED, "write where(c, x, 0)"), "unique": (_COUNTED, "write sum(x == value) to count"),
-    "flatnonzero": (_COUNTED, "write where(c, x, 0)"), "compress": (_COUNTED, "write where(c, x, 0)"),
+    "qr": ("is not available", _FACTORS),
+    "lu": ("is not available", _FACTORS),
+    "nonzero": (_COUNTED, "write where(c, x, 0)"),
+    "unique": (_COUNTED, "write sum(x == value) to count"),
+    "flatnonzero": (_COUNTED, "write where(c, x, 0)"),
+    "compress": (_COUNTED, "write where(c, x, 0)"),
     "array_split": ("gives several values", "write x[:2] and x[2:]"),
-}  # fmt: skip
+}
 """Functions that users of NumPy know and that are not in the language: what they are, and what to type."""
 
 __all__ = [
-    "ARRAYS", "composing", "creation", "filters", "integer", "joining", "linear_algebra", "ordering", "products",
-    "reductions", "shapes", "statistics", "subscripts",
-]  # fmt: skip
+    "ARRAYS",
+    "composing",
+    "creation",
+    "filters",
+    "integer",
+    "joining",
+    "linear_algebra",
+    "ordering",
+    "products",
+    "reductions",
+    "shapes",
+    "statistics",
+    "subscripts",
+]

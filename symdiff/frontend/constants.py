@@ -90,8 +90,14 @@ def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
         if value is not None:
             return np.asarray(value)
     if graph.ops[node].name == "stack":
-        entries = [graph.payloads[a] if graph.ops[a].name == "constant" else constant_number(graph, a)
-                   if not graph.types[a].shape else constant_array(graph, a) for a in graph.args[node]]  # fmt: skip
+        entries = [
+            graph.payloads[a]
+            if graph.ops[a].name == "constant"
+            else constant_number(graph, a)
+            if not graph.types[a].shape
+            else constant_array(graph, a)
+            for a in graph.args[node]
+        ]
         return None if any(e is None for e in entries) else np.asarray(entries)
     live = _without_inputs(graph, node)
     if live is None:

@@ -33,9 +33,13 @@ class Layer:
     """
 
     def __init__(
-        self, name: str, parameters: Sequence[Argument], text: str, backward: Mapping[str, str],
+        self,
+        name: str,
+        parameters: Sequence[Argument],
+        text: str,
+        backward: Mapping[str, str],
         partials: Mapping[str, str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name, self.parameters, self.text = name, tuple(parameters), text
         self.backward, self.partials = dict(backward), dict(partials)
         self._read: dict[Any, Parsed] = {}
@@ -56,8 +60,9 @@ class Layer:
             rank = len(graph.types[node].shape)
             if parameter.shape and len(parameter.shape) != rank:
                 axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
-                raise ShapeError(f"{self.name}: {parameter} is given a value with {axes}",
-                                 hint=f"its definition is {self.text}")  # fmt: skip
+                raise ShapeError(
+                    f"{self.name}: {parameter} is given a value with {axes}", hint=f"its definition is {self.text}"
+                )
         try:
             value = self.spliced(graph, self.text, dict(zip((p.name for p in self.parameters), operands, strict=True)))
         except ShapeError as error:
@@ -147,8 +152,10 @@ class Layer:
             try:
                 return graph.unbroadcast(found, shape)
             except ShapeError:
-                raise ShapeError(f"{self.name}: the adjoint of {names[k]} has shape {own}, "
-                                 f"{names[k]} has shape {shape}", hint=f"it is {text}") from None  # fmt: skip
+                raise ShapeError(
+                    f"{self.name}: the adjoint of {names[k]} has shape {own}, {names[k]} has shape {shape}",
+                    hint=f"it is {text}",
+                ) from None
         return graph.broadcast(found, shape)
 
     def _placeholder(self, graph: Graph, node: int) -> int:
@@ -186,8 +193,9 @@ def needed(names: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, An
             queue += [layer.text, *layer.backward.values(), *layer.partials.values()]
     return [
         {"text": x.text, "backward": x.backward if not x.partials else {}, "partials": x.partials}
-        for x in LAYERS.values() if x.name in found
-    ]  # fmt: skip
+        for x in LAYERS.values()
+        if x.name in found
+    ]
 
 
 def _called(text: str) -> list[str]:

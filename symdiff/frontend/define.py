@@ -60,8 +60,13 @@ def define(
         raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
     if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
         raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
-    layer = Layer(name, parameters, forward.strip(), _texts(backward, parameters, "backward"),
-                  _texts(partials, parameters, "partials"))  # fmt: skip
+    layer = Layer(
+        name,
+        parameters,
+        forward.strip(),
+        _texts(backward, parameters, "backward"),
+        _texts(partials, parameters, "partials"),
+    )
     known = LAYERS.get(name)
     if known is not None:
         if not known.same(layer):
@@ -80,8 +85,10 @@ def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, s
     names = [p.name for p in parameters]
     taken = [n for n in (RESULT, ADJOINT) if n in names]
     if taken:
-        raise ArgumentError(f"{taken[0]} is {'the result' if taken[0] == RESULT else 'its adjoint'} in {what}",
-                            hint="give the operand another name")  # fmt: skip
+        raise ArgumentError(
+            f"{taken[0]} is {'the result' if taken[0] == RESULT else 'its adjoint'} in {what}",
+            hint="give the operand another name",
+        )
     texts = {names[0]: given} if isinstance(given, str) and len(names) == 1 else given
     if not isinstance(texts, Mapping) or sorted(texts) != sorted(names) or not all(map(_is_text, texts.values())):
         example = ", ".join(f'"{n}": "…"' for n in names)
@@ -124,12 +131,14 @@ def _add(layer: Layer) -> None:
     scalar = _elementwise(layer, layer.text, [p.name for p in layer.parameters])
     op = None
     if layer.partials and scalar is None:
-        raise ArgumentError(f"partials belong to functions of each element, which {layer.name} is not",
-                            hint="give backward")  # fmt: skip
+        raise ArgumentError(
+            f"partials belong to functions of each element, which {layer.name} is not", hint="give backward"
+        )
     if scalar is not None and (layer.partials or layer.backward):
         if scalar.graph.types[scalar.output].dtype == BOOL:
-            raise ArgumentError(f"{layer.name} is a condition and has no derivative",
-                                hint="leave backward and partials out")  # fmt: skip
+            raise ArgumentError(
+                f"{layer.name} is a condition and has no derivative", hint="leave backward and partials out"
+            )
         op = _operation(layer, scalar)
     if op is not None:
         register(op)
@@ -176,9 +185,15 @@ def _operation(layer: Layer, scalar: Parsed) -> Op | None:
         if slope is None:
             return None
         partials.append(_renamed(parsed, slope, names) if slope >= 0 else None)
-    return Op(layer.name, "f" * len(names), routine=Expand(_renamed(scalar, scalar.output, names)),
-              partials=tuple(partials), doc=f"defined by its user: {layer.text}", parameters=tuple(names),
-              domain=((float("-inf"), float("inf")),) * len(names))  # fmt: skip
+    return Op(
+        layer.name,
+        "f" * len(names),
+        routine=Expand(_renamed(scalar, scalar.output, names)),
+        partials=tuple(partials),
+        doc=f"defined by its user: {layer.text}",
+        parameters=tuple(names),
+        domain=((float("-inf"), float("inf")),) * len(names),
+    )
 
 
 def _slope(layer: Layer, parsed: Parsed) -> int | None:
@@ -197,8 +212,10 @@ def _slope(layer: Layer, parsed: Parsed) -> int | None:
     values: dict[int, Any] = {node: points + 0.01 * k for k, node in enumerate(inputs)}
     at_zero = np.asarray(evaluate(graph, [parsed.output], {**values, g: np.zeros(len(points))})[0], float)
     if np.any(at_zero[np.isfinite(at_zero)] != 0):
-        raise ArgumentError(f"{layer.name}: an adjoint is linear in g, and this one is not 0 where g is 0",
-                            hint="write g times the derivative")  # fmt: skip
+        raise ArgumentError(
+            f"{layer.name}: an adjoint is linear in g, and this one is not 0 where g is 0",
+            hint="write g times the derivative",
+        )
     return slope
 
 

@@ -129,27 +129,33 @@ class Expr(ArrayMethods):
 
     def __float__(self) -> float:
         raise self._has_no_value(
-            "float", "leave float() out, and instead of the functions of math write those of sd or np, such as sd.sin; "
-            f"{BUILD}; for its value make a function: sd.function(e)(1.0)"
-        )  # fmt: skip
+            "float",
+            "leave float() out, and instead of the functions of math write those of sd or np, such as sd.sin; "
+            f"{BUILD}; for its value make a function: sd.function(e)(1.0)",
+        )
 
     def __int__(self) -> int:
         raise self._has_no_value(
-            "int", "write sd.trunc(x) for its whole part; the number of turns of a loop is a constant; to choose from "
-            "an array of numbers write sd.array(a)[k]"
-        )  # fmt: skip
+            "int",
+            "write sd.trunc(x) for its whole part; the number of turns of a loop is a constant; to choose from "
+            "an array of numbers write sd.array(a)[k]",
+        )
 
     def __index__(self) -> int:
-        raise self._has_no_value("an integer", "range() and the ends of a slice take constants; to choose from a list "
-                                               "or an array of numbers write sd.array(a)[k]")  # fmt: skip
+        raise self._has_no_value(
+            "an integer",
+            "range() and the ends of a slice take constants; to choose from a list "
+            "or an array of numbers write sd.array(a)[k]",
+        )
 
     def __complex__(self) -> complex:
         raise self._has_no_value("complex", "write the real and the imaginary part apart")
 
     def _has_no_value(self, wanted: str, hint: str) -> CallError:
         article = "" if wanted.startswith("an ") else "a number of type "
-        return CallError(f"{self._brief()} has no value before numbers are given; {article}{wanted} is asked for",
-                         hint=hint)  # fmt: skip
+        return CallError(
+            f"{self._brief()} has no value before numbers are given; {article}{wanted} is asked for", hint=hint
+        )
 
     def __hash__(self) -> int:
         return hash((id(self.graph), self.node))
@@ -213,8 +219,10 @@ class Expr(ArrayMethods):
         if kind.kind in "iu":
             return combine(OPS["trunc"], self)
         if kind != own:
-            raise CallError(f"a formula has numbers of the type {own}, not {kind}",
-                            hint=f'leave astype out, or make the function with dtype="{kind}"')  # fmt: skip
+            raise CallError(
+                f"a formula has numbers of the type {own}, not {kind}",
+                hint=f'leave astype out, or make the function with dtype="{kind}"',
+            )
         return combine(OPS["add"], self, 0.0) if self.dtype.kind == "b" else self
 
     # How others see it

@@ -61,7 +61,9 @@ def _places(graph: Graph, values: Any) -> Any:
     if values.dtype.kind == "b":
         return Mask(values.copy())
     if values.dtype.kind not in "iu" and values.size:
-        raise CallError(f"an array in a subscript holds integers or conditions, not {values.dtype}",
-                        hint="write a.astype(int) for integers")  # fmt: skip
+        raise CallError(
+            f"an array in a subscript holds integers or conditions, not {values.dtype}",
+            hint="write a.astype(int) for integers",
+        )
     places = values.astype(np.int64)
     return Chosen(graph.constant(places), places)

@@ -150,8 +150,11 @@ class Reader(Inlining):
     def _is_part(self, i: int) -> bool:
         """Whether a token stands where an argument or an index may be no value, and is all of it."""
         top = self.open
-        return (len(self.pending) == top.base and self.tokens.texts[i + 1] in (",", ")", "]")
-                and (top.kind == INDEX or self._takes_parts(top)))  # fmt: skip
+        return (
+            len(self.pending) == top.base
+            and self.tokens.texts[i + 1] in (",", ")", "]")
+            and (top.kind == INDEX or self._takes_parts(top))
+        )
 
     def _after_operand(self, i: int) -> int:
         """Read operators and closing brackets up to where a value is expected; -1 at the end of the expression."""
@@ -206,8 +209,11 @@ class Reader(Inlining):
         elif text == "if":
             self.reduce(CHOICE + 1)
             if len(pending) > top.base and pending[-1][1] == IF:
-                raise ParseError("a condition that is itself a choice needs brackets",
-                                 hint="write a if (b if c else d) else e", place=tokens.place(i))  # fmt: skip
+                raise ParseError(
+                    "a condition that is itself a choice needs brackets",
+                    hint="write a if (b if c else d) else e",
+                    place=tokens.place(i),
+                )
             pending.append((0, IF, None, i))
         elif text == "else":
             self.reduce(1)
@@ -223,8 +229,10 @@ class Reader(Inlining):
         """Open the call of the function at a token; the token after its parenthesis."""
         names, text = self.names, self.tokens.texts[i]
         if text in names.helpers and self.helper is not None and names.helpers[text].body >= self.helper.body:
-            raise ParseError(f"{text} is not defined above {self.helper.name}, which calls it",
-                             hint="define it further up; a function cannot call itself")  # fmt: skip
+            raise ParseError(
+                f"{text} is not defined above {self.helper.name}, which calls it",
+                hint="define it further up; a function cannot call itself",
+            )
         if text == PIECEWISE:
             self.enter(Pairs(PAIRS, i, len(self.pending), len(self.nodes)))
         elif text in names.helpers or is_function(text) or (self.hidden and text in OPS):
@@ -272,8 +280,11 @@ class Reader(Inlining):
             self.ends.pop()
             top.keyword = None
         elif top.keywords and count > top.positional:
-            raise ParseError("an argument without a name follows one with a name", hint="write it first",
-                             place=Place(self.tokens.source, self.starts[-1], self.ends[-1]))  # fmt: skip
+            raise ParseError(
+                "an argument without a name follows one with a name",
+                hint="write it first",
+                place=Place(self.tokens.source, self.starts[-1], self.ends[-1]),
+            )
         else:
             top.positional = count
 
@@ -330,8 +341,9 @@ class Reader(Inlining):
             outer = self.brackets[-1]
             assert isinstance(outer, Pairs)
             if len(nodes) != values + 2 or tokens.texts[i + 1] not in (",", ")"):
-                raise ParseError("Piecewise takes pairs (expression, condition)", hint=PAIRS_HINT,
-                                 place=tokens.place(top.at))  # fmt: skip
+                raise ParseError(
+                    "Piecewise takes pairs (expression, condition)", hint=PAIRS_HINT, place=tokens.place(top.at)
+                )
             outer.pairs.append((nodes[-2], nodes[-1]))
             node = nodes[-2]
         else:

@@ -144,10 +144,12 @@ def _signature(name: str) -> inspect.Signature:
     if name in ARRAYS:
         return ARRAYS[name].signature
     if name in SPECIAL or name in CUSTOM:
-        return inspect.Signature([
-            inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL),
-            inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD),
-        ])  # fmt: skip
+        return inspect.Signature(
+            [
+                inspect.Parameter("operands", inspect.Parameter.VAR_POSITIONAL),
+                inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )
     ways = [d.parameters for (n, _), d in DEFINITIONS.items() if n == name]
     parameters = op.parameters if op is not None else ways[0]
     defaults = op.defaults if op is not None else ()

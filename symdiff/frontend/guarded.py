@@ -49,10 +49,13 @@ def clamp(graph: Graph, roots: Sequence[int]) -> Mapping[int, int]:
         return {}
     needed = _needed(graph, live, below, roots)
     guarded = {
-        node: needed[node] for node in live
-        if graph.ops[node] is GATHER and graph.ops[graph.args[node][1]].name == "as_index" and node in needed
+        node: needed[node]
+        for node in live
+        if graph.ops[node] is GATHER
+        and graph.ops[graph.args[node][1]].name == "as_index"
+        and node in needed
         and frozenset() not in needed[node]
-    }  # fmt: skip
+    }
     return _rebuilt(graph, live, guarded) if guarded else {}
 
 

@@ -13,10 +13,25 @@ from symdiff.frontend.spellings import choice, is_latex, latex
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
-TAKE_TEXT = frozenset((
-    "convolve", "correlate", "einsum", "flatten", "matrix_norm", "meshgrid", "norm", "pad", "percentile", "quantile",
-    "ravel", "reshape", "scatter", "searchsorted", "take",
-))  # fmt: skip
+TAKE_TEXT = frozenset(
+    (
+        "convolve",
+        "correlate",
+        "einsum",
+        "flatten",
+        "matrix_norm",
+        "meshgrid",
+        "norm",
+        "pad",
+        "percentile",
+        "quantile",
+        "ravel",
+        "reshape",
+        "scatter",
+        "searchsorted",
+        "take",
+    )
+)
 """The functions with an argument in quotes."""
 
 WORDS = frozenset(("and", "or", "not", "if", "else"))
@@ -38,13 +53,30 @@ _SIGNS = {"\u2212": "-", "\u00d7": "*"}
 _PARTNER = {")": "(", "]": "["}
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱ]+")
 _HINTS = {
-    "≤": "write <=", "≥": "write >=", "≠": "write !=", "·": "write *", "⋅": "write *", "∗": "write *",
-    "÷": "write /", "∧": "write and", "∨": "write or", "¬": "write not", "⟨": "write dot(a, b)",
-    "√": "write sqrt(x)", "∞": "write inf", "∑": "write sum(x)", "–": "write -", "—": "write -",
-    ";": "write each statement on a line of its own", "!": "write factorial(x), or != for not equal",
-    "\\": "put the formula in brackets to continue it on the next line", "{": "write ( and )", "}": "write ( and )",
-    "\u00a0": "write an ordinary space", "$": "write the formula without $",
-}  # fmt: skip
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+    "·": "write *",
+    "⋅": "write *",
+    "∗": "write *",
+    "÷": "write /",
+    "∧": "write and",
+    "∨": "write or",
+    "¬": "write not",
+    "⟨": "write dot(a, b)",
+    "√": "write sqrt(x)",
+    "∞": "write inf",
+    "∑": "write sum(x)",
+    "–": "write -",
+    "—": "write -",
+    ";": "write each statement on a line of its own",
+    "!": "write factorial(x), or != for not equal",
+    "\\": "put the formula in brackets to continue it on the next line",
+    "{": "write ( and )",
+    "}": "write ( and )",
+    "\u00a0": "write an ordinary space",
+    "$": "write the formula without $",
+}
 _QUOTES = "'\"`‘’“”«»′"
 
 
@@ -147,8 +179,11 @@ def tokenize(source: Source) -> Tokens:
         raise exceeded("tokens", len(kinds), f"a text of {len(kinds):,} tokens")
     if open_brackets:
         at = open_brackets[-1]
-        raise ParseError(f"this {text[at]} is never closed", hint=f"write its {')' if text[at] == '(' else ']'}",
-                         place=Place(source, at, at + 1))  # fmt: skip
+        raise ParseError(
+            f"this {text[at]} is never closed",
+            hint=f"write its {')' if text[at] == '(' else ']'}",
+            place=Place(source, at, at + 1),
+        )
     last = len(text.rstrip())
     kinds += (END, END)
     texts += ("", "")
@@ -166,12 +201,18 @@ def _takes_text(tokens: Tokens, opening: int) -> bool:
 def refuse_bracket(source: Source, token: str, start: int, open_brackets: list[int]) -> NoReturn:
     """Raise for a closing bracket that closes nothing, or something else."""
     if not open_brackets:
-        raise ParseError(f"this {token} closes nothing", hint=f"remove it, or write its {_PARTNER[token]}",
-                         place=Place(source, start, start + 1))  # fmt: skip
+        raise ParseError(
+            f"this {token} closes nothing",
+            hint=f"remove it, or write its {_PARTNER[token]}",
+            place=Place(source, start, start + 1),
+        )
     at = open_brackets[-1]
     opened = source.text[at]
-    raise ParseError(f"this {opened} is closed by {token}", hint=f"write {')' if opened == '(' else ']'}",
-                     place=Place(source, at, start + 1 if start - at < 40 else at + 1))  # fmt: skip
+    raise ParseError(
+        f"this {opened} is closed by {token}",
+        hint=f"write {')' if opened == '(' else ']'}",
+        place=Place(source, at, start + 1 if start - at < 40 else at + 1),
+    )
 
 
 def refuse_character(source: Source, start: int) -> NoReturn:
@@ -183,8 +224,9 @@ def refuse_character(source: Source, start: int) -> NoReturn:
         _refuse_superscript(source, start)
     turned = start > 0 and (text[start - 1].isalnum() or text[start - 1] in ")]")
     if character == "'" and turned and "'" not in text[start + 1 : start + current().name]:
-        raise ParseError("a transpose is written with .T", hint="write A.T, and name derivatives otherwise: dx",
-                         place=place)  # fmt: skip
+        raise ParseError(
+            "a transpose is written with .T", hint="write A.T, and name derivatives otherwise: dx", place=place
+        )
     if character in _QUOTES:
         raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
     named = describe(character)
@@ -218,8 +260,9 @@ def _refuse_superscript(source: Source, start: int) -> NoReturn:
     exponent = unicodedata.normalize("NFKC", run.group()).replace("\u2212", "-")
     before = re.search(r"(?:[A-Za-z_]\w*|[0-9.]+)\Z", text[max(0, start - current().name) : start])
     base = before.group() if before else "x"
-    raise ParseError("powers are written with **", hint=f"write {base}**{exponent}",
-                     place=Place(source, start, run.end()))  # fmt: skip
+    raise ParseError(
+        "powers are written with **", hint=f"write {base}**{exponent}", place=Place(source, start, run.end())
+    )
 
 
 def normalize(source: Source, token: str, start: int) -> str:
@@ -262,8 +305,11 @@ def normalize(source: Source, token: str, start: int) -> str:
             )
         scripts.add(script)
     if {"LATIN", "GREEK"} <= scripts:
-        raise ParseError(f"the name {quote(token)} mixes Latin and Greek letters", hint=f"write {_transcribe(name)}",
-                         place=Place(source, start, start + len(token)))  # fmt: skip
+        raise ParseError(
+            f"the name {quote(token)} mixes Latin and Greek letters",
+            hint=f"write {_transcribe(name)}",
+            place=Place(source, start, start + len(token)),
+        )
     return name
 
 

@@ -52,25 +52,35 @@ def refuse_function_without_call(tokens: Tokens, at: int) -> None:
     if texts[after] == "[":
         argument = tokens.spelled(after, tokens.closing(after))[1:-1]
         argument = argument if len(argument) <= SHOWN else "…"
-        raise ParseError(f"{name} is a function", hint=f"write {name}({argument})",
-                         place=tokens.place(at, tokens.closing(after)))  # fmt: skip
+        raise ParseError(
+            f"{name} is a function", hint=f"write {name}({argument})", place=tokens.place(at, tokens.closing(after))
+        )
     if kinds[after] in (NAME, NUMBER):
-        raise ParseError(f"{name} is a function", hint=f"write {name}({_operand(tokens, after)})",
-                         place=tokens.place(at, after))  # fmt: skip
+        raise ParseError(
+            f"{name} is a function", hint=f"write {name}({_operand(tokens, after)})", place=tokens.place(at, after)
+        )
     power = after + 1
-    if texts[after] in ("^", "**") and texts[power] == "-" and texts[power + 1] == "1" and (
-        _starts_operand(tokens, power + 2)
+    if (
+        texts[after] in ("^", "**")
+        and texts[power] == "-"
+        and texts[power + 1] == "1"
+        and (_starts_operand(tokens, power + 2))
     ):
         argument = _without_brackets(tokens, power + 2)
         inverse = spellings.INVERSES.get(name)
-        hint = f"write {inverse}({argument}) for the inverse function, 1/{name}({argument}) for the reciprocal" if (
-            inverse
-        ) else f"write 1/{name}({argument})"
+        hint = (
+            f"write {inverse}({argument}) for the inverse function, 1/{name}({argument}) for the reciprocal"
+            if (inverse)
+            else f"write 1/{name}({argument})"
+        )
         raise ParseError(f"{name} is a function", hint=hint, place=tokens.place(at, _operand_end(tokens, power + 2)))
     if texts[after] in ("^", "**") and kinds[power] == NUMBER and _starts_operand(tokens, power + 1):
         argument = _without_brackets(tokens, power + 1)
-        raise ParseError(f"{name} is a function", hint=f"write {name}({argument})**{texts[power]}",
-                         place=tokens.place(at, _operand_end(tokens, power + 1)))  # fmt: skip
+        raise ParseError(
+            f"{name} is a function",
+            hint=f"write {name}({argument})**{texts[power]}",
+            place=tokens.place(at, _operand_end(tokens, power + 1)),
+        )
 
 
 def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoReturn:
@@ -81,8 +91,11 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
     if name in RESERVED:
         raise ParseError(f"{name} is not a function", hint=f"write {name} alone", place=place)
     if any(name in names for names in known if names is not None):
-        raise ParseError(f"{name} is a variable, not a function", hint=f"write {name}*{argument}",
-                         place=tokens.place(at, _operand_end(tokens, at)))  # fmt: skip
+        raise ParseError(
+            f"{name} is a variable, not a function",
+            hint=f"write {name}*{argument}",
+            place=tokens.place(at, _operand_end(tokens, at)),
+        )
     said = spellings.called(name, argument[1:-1])
     if said and len(name) < 4:
         said += f"; write {name}*{argument} for a product"
@@ -97,8 +110,14 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
 def _in_small_letters(tokens: Tokens, at: int, argument: str) -> str:
     """What to type for the name of a function that is written with capitals, as Sin."""
     name = tokens.texts[at]
-    small = next((n for n in (name.lower(), f"arc{name[3:].lower()}" if name[:3] in ("Arc", "arc") else "")
-                  if n != name and is_function(n)), "")  # fmt: skip
+    small = next(
+        (
+            n
+            for n in (name.lower(), f"arc{name[3:].lower()}" if name[:3] in ("Arc", "arc") else "")
+            if n != name and is_function(n)
+        ),
+        "",
+    )
     return f"write {small}({argument})" if small else ""
 
 
@@ -109,8 +128,11 @@ def refuse_brackets(tokens: Tokens, at: int) -> None:
     argument = argument if len(argument) <= SHOWN else "…"
     said = spellings.called(tokens.texts[at], argument) or _in_small_letters(tokens, at, argument)
     if said:
-        raise UnknownNameError(f"there is no function called {tokens.texts[at]}, and calls have parentheses", hint=said,
-                               place=tokens.place(at, closing))  # fmt: skip
+        raise UnknownNameError(
+            f"there is no function called {tokens.texts[at]}, and calls have parentheses",
+            hint=said,
+            place=tokens.place(at, closing),
+        )
 
 
 def refuse_unclear(tokens: Tokens, at: int) -> NoReturn:
@@ -118,8 +140,11 @@ def refuse_unclear(tokens: Tokens, at: int) -> NoReturn:
     name = tokens.texts[at]
     what = "Euler's number" if name == "E" else spellings.VALUES[name]
     meant = "exp(1)" if name == "E" else what
-    raise ParseError(f"{name} is {what} or a name of yours? Write {meant}, or list {name} among the inputs",
-                     hint=f"write {meant}", place=tokens.place(at))  # fmt: skip
+    raise ParseError(
+        f"{name} is {what} or a name of yours? Write {meant}, or list {name} among the inputs",
+        hint=f"write {meant}",
+        place=tokens.place(at),
+    )
 
 
 def check_conditions(graph: Graph, tokens: Tokens, at: int, a: int, b: int) -> None:
@@ -141,8 +166,10 @@ def check_conditions(graph: Graph, tokens: Tokens, at: int, a: int, b: int) -> N
         sides.append(tokens.spelled(first, last) if first <= last else "")
     word = "and" if symbol == "&" else "or"
     short = all(0 < len(side) <= SHOWN for side in sides)
-    hint = f"write ({sides[0]}) {symbol} ({sides[1]}), or {word}" if compared and short and symbol != word else (
-        "write x != 0 for the condition that x is not zero"
+    hint = (
+        f"write ({sides[0]}) {symbol} ({sides[1]}), or {word}"
+        if compared and short and symbol != word
+        else ("write x != 0 for the condition that x is not zero")
     )
     why = "" if symbol == word else " and binds tighter than comparisons"
     raise ShapeError(f"{symbol} takes conditions{why}; here it has a number", hint=hint)
@@ -168,13 +195,17 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
     if kind in (NEWLINE, END):
         if not before or tokens.kinds[at - 1] == NEWLINE:
             raise ParseError("an expression was expected here", hint="write a value", place=place)
-        raise ParseError(f"a value was expected after {before}", hint=f"write a value after {before}",
-                         place=tokens.place(at - 1))  # fmt: skip
+        raise ParseError(
+            f"a value was expected after {before}", hint=f"write a value after {before}", place=tokens.place(at - 1)
+        )
     if text == before == "|" and tokens.starts[at] == tokens.ends[at - 1] and at > 1 and _ends_operand(tokens, at - 2):
         raise ParseError("|| is not an operator", hint="write or", place=tokens.place(at - 1, at))
     if text == "|" == tokens.texts[at + 1]:
-        raise ParseError("an absolute value is written with abs, a norm with norm", hint="write norm(x)",
-                         place=tokens.place(at, at + 1))  # fmt: skip
+        raise ParseError(
+            "an absolute value is written with abs, a norm with norm",
+            hint="write norm(x)",
+            place=tokens.place(at, at + 1),
+        )
     if text == "if" and tokens.texts[at + 1] == "(":
         argument = _operand(tokens, at + 1)
         raise ParseError("if stands between two values", hint=f"write where{argument}, or a if c else b", place=place)
@@ -199,20 +230,37 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
     if (before, text) == ("<", ">"):
         raise ParseError("<> is not an operator", hint="write !=", place=tokens.place(at - 1, at))
     if before in ("<", ">", "=", "!") and text == "=":
-        raise ParseError("a comparison is written without a space", hint=f"write {before}=",
-                         place=tokens.place(at - 1, at))  # fmt: skip
+        raise ParseError(
+            "a comparison is written without a space", hint=f"write {before}=", place=tokens.place(at - 1, at)
+        )
     doubled = {"&": "and", "|": "or"}
     if text in doubled and before == text:
-        raise ParseError(f"{text}{text} is not an operator", hint=f"write {doubled[text]}",
-                         place=tokens.place(at - 1, at))  # fmt: skip
+        raise ParseError(
+            f"{text}{text} is not an operator", hint=f"write {doubled[text]}", place=tokens.place(at - 1, at)
+        )
     if kind == TEXT:
         raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
     raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
 
 
-MODULES = frozenset((
-    "np", "numpy", "sp", "scipy", "sd", "symdiff", "math", "cmath", "Math", "linalg", "torch", "jnp", "jax", "tf",
-))  # fmt: skip
+MODULES = frozenset(
+    (
+        "np",
+        "numpy",
+        "sp",
+        "scipy",
+        "sd",
+        "symdiff",
+        "math",
+        "cmath",
+        "Math",
+        "linalg",
+        "torch",
+        "jnp",
+        "jax",
+        "tf",
+    )
+)
 """What people write before the names of functions."""
 
 
@@ -221,8 +269,9 @@ def refuse_module(tokens: Tokens, at: int) -> NoReturn:
     last = at + 2
     while tokens.texts[last + 1] == "." and tokens.kinds[last + 2] == NAME:
         last += 2
-    raise ParseError("functions are written without a module", hint=f"write {tokens.texts[last]}",
-                     place=tokens.place(at, last))  # fmt: skip
+    raise ParseError(
+        "functions are written without a module", hint=f"write {tokens.texts[last]}", place=tokens.place(at, last)
+    )
 
 
 def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
@@ -234,8 +283,11 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
     if text == ",":
         adjacent = kinds[at - 1] == kinds[at + 1] == NUMBER and tokens.ends[at] == tokens.starts[at + 1]
         if adjacent and texts[at - 1].isdigit() and texts[at + 1].isdigit():
-            raise ParseError("a decimal number is written with a point", hint=f"write {texts[at - 1]}.{texts[at + 1]}",
-                             place=tokens.place(at - 1, at + 1))  # fmt: skip
+            raise ParseError(
+                "a decimal number is written with a point",
+                hint=f"write {texts[at - 1]}.{texts[at + 1]}",
+                place=tokens.place(at - 1, at + 1),
+            )
         right = _operand(tokens, at + 1) if _starts_operand(tokens, at + 1) else "b"
         simple = right if tokens.kinds[min(_operand_end(tokens, at + 1) + 1, len(kinds) - 1)] != OPERATOR else "b"
         hint = f"write [{left}, {simple}] for a vector" if simple != "b" else "write [a, b] for a vector"
@@ -245,8 +297,9 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
     if text == "=":
         raise ParseError("= binds a name at the start of a line", hint="write == for a comparison", place=place)
     if text == "." and texts[at + 1] in ("*", "/", "^", "**"):
-        raise ParseError("operators act on each element as they are", hint=f"write {texts[at + 1]}",
-                         place=tokens.place(at, at + 1))  # fmt: skip
+        raise ParseError(
+            "operators act on each element as they are", hint=f"write {texts[at + 1]}", place=tokens.place(at, at + 1)
+        )
     if text == ".":
         hint = f"write {texts[at + 1]}({left})" if is_function(texts[at + 1]) else "write names without a point"
         raise ParseError("values have no attributes", hint=hint, place=tokens.place(at, at + 1))
@@ -296,8 +349,11 @@ def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
             raise ParseError("numbers are real", hint=hint, place=place)
     if kinds[previous] == NAME and is_function(texts[previous]):
         refuse_function_without_call(tokens, previous)
-    if kinds[previous] == NUMBER and texts[previous - 1] in ("^", "**") and previous >= 2 and (
-        kinds[previous - 2] == NAME and is_function(texts[previous - 2])
+    if (
+        kinds[previous] == NUMBER
+        and texts[previous - 1] in ("^", "**")
+        and previous >= 2
+        and (kinds[previous - 2] == NAME and is_function(texts[previous - 2]))
     ):
         refuse_function_without_call(tokens, previous - 2)
     if kinds[at] == NAME and text in spellings.WORDS:
@@ -309,10 +365,12 @@ def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
     if kinds[previous] == NUMBER and adjacent and re.fullmatch(r"[dD][0-9]+", text):
         raise ParseError("powers of ten are written with e", hint=f"write {texts[previous]}e{text[1:]}", place=place)
     if kinds[previous] == NUMBER and kinds[at] == NUMBER:
-        raise ParseError("two numbers with no operator between them", hint=f"write {left}*{_operand(tokens, at)}",
-                         place=place)  # fmt: skip
-    raise ParseError("an operator is missing between two values", hint=f"write {left}*{_operand(tokens, at)}",
-                     place=place)  # fmt: skip
+        raise ParseError(
+            "two numbers with no operator between them", hint=f"write {left}*{_operand(tokens, at)}", place=place
+        )
+    raise ParseError(
+        "an operator is missing between two values", hint=f"write {left}*{_operand(tokens, at)}", place=place
+    )
 
 
 def refuse_what_is_no_name(tokens: Tokens, statements: Sequence[Statement], unlisted: bool) -> None:
@@ -362,8 +420,9 @@ def missing_names(
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     plural = len(names) > 1
     message = f"{', '.join(listed)}{more} {'are' if plural else 'is'} not among the inputs"
-    given = [f'"{a.name}"' if a.members is None else "[" + ", ".join(f'"{m}"' for m in a.members) + "]"
-             for a in arguments]  # fmt: skip
+    given = [
+        f'"{a.name}"' if a.members is None else "[" + ", ".join(f'"{m}"' for m in a.members) + "]" for a in arguments
+    ]
     hint = f"list {'them' if plural else 'it'}: [{', '.join([*given, *(_in_quotes(n) for n in names)][:20])}]"
     meant = spellings.VALUES.get(names[0], spellings.EULER.get(names[0]))
     if names[0] in spellings.WORDS and names[0].isupper():

@@ -19,10 +19,18 @@ from symdiff.signature import Argument
 from symdiff.types import BOOL, FLOAT32, Shape, show
 
 CONSTANTS: dict[str, float | bool] = {
-    "pi": math.pi, "inf": math.inf, "oo": math.inf, "nan": math.nan, "E": math.e, "True": True, "False": False,
-    "EulerGamma": 0.5772156649015329, "Catalan": 0.915965594177219, "GoldenRatio": 1.618033988749895,
+    "pi": math.pi,
+    "inf": math.inf,
+    "oo": math.inf,
+    "nan": math.nan,
+    "E": math.e,
+    "True": True,
+    "False": False,
+    "EulerGamma": 0.5772156649015329,
+    "Catalan": 0.915965594177219,
+    "GoldenRatio": 1.618033988749895,
     "TribonacciConstant": 1.839286755214161,
-}  # fmt: skip
+}
 """Names with a value, unless they are declared."""
 
 LARGEST = {FLOAT32: 3.4028235677973366e38}
@@ -140,12 +148,14 @@ class Names:
         elif name in self.constants or (name in self.variables and name not in self.inputs):
             what = "bound"
         elif statement.parameters is not None and not is_output and is_function(name):
-            raise ParseError(f"{name} is a function of the language", hint=f"write another name: {name}2(…) = …",
-                             place=place)  # fmt: skip
+            raise ParseError(
+                f"{name} is a function of the language", hint=f"write another name: {name}2(…) = …", place=place
+            )
         else:
             return
-        raise ParseError(f"{name} is {what} already; a name is bound once", hint=f"write another name: {name}2 = …",
-                         place=place)  # fmt: skip
+        raise ParseError(
+            f"{name} is {what} already; a name is bound once", hint=f"write another name: {name}2 = …", place=place
+        )
 
     def define(self, statement: Statement) -> None:
         """Keep a header above the last line as a function of the text."""
@@ -182,14 +192,18 @@ class Names:
         """
         tokens, graph = self.tokens, self.graph
         if text in self.later:
-            raise ParseError(f"{text} is used above the line that binds it", hint="move its line up",
-                             place=tokens.place(at))  # fmt: skip
+            raise ParseError(
+                f"{text} is used above the line that binds it", hint="move its line up", place=tokens.place(at)
+            )
         if text in CONSTANTS and (text != "E" or self.arguments is not None):
             node = self.constants[text] = graph.constant(CONSTANTS[text])
             return node
         if text in ("None", "newaxis"):
-            raise ParseError(f"{text} is no number", hint="write x[:, None] for a new axis, axis=None for all axes",
-                             place=tokens.place(at))  # fmt: skip
+            raise ParseError(
+                f"{text} is no number",
+                hint="write x[:, None] for a new axis, axis=None for all axes",
+                place=tokens.place(at),
+            )
         if is_function(text) or text in self.helpers:
             mistakes.refuse_function_without_call(tokens, at)
         elif tokens.texts[at + 1] == "[":

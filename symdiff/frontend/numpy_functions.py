@@ -40,8 +40,9 @@ def _einsum(*operands: Any, out: None = None, optimize: Any = False, **options: 
         try:
             return "".join("..." if k is Ellipsis else chr(ord("A") + k if k < 26 else ord("a") + k - 26) for k in axes)
         except TypeError:
-            raise CallError("np.einsum takes a text, or a list of axes after each operand",
-                            hint='write np.einsum("ij,j->i", A, x)') from None  # fmt: skip
+            raise CallError(
+                "np.einsum takes a text, or a list of axes after each operand", hint='write np.einsum("ij,j->i", A, x)'
+            ) from None
 
     text = ",".join(term(axes) for _, axes in pairs) + ("" if output is None else f"->{term(output)}")
     return apply("einsum", (text, *(x for x, _ in pairs)))  # type: ignore[no-any-return]
@@ -54,14 +55,13 @@ def _gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> A
     steps = varargs * len(axes) if len(varargs) == 1 else varargs or (None,) * len(axes)
     if len(steps) != len(axes):
         raise CallError(f"np.gradient takes one distance, or one for each of {len(axes)} axes, not {len(steps)}")
-    found = [apply("gradient", (f, step), {"axis": k, "edge_order": edge_order})
-             for k, step in zip(axes, steps, strict=True)]  # fmt: skip
+    found = [
+        apply("gradient", (f, step), {"axis": k, "edge_order": edge_order}) for k, step in zip(axes, steps, strict=True)
+    ]
     return found[0] if len(found) == 1 and not isinstance(axis, tuple) else tuple(found)
 
 
-def _average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
-) -> Any:
+def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     options = {"axis": axis, "keepdims": keepdims is True}
     found = apply("average", (a,), {**options, "weights": weights})
     if not returned:
@@ -165,8 +165,10 @@ def _broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Expr, ...]:
 
 def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Expr:
     if isinstance(x, Expr):
-        raise CallError("np.bincount of an Expr would have a size that depends on values",
-                        hint="write sd.scatter_add(weights, x, size)")  # fmt: skip
+        raise CallError(
+            "np.bincount of an Expr would have a size that depends on values",
+            hint="write sd.scatter_add(weights, x, size)",
+        )
     places = np.asarray(x)
     size = max(int(places.max()) + 1 if places.size else 0, minlength)
     return apply("scatter_add", (weights, places, size))  # type: ignore[no-any-return]
@@ -250,23 +252,40 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: as_expr(a).shape,
     np.ndim: lambda a: as_expr(a).ndim,
     np.size: lambda a, axis=None: as_expr(a).size if axis is None else as_expr(a).shape[axis],
-    np.einsum: _einsum, np.gradient: _gradient, np.average: _average, np.array_split: _array_split,
-    np.split: _splitter("split", lambda count: 0), np.vsplit: _splitter("vsplit", lambda count: 0),
-    np.hsplit: _splitter("hsplit", lambda count: int(count > 1)), np.dsplit: _dsplit,
-    np.linalg.slogdet: _slogdet, np.linalg.svd: _svd, np.linalg.lstsq: _lstsq,
-    np.delete: _delete, np.isclose: _isclose, np.allclose: _allclose,
-    np.array_equal: _array_equal, np.broadcast_arrays: _broadcast_arrays, np.bincount: _bincount,
-    np.nan_to_num: _nan_to_num, np.block: _block, np.piecewise: _piecewise, np.rollaxis: _rollaxis,
+    np.einsum: _einsum,
+    np.gradient: _gradient,
+    np.average: _average,
+    np.array_split: _array_split,
+    np.split: _splitter("split", lambda count: 0),
+    np.vsplit: _splitter("vsplit", lambda count: 0),
+    np.hsplit: _splitter("hsplit", lambda count: int(count > 1)),
+    np.dsplit: _dsplit,
+    np.linalg.slogdet: _slogdet,
+    np.linalg.svd: _svd,
+    np.linalg.lstsq: _lstsq,
+    np.delete: _delete,
+    np.isclose: _isclose,
+    np.allclose: _allclose,
+    np.array_equal: _array_equal,
+    np.broadcast_arrays: _broadcast_arrays,
+    np.bincount: _bincount,
+    np.nan_to_num: _nan_to_num,
+    np.block: _block,
+    np.piecewise: _piecewise,
+    np.rollaxis: _rollaxis,
     np.around: lambda a, decimals=0, out=None: apply("round", (a, decimals) if decimals else (a,)),
-    np.real: as_expr, np.imag: _imag, np.real_if_close: lambda a, tol=100: as_expr(a),
-    np.iscomplexobj: lambda x: False, np.isrealobj: lambda x: True,
+    np.real: as_expr,
+    np.imag: _imag,
+    np.real_if_close: lambda a, tol=100: as_expr(a),
+    np.iscomplexobj: lambda x: False,
+    np.isrealobj: lambda x: True,
     np.copyto: _changes("copyto", "write z = np.where(c, new, z)"),
     np.put: _changes("put", "write z = np.where(np.arange(n) == k, new, z)"),
     np.place: _changes("place", "write z = np.where(c, new, z)"),
     np.putmask: _changes("putmask", "write z = np.where(c, new, z)"),
     np.put_along_axis: _changes("put_along_axis", "write z = np.where(c, new, z)"),
     np.fill_diagonal: _changes("fill_diagonal", "write A*(1 - np.eye(n)) + value*np.eye(n)"),
-}  # fmt: skip
+}
 """NumPy's functions by what they do with an Expr."""
 
 for _name, _function in (("unstack", _unstack), ("astype", _astype)):

@@ -19,8 +19,14 @@ from symdiff.ops import CALLABLE
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 """Ufuncs that the language calls otherwise."""
 
-REDUCED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
-           "logical_or": "any"}  # fmt: skip
+REDUCED = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logical_and": "all",
+    "logical_or": "any",
+}
 """Ufuncs whose reduction the language has."""
 
 RUNNING = {"add": "cumsum", "multiply": "cumprod"}

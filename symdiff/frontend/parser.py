@@ -109,9 +109,7 @@ def parse(
             output = reader.read(statement.body)
             if statement.name is not None and statement.parameters is None:
                 output = lines[statement.name] = names.bind(statement, output, reader.varied)
-        return Parsed(
-            graph, known, tuple(names.free), names.inputs | names.free | lines, output, last.name, source
-        )
+        return Parsed(graph, known, tuple(names.free), names.inputs | names.free | lines, output, last.name, source)
 
 
 def _bound(shape: Shape, sizes: Mapping[str, int]) -> Shape:

@@ -46,8 +46,11 @@ def split(tokens: Tokens) -> list[Statement]:
         first = last + 1
     if not statements:
         text = tokens.source.text
-        raise ParseError("the formula is empty", hint="write an expression, such as x**2 + 1",
-                         place=Place(tokens.source, len(text), len(text)) if text.strip() else None)  # fmt: skip
+        raise ParseError(
+            "the formula is empty",
+            hint="write an expression, such as x**2 + 1",
+            place=Place(tokens.source, len(text), len(text)) if text.strip() else None,
+        )
     for statement in statements[:-1]:
         if statement.name is None:
             raise ParseError(
@@ -67,8 +70,11 @@ def _statement(tokens: Tokens, first: int, last: int, equal: int) -> Statement:
     if kinds[first] == NAME:
         if equal == first + 1:
             if texts[equal + 1] in ("<", ">") and tokens.ends[equal] == tokens.starts[equal + 1]:
-                raise ParseError(f"={texts[equal + 1]} is not an operator", hint=f"write {texts[equal + 1]}=",
-                                 place=tokens.place(equal, equal + 1))  # fmt: skip
+                raise ParseError(
+                    f"={texts[equal + 1]} is not an operator",
+                    hint=f"write {texts[equal + 1]}=",
+                    place=tokens.place(equal, equal + 1),
+                )
             return Statement(first, equal + 1, last, name)
         if texts[first + 1] == "(" and tokens.closing(first + 1) == equal - 1:
             return Statement(first, equal + 1, last, name, header(tokens, first + 1, equal - 1))
@@ -79,8 +85,11 @@ def equation(tokens: Tokens, first: int, last: int, equal: int) -> ParseError:
     """The error for an equation: what stands before its `=` is neither a name nor a header."""
     hint = "write a name before ="
     if equal > first and tokens.texts[equal - 1] in ("<", ">", "="):
-        return ParseError("a comparison is written without a space", hint=f"write {tokens.texts[equal - 1]}=",
-                          place=tokens.place(equal - 1, equal))  # fmt: skip
+        return ParseError(
+            "a comparison is written without a space",
+            hint=f"write {tokens.texts[equal - 1]}=",
+            place=tokens.place(equal - 1, equal),
+        )
     if equal > first and tokens.texts[equal - 1] == "==":
         return ParseError("=== is not an operator", hint="write ==", place=tokens.place(equal - 1, equal))
     if equal > first and tokens.texts[equal - 1] == "~":
@@ -192,8 +201,9 @@ def reconcile(
         if argument is None and given is None:
             continue  # one of several texts with the same shapes
         if argument is None or argument.members is not None:
-            raise ArgumentError(f"a shape is given for {quote(name)}, which is not an argument",
-                                hint=nearest(name, known))  # fmt: skip
+            raise ArgumentError(
+                f"a shape is given for {quote(name)}, which is not an argument", hint=nearest(name, known)
+            )
         known[name] = _with_shape(argument, tuple(shape))
     return tuple(known[a.name] for a in arguments)
 
@@ -234,8 +244,9 @@ def _agree(own: tuple[Argument, ...], given: Sequence[Argument], place: Place | 
             parts.append(f"only the header has {', '.join(map(str, missing))}")
         if surplus:
             parts.append(f"only the inputs have {', '.join(map(str, surplus))}")
-        raise ParseError(f"the header and the inputs differ: {'; '.join(parts)}", hint="leave one of the two out",
-                         place=place)  # fmt: skip
+        raise ParseError(
+            f"the header and the inputs differ: {'; '.join(parts)}", hint="leave one of the two out", place=place
+        )
     result = []
     for argument in own:
         other = offered[key(argument)]

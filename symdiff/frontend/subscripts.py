@@ -44,8 +44,10 @@ class Mask:
             Where it has not the sizes of the axes.
         """
         if self.values.shape != sizes:
-            raise ShapeError(f"a mask of shape {show(self.values.shape)} chooses among axes of the sizes {show(sizes)}",
-                             hint="a condition is needed for each element")  # fmt: skip
+            raise ShapeError(
+                f"a mask of shape {show(self.values.shape)} chooses among axes of the sizes {show(sizes)}",
+                hint="a condition is needed for each element",
+            )
         return [Chosen(graph.constant(places.astype(np.int64)), places) for places in np.nonzero(self.values)]
 
 
@@ -107,8 +109,10 @@ def part_of(graph: Graph, value: Any) -> Any:
     found = constant_array(graph, value)
     if graph.types[value].dtype == BOOL:
         if found is None:
-            raise ShapeError("elements are not chosen by a condition: their number would depend on values",
-                             hint="write where(c, x, 0)")  # fmt: skip
+            raise ShapeError(
+                "elements are not chosen by a condition: their number would depend on values",
+                hint="write where(c, x, 0)",
+            )
         if not found.ndim:
             raise ParseError("an index must be an integer, not True or False")
         return Mask(found)
@@ -288,8 +292,11 @@ def _take(graph: Graph, x: int, indices: int, axis: int | None = None, mode: str
         size = number(graph, graph.shape(x)[at])
         rounded = graph.apply("round", (graph.as_number(indices),))
         last = graph.apply("sub", (size, number(graph, 1.0)))
-        indices = (graph.apply("mod", (rounded, size)) if mode == "wrap"
-                   else graph.apply("clip", (rounded, number(graph, 0.0), last)))  # fmt: skip
+        indices = (
+            graph.apply("mod", (rounded, size))
+            if mode == "wrap"
+            else graph.apply("clip", (rounded, number(graph, 0.0), last))
+        )
     return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
 
 
@@ -309,16 +316,20 @@ def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
     for axis, piece in enumerate(index.split(",")):
         found = [p.strip() for p in piece.split(":")]
         if axis >= len(shape) or len(found) > 3 or not all(p.removeprefix("-").isdigit() or not p for p in found):
-            raise ParseError(f"scatter: {quote(index)} is no index of an array of shape {show(shape)}",
-                             hint='write scatter(x, "1:3", (5,))')  # fmt: skip
+            raise ParseError(
+                f"scatter: {quote(index)} is no index of an array of shape {show(shape)}",
+                hint='write scatter(x, "1:3", (5,))',
+            )
         ends = [int(p) if p else None for p in found]
         if len(ends) == 3 and ends[2] == 0:
             raise ParseError("scatter: the step of a slice must not be 0")
         if len(ends) > 1:
             parts.append(bounds(slice(*ends), shape[axis]))
         elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
-            raise ShapeError(f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",
-                             hint="the index is one of the new array's")  # fmt: skip
+            raise ShapeError(
+                f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",
+                hint="the index is one of the new array's",
+            )
         else:
             parts.append(ends[0] % shape[axis])
     region = np.broadcast_to(np.False_, shape)[tuple(slice(*p) if isinstance(p, tuple) else p for p in parts)]

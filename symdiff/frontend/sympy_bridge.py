@@ -185,8 +185,11 @@ class _Converter:
         """
         shape = self.listed[base]
         if shape is None or not shape:
-            raise NeedsShape(f"{item} is an element of {base}, whose shape is not known", names=(base,),
-                             hint=f'declare the shape: shapes={{"{base}": 3}}')  # fmt: skip
+            raise NeedsShape(
+                f"{item} is an element of {base}, whose shape is not known",
+                names=(base,),
+                hint=f'declare the shape: shapes={{"{base}": 3}}',
+            )
         if not all(k.is_Integer for k in index):
             raise ArgumentError(f"the index of {item} is no number", hint="write a Sum with numbers for its ends")
         self.names.setdefault(base, getattr(item, "base", item))
@@ -282,17 +285,23 @@ def _refusal(item: Any) -> ArgumentError | CallError:
     if item == sympy.zoo:
         return ArgumentError("zoo, the complex infinity, has no real value", hint="it comes from a division by zero")
     if kind in ("re", "im", "conjugate"):
-        return ArgumentError(f"SymPy cannot tell {kind} of {item.args[0]}",
-                             hint="declare the symbols real: symbols(..., real=True)")  # fmt: skip
+        return ArgumentError(
+            f"SymPy cannot tell {kind} of {item.args[0]}", hint="declare the symbols real: symbols(..., real=True)"
+        )
     if kind == "Derivative":
-        return ArgumentError(f"the derivative of {item.expr} is not evaluated",
-                             hint="call .doit() on it, or differentiate with sd.grad")  # fmt: skip
+        return ArgumentError(
+            f"the derivative of {item.expr} is not evaluated", hint="call .doit() on it, or differentiate with sd.grad"
+        )
     if kind == "DiracDelta":
-        return ArgumentError("DiracDelta, the derivative of a step, has no value at every point",
-                             hint="differentiate with sd.grad, which takes steps as constant")  # fmt: skip
+        return ArgumentError(
+            "DiracDelta, the derivative of a step, has no value at every point",
+            hint="differentiate with sd.grad, which takes steps as constant",
+        )
     if kind == "Quantity":
-        return ArgumentError(f"{item} is a unit (Quantity), not a number",
-                             hint="divide by the units first: sympy.physics.units.convert_to")  # fmt: skip
+        return ArgumentError(
+            f"{item} is a unit (Quantity), not a number",
+            hint="divide by the units first: sympy.physics.units.convert_to",
+        )
     if kind in UNEVALUATED:
         return ArgumentError(f"{kind} is not evaluated", hint="call .doit() on the expression")
     if isinstance(item, sympy.MatrixExpr):

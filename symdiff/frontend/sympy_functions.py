@@ -28,11 +28,24 @@ def _of_records() -> dict[str, str]:
     return found
 
 
-FUNCTIONS = {name: name for name in _SAME_NAMES.split()} | _of_records() | {
-    "sinc": "sinc_unnormalized", "jn": "spherical_jn", "yn": "spherical_yn", "RisingFactorial": "poch",
-    "Sqrt": "sqrt", "Cbrt": "cbrt", "StrictLessThan": "less", "LessThan": "less_equal",
-    "StrictGreaterThan": "greater", "GreaterThan": "greater_equal", "Equality": "equal", "Unequality": "not_equal",
-}  # fmt: skip
+FUNCTIONS = (
+    {name: name for name in _SAME_NAMES.split()}
+    | _of_records()
+    | {
+        "sinc": "sinc_unnormalized",
+        "jn": "spherical_jn",
+        "yn": "spherical_yn",
+        "RisingFactorial": "poch",
+        "Sqrt": "sqrt",
+        "Cbrt": "cbrt",
+        "StrictLessThan": "less",
+        "LessThan": "less_equal",
+        "StrictGreaterThan": "greater",
+        "GreaterThan": "greater_equal",
+        "Equality": "equal",
+        "Unequality": "not_equal",
+    }
+)
 """SymPy's classes whose objects are calls of a function of the language with the same arguments."""
 
 

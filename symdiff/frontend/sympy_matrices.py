@@ -13,8 +13,15 @@ from symdiff.frontend.sympy_arithmetic import Plan
 from symdiff.frontend.template import template
 from symdiff.ir.graph import Graph
 
-CALLED = {"Determinant": "det", "Trace": "trace", "Transpose": "transpose", "Inverse": "inv",
-          "Adjoint": "transpose", "DotProduct": "vdot", "DiagMatrix": "diagflat"}  # fmt: skip
+CALLED = {
+    "Determinant": "det",
+    "Trace": "trace",
+    "Transpose": "transpose",
+    "Inverse": "inv",
+    "Adjoint": "transpose",
+    "DotProduct": "vdot",
+    "DiagMatrix": "diagflat",
+}
 """Expressions that are a function of their first operand, or of two."""
 
 FOLDED = {"MatAdd": "add", "HadamardProduct": "mul", "HadamardPower": "pow"}
@@ -86,8 +93,12 @@ def _blocks(graph: Graph, nodes: Sequence[int], width: int) -> int:
 
 
 def _made(graph: Graph, name: str, sizes: Sequence[int]) -> int:
-    return call(graph, name, [tuple(graph.constant(float(n)) for n in sizes)] if len(sizes) > 1 else [
-        graph.constant(float(sizes[0]))], {})  # fmt: skip
+    return call(
+        graph,
+        name,
+        [tuple(graph.constant(float(n)) for n in sizes)] if len(sizes) > 1 else [graph.constant(float(sizes[0]))],
+        {},
+    )
 
 
 def _folded(op: str) -> Callable[[Graph, Sequence[int]], int]:

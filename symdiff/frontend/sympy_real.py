@@ -22,8 +22,17 @@ def heads() -> tuple[type, ...]:
     """The classes that are evaluated here."""
     import sympy
 
-    return (sympy.re, sympy.im, sympy.conjugate, sympy.arg, sympy.core.numbers.ImaginaryUnit, sympy.Derivative,
-            sympy.Subs, sympy.Sum, sympy.Product)  # fmt: skip
+    return (
+        sympy.re,
+        sympy.im,
+        sympy.conjugate,
+        sympy.arg,
+        sympy.core.numbers.ImaginaryUnit,
+        sympy.Derivative,
+        sympy.Subs,
+        sympy.Sum,
+        sympy.Product,
+    )
 
 
 def over_reals(expression: Any) -> tuple[Any, dict[Any, Any]]:
@@ -43,8 +52,9 @@ def over_reals(expression: Any) -> tuple[Any, dict[Any, Any]]:
     except SymdiffError:
         raise
     except Exception as error:  # SymPy's own code runs here
-        raise ArgumentError(f"SymPy cannot evaluate the expression: {type(error).__name__}: {error}",
-                            hint="call .doit() on its parts") from error  # fmt: skip
+        raise ArgumentError(
+            f"SymPy cannot evaluate the expression: {type(error).__name__}: {error}", hint="call .doit() on its parts"
+        ) from error
 
 
 def _is_leaf(item: Any) -> bool:
@@ -156,8 +166,9 @@ def _written_out(item: Any) -> Any:
     import sympy
 
     kind = type(item).__name__
-    *inner, (index, first, last) = ((limit[0], *limit[1:]) if len(limit) == 3 else (limit[0], None, None)
-                                    for limit in item.limits)  # fmt: skip
+    *inner, (index, first, last) = (
+        (limit[0], *limit[1:]) if len(limit) == 3 else (limit[0], None, None) for limit in item.limits
+    )
     if not (getattr(first, "is_Integer", False) and getattr(last, "is_Integer", False)):
         raise ArgumentError(
             f"{kind} over {index} has an end that is no number",

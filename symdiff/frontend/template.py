@@ -37,9 +37,7 @@ class Template:
             else:
                 mapping[node] = graph.add(op, args, source.payloads[node])
         self.root = mapping[parsed.output]
-        self.leaves = {
-            graph.payloads[node]: node for node in range(len(graph)) if graph.ops[node].name == "input"
-        }
+        self.leaves = {graph.payloads[node]: node for node in range(len(graph)) if graph.ops[node].name == "input"}
         self.order = graph.live([self.root])
 
     def splice(self, graph: Graph, values: Mapping[str, int]) -> int:

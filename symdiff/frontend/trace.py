@@ -19,18 +19,22 @@ from symdiff.ir.unshaped import Unshaped
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64
 
-_OBJECTS = re.compile(r"dtype\('O'\)|\bobject\b|loop of ufunc|with a sequence|scalar arrays|Expr'? (object|which)|"
-                      r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no|"
-                      r"not supported for the input types")  # fmt: skip
+_OBJECTS = re.compile(
+    r"dtype\('O'\)|\bobject\b|loop of ufunc|with a sequence|scalar arrays|Expr'? (object|which)|"
+    r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no|"
+    r"not supported for the input types"
+)
 """What NumPy says where it met expressions in an array of objects."""
 
 LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'
 
 
 def trace(
-    fun: Callable[..., Any], arguments: Sequence[Argument] | None = None, dtype: str = FLOAT64,
+    fun: Callable[..., Any],
+    arguments: Sequence[Argument] | None = None,
+    dtype: str = FLOAT64,
     numbers: Collection[str] | None = None,
-) -> tuple[Graph, Any, list[Argument]]:  # fmt: skip
+) -> tuple[Graph, Any, list[Argument]]:
     """The graph of `fun`, its outputs as it returned them (nodes, in tuples and dicts), and its arguments.
 
     Without `arguments` they are scalars named as its parameters; parameters with a default keep their default.

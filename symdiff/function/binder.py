@@ -33,9 +33,7 @@ def signature(arguments: Sequence[Argument]) -> inspect.Signature:
     """The arguments as Python shows them; packs that nobody named are positional only."""
     last = max((k for k, a in enumerate(arguments) if a.anonymous), default=-1)
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return inspect.Signature(
-        [inspect.Parameter(python_name(a.name), kinds[k > last]) for k, a in enumerate(arguments)]
-    )
+    return inspect.Signature([inspect.Parameter(python_name(a.name), kinds[k > last]) for k, a in enumerate(arguments)])
 
 
 class AnswersItself(Exception):
@@ -91,14 +89,17 @@ class Binder:
         absent = [str(a) for a, v in zip(self.arguments, values, strict=True) if v is missing]
         if absent:
             hint = "" if keywords else self._as_one_vector(args)
-            raise CallError(f"{self.name} takes {self._listed()}; missing: {', '.join(absent)}",
-                            hint=hint or self._derived_by())  # fmt: skip
+            raise CallError(
+                f"{self.name} takes {self._listed()}; missing: {', '.join(absent)}", hint=hint or self._derived_by()
+            )
         return values
 
     def _as_vectors(self, args: tuple[Any, ...]) -> str:
         """What to pass where the entries of packed vectors were given one by one."""
-        sizes = [len(a.members) if a.members is not None else a.shape[0] if len(a.shape) == 1 else None
-                 for a in self.arguments]  # fmt: skip
+        sizes = [
+            len(a.members) if a.members is not None else a.shape[0] if len(a.shape) == 1 else None
+            for a in self.arguments
+        ]
         counts = [n if isinstance(n, int) else 1 for n in sizes]
         if not any(isinstance(n, int) for n in sizes) or sum(counts) != len(args) or len(args) > SHOWN_ARGUMENTS:
             return ""
@@ -133,8 +134,10 @@ class Binder:
         names = [f"[{', '.join(a.members)}]" if a.members is not None else a.name for a in self.arguments]
         members = self.arguments[0].members
         one = "[" + ", ".join(f'"{m}"' for m in members) + "]" if members else f'"{self.arguments[0].name}"'
-        return (f"it is the derivative by {', '.join(names)}, as none was named; the derivative by the first alone is "
-                f"that of (f, {one})")  # fmt: skip
+        return (
+            f"it is the derivative by {', '.join(names)}, as none was named; the derivative by the first alone is "
+            f"that of (f, {one})"
+        )
 
     def _listed(self) -> str:
         listed = ", ".join(map(str, self.arguments))
@@ -214,7 +217,8 @@ class Binder:
         if shape and array.shape[-len(shape) :] != shape:
             raise ShapeError(
                 f"{self.name}: {argument} has shape {show(shape)}, the value given has shape {show(array.shape)}",
-                hint=_columns(shape, array.shape) or self._derived_by()
+                hint=_columns(shape, array.shape)
+                or self._derived_by()
                 or "axes to the left of the declared ones are batch axes",
             )
         if array.dtype.itemsize > np.dtype(self.dtype).itemsize or self.dtype != FLOAT64:
@@ -254,8 +258,10 @@ def _columns(shape: tuple[int, ...], given: tuple[int, ...]) -> str:
         return ""
     if len(given) > 2 or len(shape) > 1:
         return "the points of a batch are along the first axes: pass np.moveaxis(y, -1, 0)"
-    return ("columns? The points of a batch are rows: pass y.T and turn the result back, lambda x, y: f(x, y.T).T; "
-            "to SciPy's solve_ivp do not say vectorized")  # fmt: skip
+    return (
+        "columns? The points of a batch are rows: pass y.T and turn the result back, lambda x, y: f(x, y.T).T; "
+        "to SciPy's solve_ivp do not say vectorized"
+    )
 
 
 class Parts(tuple[Any, ...]):
@@ -268,9 +274,10 @@ class Parts(tuple[Any, ...]):
             return np.array(tuple(self), dtype)
         except ValueError:
             shapes = ", ".join(show(np.shape(part)) for part in self)
-            raise CallError(f"these are {len(self)} arrays of the shapes {shapes}: derivatives by every argument",
-                            hint='name what to differentiate by: sd.jacobian(f, "x") or sd.jacobian(f, ["b1", "b2"])',
-                            ) from None  # fmt: skip
+            raise CallError(
+                f"these are {len(self)} arrays of the shapes {shapes}: derivatives by every argument",
+                hint='name what to differentiate by: sd.jacobian(f, "x") or sd.jacobian(f, ["b1", "b2"])',
+            ) from None
 
 
 def arrange(structure: Structure, flat: Sequence[Any]) -> Any:

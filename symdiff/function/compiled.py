@@ -236,8 +236,10 @@ class GeneralCall:
         except ShapeError:
             named = zip(self.binder.arguments, leads, strict=True)
             shown = ", ".join(f"{a.name} {show(lead)}" for a, lead in named if lead)
-            return ShapeError(f"{self.__name__}: the batches do not broadcast together: {shown}",
-                              hint="axes to the left of an argument's own must be equal or 1")  # fmt: skip
+            return ShapeError(
+                f"{self.__name__}: the batches do not broadcast together: {shown}",
+                hint="axes to the left of an argument's own must be equal or 1",
+            )
         return ShapeError(f"{self.__name__}: {message}")
 
     def _by_protocol(self, values: list[Any], options: dict[str, Any]) -> Any:

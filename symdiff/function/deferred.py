@@ -219,14 +219,16 @@ class Deferred(Function):
         running, table = self.cases.running, self.cases.table
         listed = ", ".join(str(a) for a in self.arguments if is_open(a))
         size = (running.table.bytes + table.bytes) / 2**20
-        return "\n".join([
-            f"{listed}: shapes known at each call",
-            *running.explain(),
-            f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
-            "then those not used for longest are made again",
-            f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what is chosen "
-            "for one set of sizes",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"{listed}: shapes known at each call",
+                *running.explain(),
+                f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
+                "then those not used for longest are made again",
+                f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what is "
+                "chosen for one set of sizes",
+            ]
+        )
 
     def compile(self, **options: Any) -> Any:
         """Native code with options, as `Function.compile`, made for the shapes of each call.

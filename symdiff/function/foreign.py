@@ -18,11 +18,19 @@ NUMBERS = frozenset((float, int, bool, np.float64, np.float32, np.int64, np.int3
 NUMERIC = (float, int, np.number, np.bool_)
 
 _WRITE = {
-    "pandas": "x.to_numpy()", "polars": "x.to_numpy()", "xarray": "x.values", "dask": "x.compute()",
-    "pint": "x.to(unit).magnitude", "astropy": "x.to_value(unit)", "unyt": "x.to_value(unit)",
-    "scipy": "A.toarray(): matrices are dense here, not sparse", "sparse": "A.todense()", "torch": "x.numpy()",
-    "cupy": "x.get()", "numpy": "x.filled(0.0), or numbers of your choice in the masked places",
-}  # fmt: skip
+    "pandas": "x.to_numpy()",
+    "polars": "x.to_numpy()",
+    "xarray": "x.values",
+    "dask": "x.compute()",
+    "pint": "x.to(unit).magnitude",
+    "astropy": "x.to_value(unit)",
+    "unyt": "x.to_value(unit)",
+    "scipy": "A.toarray(): matrices are dense here, not sparse",
+    "sparse": "A.todense()",
+    "torch": "x.numpy()",
+    "cupy": "x.get()",
+    "numpy": "x.filled(0.0), or numbers of your choice in the masked places",
+}
 """How the numbers of an object are taken, by the module of its type."""
 
 

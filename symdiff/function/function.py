@@ -214,9 +214,15 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return twin
 
     def compile(
-        self, *, opt: int | None = None, fp: str = "contract", math: str = "vector", threads: int = 1,
-        cache: bool | None = None, background: bool = False,
-    ) -> CompiledFunction:  # fmt: skip
+        self,
+        *,
+        opt: int | None = None,
+        fp: str = "contract",
+        math: str = "vector",
+        threads: int = 1,
+        cache: bool | None = None,
+        background: bool = False,
+    ) -> CompiledFunction:
         """Native code now, with options.
 
         Parameters
@@ -249,9 +255,17 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         options = Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache, name=self.__name__)
         compiled = self._compile(replace(options, opt=0) if background else options)
         compiled.answer()
-        compiled.origin = self, {
-            "opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background,
-        }  # fmt: skip
+        compiled.origin = (
+            self,
+            {
+                "opt": opt,
+                "fp": fp,
+                "math": math,
+                "threads": threads,
+                "cache": cache,
+                "background": background,
+            },
+        )
         if background:
             program, better = self._program(fp), replace(options, opt=2 if opt is None else opt)
             compiled.improve(lambda: compile_program(program, better))
@@ -291,8 +305,9 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
     def _check_cost(self, program: Program | TensorProgram) -> None:
         """Refuse a program of which one point already takes more than the limits allow."""
         for limit, value, what in (
-            ("operations", program.operations, "operations a call"), ("bytes", program.memory, "bytes of workspace"),
-        ):  # fmt: skip
+            ("operations", program.operations, "operations a call"),
+            ("bytes", program.memory, "bytes of workspace"),
+        ):
             if value > getattr(current(), limit):
                 graph = self._graph
                 largest = max(graph.live(self.nodes), key=lambda n: known_product(graph.types[n].shape))
@@ -316,12 +331,17 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         for argument, node in zip(self.arguments, nodes, strict=True):
             given = target.types[node].shape
             if argument.shape not in ((), given):
-                raise ShapeError(f"{self.__name__}: {argument} has shape {show(argument.shape)}, the expression given "
-                                 f"has shape {show(given)}")  # fmt: skip
+                raise ShapeError(
+                    f"{self.__name__}: {argument} has shape {show(argument.shape)}, the expression given "
+                    f"has shape {show(given)}"
+                )
             leaves = self._leaves(argument)
             if given and not argument.shape and self._has_arrays():
-                raise ShapeError(f"{self.__name__}: {argument} is a number that meets arrays, the expression given has "
-                                 f"shape {show(given)}", hint=f"give {self.__name__} one element of it")  # fmt: skip
+                raise ShapeError(
+                    f"{self.__name__}: {argument} is a number that meets arrays, the expression given has "
+                    f"shape {show(given)}",
+                    hint=f"give {self.__name__} one element of it",
+                )
             if argument.members is None:
                 known[leaves[0]] = node
             else:
@@ -331,8 +351,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
 
     def _has_arrays(self) -> bool:
-        """Whether something is an array on the way: then elements of an argument's batch are not those of the result.
-        """
+        """Whether something is an array on the way: then elements of an argument's batch are not the result's."""
         graph, listed = self._graph, {n for n in self.nodes if self._graph.ops[n].name == "stack"}
         return any(graph.types[n].shape and n not in listed for n in graph.live(self.nodes))
 
@@ -424,12 +443,17 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return dict(self._names)
 
     def with_outputs(
-        self, name: str, outputs: Sequence[tuple[str, int]], structure: Structure = 0, notes: Sequence[str] = (),
+        self,
+        name: str,
+        outputs: Sequence[tuple[str, int]],
+        structure: Structure = 0,
+        notes: Sequence[str] = (),
         stable: bool = False,
-    ) -> Function:  # fmt: skip
+    ) -> Function:
         """A function of the same arguments, in the same graph, with other outputs."""
-        return self._varied(__name__=name, _outputs=tuple(outputs), _structure=structure,
-                            _notes=(*self._notes, *notes), stable=stable)  # fmt: skip
+        return self._varied(
+            __name__=name, _outputs=tuple(outputs), _structure=structure, _notes=(*self._notes, *notes), stable=stable
+        )
 
     def moved(self, mapping: Mapping[int, int]) -> Function:
         """The same function where `mapping` says which nodes stand for its outputs and named lines."""
@@ -447,8 +471,17 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
 
     def with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
-        return Function(self._graph, arguments, self._outputs, name=self.__name__, names=self._names,
-                        structure=self._structure, ordered=True, notes=self._notes, stable=self.stable)  # fmt: skip
+        return Function(
+            self._graph,
+            arguments,
+            self._outputs,
+            name=self.__name__,
+            names=self._names,
+            structure=self._structure,
+            ordered=True,
+            notes=self._notes,
+            stable=self.stable,
+        )
 
 
 enable(Function)

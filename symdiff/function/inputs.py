@@ -72,8 +72,10 @@ def _declared(item: Any, shape: Shape) -> Shape:
     """
     own = shape_of(item)
     if own and own != shape:
-        raise ShapeError(f"{name_of(item)} has the shape {show(own)} and is declared with {show(shape)}",
-                         hint="leave the declaration out")  # fmt: skip
+        raise ShapeError(
+            f"{name_of(item)} has the shape {show(own)} and is declared with {show(shape)}",
+            hint="leave the declaration out",
+        )
     return shape
 
 
@@ -122,9 +124,11 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
 
 
 def settle(
-    arguments: tuple[Argument, ...] | None, shapes: Mapping[str, Shape], declared: Iterable[str],
+    arguments: tuple[Argument, ...] | None,
+    shapes: Mapping[str, Shape],
+    declared: Iterable[str],
     own: Mapping[str, Shape],
-) -> tuple[tuple[Argument, ...] | None, dict[str, Shape]]:  # fmt: skip
+) -> tuple[tuple[Argument, ...] | None, dict[str, Shape]]:
     """The arguments and the shapes that are declared, with the shapes that the source has itself, `own`.
 
     `declared` are the names of arguments whose shape somebody gave, () among them.
@@ -161,8 +165,10 @@ def _check_declared(name: str, own: Shape, declared: Shape) -> None:
     """Refuse another shape than the source has for a name; a size that is a name there may be a number."""
     fits = len(own) == len(declared) and all(isinstance(n, Dim) or n == m for n, m in zip(own, declared, strict=True))
     if not fits:
-        raise ShapeError(f"{name} has the shape {show(own)} in the formula and is declared with {show(declared)}",
-                         hint="leave the declaration out")  # fmt: skip
+        raise ShapeError(
+            f"{name} has the shape {show(own)} in the formula and is declared with {show(declared)}",
+            hint="leave the declaration out",
+        )
 
 
 def describe(arguments: Iterable[Argument]) -> str:

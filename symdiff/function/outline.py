@@ -79,8 +79,10 @@ def shapes_of(source: Any) -> dict[str, Shape]:
                 before = found.setdefault(name, shape)
                 named = len(before) == len(shape) and named_sizes([before, shape])
                 if before != shape and not named:
-                    raise ShapeError(f"{name} has the shape {show(before)} in one source and {show(shape)} in another",
-                                     hint="rename one of them")  # fmt: skip
+                    raise ShapeError(
+                        f"{name} has the shape {show(before)} in one source and {show(shape)} in another",
+                        hint="rename one of them",
+                    )
         return found
     if is_sympy(source):
         from symdiff.frontend.sympy_leaves import frozen, is_array, name_of, parts, shape_of
@@ -121,8 +123,9 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
         lines = [n for n in source.names if n not in inputs]
         return Outline(source.arguments if source.ordered else None, free, lines, source.__name__, settled)
     if isinstance(source, dict | list | tuple):
-        return _of_several(list(source.values()) if isinstance(source, dict) else list(source), arguments,
-                           isinstance(source, tuple))  # fmt: skip
+        return _of_several(
+            list(source.values()) if isinstance(source, dict) else list(source), arguments, isinstance(source, tuple)
+        )
     if isinstance(source, int | float | np.ndarray | np.number):
         return Outline(None, {}, [], None, set())
     if is_sympy(source):

@@ -74,8 +74,10 @@ def _source(source: Any, to_bytes: Callable[[Function], bytes], depth: int) -> A
     if isinstance(source, dict):
         return {"dict": [[k, _source(s, to_bytes, depth)] for k, s in source.items()]}
     if is_sympy(source) and arrays_in(source):
-        raise StorageError("a SymPy formula of arrays whose sizes are not known is not saved",
-                           hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives')  # fmt: skip
+        raise StorageError(
+            "a SymPy formula of arrays whose sizes are not known is not saved",
+            hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives',
+        )
     if isinstance(source, Function | Expr | int | float | np.ndarray | np.number) or is_sympy(source):
         made = source if isinstance(source, Function) else function(source)
         return {"function": base64.b64encode(to_bytes(made)).decode("ascii")}

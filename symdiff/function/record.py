@@ -144,8 +144,10 @@ def _check(f: Deferred, wrt: Any) -> None:
             raise ArgumentError("the function has no inputs to differentiate by")
         if not f.ordered:
             names = ", ".join(f'"{a.name}"' for a in f.arguments)
-            raise ArgumentError("several names are free and nothing orders them",
-                                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt")  # fmt: skip
+            raise ArgumentError(
+                "several names are free and nothing orders them",
+                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
+            )
         return
     if isinstance(wrt, set | frozenset):
         raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
@@ -160,8 +162,10 @@ def _check(f: Deferred, wrt: Any) -> None:
             continue
         name = name_of(item).split("[", 1)[0].strip()
         if name not in known:
-            raise UnknownNameError(f"{name} is neither an input nor a named line",
-                                   hint=nearest(name, known) or f"the names are: {', '.join(known)}")  # fmt: skip
+            raise UnknownNameError(
+                f"{name} is neither an input nor a named line",
+                hint=nearest(name, known) or f"the names are: {', '.join(known)}",
+            )
 
 
 @dataclass(frozen=True)

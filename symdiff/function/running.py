@@ -43,8 +43,7 @@ BOUND_BYTES = 6_000
 
 @dataclass(slots=True)
 class Made:
-    """What became of some open sizes: a kernel, or that some of them have to be numbers; `why` where that is an error.
-    """
+    """What became of some open sizes: a kernel, or that some have to be numbers; `why` where that is an error."""
 
     sizes: Sizes
     kernel: OpenKernel | None

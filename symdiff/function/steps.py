@@ -67,9 +67,7 @@ def _shown(value: Any) -> str:
     return f"{float(value):.6g}" if np.ndim(value) == 0 else np.array2string(np.asarray(value), precision=6)
 
 
-def trace_steps(
-    graph: Graph, outputs: Sequence[int], names: Mapping[str, int], values: Mapping[int, Any]
-) -> Steps:
+def trace_steps(graph: Graph, outputs: Sequence[int], names: Mapping[str, int], values: Mapping[int, Any]) -> Steps:
     """The table of the first output.
 
     Raises

@@ -66,9 +66,14 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         source, options = _origin(source)
     if isinstance(source, Deferred):
         recipe = recipes.write(source, to_bytes)
-        content = {"symdiff": symdiff.__version__, "kind": RECIPE, "options": dict(options), "recipe": recipe,
-                   "compiled": isinstance(function, CompiledFunction),
-                   "definitions": needed([], list(recipes.texts(recipe)))}  # fmt: skip
+        content = {
+            "symdiff": symdiff.__version__,
+            "kind": RECIPE,
+            "options": dict(options),
+            "recipe": recipe,
+            "compiled": isinstance(function, CompiledFunction),
+            "definitions": needed([], list(recipes.texts(recipe))),
+        }
         return _closed(content, b"")
     table, pairs = source.name_table(), source.output_pairs()
     graph = source.graph
@@ -87,9 +92,10 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "names": [[title, place[node]] for title, node in table.items()],
         "structure": _tokens(source.structure),
         "graph": description,
-        "definitions": needed([*description["operations"], *(v.name for v in description["payloads"]
-                                                             if isinstance(v, Layer))]),
-    }  # fmt: skip
+        "definitions": needed(
+            [*description["operations"], *(v.name for v in description["payloads"] if isinstance(v, Layer))]
+        ),
+    }
     return _closed(content, data)
 
 
@@ -201,8 +207,17 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
     if len(set(taken)) != len(taken):
         raise refuse("an argument is given twice")
     structure = _structure(content.get("structure"), len(outputs))
-    return Function(graph, arguments, outputs, name=title, names=names, structure=structure, ordered=ordered,
-                    notes=notes, stable=stable)  # fmt: skip
+    return Function(
+        graph,
+        arguments,
+        outputs,
+        name=title,
+        names=names,
+        structure=structure,
+        ordered=ordered,
+        notes=notes,
+        stable=stable,
+    )
 
 
 def _tokens(structure: Structure) -> list[int]:

@@ -206,9 +206,7 @@ class Building(NetworkxView):
 
     # Contractions
 
-    def einsum(
-        self, operands: Sequence[int], labels: Sequence[Sequence[int]], output: Sequence[int]
-    ) -> int:  # fmt: skip
+    def einsum(self, operands: Sequence[int], labels: Sequence[Sequence[int]], output: Sequence[int]) -> int:
         """The sum of products over the labels that `output` has not, as `numpy.einsum` with integer labels.
 
         Raises
@@ -319,8 +317,7 @@ class Building(NetworkxView):
 
 
 def bounds(part: Any, size: int) -> tuple[int, int | None, int]:
-    """A slice of an axis as (start, stop, step); a stop before the first element is None, (0, 0, 1) is one of nothing.
-    """
+    """A slice of an axis as (start, stop, step); a stop before the first is None, (0, 0, 1) is one of nothing."""
     if (part.step if isinstance(part, slice) else part[2]) == 0:
         raise ShapeError("the step of a slice must not be 0", hint="write x[start:stop]")
     start, stop, step = slice_bounds(part, size)

@@ -177,9 +177,13 @@ def _operations(listed: Any) -> list[tuple[str, Op]]:
 
 
 def _build(
-    dtype: str, nodes: tuple[Any, Any, Any], tags: list[tuple[str, Op]], numbers: list[float],
-    arrays: list[npt.NDArray[Any]], payloads: list[Any],
-) -> tuple[Graph, list[int]]:  # fmt: skip
+    dtype: str,
+    nodes: tuple[Any, Any, Any],
+    tags: list[tuple[str, Op]],
+    numbers: list[float],
+    arrays: list[npt.NDArray[Any]],
+    payloads: list[Any],
+) -> tuple[Graph, list[int]]:
     graph = Graph(dtype)
     codes, counts, operands = (part.tolist() for part in nodes)
     left_numbers, left_arrays, left_payloads = iter(numbers), iter(arrays), iter(payloads)

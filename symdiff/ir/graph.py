@@ -28,9 +28,12 @@ from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_
 
 LARGEST_CONSTANT_EXPRESSION = 64
 SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
     "floor_divide": operator.floordiv,
-}  # fmt: skip
+}
 """What is an integer, of integers."""
 
 

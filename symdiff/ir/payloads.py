@@ -94,17 +94,17 @@ def read_shape(value: Any) -> Shape:
     parts = items(value, "a shape")
     if len(parts) > LARGEST_RANK:
         raise refuse(f"a shape of {len(parts)} axes")
-    shape = tuple(
-        Dim(name(n, "a size")) if type(n) is str else integer(n, 0, LARGEST_ARRAY, "a size") for n in parts
-    )
+    shape = tuple(Dim(name(n, "a size")) if type(n) is str else integer(n, 0, LARGEST_ARRAY, "a size") for n in parts)
     if math.prod(n for n in shape if isinstance(n, int)) > LARGEST_ARRAY:
         raise refuse("an array is too large")
     return shape
 
 
 def _index(value: Any) -> tuple[Any, ...]:
-    return tuple(_slice(part) if type(part) is list else integer(part, 0, LARGEST_ARRAY, "an index")
-                 for part in items(value, "an index"))  # fmt: skip
+    return tuple(
+        _slice(part) if type(part) is list else integer(part, 0, LARGEST_ARRAY, "an index")
+        for part in items(value, "an index")
+    )
 
 
 def _slice(value: Any) -> tuple[int, int | None, int]:

@@ -29,8 +29,7 @@ class Unshaped:
             self._settled.clear()
 
     def inputs(self, graph: Building, node: int) -> list[str]:
-        """Those of which a node is made, element by element: none where it is an array, or a number whatever they are.
-        """
+        """Those of which a node is made, element by element: none where it is an array, or a number in any case."""
         ops, args, types, settled = graph.ops, graph.args, graph.types, self._settled
         if types[node].shape or node in settled:
             return []
@@ -59,5 +58,8 @@ class Unshaped:
         """
         missing = tuple(dict.fromkeys(n for node in nodes for n in self.inputs(graph, node)))
         if missing:
-            raise NeedsShape(f"{what}, for which no shape is declared: {', '.join(missing)}", names=missing,
-                             hint=f'declare it: shapes={{"{missing[0]}": ()}} for a number')  # fmt: skip
+            raise NeedsShape(
+                f"{what}, for which no shape is declared: {', '.join(missing)}",
+                names=missing,
+                hint=f'declare it: shapes={{"{missing[0]}": ()}} for a number',
+            )

@@ -18,7 +18,7 @@ LARGEST_ORDER = 6
 TERMS = 24
 LARGE = 20
 
-BY_ORDER = Unavailable("by its order", "keep the order constant: differentiate by x alone, as in grad(f, \"x\")")
+BY_ORDER = Unavailable("by its order", 'keep the order constant: differentiate by x alone, as in grad(f, "x")')
 
 
 def scaled_text(n: int, function: str, sign: int) -> str:
@@ -53,10 +53,14 @@ def _pochhammer(x: float, n: int) -> float:
 def ive_text(n: int) -> str:
     """The n-th derivative of ive by x. It is even or odd by its order; a jump at 0 has the mean of its sides."""
     *lines, right = scaled_text(n, "ive", -1).split("\n")
-    return "\n".join([
-        *lines, f"right = {right}", f"q = {(-1) ** n}*where(a == round(a), 1 - 2*mod(a, 2), nan)",
-        "right*where(b > 0, 1, where(b < 0, q, where(b == 0, 0.5*(1 + q), b)))",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            *lines,
+            f"right = {right}",
+            f"q = {(-1) ** n}*where(a == round(a), 1 - 2*mod(a, 2), nan)",
+            "right*where(b > 0, 1, where(b < 0, q, where(b == 0, 0.5*(1 + q), b)))",
+        ]
+    )
 
 
 register(

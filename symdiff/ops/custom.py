@@ -34,8 +34,9 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
     own = len(graph.types[graph.args[node][k] if forward else node].shape)
     total = graph.add("sum", (mask,), tuple(range(lead, lead + own))) if own else mask
     shape = graph.types[node if forward else graph.args[node][k]].shape
-    return graph.broadcast(graph.reshape(total, (*graph.types[total].shape, *(1,) * len(shape))),
-                           (*graph.types[total].shape, *shape))  # fmt: skip
+    return graph.broadcast(
+        graph.reshape(total, (*graph.types[total].shape, *(1,) * len(shape))), (*graph.types[total].shape, *shape)
+    )
 
 
 register(

@@ -75,8 +75,12 @@ def polygamma_difference_text(n: int) -> str:
     """
     _check_order("polygamma_difference", n)
     if n == 0:
-        lines = ["s = a + b", "x = where(a < 0, 1 - a, a)", "y = where(s < 0, 1 - s, s)",
-                 "h = where(a < 0, where(s < 0, -b, y - x), where(s < 0, y - x, b))"]  # fmt: skip
+        lines = [
+            "s = a + b",
+            "x = where(a < 0, 1 - a, a)",
+            "y = where(s < 0, 1 - s, s)",
+            "h = where(a < 0, where(s < 0, -b, y - x), where(s < 0, y - x, b))",
+        ]
     else:
         lines = ["x = where(a > 0, a, 1)", "h = where(a > 0 and a + b > 0, b, 0)"]
     shift = SHIFT + n
@@ -133,8 +137,10 @@ def _log_beta_lines() -> list[str]:
     lines += ["low = min(p1, q1)", "high = max(p1, q1)", "w = low + high"]
     for name, at in (("dl", "low"), ("dh", "high"), ("dw", "w")):
         lines += stirling_lines(name, at)
-    lines.append("l = 0.9189385332046727 - 0.5*log(high) + (low - 0.5)*log(low/w) - high*log1p(low/high)"
-                 " + (dl + dh - dw) + (fp + fq)")  # fmt: skip
+    lines.append(
+        "l = 0.9189385332046727 - 0.5*log(high) + (low - 0.5)*log(low/w) - high*log1p(low/high)"
+        " + (dl + dh - dw) + (fp + fq)"
+    )
     return lines
 
 
@@ -151,18 +157,22 @@ def beta_text() -> str:
 def _reflected_beta() -> list[str]:
     """Lines such that beta(a, b) is f*exp(l) or, not `up`, f*exp(-l)."""
     return [
-        "s = a + b", "least = min(a, b)", "most = max(a, b)",
+        "s = a + b",
+        "least = min(a, b)",
+        "most = max(a, b)",
         "up = least >= 0 or (most >= 0 and s <= 0)",
         # beta(p, q): all positive; Gamma(most)*Gamma(1 - s)/Gamma(1 - least); the reciprocals of the two other cases
         "p = where(least >= 0, least, where(most < 0, 1 - least, where(s <= 0, 1 - s, s)))",
         "q = where(least >= 0, most, where(most < 0, 1 - most, where(s <= 0, most, 1 - least)))",
         *_log_beta_lines(),
-        f"sl = {sine_of_turns('least')}", f"sm = {sine_of_turns('most')}", f"ss = {sine_of_turns('s')}",
+        f"sl = {sine_of_turns('least')}",
+        f"sm = {sine_of_turns('most')}",
+        f"ss = {sine_of_turns('s')}",
         f"cm = {cosine_of_turns('most')}",
         "turned = where(most < 0, pi*ss/(sl*sm*(1 - s)), where(s <= 0, where(sl == 0 and ss == 0, cm, ss/sl), "
         "pi/(sl*most)))",
         "f = where(least >= 0, 1, turned)",
-    ]  # fmt: skip
+    ]
 
 
 NEAR_ZERO = "derivatives of order 2 and more lose digits where an operand is below 0.01"

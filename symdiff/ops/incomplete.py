@@ -44,12 +44,16 @@ def _check_order(name: str, n: int) -> None:
 
 def density_text() -> str:
     """b**(a - 1)*exp(-b)/gamma(a): where a is large by Stirling's formula, about its peak."""
-    return "\n".join([
-        "c = max(a, 8)", "u = (b - c)/c", *stirling_lines("d", "c"),
-        "l = where(u < -0.5, log(b/c), log1p(u))",
-        "large = exp(-c*(u - l) - d)*sqrt(c*0.15915494309189535)/b",
-        "where(a > 8 and b > 0, large, exp(xlogy(a - 1, b) - b - lgamma(a)))",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "c = max(a, 8)",
+            "u = (b - c)/c",
+            *stirling_lines("d", "c"),
+            "l = where(u < -0.5, log(b/c), log1p(u))",
+            "large = exp(-c*(u - l) - d)*sqrt(c*0.15915494309189535)/b",
+            "where(a > 8 and b > 0, large, exp(xlogy(a - 1, b) - b - lgamma(a)))",
+        ]
+    )
 
 
 def density_derivative_text(n: int) -> str:
@@ -97,15 +101,22 @@ def _series(m: int) -> str:
 
 def beta_density_text() -> str:
     """c**(a - 1)*(1 - c)**(b - 1)/beta(a, b): where both shapes are large by Stirling's formula, about its peak."""
-    return "\n".join([
-        "p = max(a, 10)", "q = max(b, 10)", "n = p + q", "v = p - n*c",
-        *stirling_lines("dp", "p"), *stirling_lines("dq", "q"), *stirling_lines("dn", "n"),
-        "lp = where(n*c < 0.5*p, log(n*c/p), log1p(-v/p))",
-        "lq = where(n*(1 - c) < 0.5*q, log(n*(1 - c)/q), log1p(v/q))",
-        "large = exp(p*lp + q*lq + (dn - dp - dq))*sqrt(0.15915494309189535*p/n*q)/(c*(1 - c))",
-        "where(a > 10 and b > 10 and c > 0 and c < 1, large, "
-        "exp(xlogy(a - 1, c) + xlog1py(b - 1, -c) - betaln(a, b)))",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "p = max(a, 10)",
+            "q = max(b, 10)",
+            "n = p + q",
+            "v = p - n*c",
+            *stirling_lines("dp", "p"),
+            *stirling_lines("dq", "q"),
+            *stirling_lines("dn", "n"),
+            "lp = where(n*c < 0.5*p, log(n*c/p), log1p(-v/p))",
+            "lq = where(n*(1 - c) < 0.5*q, log(n*(1 - c)/q), log1p(v/q))",
+            "large = exp(p*lp + q*lq + (dn - dp - dq))*sqrt(0.15915494309189535*p/n*q)/(c*(1 - c))",
+            "where(a > 10 and b > 10 and c > 0 and c < 1, large, "
+            "exp(xlogy(a - 1, c) + xlog1py(b - 1, -c) - betaln(a, b)))",
+        ]
+    )
 
 
 def betainc_text(by: int) -> str:
@@ -117,8 +128,12 @@ def betainc_text(by: int) -> str:
     own, other = ("p", "q") if by == 0 else ("q", "p")
     lines.append(f"r = {'lx' if by == 0 else 'ly'} + polygamma_difference(0, {own}, {other})")
     # with logit(t) = logit(x) + s the density is exp(p*s - n*log1p(x*expm1(s))) of that at x
-    lines += ["n = p + q", f"g = where(r < 0, {'-1, 1' if by == 0 else '1, -1'})", "m = max(g*(n*c - p), 0)",
-              "s0 = 80/(m + sqrt(square(m) + 80*n*c*(1 - c)))"]  # fmt: skip
+    lines += [
+        "n = p + q",
+        f"g = where(r < 0, {'-1, 1' if by == 0 else '1, -1'})",
+        "m = max(g*(n*c - p), 0)",
+        "s0 = 80/(m + sqrt(square(m) + 80*n*c*(1 - c)))",
+    ]
     for k in range(6):
         lines.append(f"e{k} = n*log1p(c*expm1(g*s{k})) - p*g*s{k} - 40")
         lines.append(f"f{k} = g*(n*c*exp(g*s{k})/(1 + c*expm1(g*s{k})) - p)")

@@ -44,8 +44,9 @@ def _argsort_type(op: Op, types: Sequence[TensorType], payload: object) -> Tenso
     if not shape:
         raise ShapeError("argsort takes lines of elements, not a number")
     if dtype != FLOAT64 and shape[-1] > LAST_SINGLE:
-        raise ShapeError(f"argsort: {shape[-1]:,} elements have places that are no numbers of {dtype}",
-                         hint="write dtype=\"float64\"")  # fmt: skip
+        raise ShapeError(
+            f"argsort: {shape[-1]:,} elements have places that are no numbers of {dtype}", hint='write dtype="float64"'
+        )
     return types[0]
 
 

@@ -27,10 +27,12 @@ def expn_text(n: int) -> str:
         below = f"(a + {n + 120})"
         for k in reversed(range(1, 61)):
             below = f"(a + {n + 2 * k - 2} - {k * (n + k - 1)}/{below})"
-        return "\n".join([
-            f"power = where(a == 0, 0, {factor!r}*a**{n - 1}*({digamma!r} - log(a)))",
-            f"where(a < 1.25, power - {series}, exp(-a)/{below})",
-        ])
+        return "\n".join(
+            [
+                f"power = where(a == 0, 0, {factor!r}*a**{n - 1}*({digamma!r} - log(a)))",
+                f"where(a < 1.25, power - {series}, exp(-a)/{below})",
+            ]
+        )
     if n == 1:
         return "exp1(a)"
     terms = " + ".join(f"{math.perm(-n, k)!r}/a**{k}" for k in range(1 - n))
@@ -79,22 +81,38 @@ def lambertw_text(lower: bool) -> str:
     point -1/e the series in p = sqrt(2*(e*x + 1)) alone. Source of the series: Corless et al., Adv. Comput. Math. 5
     (1996), (4.22).
     """
-    coefficients = (-1.0, 1.0, -1 / 3, 11 / 72, -43 / 540, 769 / 17280, -221 / 8505, 680863 / 43545600,
-                    -1963 / 204120, 226287557 / 37623398400)  # fmt: skip
+    coefficients = (
+        -1.0,
+        1.0,
+        -1 / 3,
+        11 / 72,
+        -43 / 540,
+        769 / 17280,
+        -221 / 8505,
+        680863 / 43545600,
+        -1963 / 204120,
+        226287557 / 37623398400,
+    )
     series = repr(coefficients[-1])
     for c in reversed(coefficients[:-1]):
         series = f"{c!r} + p*({series})"
     # e*a + 1 with e as the sum of two numbers
-    lines = ["g = fma(2.718281828459045, a, 1) + 1.4456468917292502e-16*a",
-             f"p = {'-' if lower else ''}sqrt(2*where(g < 0 and g > -1e-16, 0, g))", f"branch = {series}"]  # fmt: skip
+    lines = [
+        "g = fma(2.718281828459045, a, 1) + 1.4456468917292502e-16*a",
+        f"p = {'-' if lower else ''}sqrt(2*where(g < 0 and g > -1e-16, 0, g))",
+        f"branch = {series}",
+    ]
     if lower:
         lines += ["l1 = log(-a)", "l2 = log(-l1)", "w0 = where(a < -0.25, branch, l1 - l2 + l2/l1)"]
     else:
         lines += ["l1 = log1p(a)", "w0 = where(a < -0.25, branch, l1*(1 - log1p(l1)/(2 + l1)))"]
     for k in range(1, 4):
-        lines += [f"v{k} = 1 + w{k - 1}", f"z{k} = log(a/w{k - 1}) - w{k - 1}",
-                  f"q{k} = 2*v{k}*(v{k} + {2 / 3!r}*z{k})",
-                  f"w{k} = w{k - 1}*(1 + z{k}/v{k}*((q{k} - z{k})/(q{k} - 2*z{k})))"]  # fmt: skip
+        lines += [
+            f"v{k} = 1 + w{k - 1}",
+            f"z{k} = log(a/w{k - 1}) - w{k - 1}",
+            f"q{k} = 2*v{k}*(v{k} + {2 / 3!r}*z{k})",
+            f"w{k} = w{k - 1}*(1 + z{k}/v{k}*((q{k} - z{k})/(q{k} - 2*z{k})))",
+        ]
     end = "where(a == 0, -inf, where(a < 0, w3, nan))" if lower else "where(a == 0, a, where(a == inf, a, w3))"
     return "\n".join([*lines, f"where(abs(p) < 0.02, branch, {end})"])
 

@@ -45,8 +45,10 @@ def sliced(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
     for part, n in zip(index, shape, strict=False):
         if not isinstance(part, tuple) and not -n <= part < n:
             raise out_of_range(part, n)
-    parts = [slice_length(*slice_bounds(part, n)) if isinstance(part, tuple) else None
-             for part, n in zip(index, shape, strict=False)]  # fmt: skip
+    parts = [
+        slice_length(*slice_bounds(part, n)) if isinstance(part, tuple) else None
+        for part, n in zip(index, shape, strict=False)
+    ]
     return (*(n for n in parts if n is not None), *shape[len(index) :])
 
 
@@ -124,8 +126,10 @@ def known(graph: Graph, tangents: Sequence[int | None], node: int, lead: int) ->
     """The tangents of the operands of `node`, with zeros for those that are missing."""
     sizes = next(leading(graph, t, lead) for t in tangents if t is not None)
     zero = graph.constant(0.0)
-    return [graph.broadcast(zero, (*sizes, *graph.shape(a))) if t is None else t
-            for t, a in zip(tangents, graph.args[node], strict=True)]  # fmt: skip
+    return [
+        graph.broadcast(zero, (*sizes, *graph.shape(a))) if t is None else t
+        for t, a in zip(tangents, graph.args[node], strict=True)
+    ]
 
 
 def unary(forward: Callable[[Graph, int, Payload, int], int], pullback: Pullback) -> Differential:

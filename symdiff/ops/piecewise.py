@@ -15,9 +15,20 @@ FMOD_SIGN = "(fmod(a, b) < 0 and b > 0) or (fmod(a, b) > 0 and b < 0)"
 
 
 def _compare(name: str, predicate: str, numpy: str, symbol: str, latex: str, *aliases: str) -> Op:
-    return Op(name, "ff", "c", Instruction(f"fcmp {predicate}", numpy), (None, None), doc=f"whether x1 {symbol} x2",
-              exact=f"a {symbol} b", domain=(REAL, REAL), parameters=("x1", "x2"), aliases=aliases,
-              infix=Infix(symbol, 40), latex="{} " + latex + " {}")  # fmt: skip
+    return Op(
+        name,
+        "ff",
+        "c",
+        Instruction(f"fcmp {predicate}", numpy),
+        (None, None),
+        doc=f"whether x1 {symbol} x2",
+        exact=f"a {symbol} b",
+        domain=(REAL, REAL),
+        parameters=("x1", "x2"),
+        aliases=aliases,
+        infix=Infix(symbol, 40),
+        latex="{} " + latex + " {}",
+    )
 
 
 register(

@@ -100,8 +100,9 @@ class _Factors:
     def gaps(self) -> int:
         """The differences of the squares, that of the row from that of the column; 1 on the diagonal."""
         graph = self.graph
-        difference = graph.add("mul", (graph.add("sub", (self.row, self.column)),
-                                       graph.add("add", (self.row, self.column))))  # fmt: skip
+        difference = graph.add(
+            "mul", (graph.add("sub", (self.row, self.column)), graph.add("add", (self.row, self.column)))
+        )
         return graph.add("where", (graph.same_index((self.count, self.count), 0, 1), graph.constant(1.0), difference))
 
     def smooth(self, node: int) -> int:
@@ -176,10 +177,14 @@ def _packed_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     middle = graph.add("mul", (skew(graph.matmul(ut, by.u)), f.row))
     other = graph.add("mul", (f.column, skew(_turned(graph, graph.matmul(by.vt, v)))))
     values = f.smooth(by.s)
-    diagonal = graph.add("where", (
-        graph.same_index((f.count, f.count), 0, 1),
-        graph.reshape(values, (*graph.shape(values), 1)), graph.constant(0.0),
-    ))  # fmt: skip
+    diagonal = graph.add(
+        "where",
+        (
+            graph.same_index((f.count, f.count), 0, 1),
+            graph.reshape(values, (*graph.shape(values), 1)),
+            graph.constant(0.0),
+        ),
+    )
     found = _product(graph, f.u, graph.add("add", (graph.add("add", (middle, other)), diagonal)), f.vt)
     if rows > f.count:
         outside = _ratio(graph, by.u, f.row)
@@ -265,8 +270,10 @@ def _cost(multiplier: float) -> Flops:
     return flops
 
 
-_PACKED = ("(lambda u, s, v: np.concatenate([u.reshape((*s.shape[:-1], -1)), s, v.reshape((*s.shape[:-1], -1))], -1))"
-           "(*np.linalg.svd({0}, full_matrices=False))")  # fmt: skip
+_PACKED = (
+    "(lambda u, s, v: np.concatenate([u.reshape((*s.shape[:-1], -1)), s, v.reshape((*s.shape[:-1], -1))], -1))"
+    "(*np.linalg.svd({0}, full_matrices=False))"
+)
 
 register(
     Op("packed_svd", None, hidden=True, numpy=_PACKED, type_rule=_packed_type, flops=_cost(11),

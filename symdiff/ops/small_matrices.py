@@ -28,9 +28,7 @@ def _diagonal(rows: list[list[Any]]) -> list[Any]:
     return [row[k] for k, row in enumerate(rows)]
 
 
-def _eliminate(
-    call: Call, rows: list[list[Any]], right: list[list[Any]], singular: bool = False
-) -> tuple[Any, Any]:  # fmt: skip
+def _eliminate(call: Call, rows: list[list[Any]], right: list[list[Any]], singular: bool = False) -> tuple[Any, Any]:
     """Make `rows` an upper triangle, `right` along with it; whether a pivot is zero, and the sign of the exchanges.
 
     With `singular` the rows below a pivot that is zero, zero there as well, stay as they are.
@@ -155,8 +153,10 @@ def _adjugate(call: Call, a: Any, payload: None) -> Any:
     triangle: dict[tuple[int, int], Any] = {}
     for i in reversed(range(n)):
         for j in range(i, n):
-            terms = [product([rows[i][m], *pivots[i + 1 : m], *([between[m, j]] if m < j else [])])
-                     for m in range(i + 1, j + 1)]  # fmt: skip
+            terms = [
+                product([rows[i][m], *pivots[i + 1 : m], *([between[m, j]] if m < j else [])])
+                for m in range(i + 1, j + 1)
+            ]
             if terms:
                 between[i, j] = call("neg", total(terms))
             others = [*pivots[:i], *pivots[j + 1 :], *([between[i, j]] if i < j else [])]

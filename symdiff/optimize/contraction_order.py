@@ -164,8 +164,10 @@ class _Builder:
     @staticmethod
     def _loop_order(a: Operand, b: Operand, groups: Roles) -> list[int]:
         """The axes of the loops, so that the operands are read in the order of their memory as far as may be."""
-        orders = [[*groups.batch, *groups.left, *groups.contracted, *groups.right],
-                  [*groups.batch, *groups.right, *groups.contracted, *groups.left]]  # fmt: skip
+        orders = [
+            [*groups.batch, *groups.left, *groups.contracted, *groups.right],
+            [*groups.batch, *groups.right, *groups.contracted, *groups.left],
+        ]
 
         def moved(order: list[int]) -> int:
             return sum([x for x in order if x in p.labels] != list(p.labels) for p in (a, b))
@@ -226,8 +228,11 @@ class _Builder:
     def _without_ones(self, parts: list[Operand]) -> list[Operand]:
         """The parts that are not all 1; one at least."""
         graph = self.graph
-        kept = [p for p in parts if not (graph.ops[p.node] is CONSTANT and np.all(graph.payloads[p.node] == 1.0)
-                                         and not p.labels)]  # fmt: skip
+        kept = [
+            p
+            for p in parts
+            if not (graph.ops[p.node] is CONSTANT and np.all(graph.payloads[p.node] == 1.0) and not p.labels)
+        ]
         return kept or parts[:1]
 
 

@@ -41,9 +41,7 @@ def written_path(operands: int) -> Path:
     return path
 
 
-def _exact(
-    operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int], largest: int | None
-) -> Path:  # fmt: skip
+def _exact(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int], largest: int | None) -> Path:
     """By dynamic programming over the sets of operands; empty where no order keeps to `largest`."""
     number = len(operands)
     everything = (1 << number) - 1

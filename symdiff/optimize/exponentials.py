@@ -12,9 +12,23 @@ from symdiff.optimize.powers import MOVED, without_name
 
 MOST_TERMS, DEEPEST = 10_000, 6
 NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, STOP = (
-    OPS[name] for name in ("named", "add", "sub", "mul", "div", "exp", "sum", "log", "neg", "constant", "surrogate",
-                           "logaddexp", "stop_gradient")
-)  # fmt: skip
+    OPS[name]
+    for name in (
+        "named",
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "exp",
+        "sum",
+        "log",
+        "neg",
+        "constant",
+        "surrogate",
+        "logaddexp",
+        "stop_gradient",
+    )
+)
 REPEATED = frozenset(OPS[name] for name in ("reshape", "broadcast"))
 LOGARITHMIC = REPEATED | {NAMED, MUL, DIV, EXP, SUM, CONSTANT}
 """Operations whose result may be an exponential of something."""

@@ -124,9 +124,12 @@ class Sketches:
     """The rules that are applied before differentiation, by the operations that they look at."""
 
     def __init__(
-        self, by_root: Mapping[Op, Sequence[Sketch]], forms: Mapping[Op, tuple[Form, ...]],
-        inner: frozenset[Op], telling: frozenset[Op],
-    ) -> None:  # fmt: skip
+        self,
+        by_root: Mapping[Op, Sequence[Sketch]],
+        forms: Mapping[Op, tuple[Form, ...]],
+        inner: frozenset[Op],
+        telling: frozenset[Op],
+    ) -> None:
         self.by_root, self.forms, self.inner, self.telling = by_root, forms, inner, telling
         self.roots = frozenset((*by_root, *forms))
         self.products = size_from_sign in forms.get(MUL, ())
@@ -164,13 +167,18 @@ class Sketches:
         if found is None:
             kinds = {_kind(op) for op in present} | PLAIN
             by_root = {op: [s for s in self.by_root[op] if s.kinds <= kinds] for op in self.by_root if op in present}
-            forms = {op: tuple(form for form, needs in known if needs is None or not needs.isdisjoint(present))
-                     for op, known in FORMS.items()}  # fmt: skip
+            forms = {
+                op: tuple(form for form, needs in known if needs is None or not needs.isdisjoint(present))
+                for op, known in FORMS.items()
+            }
             if len(self._among) >= MOST_KEPT:
                 self._among.clear()
             found = self._among[present] = Sketches(
                 {op: known for op, known in by_root.items() if known},
-                {op: known for op, known in forms.items() if known}, self.inner, self.telling)  # fmt: skip
+                {op: known for op, known in forms.items() if known},
+                self.inner,
+                self.telling,
+            )
         return found
 
     def may_fit(self, key: Key) -> bool:
@@ -191,8 +199,12 @@ class Sketches:
 
 def _roots(name: str) -> tuple[str, ...]:
     """The operations that a user may write where the pattern of a rule begins with this one."""
-    return {"sub": ("sub", "add"), "add": ("add", "sub"), "mul": ("mul", "div", "square"),
-            "div": ("div", "reciprocal")}.get(name, (name,))  # fmt: skip
+    return {
+        "sub": ("sub", "add"),
+        "add": ("add", "sub"),
+        "mul": ("mul", "div", "square"),
+        "div": ("div", "reciprocal"),
+    }.get(name, (name,))
 
 
 def _allows(sketch: Sketch, key: Key) -> bool:

@@ -14,9 +14,7 @@ MOST_ROUNDS = 4
 ADD, SUB, MUL, NEG, FMA = (OPS[name] for name in ("add", "sub", "mul", "neg", "fma"))
 
 
-def simplify(
-    graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False
-) -> tuple[Graph, list[int]]:  # fmt: skip
+def simplify(graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False) -> tuple[Graph, list[int]]:
     """Rebuild with constants folded, equal nodes merged and `rules` applied until none applies.
 
     Nodes come out simplified with respect to simplified operands, so one round does; another is made only where a

@@ -191,9 +191,7 @@ def _compile(rule: Rule, pattern: Template, body: Template, swapped: set[int]) -
     if graph.ops[pattern.root] in (INPUT, CONSTANT):
         raise VerifyError(f"the pattern of the rule {rule.name} is no operation")
     constants = tuple(name for name in bound if _stands_for(name, "k"))
-    return Matcher(
-        rule, graph.ops[pattern.root], tuple(first), tuple(checks), tuple(bound.items()), constants, body
-    )  # fmt: skip
+    return Matcher(rule, graph.ops[pattern.root], tuple(first), tuple(checks), tuple(bound.items()), constants, body)
 
 
 class RuleSet:
@@ -212,9 +210,10 @@ class RuleSet:
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
-                one for one in self.by_root[op]
+                one
+                for one in self.by_root[op]
                 if len(one.first) == len(operands)
                 and all(want is None or want is have for want, have in zip(one.first, operands, strict=True))
-            )  # fmt: skip
+            )
             self._candidates[key] = found
         return found

@@ -81,7 +81,7 @@ def optimize(
 
 def _optimize(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None, stable: bool
-) -> Program | TensorProgram:  # fmt: skip
+) -> Program | TensorProgram:
     types = tuple(graph.types[node] for node in outputs)
     if fp != "strict" and not stable:
         moved = forms(graph, outputs)
@@ -155,7 +155,7 @@ def _is_small(graph: Graph, operands: Sequence[Operand], live: Sequence[int], fp
 
 def _tensors(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
-) -> TensorProgram:  # fmt: skip
+) -> TensorProgram:
     types = tuple(graph.types[node] for node in outputs)
     live = graph.live(outputs)
     strict = fp == "strict"
@@ -183,9 +183,7 @@ def _tensors(
     return program
 
 
-def _inputs(
-    rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], live: Sequence[int]
-) -> dict[int, int]:  # fmt: skip
+def _inputs(rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], live: Sequence[int]) -> dict[int, int]:
     """The inputs as whole arrays; the members of a pack lie one after the other."""
     known: dict[int, int] = {}
     for k, (_, nodes) in enumerate(operands):
@@ -226,9 +224,7 @@ def _missing(graph: Graph, node: int) -> ArgumentError:
     return ArgumentError(f"the output depends on {graph.payloads[node]}, which is not among the inputs")
 
 
-def _element_reads(
-    graph: Graph, operands: Sequence[Operand], live: Sequence[int]
-) -> dict[int, tuple[int, int]] | None:  # fmt: skip
+def _element_reads(graph: Graph, operands: Sequence[Operand], live: Sequence[int]) -> dict[int, tuple[int, int]] | None:
     """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
     types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
     if not (graph.has_arrays and any(types[n].shape for n in live)):
@@ -261,7 +257,7 @@ def _element_reads(
 
 def _scalar_inputs(
     rewriter: Rewriter, graph: Graph, operands: Sequence[Operand], live: Sequence[int]
-) -> dict[int, int]:  # fmt: skip
+) -> dict[int, int]:
     known: dict[int, int] = {}
     for k, (_, nodes) in enumerate(operands):
         for element, node in enumerate(nodes):
@@ -275,7 +271,7 @@ def _scalar_inputs(
 
 def _input_elements(
     scalarizer: Scalarizer, graph: Graph, operands: Sequence[Operand], outputs: Sequence[int]
-) -> dict[int, Any]:  # fmt: skip
+) -> dict[int, Any]:
     live = set(graph.live(outputs))
     values: dict[int, Any] = {}
     for k, (_, nodes) in enumerate(operands):

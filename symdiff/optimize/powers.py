@@ -15,14 +15,44 @@ DEEPEST = 12
 """How many operations below a power are looked at."""
 
 NAMED, NEG, MUL, DIV, ADD, SQUARE, POWER, SQRT, ABS, NORM, HYPOT, SUM, COPYSIGN = (
-    OPS[name] for name in ("named", "neg", "mul", "div", "add", "square", "integer_power", "sqrt", "abs", "norm",
-                           "hypot", "sum", "copysign")
-)  # fmt: skip
+    OPS[name]
+    for name in (
+        "named",
+        "neg",
+        "mul",
+        "div",
+        "add",
+        "square",
+        "integer_power",
+        "sqrt",
+        "abs",
+        "norm",
+        "hypot",
+        "sum",
+        "copysign",
+    )
+)
 SLOPE = OPS["slope_of_abs"]
 FACTORS = frozenset((MUL, SQUARE, POWER))
 MOVED = frozenset(OPS[name] for name in ("reshape", "broadcast", "transpose", "index", "diagonal"))
-POSITIVE = frozenset(OPS[name] for name in ("abs", "square", "exp", "exp2", "sqrt", "cosh", "sech", "sigmoid",
-                                            "softplus", "erfc", "norm", "hypot", "relu"))  # fmt: skip
+POSITIVE = frozenset(
+    OPS[name]
+    for name in (
+        "abs",
+        "square",
+        "exp",
+        "exp2",
+        "sqrt",
+        "cosh",
+        "sech",
+        "sigmoid",
+        "softplus",
+        "erfc",
+        "norm",
+        "hypot",
+        "relu",
+    )
+)
 """Operations whose result is never below 0."""
 SQUARED = MOVED | {NAMED, NEG, MUL, DIV, POWER, SQRT, ABS, NORM, HYPOT, COPYSIGN}
 """Operations whose square may have a smooth form."""

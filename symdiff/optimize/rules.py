@@ -144,10 +144,12 @@ _EXACT: dict[str, _Row] = {
     "number of a condition, above zero": ("0 < where(c, 1, 0)", "c"),
     "guard of guards": ("where(c or c1, where(c, x, 0) + where(c1, y, 0), 0)", "where(c, x, 0) + where(c1, y, 0)"),
     "guard of a guard and another branch": (
-        "where(c or not c1, where(c, x, 0) + where(c1, 0, y), 0)", "where(c, x, 0) + where(c1, 0, y)",
+        "where(c or not c1, where(c, x, 0) + where(c1, 0, y), 0)",
+        "where(c, x, 0) + where(c1, 0, y)",
     ),
     "guard of other branches": (
-        "where(not c or not c1, where(c, 0, x) + where(c1, 0, y), 0)", "where(c, 0, x) + where(c1, 0, y)",
+        "where(not c or not c1, where(c, 0, x) + where(c1, 0, y), 0)",
+        "where(c, 0, x) + where(c1, 0, y)",
     ),
     "sum in both branches": ("where(c, x, 0) + where(c, y, 0)", "where(c, x + y, 0)"),
     "sum in the other branches": ("where(c, 0, x) + where(c, 0, y)", "where(c, 0, x + y)"),
@@ -225,7 +227,8 @@ _STABLE: dict[str, _Row] = {
     "complement of half erfc": ("1 - erfc(x)*0.5", "erfc(-x)*0.5"),
     "log of half erfc": ("log(erfc(x)*0.5)", "log_ndtr(-1.4142135623730951*x)"),
     "log of erfc": (
-        "log(erfc(x))", "where(x < 0.5, log1p(-erf(x)), log_ndtr(-1.4142135623730951*x) + 0.6931471805599453)",
+        "log(erfc(x))",
+        "where(x < 0.5, log1p(-erf(x)), log_ndtr(-1.4142135623730951*x) + 0.6931471805599453)",
     ),
     "rest of ndtr": ("1 - ndtr(x)", "ndtr(-x)"),
     "log of ndtr": ("log(ndtr(x))", "log_ndtr(x)"),
@@ -276,35 +279,74 @@ _REAL: dict[str, _Row] = {
 
 
 # These move an operation outwards: only worth it where the inner result is not wanted elsewhere.
-_ONCE = frozenset((
-    "sign out of a product", "sign out of a dividend", "sign out of a divisor", "where of signs",
-    "sum in both branches", "sum in the other branches", "difference in both branches",
-    "difference in the other branches", "guards of both branches, less", "guards of both branches, negated",
-    "common factor of a sum", "common factor of a difference", "common divisor of a sum",
-    "common divisor of a difference", "quotient of quotients", "quotient twice",
-))  # fmt: skip
+_ONCE = frozenset(
+    (
+        "sign out of a product",
+        "sign out of a dividend",
+        "sign out of a divisor",
+        "where of signs",
+        "sum in both branches",
+        "sum in the other branches",
+        "difference in both branches",
+        "difference in the other branches",
+        "guards of both branches, less",
+        "guards of both branches, negated",
+        "common factor of a sum",
+        "common factor of a difference",
+        "common divisor of a sum",
+        "common divisor of a difference",
+        "quotient of quotients",
+        "quotient twice",
+    )
+)
 
 
 # Stable forms whose derivatives are those of what was written, and rules that only tidy.
-_LATE = frozenset((
-    "log1p", "log1p of a negative", "product of constants, a power of two", "quotient and a power of two",
-    "product and quotient, a power of two", "scaled and scaled back",
-))  # fmt: skip
+_LATE = frozenset(
+    (
+        "log1p",
+        "log1p of a negative",
+        "product of constants, a power of two",
+        "quotient and a power of two",
+        "product and quotient, a power of two",
+        "scaled and scaled back",
+    )
+)
 
 # Exact forms without a kink of their own.
-_SMOOTH = frozenset((
-    "cos of abs", "cosh of abs", "sech of abs", "product of abs", "hypot of an abs", "hypot of one", "abs of abs",
-    "abs of copysign", "abs of a product with itself", "abs of exp", "abs of cosh", "abs of hypot",
-    "max of one", "min of one",
-))  # fmt: skip
+_SMOOTH = frozenset(
+    (
+        "cos of abs",
+        "cosh of abs",
+        "sech of abs",
+        "product of abs",
+        "hypot of an abs",
+        "hypot of one",
+        "abs of abs",
+        "abs of copysign",
+        "abs of a product with itself",
+        "abs of exp",
+        "abs of cosh",
+        "abs of hypot",
+        "max of one",
+        "min of one",
+    )
+)
 
 
 def _rules(rows: dict[str, _Row], holds: str) -> list[Rule]:
     return [
-        Rule(name, row[0], row[1], holds, row[2] if len(row) > 2 else None, name in _ONCE,
-             name in _SMOOTH or (holds == STABLE and name not in _LATE))
+        Rule(
+            name,
+            row[0],
+            row[1],
+            holds,
+            row[2] if len(row) > 2 else None,
+            name in _ONCE,
+            name in _SMOOTH or (holds == STABLE and name not in _LATE),
+        )
         for name, row in rows.items()
-    ]  # fmt: skip
+    ]
 
 
 RULES: tuple[Rule, ...] = (

@@ -96,9 +96,7 @@ class Scalarizer:
         made = [Element(self, self.rewriter.input((operand, start + k), scalar)) for k in range(count)]
         return self._array(fixed(type_.shape), made)
 
-    def run(
-        self, graph: Graph, outputs: Sequence[int], operands: Mapping[int, Any]
-    ) -> list[list[int]]:  # fmt: skip
+    def run(self, graph: Graph, outputs: Sequence[int], operands: Mapping[int, Any]) -> list[list[int]]:
         """The elements of `outputs` in C order; `operands` gives those of the inputs.
 
         Raises
@@ -123,7 +121,7 @@ class Scalarizer:
         return [
             [number(v)] if type(v) is Element else [number(e) for e in v.ravel().tolist()]
             for v in (values[node] for node in outputs)
-        ]  # fmt: skip
+        ]
 
     def _scalar(self, graph: Graph, node: int, operands: list[Element]) -> Element:
         op, payload = graph.ops[node], graph.payloads[node]

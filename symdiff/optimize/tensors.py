@@ -20,9 +20,19 @@ RESHAPE, TRANSPOSE, SUM, MUL, NEG, EINSUM = (
     OPS[name] for name in ("reshape", "transpose", "sum", "mul", "neg", "einsum")
 )
 ELEMENTWISE = ScalarRoutine | Expand | Fold
-EMPTY: dict[str, float | bool] = {"sum": 0.0, "prod": 1.0, "norm": 0.0, "any": False, "all": True, "einsum": 0.0,
-                                  "scatter": 0.0, "scatter_add": 0.0, "det": 1.0, "det_sign": 1.0,
-                                  "logdet": 0.0}  # fmt: skip
+EMPTY: dict[str, float | bool] = {
+    "sum": 0.0,
+    "prod": 1.0,
+    "norm": 0.0,
+    "any": False,
+    "all": True,
+    "einsum": 0.0,
+    "scatter": 0.0,
+    "scatter_add": 0.0,
+    "det": 1.0,
+    "det_sign": 1.0,
+    "logdet": 0.0,
+}
 """What an operation on an array without elements gives."""
 
 LEADING = ("solve", "solve_triangular")
@@ -154,8 +164,10 @@ class TensorRewriter(Rewriter):
 
     def _index(self, args: tuple[int, ...], payload: tuple[Any, ...], result: TensorType) -> int | None:
         shape = self.shape(args[0])
-        whole = [isinstance(part, tuple) and slice_bounds(part, n) == (0, n, 1)
-                 for part, n in zip(payload, shape, strict=False)]  # fmt: skip
+        whole = [
+            isinstance(part, tuple) and slice_bounds(part, n) == (0, n, 1)
+            for part, n in zip(payload, shape, strict=False)
+        ]
         return args[0] if all(whole) else self._view(args, payload, result)
 
     def _concatenate(self, args: tuple[int, ...], axis: int, result: TensorType) -> int | None:
@@ -221,10 +233,12 @@ class TensorRewriter(Rewriter):
             return None
         if not all(k in first and k in second for k in axes if shape[k] != 1) or (first ^ second) & set(axes):
             return None
-        operands = tuple([
-            self.reshape(a, tuple(shape[k] for k in own))
-            for a, own in zip(self.graph.args[node], labels, strict=True)
-        ])  # fmt: skip
+        operands = tuple(
+            [
+                self.reshape(a, tuple(shape[k] for k in own))
+                for a, own in zip(self.graph.args[node], labels, strict=True)
+            ]
+        )
         number = {x: k for k, x in enumerate(dict.fromkeys(labels[0] + labels[1]))}
         output = tuple(number[k] for k in range(len(shape)) if k not in axes and k in number)
         payload = (tuple(tuple(number[x] for x in own) for own in labels), output)
@@ -276,12 +290,18 @@ class TensorRewriter(Rewriter):
 
 _Handler = Callable[[TensorRewriter, tuple[int, ...], Any, TensorType], int | None]
 _HANDLERS: dict[str, _Handler] = {
-    "reshape": TensorRewriter._reshape, "transpose": TensorRewriter._transpose, "broadcast": TensorRewriter._broadcast,
-    "index": TensorRewriter._index, "diagonal": TensorRewriter._view, "concatenate": TensorRewriter._concatenate,
-    "sum": TensorRewriter._sum, "einsum": TensorRewriter._einsum,
+    "reshape": TensorRewriter._reshape,
+    "transpose": TensorRewriter._transpose,
+    "broadcast": TensorRewriter._broadcast,
+    "index": TensorRewriter._index,
+    "diagonal": TensorRewriter._view,
+    "concatenate": TensorRewriter._concatenate,
+    "sum": TensorRewriter._sum,
+    "einsum": TensorRewriter._einsum,
     **dict.fromkeys(("prod", "amax", "amin", "any", "all"), TensorRewriter._reduction),
-    **dict.fromkeys(("cumsum", "recurrence"), TensorRewriter._scan), **dict.fromkeys(LEADING, TensorRewriter._solve),
-}  # fmt: skip
+    **dict.fromkeys(("cumsum", "recurrence"), TensorRewriter._scan),
+    **dict.fromkeys(LEADING, TensorRewriter._solve),
+}
 
 
 def _same_signs(value: Any) -> bool:
@@ -291,7 +311,7 @@ def _same_signs(value: Any) -> bool:
 
 def simplify_tensors(
     graph: Graph, outputs: list[int], rules: RuleSet, expand: bool = False, strict: bool = False
-) -> tuple[Graph, list[int]]:  # fmt: skip
+) -> tuple[Graph, list[int]]:
     """As `passes.simplify`, for a graph with arrays."""
     for _ in range(4):
         rewriter = TensorRewriter(graph.dtype, rules, expand, strict)

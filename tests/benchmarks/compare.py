@@ -94,8 +94,16 @@ def repeated(function: Callable[..., Any], x: float, y: float) -> Callable[[], A
 
     def run() -> None:
         for _ in range(10):
-            function(x, y); function(x, y); function(x, y); function(x, y); function(x, y)  # noqa: E702
-            function(x, y); function(x, y); function(x, y); function(x, y); function(x, y)  # noqa: E702
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
+            function(x, y)
 
     return run
 

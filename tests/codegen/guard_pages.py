@@ -111,7 +111,7 @@ def run_open(f, sizes, number):
         entry = (LOOP, CHECKED)[int(rng.integers(2))]
         found = called(kernel, len(args), rng, at_end, 2, loose, entry, kernel._values.ctypes.data, args)
         for here in found:
-            for got, want in zip(here[len(args):], wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
+            for got, want in zip(here[len(args) :], wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
                 np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9)
 
 

@@ -22,6 +22,7 @@ def alarm():
 
     Where Python drops what it raises, because it rang in the callback of a weak reference, it rings again.
     """
+
     def ring(*_):
         raise Rang
 

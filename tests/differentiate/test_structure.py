@@ -1,6 +1,5 @@
 """What derivatives of arrays are made of: no identities, no arithmetic that is not needed, no node for an element."""
 
-
 import numpy as np
 import pytest
 

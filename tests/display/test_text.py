@@ -199,8 +199,13 @@ ARRAYS = [
     "flip(W)", "reshape(x[:1], ())", "u[round(s)]", "x[[0, 2]]", "tile(x, 2)", "zeros((0, 3))", "W[:, [0, 1]][0]",
     "max(s, x[0], 1)",
 ]  # fmt: skip
-AS_WRITTEN = [t for t in ARRAYS[:33] if "eye" not in t] + ["max(W)", "min(W, axis=1)", "norm(x)", "zeros((2, 3))",
-                                                           "x[:, None]"]
+AS_WRITTEN = [t for t in ARRAYS[:33] if "eye" not in t] + [
+    "max(W)",
+    "min(W, axis=1)",
+    "norm(x)",
+    "zeros((2, 3))",
+    "x[:, None]",
+]
 
 
 @pytest.mark.parametrize("text", ARRAYS)
@@ -221,9 +226,9 @@ def test_arrays_parse_again(text):
         assert shown == text
 
 
-@pytest.mark.parametrize("array",
-                         [np.array([1.5, -2.0, np.inf]), np.array([[1.0], [-0.0]]), np.array([True, False]),
-                          np.zeros((0, 2))])
+@pytest.mark.parametrize(
+    "array", [np.array([1.5, -2.0, np.inf]), np.array([[1.0], [-0.0]]), np.array([True, False]), np.zeros((0, 2))]
+)
 def test_arrays(array):
     graph = Graph()
     node = graph.constant(array)

@@ -228,7 +228,11 @@ def test_functions_of_numbers():
     assert sd("max")(1, 2) == 2.0
     assert sd("all")(np.array([True, False])) == False  # noqa: E712
     assert sd("mean")(np.array(3.0)) == 3.0
-    for wrong in (lambda: sd("sum")(), lambda: sd("sum")([1], axes=0), lambda: sd("einsum")(m, "ij"),
-                  lambda: sd("zeros")("a")):
+    for wrong in (
+        lambda: sd("sum")(),
+        lambda: sd("sum")([1], axes=0),
+        lambda: sd("einsum")(m, "ij"),
+        lambda: sd("zeros")("a"),
+    ):
         with pytest.raises(CallError):
             wrong()

@@ -134,8 +134,18 @@ def test_a_width_of_padding_for_a_number():
     parse("pad(2, (0, 1))")
 
 
-CONDITIONS = ["x and y", "not x", "x or y > 0", "x if y else z", "x & y", "x | (y > 0)", "~x", "where(x, 1, 2)",
-    "And(x, y)", "Or(x)"]
+CONDITIONS = [
+    "x and y",
+    "not x",
+    "x or y > 0",
+    "x if y else z",
+    "x & y",
+    "x | (y > 0)",
+    "~x",
+    "where(x, 1, 2)",
+    "And(x, y)",
+    "Or(x)",
+]
 
 
 @pytest.mark.parametrize("text", CONDITIONS)

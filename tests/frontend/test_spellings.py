@@ -50,8 +50,8 @@ TEXTS = {  # text: what its hint tells to type
 def test_a_spelling_of_another_language_is_refused_with_what_to_type(text):
     with pytest.raises(SymdiffError) as caught:
         sd.function(text, NAMES)
-    assert any(part in caught.value.hint for part in TEXTS[text].split("|")) or TEXTS[text] in caught.value.hint, (
-        str(caught.value)
+    assert any(part in caught.value.hint for part in TEXTS[text].split("|")) or TEXTS[text] in caught.value.hint, str(
+        caught.value
     )
 
 

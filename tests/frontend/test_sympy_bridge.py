@@ -261,11 +261,14 @@ def test_order_does_not_depend_on_the_hash_seed():
 
 
 MATRICES = [
-    (lambda A, B, x: A * x, lambda A, B, x: A @ x), (lambda A, B, x: 2 * A * B + A, lambda A, B, x: 2 * A @ B + A),
-    (lambda A, B, x: A.T * B.I, lambda A, B, x: A.T @ np.linalg.inv(B)), (lambda A, B, x: A**2, lambda A, B, x: A @ A),
+    (lambda A, B, x: A * x, lambda A, B, x: A @ x),
+    (lambda A, B, x: 2 * A * B + A, lambda A, B, x: 2 * A @ B + A),
+    (lambda A, B, x: A.T * B.I, lambda A, B, x: A.T @ np.linalg.inv(B)),
+    (lambda A, B, x: A**2, lambda A, B, x: A @ A),
     (lambda A, B, x: sp.Determinant(A * B), lambda A, B, x: np.linalg.det(A @ B)),
     (lambda A, B, x: sp.Trace(A * B) + 1, lambda A, B, x: np.trace(A @ B) + 1),
-    (lambda A, B, x: sp.HadamardProduct(A, B), lambda A, B, x: A * B), (lambda A, B, x: A - B, lambda A, B, x: A - B),
+    (lambda A, B, x: sp.HadamardProduct(A, B), lambda A, B, x: A * B),
+    (lambda A, B, x: A - B, lambda A, B, x: A - B),
     (lambda A, B, x: A + sp.Identity(3), lambda A, B, x: A + np.eye(3)),
     (lambda A, B, x: (x.T * A * x)[0, 0], lambda A, B, x: (x.T @ A @ x)[0, 0]),
     (lambda A, B, x: sp.exp(A[0, 1]) * (A * B)[1, 2], lambda A, B, x: np.exp(A[0, 1]) * (A @ B)[1, 2]),
@@ -273,8 +276,10 @@ MATRICES = [
     (lambda A, B, x: sp.KroneckerProduct(A, B), lambda A, B, x: np.kron(A, B)),
     (lambda A, B, x: sp.KroneckerProduct(A, x, B), lambda A, B, x: np.kron(np.kron(A, x), B)),
     (lambda A, B, x: A.applyfunc(sp.sin), lambda A, B, x: np.sin(A)),
-    (lambda A, B, x: (A * x).applyfunc(sp.Lambda(sp.Symbol("t"), sp.exp(sp.Symbol("t")) + 2)),
-     lambda A, B, x: np.exp(A @ x) + 2),
+    (
+        lambda A, B, x: (A * x).applyfunc(sp.Lambda(sp.Symbol("t"), sp.exp(sp.Symbol("t")) + 2)),
+        lambda A, B, x: np.exp(A @ x) + 2,
+    ),
     (lambda A, B, x: A.applyfunc(sp.Lambda(sp.Symbol("t"), sp.Integer(3))), lambda A, B, x: np.full((3, 3), 3.0)),
     (lambda A, B, x: sp.DiagMatrix(x) * A, lambda A, B, x: np.diag(x[:, 0]) @ A),
     (lambda A, B, x: sp.BlockMatrix([[A, B, x], [B, A, x]]), lambda A, B, x: np.block([[A, B, x], [B, A, x]])),

@@ -113,11 +113,13 @@ def random_formula(number):
     def matrix(depth):
         if depth <= 0 or chance.random() < 0.3:
             return "A"
-        return chance.choice([
-            f"({matrix(depth - 1)} * {matrix(depth - 1)})",
-            f"({vector(depth - 1, 'n')}[:, None] - {vector(depth - 1, 'm')})",
-            f"cos({matrix(depth - 1)})",
-        ])
+        return chance.choice(
+            [
+                f"({matrix(depth - 1)} * {matrix(depth - 1)})",
+                f"({vector(depth - 1, 'n')}[:, None] - {vector(depth - 1, 'm')})",
+                f"cos({matrix(depth - 1)})",
+            ]
+        )
 
     def scalar(depth):
         if depth <= 0:

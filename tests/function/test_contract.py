@@ -364,7 +364,7 @@ def test_expressions():
     f = sd.function(x**2 * y + 1, [x, y])
     assert f(3.0, 2.0) == 19.0
     assert str(sd.diff(x**2 * y, x)) == "2*x*y"
-    assert f(x + 1, 2.0)  is not None
+    assert f(x + 1, 2.0) is not None
     inlined = sd.function(f(x + 1, 2.0), [x])
     assert inlined(2.0) == 19.0
     assert sd.function(sd.named("q", x * y) ** 2, [x, y]).names == ("x", "y", "q")

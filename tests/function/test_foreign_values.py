@@ -31,8 +31,9 @@ class Labelled:
             at = [i.entries[label] if isinstance(i, Labelled) else i for i in inputs]
             found[label] = getattr(ufunc, method)(*at, **options)
         if isinstance(next(iter(found.values())), tuple):
-            return tuple(Labelled(**dict(zip(found, column, strict=True))) for column in zip(*found.values(),
-            strict=True))
+            return tuple(
+                Labelled(**dict(zip(found, column, strict=True))) for column in zip(*found.values(), strict=True)
+            )
         return Labelled(**found)
 
 

@@ -38,9 +38,7 @@ def test_curve_fit_without_a_start():
 
 
 def test_solve_ivp_bdf_with_jacobian():
-    rhs = sd.function(
-        "rhs(t, [A, B, C], [k1, k2, k3]) = [-k1*A + k2*B*C, k1*A - k2*B*C - k3*B^2, k3*B^2]"
-    )
+    rhs = sd.function("rhs(t, [A, B, C], [k1, k2, k3]) = [-k1*A + k2*B*C, k1*A - k2*B*C - k3*B^2, k3*B^2]")
     k = (0.04, 1e4, 3e7)
     run = solve_ivp(rhs, (0, 1e5), [1, 0, 0], method="BDF", jac=sd.jacobian(rhs, ["A", "B", "C"]), args=(k,))
     assert run.success

@@ -310,8 +310,11 @@ def test_python_code_is_not_stored():
 
 
 REFUSED = {
-    "sizes differ": (lambda: sd.function("f(x[m], y[m]) = sum(x*y)")(X, X[:2]), sd.ShapeError,
-                     r"m is 3 in x\[m\] and 2 in y\[m\]"),
+    "sizes differ": (
+        lambda: sd.function("f(x[m], y[m]) = sum(x*y)")(X, X[:2]),
+        sd.ShapeError,
+        r"m is 3 in x\[m\] and 2 in y\[m\]",
+    ),
     "sizes of one differ": (lambda: sd.function("f(A[n, n]) = sum(A)")(A), sd.ShapeError, r"n is 2 in A.* and 3 in A"),
     "too few axes": (lambda: sd.function("f(A[m, n]) = sum(A)")(X), sd.ShapeError, r"A\[m, n\] has shape \(m, n\)"),
     "a scalar": (lambda: sd.function("f(x[n]) = sum(x)")(1.0), sd.ShapeError, r"x\[n\] has shape \(n,\)"),

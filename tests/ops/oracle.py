@@ -26,8 +26,19 @@ TAILS = [s * t for t in (5.0, 19.0, 26.0, 40.0, 200.0, 300.0, 354.0, 700.0, 745.
 OTHERS = [1.1e-8, 97.3, 0.317, 2.713]  # no ties with the grid, no whole quotients
 
 # slow in mpmath at thousands of bits, which they do not need
-GAMMAS = {"gamma", "lgamma", "digamma", "polygamma", "betaln", "beta", "factorial", "harmonic", "binomial", "poch",
-          "falling_factorial"}
+GAMMAS = {
+    "gamma",
+    "lgamma",
+    "digamma",
+    "polygamma",
+    "betaln",
+    "beta",
+    "factorial",
+    "harmonic",
+    "binomial",
+    "poch",
+    "falling_factorial",
+}
 # functions that take mpmath milliseconds: every few points of the grid, and both its ends
 FAMILIES = [Path(m.__file__).read_text(encoding="utf-8") for m in (normal, gamma, incomplete, bessel, integrals)]
 SLOW = {op.name for op in OPS.values() if any(f'Op("{op.name}"' in text for text in FAMILIES)} | {
@@ -87,8 +98,15 @@ def exponential_integral(order, x):
 
 
 NAMESPACE = {name: getattr(mp, name) for name in dir(mp) if not name.startswith("_")}
-NAMESPACE.update(abs=abs, min=min, max=max, mpf=mp.mpf, inverse_erfc=inverse_erfc, second_kind=second_kind,
-                 exponential_integral=exponential_integral)
+NAMESPACE.update(
+    abs=abs,
+    min=min,
+    max=max,
+    mpf=mp.mpf,
+    inverse_erfc=inverse_erfc,
+    second_kind=second_kind,
+    exponential_integral=exponential_integral,
+)
 
 
 def written(definition):

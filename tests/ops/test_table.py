@@ -224,8 +224,16 @@ def test_nan_in_nan_out(op):
     for k in range(len(op.kinds)):
         x = [2.0] * len(op.kinds)
         x[k] = NAN
-        drops = {("heaviside", 1), ("leaky_relu", 1), ("elu", 1), ("copysign", 1),
-                 ("kinked", 1), ("kinked", 2), ("direction", 2), ("surrogate", 1)}
+        drops = {
+            ("heaviside", 1),
+            ("leaky_relu", 1),
+            ("elu", 1),
+            ("copysign", 1),
+            ("kinked", 1),
+            ("kinked", 2),
+            ("direction", 2),
+            ("surrogate", 1),
+        }
         if (op.name, k) in drops:
             continue
         assert math.isnan(f(*x)), (op.name, k)
@@ -233,8 +241,8 @@ def test_nan_in_nan_out(op):
 
 def test_sinc_near_zero():
     d2 = derivative("sinc(x)", "x", 2)
-    assert d2(0.0) == pytest.approx(-math.pi**2 / 3, rel=1e-15)
-    assert derivative("sinc(x)", "x", 1)(1e-300) == pytest.approx(-math.pi**2 / 3 * 1e-300, rel=1e-14)
+    assert d2(0.0) == pytest.approx(-(math.pi**2) / 3, rel=1e-15)
+    assert derivative("sinc(x)", "x", 1)(1e-300) == pytest.approx(-(math.pi**2) / 3 * 1e-300, rel=1e-14)
 
 
 def test_ties_of_several_operands_share_equally():

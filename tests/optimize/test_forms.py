@@ -108,8 +108,7 @@ def check(rule, inner, points):
                 continue
             got = both(point, K)
             wanted = [*exact, exact[1], exact[2]]
-            assert all(map(agrees, got, wanted)), (
-                text, point, got, [float(e) for e in wanted])
+            assert all(map(agrees, got, wanted)), (text, point, got, [float(e) for e in wanted])
         checked += 1
     assert checked > min(4, len(points) // 2)
 
@@ -230,6 +229,7 @@ def test_directions_are_right_or_nan(text, scale):
 
 
 # What is written stays where it must
+
 
 def test_a_named_line_to_differentiate_by_is_a_variable():
     f = sd.function("q = exp(x)\nf = log(1 + q)", ["x"])

@@ -1,7 +1,7 @@
 """Digests of optimized programs, plans and machine code, so that a change can show that it changes none of them.
 
-    python -m tests.replay write before.txt --texts 2000 --programs 200 FORMULAS.jsonl …
-    python -m tests.replay write after.txt  --texts 2000 --programs 200 FORMULAS.jsonl …
+    python -m tests.replay write before.txt FORMULAS.jsonl … --texts 2000 --programs 200
+    python -m tests.replay write after.txt FORMULAS.jsonl … --texts 2000 --programs 200
     python -m tests.replay compare before.txt after.txt
 
 Formulas are JSON lines with `expr`, `vars` and `points`; beside those of files the whole-array functions of the

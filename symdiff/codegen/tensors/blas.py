@@ -159,8 +159,11 @@ class Calls:
         head = f"define internal void @{name}({', '.join('ptr ' + p for p in own)}) #1 {{"
         kept: list[str] = []
         for k, (place, size) in enumerate(self._open.items()):
-            kept += [f"{place} = alloca i32", f"%given{k} = trunc i64 {size} to i32",
-                     f"store i32 %given{k}, ptr {place}"]  # fmt: skip
+            kept += [
+                f"{place} = alloca i32",
+                f"%given{k} = trunc i64 {size} to i32",
+                f"store i32 %given{k}, ptr {place}",
+            ]
         self._open.clear()
         used = computed(self._sizes, [*kept, *lines], "%table", self._first)
         self.lines += [head, "entry:", *used, *kept, *lines, "ret void", "}"]
@@ -179,10 +182,16 @@ class Calls:
 def loop(name: str, stop: str, lines: Sequence[str], start: str = "0") -> list[str]:
     """`lines` for %{name}p from `start` to before `stop`, at least once."""
     return [
-        f"br label %{name}_head", f"{name}_head:", f"br label %{name}_loop", f"{name}_loop:",
+        f"br label %{name}_head",
+        f"{name}_head:",
+        f"br label %{name}_loop",
+        f"{name}_loop:",
         f"%{name}p = phi i64 [{start}, %{name}_head], [%{name}_next, %{name}_end]",
         *lines,
-        f"br label %{name}_end", f"{name}_end:",
-        f"%{name}_next = add i64 %{name}p, 1", f"%{name}_more = icmp ult i64 %{name}_next, {stop}",
-        f"br i1 %{name}_more, label %{name}_loop, label %{name}_done", f"{name}_done:",
-    ]  # fmt: skip
+        f"br label %{name}_end",
+        f"{name}_end:",
+        f"%{name}_next = add i64 %{name}p, 1",
+        f"%{name}_more = icmp ult i64 %{name}_next, {stop}",
+        f"br i1 %{name}_more, label %{name}_loop, label %{name}_done",
+        f"{name}_done:",
+    ]

@@ -59,12 +59,14 @@ class LinearAlgebra(Calls):
             call = self.call(f"{letter}dot", [integers[0], "%a", integers[1], "%b", integers[2]], element)
             return [f"%dot = {call}", f"store {element} %dot, ptr %c"]
         if n == 1:
-            return self._matrix_vector(_stored(m, k, a), m, k, "%a", "%b", _stride(k, b.row), _stride(m, c.row),
-                                       letter, element)  # fmt: skip
+            return self._matrix_vector(
+                _stored(m, k, a), m, k, "%a", "%b", _stride(k, b.row), _stride(m, c.row), letter, element
+            )
         if m == 1:
             in_c, line = _stored(k, n, b)
-            return self._matrix_vector((not in_c, line), n, k, "%b", "%a", _stride(k, a.column), _stride(n, c.column),
-                                       letter, element)  # fmt: skip
+            return self._matrix_vector(
+                (not in_c, line), n, k, "%b", "%a", _stride(k, a.column), _stride(n, c.column), letter, element
+            )
         in_c, line = _stored(m, n, c)
         if _is_transpose(step) and m >= SMALLEST_SYMMETRIC:
             return self._symmetric(m, k, _stored(m, k, a), line, letter, element)
@@ -77,49 +79,100 @@ class LinearAlgebra(Calls):
         flags = [self.letter("N" if plain else "T") for _, _, plain in (first, second)]
         sizes = [self.integer(size) for size in (rows, columns, k)]
         one, zero = self.number(1, element), self.number(0, element)
-        return [self.call(f"{letter}gemm", [
-            *flags, *sizes, one, first[0], self.integer(first[1]), second[0], self.integer(second[1]),
-            zero, "%c", self.integer(line),
-        ])]  # fmt: skip
+        return [
+            self.call(
+                f"{letter}gemm",
+                [
+                    *flags,
+                    *sizes,
+                    one,
+                    first[0],
+                    self.integer(first[1]),
+                    second[0],
+                    self.integer(second[1]),
+                    zero,
+                    "%c",
+                    self.integer(line),
+                ],
+            )
+        ]
 
     def _matrix_vector(
-        self, stored: Stored, rows: int, columns: int, matrix: str, x: str, x_step: int, y_step: int, letter: str,
+        self,
+        stored: Stored,
+        rows: int,
+        columns: int,
+        matrix: str,
+        x: str,
+        x_step: int,
+        y_step: int,
+        letter: str,
         element: str,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[str]:
         """%c = matrix @ x, for a matrix (rows, columns) in C order or not."""
         in_c, line = stored
         sizes = (columns, rows) if in_c else (rows, columns)
         # BLAS multiplies what it finds in the result by 0, which keeps a NaN in some libraries.
         lines = self._fill(rows, y_step, element)
-        return [*lines, self.call(f"{letter}gemv", [
-            self.letter("T" if in_c else "N"), *(self.integer(size) for size in sizes), self.number(1, element), matrix,
-            self.integer(line), x, self.integer(x_step), self.number(0, element), "%c", self.integer(y_step),
-        ])]  # fmt: skip
+        return [
+            *lines,
+            self.call(
+                f"{letter}gemv",
+                [
+                    self.letter("T" if in_c else "N"),
+                    *(self.integer(size) for size in sizes),
+                    self.number(1, element),
+                    matrix,
+                    self.integer(line),
+                    x,
+                    self.integer(x_step),
+                    self.number(0, element),
+                    "%c",
+                    self.integer(y_step),
+                ],
+            ),
+        ]
 
     def _fill(self, number: int, step: int, element: str) -> list[str]:
         """Zeros to the elements of %c."""
         if step == 1:
             return [self.zero("%c", str(number * _bytes(element)))]
-        store = [f"%zi = mul i64 %zp, {step}", f"%z = getelementptr {element}, ptr %c, i64 %zi",
-                 f"store {element} 0.0, ptr %z"]  # fmt: skip
+        store = [
+            f"%zi = mul i64 %zp, {step}",
+            f"%z = getelementptr {element}, ptr %c, i64 %zi",
+            f"store {element} 0.0, ptr %z",
+        ]
         return loop("z", str(number), store)
 
     def _zeros(self, m: int, n: int, c: Matrix, element: str) -> list[str]:
         """Zeros to the matrix %c."""
         in_c, line = _stored(m, n, c)
         lines, length = (m, n) if in_c else (n, m)
-        clear = [f"%zi = mul i64 %zp, {line}", f"%z = getelementptr {element}, ptr %c, i64 %zi",
-                 self.zero("%z", str(length * _bytes(element)))]  # fmt: skip
+        clear = [
+            f"%zi = mul i64 %zp, {line}",
+            f"%z = getelementptr {element}, ptr %c, i64 %zi",
+            self.zero("%z", str(length * _bytes(element))),
+        ]
         return loop("z", str(lines), clear)
 
     def _symmetric(self, n: int, k: int, stored: Stored, line: int, letter: str, element: str) -> list[str]:
         """%c = a @ a.T, one triangle computed and copied to the other: half the work of a product, and symmetric."""
         in_c, step = stored
         flags = [self.letter("L"), self.letter("T" if in_c else "N")]
-        call = self.call(f"{letter}syrk", [
-            *flags, self.integer(n), self.integer(k), self.number(1, element), "%a", self.integer(step),
-            self.number(0, element), "%c", self.integer(line),
-        ])  # fmt: skip
+        call = self.call(
+            f"{letter}syrk",
+            [
+                *flags,
+                self.integer(n),
+                self.integer(k),
+                self.number(1, element),
+                "%a",
+                self.integer(step),
+                self.number(0, element),
+                "%c",
+                self.integer(line),
+            ],
+        )
         self._mirror(element)
         return [call, f"call void @mirror_{element}(ptr %c, i64 {n}, i64 {line})"]
 
@@ -144,10 +197,11 @@ class LinearAlgebra(Calls):
             "br label %row_done\nrow_done:",
         ]
         rows = [
-            f"%low = mul i64 %bp, {MIRROR_BLOCK}", f"%end = add i64 %low, {MIRROR_BLOCK}",
+            f"%low = mul i64 %bp, {MIRROR_BLOCK}",
+            f"%end = add i64 %low, {MIRROR_BLOCK}",
             "%high = call i64 @llvm.umin.i64(i64 %end, i64 %n)",
             *loop("r", "%n", column, "%low"),
-        ]  # fmt: skip
+        ]
         self.declare("declare i64 @llvm.umin.i64(i64, i64)")
         head = f"define internal void @{name}(ptr %c, i64 %n, i64 %line) #1 {{"
         up = [f"%whole = add i64 %n, {MIRROR_BLOCK - 1}", f"%blocks = udiv i64 %whole, {MIRROR_BLOCK}"]
@@ -202,8 +256,11 @@ def _stored(rows: int, columns: int, matrix: Matrix) -> Stored:
 def _is_transpose(step: Gemm) -> bool:
     """Whether b is a.T."""
     a, b = step.a, step.b
-    return (step.m == step.n and (a.buffer, a.offset, a.batch) == (b.buffer, b.offset, b.batch)
-            and (a.row, a.column) == (b.column, b.row))  # fmt: skip
+    return (
+        step.m == step.n
+        and (a.buffer, a.offset, a.batch) == (b.buffer, b.offset, b.batch)
+        and (a.row, a.column) == (b.column, b.row)
+    )
 
 
 def _bytes(element: str) -> int:

@@ -76,12 +76,27 @@ def without_lock(operations: int, call: str) -> list[str]:
     NumPy may have given it away before; the plain C function (not `%quiet`) never touches it.
     """
     if is_open(operations):
-        least, own = "%least", [f"%least_1 = call i64 @llvm.smax.i64(i64 {operations}, i64 1)",
-                                f"%least_2 = sdiv i64 {LONG}, %least_1", "%least = add i64 %least_2, 1"]  # fmt: skip
+        least, own = (
+            "%least",
+            [
+                f"%least_1 = call i64 @llvm.smax.i64(i64 {operations}, i64 1)",
+                f"%least_2 = sdiv i64 {LONG}, %least_1",
+                "%least = add i64 %least_2, 1",
+            ],
+        )
     else:
         least, own = str(-(-LONG // max(1, operations))), []
     return [
-        *own, "%count = load i64, ptr %dims", f"%long = icmp sge i64 %count, {least}", "%free = and i1 %long, %quiet",
-        "br i1 %free, label %away, label %here", "away:", "%thread = call ptr @step_aside()", "br label %here", "here:",
-        "%state = phi ptr [ null, %entry ], [ %thread, %away ]", call, "call void @step_back(ptr %state)",
-    ]  # fmt: skip
+        *own,
+        "%count = load i64, ptr %dims",
+        f"%long = icmp sge i64 %count, {least}",
+        "%free = and i1 %long, %quiet",
+        "br i1 %free, label %away, label %here",
+        "away:",
+        "%thread = call ptr @step_aside()",
+        "br label %here",
+        "here:",
+        "%state = phi ptr [ null, %entry ], [ %thread, %away ]",
+        call,
+        "call void @step_back(ptr %state)",
+    ]

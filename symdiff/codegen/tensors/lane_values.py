@@ -49,8 +49,10 @@ def splat(fresh: Fresh, lines: list[str], value: str, type_: str, ops: Operation
     """A scalar value in all lanes."""
     name = fresh("%s")
     lines.append(f"{name}i = insertelement <{ops.lanes} x {type_}> poison, {type_} {value}, i64 0")
-    lines.append(f"{name} = shufflevector <{ops.lanes} x {type_}> {name}i, <{ops.lanes} x {type_}> poison, "
-                 f"<{ops.lanes} x i32> zeroinitializer")  # fmt: skip
+    lines.append(
+        f"{name} = shufflevector <{ops.lanes} x {type_}> {name}i, <{ops.lanes} x {type_}> poison, "
+        f"<{ops.lanes} x i32> zeroinitializer"
+    )
     return name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from symdiff.codegen.tensors.adjugates import adjugate
 from symdiff.codegen.tensors.blas import Calls, loop
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library
@@ -33,9 +34,7 @@ class _Writer:
         self.algebra = algebra
         self.step = step
         self.n, self.columns = step.n, step.columns
-        self.element, self.letter, self.size = (
-            ("float", "s", 4) if dtype == FLOAT32 else ("double", "d", 8)
-        )  # fmt: skip
+        self.element, self.letter, self.size = ("float", "s", 4) if dtype == FLOAT32 else ("double", "d", 8)
         self.work = work_layout(step.name, dtype, step.n, step.columns)
         self.lines = [f"%pivots = getelementptr i8, ptr %work, i64 {self.work.pivots}"]
 
@@ -58,9 +57,15 @@ class _Writer:
     def unless_bad(self, good: Sequence[str], bad: Sequence[str]) -> None:
         """Go on by %bad."""
         self.lines += [
-            "br i1 %bad, label %is_bad, label %is_good", "is_bad:", *bad, "br label %both", "is_good:", *good,
-            "br label %both", "both:",
-        ]  # fmt: skip
+            "br i1 %bad, label %is_bad, label %is_good",
+            "is_bad:",
+            *bad,
+            "br label %both",
+            "is_good:",
+            *good,
+            "br label %both",
+            "both:",
+        ]
 
     def taken(self) -> list[str]:
         """The lines so far, which are then written elsewhere."""
@@ -71,8 +76,12 @@ class _Writer:
         """NaN everywhere in the result, as the quotient 0/0, so that the processor notes an invalid operation."""
         e, fabs = self.element, f"@llvm.fabs.f{self.size * 8}"
         self.algebra.declare(f"declare {e} {fabs}({e})")
-        quotient = [f"store volatile {e} 0.0, ptr %y", f"%fill_0 = load volatile {e}, ptr %y",
-                    f"%fill_q = fdiv {e} %fill_0, %fill_0", f"%nan = call {e} {fabs}({e} %fill_q)"]  # fmt: skip
+        quotient = [
+            f"store volatile {e} 0.0, ptr %y",
+            f"%fill_0 = load volatile {e}, ptr %y",
+            f"%fill_q = fdiv {e} %fill_0, %fill_0",
+            f"%nan = call {e} {fabs}({e} %fill_q)",
+        ]
         return quotient + loop("fill", str(elements), [self.at("%fill", "%y", "%fillp"), f"store {e} %nan, ptr %fill"])
 
     def at(self, name: str, base: str, index: str) -> str:
@@ -99,19 +108,27 @@ class _Writer:
         """The rows of %y change places as the pivots say, from the last to the first."""
         columns, one = self.integer(self.columns), self.integer(1)
         swap = self.algebra.call(self.letter + "swap", [columns, "%one", one, "%other", one])
-        self.lines += loop("p", str(self.n), [
-            f"%row = sub i64 {self.n - 1}, %pp",
-            "%where = getelementptr i32, ptr %pivots, i64 %row",
-            "%from1 = load i32, ptr %where",
-            "%from2 = sext i32 %from1 to i64",
-            "%from = sub i64 %from2, 1",
-            "%stays = icmp eq i64 %from, %row",
-            "br i1 %stays, label %p_after, label %p_swap", "p_swap:",
-            f"%one_at = mul i64 %row, {self.columns}", self.at("%one", "%y", "%one_at"),
-            f"%other_at = mul i64 %from, {self.columns}", self.at("%other", "%y", "%other_at"),
-            swap,
-            "br label %p_after", "p_after:",
-        ])  # fmt: skip
+        self.lines += loop(
+            "p",
+            str(self.n),
+            [
+                f"%row = sub i64 {self.n - 1}, %pp",
+                "%where = getelementptr i32, ptr %pivots, i64 %row",
+                "%from1 = load i32, ptr %where",
+                "%from2 = sext i32 %from1 to i64",
+                "%from = sub i64 %from2, 1",
+                "%stays = icmp eq i64 %from, %row",
+                "br i1 %stays, label %p_after, label %p_swap",
+                "p_swap:",
+                f"%one_at = mul i64 %row, {self.columns}",
+                self.at("%one", "%y", "%one_at"),
+                f"%other_at = mul i64 %from, {self.columns}",
+                self.at("%other", "%y", "%other_at"),
+                swap,
+                "br label %p_after",
+                "p_after:",
+            ],
+        )
 
     def inv(self) -> None:
         self.factor("%y")
@@ -125,10 +142,17 @@ class _Writer:
 
     def diagonal(self, lines: Sequence[str], name: str = "d") -> list[str]:
         """`lines` for each element %u of the diagonal of the factors."""
-        return loop(name, str(self.n), [
-            f"%{name}_at = mul i64 %{name}p, {self.n + 1}", self.at(f"%{name}_u", "%work", f"%{name}_at"),
-            f"%{name}_v = load {self.element}, ptr %{name}_u", *self.widened(f"%{name}_v", f"%{name}_w"), *lines,
-        ])  # fmt: skip
+        return loop(
+            name,
+            str(self.n),
+            [
+                f"%{name}_at = mul i64 %{name}p, {self.n + 1}",
+                self.at(f"%{name}_u", "%work", f"%{name}_at"),
+                f"%{name}_v = load {self.element}, ptr %{name}_u",
+                *self.widened(f"%{name}_v", f"%{name}_w"),
+                *lines,
+            ],
+        )
 
     def widened(self, value: str, name: str) -> list[str]:
         return [f"{name} = fpext float {value} to double" if self.size == 4 else f"{name} = fadd double {value}, -0.0"]
@@ -151,32 +175,47 @@ class _Writer:
         self.algebra.declare("declare double @llvm.fabs.f64(double)")
         return [
             "store double 0.0, ptr %sum",
-            *self.diagonal([
-                "%l_a = call double @llvm.fabs.f64(double %l_w)",
-                f"%l_l = call double {self.mathematics('log')}(double %l_a)",
-                "%l_s = load double, ptr %sum", "%l_t = fadd double %l_s, %l_l", "store double %l_t, ptr %sum",
-            ], "l"),
+            *self.diagonal(
+                [
+                    "%l_a = call double @llvm.fabs.f64(double %l_w)",
+                    f"%l_l = call double {self.mathematics('log')}(double %l_a)",
+                    "%l_s = load double, ptr %sum",
+                    "%l_t = fadd double %l_s, %l_l",
+                    "store double %l_t, ptr %sum",
+                ],
+                "l",
+            ),
             "%logs = load double, ptr %sum",
-        ]  # fmt: skip
+        ]
 
     def logdet(self) -> None:
         self.factor("%work")
-        self.unless_bad([*self.logarithms(), *self.store("%logs")],
-                        [f"store {self.element} 0xFFF0000000000000, ptr %y"])  # fmt: skip
+        self.unless_bad(
+            [*self.logarithms(), *self.store("%logs")], [f"store {self.element} 0xFFF0000000000000, ptr %y"]
+        )
 
     def scaled_product(self) -> None:
         """The determinant as %product * 2**%exponent: its mantissa, of 1 to 2, and its exponent never leave range."""
         self.algebra.declare("declare double @llvm.fabs.f64(double)")
         self.lines += [
-            "store double 1.0, ptr %sum", "store i64 0, ptr %power",
-            *self.diagonal([
-                "%d_piv = getelementptr i32, ptr %pivots, i64 %dp", "%d_from = load i32, ptr %d_piv",
-                "%d_row = trunc i64 %dp to i32", "%d_own = add i32 %d_row, 1", "%d_odd = icmp ne i32 %d_from, %d_own",
-                "%d_neg = fneg double %d_w", "%d_f = select i1 %d_odd, double %d_neg, double %d_w",
-                *self.mantissa("%d_f", "%d_m"), *self.grown("%d_s", "%sum", "%d_m"),
-            ]),
-            "%product = load double, ptr %sum", "%exponent = load i64, ptr %power",
-        ]  # fmt: skip
+            "store double 1.0, ptr %sum",
+            "store i64 0, ptr %power",
+            *self.diagonal(
+                [
+                    "%d_piv = getelementptr i32, ptr %pivots, i64 %dp",
+                    "%d_from = load i32, ptr %d_piv",
+                    "%d_row = trunc i64 %dp to i32",
+                    "%d_own = add i32 %d_row, 1",
+                    "%d_odd = icmp ne i32 %d_from, %d_own",
+                    "%d_neg = fneg double %d_w",
+                    "%d_f = select i1 %d_odd, double %d_neg, double %d_w",
+                    *self.mantissa("%d_f", "%d_m"),
+                    *self.grown("%d_s", "%sum", "%d_m"),
+                ]
+            ),
+            "%product = load double, ptr %sum",
+            "%exponent = load i64, ptr %power",
+        ]
 
     def mantissa(self, value: str, name: str) -> list[str]:
         """`name`, of 1 to 2, and `name`e with value = name * 2**exponent; infinities and NaN with the exponent 0."""
@@ -185,43 +224,65 @@ class _Writer:
             f"{name}1 = fcmp olt double {name}0, 0x0010000000000000",
             f"{name}2 = fmul double {value}, 0x43F0000000000000",
             f"{name}3 = select i1 {name}1, double {name}2, double {value}",
-            f"{name}4 = bitcast double {name}3 to i64", f"{name}5 = lshr i64 {name}4, 52",
-            f"{name}6 = and i64 {name}5, 2047", f"{name}7 = icmp eq i64 {name}6, 2047",
-            f"{name}8 = and i64 {name}4, -9218868437227405313", f"{name}9 = or i64 {name}8, 4607182418800017408",
-            f"{name}a = bitcast i64 {name}9 to double", f"{name} = select i1 {name}7, double {value}, double {name}a",
-            f"{name}b = select i1 {name}1, i64 1087, i64 1023", f"{name}c = sub i64 {name}6, {name}b",
+            f"{name}4 = bitcast double {name}3 to i64",
+            f"{name}5 = lshr i64 {name}4, 52",
+            f"{name}6 = and i64 {name}5, 2047",
+            f"{name}7 = icmp eq i64 {name}6, 2047",
+            f"{name}8 = and i64 {name}4, -9218868437227405313",
+            f"{name}9 = or i64 {name}8, 4607182418800017408",
+            f"{name}a = bitcast i64 {name}9 to double",
+            f"{name} = select i1 {name}7, double {value}, double {name}a",
+            f"{name}b = select i1 {name}1, i64 1087, i64 1023",
+            f"{name}c = sub i64 {name}6, {name}b",
             f"{name}e = select i1 {name}7, i64 0, i64 {name}c",
-        ]  # fmt: skip
+        ]
 
     def grown(self, name: str, place: str, factor: str) -> list[str]:
         """The number at `place`, of 1 to 2, times a mantissa; what goes beyond 2 goes to %power, as its exponent."""
         return [
-            f"{name}0 = load double, ptr {place}", f"{name}1 = fmul double {name}0, {factor}",
-            f"{name}2 = call double @llvm.fabs.f64(double {name}1)", f"{name}3 = fcmp oge double {name}2, 2.0",
-            f"{name}4 = fmul double {name}1, 0.5", f"{name}5 = select i1 {name}3, double {name}4, double {name}1",
-            f"store double {name}5, ptr {place}", f"{name}6 = zext i1 {name}3 to i64",
-            f"{name}7 = load i64, ptr %power", f"{name}8 = add i64 {name}7, {name}6",
-            f"{name}9 = add i64 {name}8, {factor}e", f"store i64 {name}9, ptr %power",
-        ]  # fmt: skip
+            f"{name}0 = load double, ptr {place}",
+            f"{name}1 = fmul double {name}0, {factor}",
+            f"{name}2 = call double @llvm.fabs.f64(double {name}1)",
+            f"{name}3 = fcmp oge double {name}2, 2.0",
+            f"{name}4 = fmul double {name}1, 0.5",
+            f"{name}5 = select i1 {name}3, double {name}4, double {name}1",
+            f"store double {name}5, ptr {place}",
+            f"{name}6 = zext i1 {name}3 to i64",
+            f"{name}7 = load i64, ptr %power",
+            f"{name}8 = add i64 {name}7, {name}6",
+            f"{name}9 = add i64 {name}8, {factor}e",
+            f"store i64 {name}9, ptr %power",
+        ]
 
     def power_of_two(self, exponent: str, name: str) -> list[str]:
         """`name` and `name`b, whose product is 2**exponent as far as there are numbers."""
         return [
-            f"{name}0 = icmp slt i64 {exponent}, 2040", f"{name}1 = select i1 {name}0, i64 {exponent}, i64 2040",
-            f"{name}2 = icmp sgt i64 {name}1, -2040", f"{name}3 = select i1 {name}2, i64 {name}1, i64 -2040",
-            f"{name}4 = ashr i64 {name}3, 1", f"{name}5 = sub i64 {name}3, {name}4",
-            f"{name}6 = add i64 {name}4, 1023", f"{name}7 = shl i64 {name}6, 52",
-            f"{name}8 = add i64 {name}5, 1023", f"{name}9 = shl i64 {name}8, 52",
-            f"{name} = bitcast i64 {name}7 to double", f"{name}b = bitcast i64 {name}9 to double",
-        ]  # fmt: skip
+            f"{name}0 = icmp slt i64 {exponent}, 2040",
+            f"{name}1 = select i1 {name}0, i64 {exponent}, i64 2040",
+            f"{name}2 = icmp sgt i64 {name}1, -2040",
+            f"{name}3 = select i1 {name}2, i64 {name}1, i64 -2040",
+            f"{name}4 = ashr i64 {name}3, 1",
+            f"{name}5 = sub i64 {name}3, {name}4",
+            f"{name}6 = add i64 {name}4, 1023",
+            f"{name}7 = shl i64 {name}6, 52",
+            f"{name}8 = add i64 {name}5, 1023",
+            f"{name}9 = shl i64 {name}8, 52",
+            f"{name} = bitcast i64 {name}7 to double",
+            f"{name}b = bitcast i64 {name}9 to double",
+        ]
 
     def det(self) -> None:
         """The product of the pivots."""
         self.factor("%work")
         before = self.taken()
         self.scaled_product()
-        good = [*self.taken(), *self.power_of_two("%exponent", "%two"), "%det_a = fmul double %product, %two",
-                "%det = fmul double %det_a, %twob", *self.store("%det")]  # fmt: skip
+        good = [
+            *self.taken(),
+            *self.power_of_two("%exponent", "%two"),
+            "%det_a = fmul double %product, %two",
+            "%det = fmul double %det_a, %twob",
+            *self.store("%det"),
+        ]
         self.lines = before
         self.unless_bad(good, [f"store {self.element} 0.0, ptr %y"])
 
@@ -231,41 +292,14 @@ class _Writer:
         self.scaled_product()
         self.algebra.declare("declare double @llvm.copysign.f64(double, double)")
         good = [
-            *self.taken(), "%is_sign = fcmp ord double %product, 0.0",
+            *self.taken(),
+            "%is_sign = fcmp ord double %product, 0.0",
             "%one_sign = call double @llvm.copysign.f64(double 1.0, double %product)",
-            "%found = select i1 %is_sign, double %one_sign, double %product", *self.store("%found"),
-        ]  # fmt: skip
+            "%found = select i1 %is_sign, double %one_sign, double %product",
+            *self.store("%found"),
+        ]
         self.lines = before
         self.unless_bad(good, [f"store {self.element} 0.0, ptr %y"])
-
-    def adjugate(self) -> None:
-        """The determinant times the inverse, or where that is no number what `ops.small_matrices` has for any rank."""
-        n, n2 = self.n, self.n * self.n
-        self.columns = n
-        self.lines.append(f"%scratch = getelementptr i8, ptr %work, i64 {self.work.scratch}")
-        self.factor("%work")
-        before = self.taken()
-        self.scaled_product()
-        self.copy("%y", "%work", n2)
-        length = self.integer((self.work.total - self.work.scratch) // self.size)
-        self.call("getri", [self.integer(n), "%y", self.integer(n), "%pivots", "%scratch", length, "%info"])
-        self.lines += [
-            *self.power_of_two("%exponent", "%two"), "store double 0.0, ptr %sum",
-            *loop("a", str(n2), [
-                self.at("%a_place", "%y", "%ap"), f"%a_v = load {self.element}, ptr %a_place",
-                *self.widened("%a_v", "%a_w"), "%a_1 = fmul double %a_w, %product", "%a_2 = fmul double %a_1, %two",
-                "%a_3 = fmul double %a_2, %twob", *self.narrowed("%a_3", "%a_place"),
-                "%a_4 = fmul double %a_3, 0.0", "%a_5 = load double, ptr %sum", "%a_6 = fadd double %a_5, %a_4",
-                "store double %a_6, ptr %sum",
-            ]),
-            "%a_sum = load double, ptr %sum", "%a_bad = fcmp uno double %a_sum, 0.0",
-            "br i1 %a_bad, label %any_rank, label %adjugate_end",
-        ]  # fmt: skip
-        good = self.taken()
-        self._adjugate_of_any_rank()
-        singular = self.taken()
-        self.lines = [*before, "br i1 %bad, label %any_rank, label %regular", "regular:", *good, "any_rank:", *singular,
-                      "br label %adjugate_end", "adjugate_end:"]  # fmt: skip
 
     def narrowed(self, value: str, place: str) -> list[str]:
         """Store a double as an element."""
@@ -275,97 +309,27 @@ class _Writer:
 
     def entry(self, name: str, base: str, row: str, column: str) -> list[str]:
         """The element of a matrix by columns as a double: `name`w, at `name`."""
-        return [f"{name}0 = mul i64 {column}, {self.n}", f"{name}1 = add i64 {name}0, {row}",
-                self.at(name, base, f"{name}1"), f"{name}v = load {self.element}, ptr {name}",
-                *self.widened(f"{name}v", f"{name}w")]  # fmt: skip
-
-    def _adjugate_of_any_rank(self) -> None:
-        n = self.n
-        last, exponents, minimum = n - 1, "%scratch", "0x0010000000000000"
-        # Rows of U are scaled to 1 … 2 at their largest; %power gets the sum of their exponents.
-        self.lines += [
-            f"%before = getelementptr i64, ptr %scratch, i64 {n}", "store i64 0, ptr %power",
-            *loop("s", str(n), [
-                "store double 0.0, ptr %sum",
-                *loop("t", str(n), [
-                    *self.entry("%t_e", "%work", "%sp", "%tp"), "%t_a = call double @llvm.fabs.f64(double %t_ew)",
-                    "%t_m = load double, ptr %sum", "%t_l = fcmp ogt double %t_a, %t_m",
-                    "%t_n = select i1 %t_l, double %t_a, double %t_m", "store double %t_n, ptr %sum",
-                ], "%sp"),
-                "%s_most = load double, ptr %sum", f"%s_any = fcmp ogt double %s_most, {minimum}",
-                f"%s_one = select i1 %s_any, double %s_most, double {minimum}",
-                *self.mantissa("%s_one", "%s_m"), "%s_none = fcmp oeq double %s_most, 0.0",
-                "%s_large = icmp slt i64 %s_me, 1022", "%s_x = select i1 %s_large, i64 %s_me, i64 1022",
-                "%s_e = select i1 %s_none, i64 0, i64 %s_x", "%s_f = sub i64 0, %s_e",
-                *self.power_of_two("%s_f", "%s_two"),
-                f"%s_place = getelementptr i64, ptr {exponents}, i64 %sp", "store i64 %s_e, ptr %s_place",
-                "%s_p = load i64, ptr %power", "%s_q = add i64 %s_p, %s_e", "store i64 %s_q, ptr %power",
-                *loop("v", str(n), [
-                    *self.entry("%v_e", "%work", "%sp", "%vp"), "%v_1 = fmul double %v_ew, %s_two",
-                    "%v_2 = fmul double %v_1, %s_twob", *self.narrowed("%v_2", "%v_e"),
-                ], "%sp"),
-            ]),
-        ]  # fmt: skip
-        # The minors between two rows, from the last row up.
-        self.lines += loop("i", str(n), [
-            f"%i = sub i64 {last}, %ip",
-            *loop("j", str(n), [
-                "%j_stop = add i64 %jp, 1", "store double 0.0, ptr %sum", "store double 1.0, ptr %sign",
-                *loop("m", "%j_stop", [
-                    "%m_first = icmp eq i64 %mp, %i", *self.entry("%m_u", "%work", "%i", "%mp"),
-                    *self.entry("%m_y", "%y", "%mp", "%jp"), *self.entry("%m_d", "%work", "%mp", "%mp"),
-                    "%m_p = load double, ptr %sign", "%m_1 = fmul double %m_uw, %m_p", "%m_2 = fmul double %m_1, %m_yw",
-                    "%m_3 = select i1 %m_first, double 0.0, double %m_2",
-                    "%m_4 = select i1 %m_first, double 1.0, double %m_dw", "%m_5 = fmul double %m_p, %m_4",
-                    "store double %m_5, ptr %sign", "%m_s = load double, ptr %sum", "%m_t = fsub double %m_s, %m_3",
-                    "store double %m_t, ptr %sum",
-                ], "%i"),
-                "%j_s = load double, ptr %sum", "%j_same = icmp eq i64 %jp, %i",
-                "%j_v = select i1 %j_same, double 1.0, double %j_s", *self.entry("%j_y", "%y", "%i", "%jp"),
-                *self.narrowed("%j_v", "%j_y"),
-            ], "%i"),
-        ])  # fmt: skip
-        # The products of the pivots before each, with the sign of the exchanges.
-        self.lines += [
-            "store double 1.0, ptr %sum",
-            *loop("o", str(n), [
-                "%o_piv = getelementptr i32, ptr %pivots, i64 %op", "%o_from = load i32, ptr %o_piv",
-                "%o_row = trunc i64 %op to i32", "%o_own = add i32 %o_row, 1", "%o_odd = icmp ne i32 %o_from, %o_own",
-                "%o_s = load double, ptr %sum", "%o_n = fneg double %o_s",
-                "%o_t = select i1 %o_odd, double %o_n, double %o_s", "store double %o_t, ptr %sum",
-            ]),
-            *loop("b", str(n), [
-                "%b_place = getelementptr double, ptr %before, i64 %bp", "%b_s = load double, ptr %sum",
-                "store double %b_s, ptr %b_place", *self.entry("%b_d", "%work", "%bp", "%bp"),
-                "%b_t = fmul double %b_s, %b_dw", "store double %b_t, ptr %sum",
-            ]),
-            "store double 1.0, ptr %sum", "%z_all = load i64, ptr %power",
-            *loop("z", str(n), [
-                f"%z = sub i64 {last}, %zp", "%z_s = load double, ptr %sum",
-                f"%z_place = getelementptr i64, ptr {exponents}, i64 %z", "%z_e = load i64, ptr %z_place",
-                "%z_x = sub i64 %z_all, %z_e", *self.power_of_two("%z_x", "%z_two"),
-                *loop("w", str(n), [
-                    *self.entry("%w_y", "%y", "%wp", "%z"), "%w_place = getelementptr double, ptr %before, i64 %wp",
-                    "%w_b = load double, ptr %w_place", "%w_1 = fmul double %w_yw, %w_b",
-                    "%w_2 = fmul double %w_1, %z_s", "%w_3 = fmul double %w_2, %z_two",
-                    "%w_4 = fmul double %w_3, %z_twob", "%w_in = icmp ule i64 %wp, %z",
-                    "%w_5 = select i1 %w_in, double %w_4, double 0.0", *self.narrowed("%w_5", "%w_y"),
-                ]),
-                *self.entry("%z_d", "%work", "%z", "%z"), "%z_t = fmul double %z_s, %z_dw",
-                "store double %z_t, ptr %sum",
-            ]),
-        ]  # fmt: skip
-        self.trsm("L", "N", "U", "%work")
-        self.exchange()
+        return [
+            f"{name}0 = mul i64 {column}, {self.n}",
+            f"{name}1 = add i64 {name}0, {row}",
+            self.at(name, base, f"{name}1"),
+            f"{name}v = load {self.element}, ptr {name}",
+            *self.widened(f"{name}v", f"{name}w"),
+        ]
 
     def cholesky(self) -> None:
         n = self.integer(self.n)
         row = [
-            f"%c_at = mul i64 %cp, {self.n}", self.at("%c_from", "%x0", "%c_at"), self.at("%c_to", "%y", "%c_at"),
-            "%c_k = add i64 %cp, 1", f"%c_b = mul i64 %c_k, {self.size}",
-            self.algebra.copy("%c_to", "%c_from", "%c_b"), self.at("%c_z", "%c_to", "%c_k"),
-            f"%c_r = sub i64 {self.n * self.size}, %c_b", self.algebra.zero("%c_z", "%c_r"),
-        ]  # fmt: skip
+            f"%c_at = mul i64 %cp, {self.n}",
+            self.at("%c_from", "%x0", "%c_at"),
+            self.at("%c_to", "%y", "%c_at"),
+            "%c_k = add i64 %cp, 1",
+            f"%c_b = mul i64 %c_k, {self.size}",
+            self.algebra.copy("%c_to", "%c_from", "%c_b"),
+            self.at("%c_z", "%c_to", "%c_k"),
+            f"%c_r = sub i64 {self.n * self.size}, %c_b",
+            self.algebra.zero("%c_z", "%c_r"),
+        ]
         self.lines += loop("c", str(self.n), row)
         self.call("potrf", [self.algebra.letter("U"), n, "%y", n, "%info"])
         self.lines += ["%code = load i32, ptr %info", "%bad = icmp ne i32 %code, 0"]
@@ -376,23 +340,49 @@ class _Writer:
         rows, columns, few = self.n, self.columns, min(self.n, self.columns)
         self.lines += [
             f"%scratch = getelementptr i8, ptr %work, i64 {self.work.scratch}",
-            self.at("%values", "%y", str(rows * few)), self.at("%right", "%y", str(rows * few + few)),
-        ]  # fmt: skip
+            self.at("%values", "%y", str(rows * few)),
+            self.at("%right", "%y", str(rows * few + few)),
+        ]
         self.copy("%work", "%x0", rows * columns)
         length = self.integer((self.work.total - self.work.scratch) // self.size)
         m, n, k = self.integer(columns), self.integer(rows), self.integer(few)
-        self.call("gesdd", [self.algebra.letter("S"), m, n, "%work", m, "%values", "%right", m, "%y", k, "%scratch",
-                            length, "%pivots", "%info"])  # fmt: skip
+        self.call(
+            "gesdd",
+            [
+                self.algebra.letter("S"),
+                m,
+                n,
+                "%work",
+                m,
+                "%values",
+                "%right",
+                m,
+                "%y",
+                k,
+                "%scratch",
+                length,
+                "%pivots",
+                "%info",
+            ],
+        )
         self.lines += ["%code = load i32, ptr %info", "%bad = icmp ne i32 %code, 0"]
         self.unless_bad([], self.fill(packed_size(rows, columns)))
 
     def triangular(self) -> None:
         self.lines.append("store i1 false, ptr %info")
-        self.lines += loop("d", str(self.n), [
-            f"%d_at = mul i64 %dp, {self.n + 1}", self.at("%d_u", "%x0", "%d_at"),
-            f"%d_v = load {self.element}, ptr %d_u", f"%d_0 = fcmp oeq {self.element} %d_v, 0.0",
-            "%d_s = load i1, ptr %info", "%d_t = or i1 %d_s, %d_0", "store i1 %d_t, ptr %info",
-        ])  # fmt: skip
+        self.lines += loop(
+            "d",
+            str(self.n),
+            [
+                f"%d_at = mul i64 %dp, {self.n + 1}",
+                self.at("%d_u", "%x0", "%d_at"),
+                f"%d_v = load {self.element}, ptr %d_u",
+                f"%d_0 = fcmp oeq {self.element} %d_v, 0.0",
+                "%d_s = load i1, ptr %info",
+                "%d_t = or i1 %d_s, %d_0",
+                "store i1 %d_t, ptr %info",
+            ],
+        )
         self.lines.append("%bad = load i1, ptr %info")
         before = self.taken()
         self.copy("%y", "%x1", self.n * self.columns)
@@ -415,9 +405,12 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
     two = len(step.operands) == 2
     parameters = ["%a", *(["%b"] if two else []), "%result", "%work"]
     result = {
-        "det": 1, "det_sign": 1, "logdet": 1, "packed_svd": packed_size(n, columns),
+        "det": 1,
+        "det_sign": 1,
+        "logdet": 1,
+        "packed_svd": packed_size(n, columns),
         **dict.fromkeys(("inv", "cholesky", "adjugate"), n * n),
-    }.get(step.name, n * columns)  # fmt: skip
+    }.get(step.name, n * columns)
     lines: list[str] = []
     if result and 0 not in step.batch:
         if n == 0:
@@ -425,21 +418,29 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
             lines = [f"store {writer.element} {value}, ptr %y"]
         else:
             write = {
-                "solve": writer.solve, "inv": writer.inv, "det": writer.det, "det_sign": writer.det_sign,
-                "adjugate": writer.adjugate, "logdet": writer.logdet, "cholesky": writer.cholesky,
+                "solve": writer.solve,
+                "inv": writer.inv,
+                "det": writer.det,
+                "det_sign": writer.det_sign,
+                "adjugate": lambda: adjugate(writer),
+                "logdet": writer.logdet,
+                "cholesky": writer.cholesky,
                 "packed_svd": writer.packed_svd,
-            }.get(step.name)  # fmt: skip
+            }.get(step.name)
             if write is None and step.name not in TRIANGLES:
                 raise CompileError(f"there is no code for {step.name}")
             (write or writer.triangular)()
             lines = writer.lines
         given = n * columns if step.name == "packed_svd" else n * n
-        starts = _starts(writer.element, ("%x0", "%a", given), *([("%x1", "%b", n * columns)] if two else []),
-                         ("%y", "%result", result))  # fmt: skip
+        starts = _starts(
+            writer.element,
+            ("%x0", "%a", given),
+            *([("%x1", "%b", n * columns)] if two else []),
+            ("%y", "%result", result),
+        )
         total = math.prod(step.batch)
         lines = loop("batch", str(total), [*starts, *lines])
-        lines = ["%info = alloca i32", "%sum = alloca double", "%sign = alloca double",
-                 "%power = alloca i64", *lines]
+        lines = ["%info = alloca i32", "%sum = alloca double", "%sign = alloca double", "%power = alloca i64", *lines]
     algebra.function(name, parameters, lines)
 
 

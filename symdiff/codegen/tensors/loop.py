@@ -34,9 +34,7 @@ told why a call fails; and the function that frees what the kernel keeps."""
 class PointLoop:
     """The loop over a batch's points."""
 
-    def __init__(
-        self, layout: Layout, plan: Plan, steps: Steps, state: Status, element: str, operations: int
-    ) -> None:
+    def __init__(self, layout: Layout, plan: Plan, steps: Steps, state: Status, element: str, operations: int) -> None:
         self.layout, self.plan, self.failing, self.state, self.element = layout, plan, steps.failing, state, element
         self.open_places, self._place_count = steps.open_places, steps.place_count
         self.operations = operations
@@ -65,8 +63,7 @@ class PointLoop:
             shape = self.layout.operands[k].shape
             if any(map(is_open, shape)):
                 continue
-            lines.append(f"@shape{k} = internal constant [{len(shape)} x i64] "
-                         f"[{', '.join(f'i64 {n}' for n in shape)}]")  # fmt: skip
+            lines.append(f"@shape{k} = internal constant [{len(shape)} x i64] [{', '.join(f'i64 {n}' for n in shape)}]")
         release = []
         if self.on_heap:
             lines.append(kept("work"))
@@ -88,20 +85,24 @@ class PointLoop:
             # The plain C function gives data, takes the result, and needs neither the report nor Python's lock.
             # Where sizes are open, they are the data, and there is no plain C function.
             f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
-            *self._computed(without_lock(
-                self.operations,
-                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 false, i32 0, i1 %quiet)",
-            )),
+            *self._computed(
+                without_lock(
+                    self.operations,
+                    "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 false, i32 0, i1 %quiet)",
+                )
+            ),
             "br i1 %quiet, label %restore, label %leave\nrestore:",
             *state.put("%before"),
             "br label %leave\nleave:\nret i32 %r\n}",
             f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
             *before,
             f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
-            *self._computed(without_lock(
-                self.operations,
-                "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 true, i32 %before, i1 true)",
-            )),
+            *self._computed(
+                without_lock(
+                    self.operations,
+                    "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 true, i32 %before, i1 true)",
+                )
+            ),
             "ret i32 %r\n}",
         ]
 
@@ -114,14 +115,14 @@ class PointLoop:
         lines: list[str] = []
         for k in range(len(self.plan.sizes.values) if self.plan.sizes else 0):
             lines += [
-                f"%given_p{k} = getelementptr i64, ptr %data, i64 {k}", f"%given_n{k} = load i64, ptr %given_p{k}",
+                f"%given_p{k} = getelementptr i64, ptr %data, i64 {k}",
+                f"%given_n{k} = load i64, ptr %given_p{k}",
                 f"%kept_p{k} = getelementptr i64, ptr %table, i64 {self.table.sizes + k}",
                 f"store i64 %given_n{k}, ptr %kept_p{k}",
-            ]  # fmt: skip
+            ]
         if self.open_places:
             copied = f"ptr %placed, ptr @{PLACES}, i64 {8 * self._place_count}, i1 false"
-            lines += [f"%placed = alloca [{self._place_count} x i64]",
-                      f"call void @llvm.memcpy.p0.p0.i64({copied})"]  # fmt: skip
+            lines += [f"%placed = alloca [{self._place_count} x i64]", f"call void @llvm.memcpy.p0.p0.i64({copied})"]
         for k, place in self.open_places.items():
             lines += [f"%placed{k} = getelementptr i64, ptr %placed, i64 {k}", f"store i64 {place}, ptr %placed{k}"]
         for k in self.rooms:
@@ -129,40 +130,62 @@ class PointLoop:
             if any(map(is_open, shape)):
                 lines.append(f"%shape{k} = alloca [{len(shape)} x i64]")
                 for axis, n in enumerate(shape):
-                    lines += [f"%shape{k}_{axis} = getelementptr i64, ptr %shape{k}, i64 {axis}",
-                              f"store i64 {n}, ptr %shape{k}_{axis}"]  # fmt: skip
+                    lines += [
+                        f"%shape{k}_{axis} = getelementptr i64, ptr %shape{k}, i64 {axis}",
+                        f"store i64 {n}, ptr %shape{k}_{axis}",
+                    ]
         return lines
 
     def _points(self) -> list[str]:
         """`points(args, dims, steps, sizes, judge, before, tells)`: all points, exceptions by what the results are."""
-        head = ("define internal i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 %judge, i32 %before, "
-                "i1 %tells) #1 {")  # fmt: skip
+        head = (
+            "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 %judge, i32 %before, "
+            "i1 %tells) #1 {"
+        )
         return [head, "entry:", *self._computed(self._all_points()), "}"]
 
     def _all_points(self) -> list[str]:
         operands, plan = self.layout.operands, self.plan
         lines = [
-            *self.state.allocate, f"%table = alloca [{self.table.size} x ptr], align 8",
-        ]  # fmt: skip
+            *self.state.allocate,
+            f"%table = alloca [{self.table.size} x ptr], align 8",
+        ]
         lines += [f"%slot{k} = alloca i64" for k in range(self.count) if not operands[k].shape]
         lines += self._open()
         if not self.on_heap and (is_open(plan.workspace) or plan.workspace):
             size = LARGEST_FRAME if is_open(plan.workspace) else plan.workspace
             lines.append(f"%work = alloca [{size} x i8], align {ALIGNMENT}")
-        lines += ["%n = load i64, ptr %dims", "%some = icmp sgt i64 %n, 0",
-                  "br i1 %some, label %begin, label %nothing", "nothing:", "ret i32 0", "begin:"]  # fmt: skip
+        lines += [
+            "%n = load i64, ptr %dims",
+            "%some = icmp sgt i64 %n, 0",
+            "br i1 %some, label %begin, label %nothing",
+            "nothing:",
+            "ret i32 0",
+            "begin:",
+        ]
         for k in range(len(operands)):
             lines += operand_lines(k)
         lines += self._loose()
         lines += self._memory()
         lines += self._fixed()
-        lines += [f"%clear = and i32 %before, {~self.state.every}", "br label %ready", "ready:", "br label %point",
-                  "point:", "%i = phi i64 [ 0, %ready ], [ %i1, %unheard ]",
-                  "%raised = phi i32 [ 0, %ready ], [ %raised1, %unheard ]"]  # fmt: skip
+        lines += [
+            f"%clear = and i32 %before, {~self.state.every}",
+            "br label %ready",
+            "ready:",
+            "br label %point",
+            "point:",
+            "%i = phi i64 [ 0, %ready ], [ %i1, %unheard ]",
+            "%raised = phi i32 [ 0, %ready ], [ %raised1, %unheard ]",
+        ]
         lines += [f"%q{k} = phi ptr [ %a{k}, %ready ], [ %r{k}, %unheard ]" for k in range(len(operands))]
         lines += self._arrive()
-        lines += ["br i1 %judge, label %quieten, label %go", "quieten:", *self.state.put("%clear"), "br label %go",
-                  "go:"]  # fmt: skip
+        lines += [
+            "br i1 %judge, label %quieten, label %go",
+            "quieten:",
+            *self.state.put("%clear"),
+            "br label %go",
+            "go:",
+        ]
         lines += self._carry_out()
         lines += ["br i1 %judge, label %seen, label %leave", "seen:", *self._judged(), "leave:"]
         lines.append(f"%raised1 = phi i32 [ 0, %{'done' if plan.steps else 'go'} ], [ %raised2, %weighed ]")
@@ -171,18 +194,37 @@ class PointLoop:
         lines.append("%i1 = add i64 %i, 1")
         # points between two looks for signals
         share = 1 if is_open(self.operations) else max(1, BETWEEN // (16 * max(1, self.operations)))
-        lines += [f"%rest = urem i64 %i1, {share}", "%turn = icmp eq i64 %rest, 0",
-                  "br i1 %turn, label %listen, label %unheard", "listen:"]  # fmt: skip
+        lines += [
+            f"%rest = urem i64 %i1, {share}",
+            "%turn = icmp eq i64 %rest, 0",
+            "br i1 %turn, label %listen, label %unheard",
+            "listen:",
+        ]
         poll(lines, "listened", share * self.operations)
-        lines += ["br label %unheard", "unheard:", "%more = icmp slt i64 %i1, %n",
-                  "br i1 %more, label %point, label %end"]  # fmt: skip
+        lines += [
+            "br label %unheard",
+            "unheard:",
+            "%more = icmp slt i64 %i1, %n",
+            "br i1 %more, label %point, label %end",
+        ]
         lines += self._bad()
         lines += self._early(STOPPED)
-        lines += ["end:", f"%left_over = urem i64 %n, {share}", f"%last_work = mul i64 %left_over, {self.operations}",
-                  f"%last_heard = call i32 @{INTERRUPTED}(i64 %last_work)"]
-        lines += [*self._give(), "br i1 %judge, label %tell, label %quiet", "tell:",
-                  "%shown = or i32 %before, %raised1", *self.state.put("%shown"), "br label %quiet", "quiet:",
-                  "ret i32 0"]  # fmt: skip
+        lines += [
+            "end:",
+            f"%left_over = urem i64 %n, {share}",
+            f"%last_work = mul i64 %left_over, {self.operations}",
+            f"%last_heard = call i32 @{INTERRUPTED}(i64 %last_work)",
+        ]
+        lines += [
+            *self._give(),
+            "br i1 %judge, label %tell, label %quiet",
+            "tell:",
+            "%shown = or i32 %before, %raised1",
+            *self.state.put("%shown"),
+            "br label %quiet",
+            "quiet:",
+            "ret i32 0",
+        ]
         return lines
 
     def _carry_out(self) -> list[str]:
@@ -190,13 +232,16 @@ class PointLoop:
         if not self.plan.steps:
             return []
         lines = [
-            "br label %step", "step:", "%k = phi i64 [ 0, %go ], [ %k1, %next_step ]",
+            "br label %step",
+            "step:",
+            "%k = phi i64 [ 0, %go ], [ %k1, %next_step ]",
             f"%function_p = getelementptr {{ ptr, i64 }}, ptr @{STEPS}, i64 %k",
             "%function = load ptr, ptr %function_p",
-            "%places_p = getelementptr i8, ptr %function_p, i64 8", "%places_k = load i64, ptr %places_p",
+            "%places_p = getelementptr i8, ptr %function_p, i64 8",
+            "%places_k = load i64, ptr %places_p",
             f"%places = getelementptr i64, ptr {'%placed' if self.open_places else f'@{PLACES}'}, i64 %places_k",
             "%outcome = call i32 %function(ptr %table, ptr %places)",
-        ]  # fmt: skip
+        ]
         if any(self.failing):
             lines += ["%fine_so_far = icmp eq i32 %outcome, 0", "br i1 %fine_so_far, label %then, label %bad"]
         else:
@@ -205,9 +250,15 @@ class PointLoop:
         steps = len(self.plan.steps)
         if is_open(self.operations) or self.operations > BETWEEN:
             poll(lines, "heard", self.operations if is_open(self.operations) else self.operations // steps)
-        return [*lines, "br label %next_step", "next_step:", "%k1 = add i64 %k, 1",
-                f"%left = icmp slt i64 %k1, {len(self.plan.steps)}",
-                "br i1 %left, label %step, label %done", "done:"]  # fmt: skip
+        return [
+            *lines,
+            "br label %next_step",
+            "next_step:",
+            "%k1 = add i64 %k, 1",
+            f"%left = icmp slt i64 %k1, {len(self.plan.steps)}",
+            "br i1 %left, label %step, label %done",
+            "done:",
+        ]
 
     def _loose(self) -> list[str]:
         """Which operands are not in C order."""
@@ -218,8 +269,11 @@ class PointLoop:
             for axis in reversed(range(len(operand.shape))):
                 if operand.shape[axis] > 1:
                     name = f"%s{k}_{axis}"
-                    lines += [f"{name}p = getelementptr i64, ptr %steps, i64 {self.first[k] + axis}",
-                              f"{name} = load i64, ptr {name}p", f"{name}c = icmp ne i64 {name}, {step}"]  # fmt: skip
+                    lines += [
+                        f"{name}p = getelementptr i64, ptr %steps, i64 {self.first[k] + axis}",
+                        f"{name} = load i64, ptr {name}p",
+                        f"{name}c = icmp ne i64 {name}, {step}",
+                    ]
                     tests.append(f"{name}c")
                 step *= operand.shape[axis]
             lines += _any(f"%loose{k}", tests)
@@ -229,19 +283,34 @@ class PointLoop:
         """The workspace, and the block for copies where one is needed."""
         lines = []
         if self.on_heap:
-            lines += [*self._take("%block", "work", self.plan.workspace + ALIGNMENT),
-                      "%none = icmp eq ptr %block, null", "br i1 %none, label %poor, label %rich", "poor:",
-                      "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
-                      f"ret i32 {FAILED}", "rich:", *self._aligned("%work", "%block")]  # fmt: skip
+            lines += [
+                *self._take("%block", "work", self.plan.workspace + ALIGNMENT),
+                "%none = icmp eq ptr %block, null",
+                "br i1 %none, label %poor, label %rich",
+                "poor:",
+                "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
+                f"ret i32 {FAILED}",
+                "rich:",
+                *self._aligned("%work", "%block"),
+            ]
         if self.rooms:
-            lines += [*_any("%copies", [f"%loose{k}" for k in self.rooms]), "br label %unit", "unit:",
-                      "br i1 %copies, label %take, label %taken", "take:",
-                      *self._take("%rooms0", "rooms", self.room_bytes + ALIGNMENT),
-                      "%cramped = icmp eq ptr %rooms0, null", "br i1 %cramped, label %failed, label %taken", "failed:",
-                      "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
-                      *(["call void @give(ptr @work, ptr %block)"] if self.on_heap else []), f"ret i32 {FAILED}",
-                      "taken:", "%rooms1 = phi ptr [ null, %unit ], [ %rooms0, %take ]",
-                      *self._aligned("%rooms", "%rooms1")]  # fmt: skip
+            lines += [
+                *_any("%copies", [f"%loose{k}" for k in self.rooms]),
+                "br label %unit",
+                "unit:",
+                "br i1 %copies, label %take, label %taken",
+                "take:",
+                *self._take("%rooms0", "rooms", self.room_bytes + ALIGNMENT),
+                "%cramped = icmp eq ptr %rooms0, null",
+                "br i1 %cramped, label %failed, label %taken",
+                "failed:",
+                "call void @tell(i1 %tells, i32 1, i64 0, i64 0)",
+                *(["call void @give(ptr @work, ptr %block)"] if self.on_heap else []),
+                f"ret i32 {FAILED}",
+                "taken:",
+                "%rooms1 = phi ptr [ null, %unit ], [ %rooms0, %take ]",
+                *self._aligned("%rooms", "%rooms1"),
+            ]
             lines += [f"%room{k} = getelementptr i8, ptr %rooms, i64 {at}" for k, at in self.rooms.items()]
         return lines
 
@@ -262,8 +331,10 @@ class PointLoop:
         for n, number in enumerate(self.table.buffers):
             buffer, place = self.plan.buffers[number], f"%f{n}"
             if buffer.kind == "constant":
-                lines += [f"{place}p = getelementptr ptr, ptr @{CONSTANTS}, i64 {buffer.index}",
-                          f"{place} = load ptr, ptr {place}p"]  # fmt: skip
+                lines += [
+                    f"{place}p = getelementptr ptr, ptr @{CONSTANTS}, i64 {buffer.index}",
+                    f"{place} = load ptr, ptr {place}p",
+                ]
             else:
                 k, _ = self.homes[buffer.kind, buffer.index]
                 if buffer.kind == "output" or self.layout.operands[k].shape:
@@ -298,11 +369,16 @@ class PointLoop:
                 lines.append(f"{home} = select i1 %loose{k}, ptr %room{k}, ptr %q{k}")
                 if k < self.count:
                     lines += [
-                        f"%first{k} = icmp eq i64 %i, 0", f"%moved{k} = icmp ne i64 %d{k}, 0",
-                        f"%new{k} = or i1 %first{k}, %moved{k}", f"%copy{k} = and i1 %loose{k}, %new{k}",
-                        f"br i1 %copy{k}, label %pack{k}, label %packed{k}", f"pack{k}:",
-                        self._move(k, operand, False), f"br label %packed{k}", f"packed{k}:",
-                    ]  # fmt: skip
+                        f"%first{k} = icmp eq i64 %i, 0",
+                        f"%moved{k} = icmp ne i64 %d{k}, 0",
+                        f"%new{k} = or i1 %first{k}, %moved{k}",
+                        f"%copy{k} = and i1 %loose{k}, %new{k}",
+                        f"br i1 %copy{k}, label %pack{k}, label %packed{k}",
+                        f"pack{k}:",
+                        self._move(k, operand, False),
+                        f"br label %packed{k}",
+                        f"packed{k}:",
+                    ]
             for n, offset in self._operand_buffers(k):
                 place = home
                 if offset:
@@ -326,17 +402,26 @@ class PointLoop:
         lines = []
         for k in self.rooms:
             if k >= self.count:
-                lines += [f"br i1 %loose{k}, label %pack{k}, label %packed{k}", f"pack{k}:",
-                          self._move(k, self.layout.operands[k], True), f"br label %packed{k}",
-                          f"packed{k}:"]  # fmt: skip
+                lines += [
+                    f"br i1 %loose{k}, label %pack{k}, label %packed{k}",
+                    f"pack{k}:",
+                    self._move(k, self.layout.operands[k], True),
+                    f"br label %packed{k}",
+                    f"packed{k}:",
+                ]
         return lines
 
     def _judged(self) -> list[str]:
         """Invalid where a result is NaN and no operand was, overflow and division where one is infinite."""
         state, operands = self.state, self.layout.operands
         infinite = state.divide | state.overflow
-        lines = [*state.get("%after"), f"%bits = and i32 %after, {state.invalid | infinite}",
-                 "%calm = icmp eq i32 %bits, 0", "br i1 %calm, label %fine, label %weigh", "weigh:"]  # fmt: skip
+        lines = [
+            *state.get("%after"),
+            f"%bits = and i32 %after, {state.invalid | infinite}",
+            "%calm = icmp eq i32 %bits, 0",
+            "br i1 %calm, label %fine, label %weigh",
+            "weigh:",
+        ]
 
         def bits(which: range, name: str) -> None:
             last = "0"
@@ -344,8 +429,12 @@ class PointLoop:
                 if operands[k].dtype == "bool" or not operands[k].size:
                     continue
                 where = f"%home{k}" if k in self.rooms else f"%slot{k}" if k < self.count else f"%q{k}"
-                lines.extend([f"%look{k} = call i32 @look_{self.element}(ptr {where}, i64 {operands[k].size})",
-                              f"%sum{k} = or i32 %look{k}, {last}"])  # fmt: skip
+                lines.extend(
+                    [
+                        f"%look{k} = call i32 @look_{self.element}(ptr {where}, i64 {operands[k].size})",
+                        f"%sum{k} = or i32 %look{k}, {last}",
+                    ]
+                )
                 last = f"%sum{k}"
             lines.append(f"{name} = or i32 {last}, 0")
 
@@ -353,22 +442,36 @@ class PointLoop:
         lines += ["%clean = icmp eq i32 %got, 0", "br i1 %clean, label %fine, label %ask", "ask:"]
         bits(range(self.count), "%given")
         lines += [
-            "%given_nan = and i32 %given, 1", "%got_nan = and i32 %got, 1",
-            "%new_nan = icmp ugt i32 %got_nan, %given_nan", "%all_finite = icmp eq i32 %given, 0",
-            "%got_infinite = icmp uge i32 %got, 2", "%new_infinite = and i1 %all_finite, %got_infinite",
+            "%given_nan = and i32 %given, 1",
+            "%got_nan = and i32 %got, 1",
+            "%new_nan = icmp ugt i32 %got_nan, %given_nan",
+            "%all_finite = icmp eq i32 %given, 0",
+            "%got_infinite = icmp uge i32 %got, 2",
+            "%new_infinite = and i1 %all_finite, %got_infinite",
             f"%if_nan = select i1 %new_nan, i32 {state.invalid}, i32 0",
             f"%if_infinite = select i1 %new_infinite, i32 {infinite}, i32 0",
-            "%allowed = or i32 %if_nan, %if_infinite", "%asked = and i32 %allowed, %bits", "br label %fine", "fine:",
-            "%news = phi i32 [ 0, %seen ], [ 0, %weigh ], [ %asked, %ask ]", "%raised2 = or i32 %raised, %news",
-            "br label %weighed", "weighed:", "br label %leave",
-        ]  # fmt: skip
+            "%allowed = or i32 %if_nan, %if_infinite",
+            "%asked = and i32 %allowed, %bits",
+            "br label %fine",
+            "fine:",
+            "%news = phi i32 [ 0, %seen ], [ 0, %weigh ], [ %asked, %ask ]",
+            "%raised2 = or i32 %raised, %news",
+            "br label %weighed",
+            "weighed:",
+            "br label %leave",
+        ]
         return lines
 
     def _give(self) -> list[str]:
         lines = ["call void @give(ptr @work, ptr %block)"] if self.on_heap else []
         if self.rooms:
-            lines += ["br i1 %copies, label %back, label %given_back", "back:",
-                      "call void @give(ptr @rooms, ptr %rooms1)", "br label %given_back", "given_back:"]  # fmt: skip
+            lines += [
+                "br i1 %copies, label %back, label %given_back",
+                "back:",
+                "call void @give(ptr @rooms, ptr %rooms1)",
+                "br label %given_back",
+                "given_back:",
+            ]
         return lines
 
     def _bad(self) -> list[str]:
@@ -377,21 +480,28 @@ class PointLoop:
             return []
         table = self.table
         return [
-            "bad:", f"%which_place = getelementptr i64, ptr %table, i64 {table.which}",
+            "bad:",
+            f"%which_place = getelementptr i64, ptr %table, i64 {table.which}",
             "%which = load i64, ptr %which_place",
             f"%extent_place = getelementptr i64, ptr %table, i64 {table.extent}",
             "%extent = load i64, ptr %extent_place",
-            f"call void @tell(i1 %tells, i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)", "br label %failing",
+            f"call void @tell(i1 %tells, i32 {OUT_OF_RANGE}, i64 %which, i64 %extent)",
+            "br label %failing",
             *self._early("failing", OUT_OF_RANGE),
-        ]  # fmt: skip
+        ]
 
     def _early(self, label: str, code: int = 0) -> list[str]:
         """The block in which the loop ends early."""
         return [
-            f"{label}:", *(line.replace("back", f"{label}_back") for line in self._give()),
-            f"br i1 %judge, label %{label}_forget, label %{label}_end", f"{label}_forget:",
-            *self.state.put("%before"), f"br label %{label}_end", f"{label}_end:", f"ret i32 {code}",
-        ]  # fmt: skip
+            f"{label}:",
+            *(line.replace("back", f"{label}_back") for line in self._give()),
+            f"br i1 %judge, label %{label}_forget, label %{label}_end",
+            f"{label}_forget:",
+            *self.state.put("%before"),
+            f"br label %{label}_end",
+            f"{label}_end:",
+            f"ret i32 {code}",
+        ]
 
 
 TELL = f"""define internal void @tell(i1 %tells, i32 %code, i64 %which, i64 %extent) #1 {{

@@ -57,8 +57,14 @@ def write_tensor_module(
     algebra, failing = steps.algebra, steps.failing
     operations = plan.operations
     loop = PointLoop(layout, plan, steps, state, element, operations)
-    lines = [*loop.globals(), *algebra.lines, *tools.vector.routines.definitions,
-             *[line for function in tools.definitions.values() for line in function], *steps.lines, *loop.lines()]
+    lines = [
+        *loop.globals(),
+        *algebra.lines,
+        *tools.vector.routines.definitions,
+        *[line for function in tools.definitions.values() for line in function],
+        *steps.lines,
+        *loop.lines(),
+    ]
     declarations = [
         *tools.scalar.routines.declarations,
         *tools.vector.routines.declarations,

@@ -259,8 +259,10 @@ class Block:
             self.lines.append(f"{name} = load {type_}, ptr {place}, align {item}")
         else:
             load = self.memory.name("masked.load", "", type_)
-            self.lines.append(f"{name} = call {type_} @{load}(ptr {place}, i32 {item}, {self.ops.condition} {mask}, "
-                              f"{type_} zeroinitializer)")  # fmt: skip
+            self.lines.append(
+                f"{name} = call {type_} @{load}(ptr {place}, i32 {item}, {self.ops.condition} {mask}, "
+                f"{type_} zeroinitializer)"
+            )
         return name
 
     def _as_condition(self, kind: str, name: str, result: str) -> str:
@@ -281,8 +283,10 @@ class Block:
             return ops.load(name, f"{name}p", kind == "c")
         gather = self.memory.name("masked.gather", "", type_)
         lines.append(f"{name}p = getelementptr {element_type(kind, ops)}, ptr {place}, <{n} x i64> {steps}")
-        lines.append(f"{name}m = call {type_} @{gather}(<{n} x ptr> {name}p, i32 {item}, {ops.condition} "
-                     f"{mask or 'splat (i1 true)'}, {type_} zeroinitializer)")  # fmt: skip
+        lines.append(
+            f"{name}m = call {type_} @{gather}(<{n} x ptr> {name}p, i32 {item}, {ops.condition} "
+            f"{mask or 'splat (i1 true)'}, {type_} zeroinitializer)"
+        )
         return self._as_condition(kind, f"{name}m", name)
 
     def _moves(self, part: LoadAt, mask: str | None, valid: str) -> str:
@@ -342,6 +346,7 @@ class Block:
             lines.append(f"call void @{store}({type_} {value}, ptr {place}, i32 {item}, {ops.condition} {mask})")
             return
         scatter = self.memory.name("masked.scatter", "", type_)
-        lines.append(f"{name}p = getelementptr {element_type(kind, ops)}, ptr {place}, <{n} x i64> "
-                     f"{self._steps(stride)}")  # fmt: skip
+        lines.append(
+            f"{name}p = getelementptr {element_type(kind, ops)}, ptr {place}, <{n} x i64> {self._steps(stride)}"
+        )
         lines.append(f"call void @{scatter}({type_} {value}, <{n} x ptr> {name}p, i32 {item}, {ops.condition} {mask})")

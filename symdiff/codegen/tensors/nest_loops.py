@@ -51,17 +51,29 @@ class Code:
         lines = list(self.headers[0])
         for t, loop in enumerate(self.loops):
             i = index_name(loop.axis)
-            lines += [f"br label %pre{t}", f"pre{t}:", f"br label %loop{t}", f"loop{t}:",
-                      f"{i} = phi i64 [ 0, %pre{t} ], [ {i}n, %end{t} ]", *self.headers[t + 1]]  # fmt: skip
+            lines += [
+                f"br label %pre{t}",
+                f"pre{t}:",
+                f"br label %loop{t}",
+                f"loop{t}:",
+                f"{i} = phi i64 [ 0, %pre{t} ], [ {i}n, %end{t} ]",
+                *self.headers[t + 1],
+            ]
         lines += inner
         heard, every = self._interruptible()
         for t in reversed(range(len(self.loops))):
             loop = self.loops[t]
             i = index_name(loop.axis)
             lines += self._interruption(i, every) if t == heard else []
-            lines += [f"br label %end{t}", f"end{t}:", f"{i}n = add i64 {i}, {loop.step}",
-                      f"{i}m = icmp slt i64 {i}n, {loop.size}", f"br i1 {i}m, label %loop{t}, label %exit{t}",
-                      f"exit{t}:", *self.tails[t]]  # fmt: skip
+            lines += [
+                f"br label %end{t}",
+                f"end{t}:",
+                f"{i}n = add i64 {i}, {loop.step}",
+                f"{i}m = icmp slt i64 {i}n, {loop.size}",
+                f"br i1 {i}m, label %loop{t}, label %exit{t}",
+                f"exit{t}:",
+                *self.tails[t],
+            ]
         return lines
 
     def _interruptible(self) -> tuple[int, int]:
@@ -88,8 +100,12 @@ class Code:
             return lines
         else:
             times = 1 << (SHARE // max(1, work)).bit_length()
-        lines += [f"%turn = and i64 {index}, {times - 1}", "%ended = icmp eq i64 %turn, 0",
-                  "br i1 %ended, label %listen, label %unheard", "listen:"]  # fmt: skip
+        lines += [
+            f"%turn = and i64 {index}, {times - 1}",
+            "%ended = icmp eq i64 %turn, 0",
+            "br i1 %ended, label %listen, label %unheard",
+            "listen:",
+        ]
         poll(lines, "heard", times * work)
         return [*lines, "br label %unheard", "unheard:"]
 

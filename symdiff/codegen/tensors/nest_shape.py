@@ -60,8 +60,12 @@ def _picked(access: Access, axes: Sequence[int]) -> Access:
     return replace(access, strides=tuple(access.strides[k] for k in axes))
 
 
-def map_body(body: Body, access: Callable[[Access], Access], ranges: Callable[[Range], Range],
-             position: Callable[[Position], Position | Number]) -> Body:  # fmt: skip
+def map_body(
+    body: Body,
+    access: Callable[[Access], Access],
+    ranges: Callable[[Range], Range],
+    position: Callable[[Position], Position | Number],
+) -> Body:
     """A body with its accesses, ranges and positions changed."""
     parts: list[Load | LoadAt | Number | Position | Apply | Choose] = []
     for part in body:
@@ -76,8 +80,9 @@ def map_body(body: Body, access: Callable[[Access], Access], ranges: Callable[[R
     return tuple(parts)
 
 
-def _map(nest: Nest, space: tuple[int, ...], reduced: tuple[int, ...], body: Body,
-         access: Callable[[Access], Access]) -> Nest:  # fmt: skip
+def _map(
+    nest: Nest, space: tuple[int, ...], reduced: tuple[int, ...], body: Body, access: Callable[[Access], Access]
+) -> Nest:
     results: list[Store | Reduce] = []
     for r in nest.results:
         if isinstance(r, Reduce) and not reduced:
@@ -162,8 +167,12 @@ def _joined(nest: Nest, axis: int) -> Nest:
     def shift(k: int) -> int:
         return k - (k > axis)
 
-    body = map_body(nest.body, lambda a: _picked(a, axes), lambda r: replace(r, axis=shift(r.axis)),
-                    lambda p: replace(p, axis=shift(p.axis)))  # fmt: skip
+    body = map_body(
+        nest.body,
+        lambda a: _picked(a, axes),
+        lambda r: replace(r, axis=shift(r.axis)),
+        lambda p: replace(p, axis=shift(p.axis)),
+    )
     reduced = tuple(sorted({shift(k) for k in nest.reduced}))
     return _map(nest, space, reduced, body, lambda a: _picked(a, axes))
 

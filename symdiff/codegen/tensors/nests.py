@@ -184,8 +184,11 @@ def _vertical(
     begin, end = "0", str(size)
     if parts:
         begin, end = "%part", "%end"
-        header += [f"%far = add i64 %part, {width}", f"%over = icmp slt i64 %far, {size}",
-                   f"%end = select i1 %over, i64 %far, i64 {size}"]  # fmt: skip
+        header += [
+            f"%far = add i64 %part, {width}",
+            f"%over = icmp slt i64 %far, {size}",
+            f"%end = select i1 %over, i64 %far, i64 {size}",
+        ]
     sinks = [Vertical(nesting, tools, r, entry, width, count, begin) for r in reduces]
     for each in sinks:
         each.start(header)

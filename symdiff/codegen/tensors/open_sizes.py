@@ -61,8 +61,10 @@ class _Writer:
             return value
         self._known.add(value)
         if name in self.places:
-            self.lines += [f'%"{name}@p" = getelementptr i64, ptr {self.array}, i64 {self.places[name]}',
-                           f'{value} = load i64, ptr %"{name}@p"']  # fmt: skip
+            self.lines += [
+                f'%"{name}@p" = getelementptr i64, ptr {self.array}, i64 {self.places[name]}',
+                f'{value} = load i64, ptr %"{name}@p"',
+            ]
             return value
         a, b = (self.write(part) for part in self.sizes.quotients[name])
         if b.isdigit() and int(b) & (int(b) - 1) == 0:
@@ -71,10 +73,15 @@ class _Writer:
         # rounded down: one less than what is rounded towards 0 where a rest has not the sign of the divisor
         q, r, s, t, u, v = (f'%"{name}@{letter}"' for letter in "qrstuv")
         self.lines += [
-            f"{q} = sdiv i64 {a}, {b}", f"{r} = srem i64 {a}, {b}", f"{s} = icmp ne i64 {r}, 0",
-            f"{t} = xor i64 {r}, {b}", f"{u} = icmp slt i64 {t}, 0", f"{v} = and i1 {s}, {u}",
-            f'%"{name}@w" = sext i1 {v} to i64', f'{value} = add i64 {q}, %"{name}@w"',
-        ]  # fmt: skip
+            f"{q} = sdiv i64 {a}, {b}",
+            f"{r} = srem i64 {a}, {b}",
+            f"{s} = icmp ne i64 {r}, 0",
+            f"{t} = xor i64 {r}, {b}",
+            f"{u} = icmp slt i64 {t}, 0",
+            f"{v} = and i1 {s}, {u}",
+            f'%"{name}@w" = sext i1 {v} to i64',
+            f'{value} = add i64 {q}, %"{name}@w"',
+        ]
         return value
 
 
@@ -83,5 +90,3 @@ def room(name: str, count: Any, type_: str) -> str:
     if is_open(count):
         return f"{name} = alloca {type_}, i64 {count}, align 64"
     return f"{name} = alloca [{count} x {type_}], align 64"
-
-

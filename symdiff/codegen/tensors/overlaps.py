@@ -48,8 +48,9 @@ class Shared:
             if shift:
                 value = block.nesting.fresh("%n")
                 order = ", ".join(f"i32 {lane}" for lane in range(lanes - shift, 2 * lanes - shift))
-                block.lines.append(f"{value} = shufflevector {self.type} {before}, {self.type} {self.name}, "
-                                   f"<{lanes} x i32> <{order}>")  # fmt: skip
+                block.lines.append(
+                    f"{value} = shufflevector {self.type} {before}, {self.type} {self.name}, <{lanes} x i32> <{order}>"
+                )
             for k in instructions:
                 block.know(k, value)
 

@@ -71,8 +71,11 @@ def _by_rows(scan: Scan, least: int) -> Nest | None:
     def turned(a: Access) -> Access:
         return replace(a, strides=tuple([a.strides[k] for k in order]))
 
-    body = list(map_body(scan.body, turned, lambda r: replace(r, axis=places[r.axis]),
-                         lambda p: replace(p, axis=places[p.axis])))  # fmt: skip
+    body = list(
+        map_body(
+            scan.body, turned, lambda r: replace(r, axis=places[r.axis]), lambda p: replace(p, axis=places[p.axis])
+        )
+    )
     count, access = len(body), turned(scan.access)
     later = (Range(places[last], 1, scan.space[last]),)
     body.append(Load(replace(access, offset=access.offset - strides[last]), later))
@@ -119,8 +122,10 @@ class _Recurring(Sink):
                         h = f"{n}m"
                     lines.append(f"{n} = fadd {one} {h}, {n}b")
                     if block.valid is None and block.mask is not None:  # what lies outside does not go on
-                        lines += [f"{n}v = extractelement <{self.tools.lanes} x i1> {block.mask}, i64 {lane}",
-                                  f"{n}w = select i1 {n}v, {one} {n}, {one} {before}"]  # fmt: skip
+                        lines += [
+                            f"{n}v = extractelement <{self.tools.lanes} x i1> {block.mask}, i64 {lane}",
+                            f"{n}w = select i1 {n}v, {one} {n}, {one} {before}",
+                        ]
                         n = f"{n}w"
                     h = n
                 lines.append(f"{n}r = insertelement {vector} {result}, {one} {h}, i64 {lane}")
@@ -149,7 +154,10 @@ def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> 
     for kind, start, stop, by, type_ in (("v", 0, wide, lanes, f"<{lanes} x {one}>"), ("o", wide, inner, 1, one)):
         if start < stop:
             moves += [
-                f"br label %{kind}pre", f"{kind}pre:", f"br label %{kind}loop", f"{kind}loop:",
+                f"br label %{kind}pre",
+                f"{kind}pre:",
+                f"br label %{kind}loop",
+                f"{kind}loop:",
                 f"%{kind} = phi i64 [ {start}, %{kind}pre ], [ %{kind}n, %{kind}loop ]",
                 f"%{kind}f = getelementptr {one}, ptr %from, i64 %{kind}",
                 f"%{kind}t = getelementptr {one}, ptr %to, i64 %{kind}",
@@ -157,26 +165,54 @@ def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> 
                 f"%{kind}y = load {type_}, ptr %{kind}t, align {item}",
                 f"%{kind}z = fadd {type_} %{kind}y, %{kind}x",
                 f"store {type_} %{kind}z, ptr %{kind}t, align {item}",
-                f"%{kind}n = add i64 %{kind}, {by}", f"%{kind}m = icmp slt i64 %{kind}n, {stop}",
-                f"br i1 %{kind}m, label %{kind}loop, label %{kind}done", f"{kind}done:",
-            ]  # fmt: skip
+                f"%{kind}n = add i64 %{kind}, {by}",
+                f"%{kind}m = icmp slt i64 %{kind}n, {stop}",
+                f"br i1 %{kind}m, label %{kind}loop, label %{kind}done",
+                f"{kind}done:",
+            ]
     lines = [
-        clear, "br label %pre", "pre:", "br label %outer", "outer:", "%p = phi i64 [ 0, %pre ], [ %pn, %outer_end ]",
-        f"%pr = mul i64 %p, {step.size}", f"%pv = mul i64 %p, {step.count}", "br label %each", "each:",
+        clear,
+        "br label %pre",
+        "pre:",
+        "br label %outer",
+        "outer:",
+        "%p = phi i64 [ 0, %pre ], [ %pn, %outer_end ]",
+        f"%pr = mul i64 %p, {step.size}",
+        f"%pv = mul i64 %p, {step.count}",
+        "br label %each",
+        "each:",
         "%i = phi i64 [ 0, %outer ], [ %in, %each_end ]",
-        f"%xp = getelementptr i64, ptr %b{step.index}, i64 %i", "%x = load i64, ptr %xp", "%xn = icmp slt i64 %x, 0",
-        f"%xa = add i64 %x, {step.size}", "%xf = select i1 %xn, i64 %xa, i64 %x",
-        f"%xg = icmp uge i64 %xf, {step.size}", "br i1 %xg, label %bad, label %good", "bad:",
-    ]  # fmt: skip
+        f"%xp = getelementptr i64, ptr %b{step.index}, i64 %i",
+        "%x = load i64, ptr %xp",
+        "%xn = icmp slt i64 %x, 0",
+        f"%xa = add i64 %x, {step.size}",
+        "%xf = select i1 %xn, i64 %xa, i64 %x",
+        f"%xg = icmp uge i64 %xf, {step.size}",
+        "br i1 %xg, label %bad, label %good",
+        "bad:",
+    ]
     note_failure(lines, "%w", "true", "%x", step.size)
     lines += [
-        "br label %each_end", "good:", "%rr = add i64 %pr, %xf", f"%ro = mul i64 %rr, {inner}",
-        f"%to = getelementptr {one}, ptr %b{step.result}, i64 %ro", "%vr = add i64 %pv, %i",
-        f"%vo = mul i64 %vr, {inner}", f"%from = getelementptr {one}, ptr %b{step.value}, i64 %vo", *moves,
-        "br label %each_end", "each_end:", "%in = add i64 %i, 1", f"%im = icmp slt i64 %in, {step.count}",
-        "br i1 %im, label %each, label %outer_end", "outer_end:", "%pn = add i64 %p, 1",
-        f"%pm = icmp slt i64 %pn, {step.outer}", "br i1 %pm, label %outer, label %finished", "finished:",
-    ]  # fmt: skip
+        "br label %each_end",
+        "good:",
+        "%rr = add i64 %pr, %xf",
+        f"%ro = mul i64 %rr, {inner}",
+        f"%to = getelementptr {one}, ptr %b{step.result}, i64 %ro",
+        "%vr = add i64 %pv, %i",
+        f"%vo = mul i64 %vr, {inner}",
+        f"%from = getelementptr {one}, ptr %b{step.value}, i64 %vo",
+        *moves,
+        "br label %each_end",
+        "each_end:",
+        "%in = add i64 %i, 1",
+        f"%im = icmp slt i64 %in, {step.count}",
+        "br i1 %im, label %each, label %outer_end",
+        "outer_end:",
+        "%pn = add i64 %p, 1",
+        f"%pm = icmp slt i64 %pn, {step.outer}",
+        "br i1 %pm, label %outer, label %finished",
+        "finished:",
+    ]
     return Written([], lines, uses, True)
 
 

@@ -43,19 +43,36 @@ def _carry(name: str, element: str, align: int) -> list[str]:
     eight, shift = f"<{LANES} x {element}>", CASCADE.bit_length() - 1
     return [
         f"define internal void @{name}(ptr %sums, i64 %size, i64 %count) #1 {{",
-        "entry:", "br label %level", "level:",
-        "%from = phi ptr [ %sums, %entry ], [ %to, %full ]", "%sum = phi i64 [ %count, %entry ], [ %fewer, %full ]",
-        f"%to = getelementptr {element}, ptr %from, i64 %size", "br label %add", "add:",
+        "entry:",
+        "br label %level",
+        "level:",
+        "%from = phi ptr [ %sums, %entry ], [ %to, %full ]",
+        "%sum = phi i64 [ %count, %entry ], [ %fewer, %full ]",
+        f"%to = getelementptr {element}, ptr %from, i64 %size",
+        "br label %add",
+        "add:",
         "%k = phi i64 [ 0, %level ], [ %next, %add ]",
-        f"%source = getelementptr {element}, ptr %from, i64 %k", f"%target = getelementptr {element}, ptr %to, i64 %k",
-        f"%a = load {eight}, ptr %target, align {align}", f"%b = load {eight}, ptr %source, align {align}",
-        f"%c = fadd {eight} %a, %b", f"store {eight} %c, ptr %target, align {align}",
+        f"%source = getelementptr {element}, ptr %from, i64 %k",
+        f"%target = getelementptr {element}, ptr %to, i64 %k",
+        f"%a = load {eight}, ptr %target, align {align}",
+        f"%b = load {eight}, ptr %source, align {align}",
+        f"%c = fadd {eight} %a, %b",
+        f"store {eight} %c, ptr %target, align {align}",
         f"store {eight} splat ({element} -0.0), ptr %source, align {align}",
-        f"%next = add i64 %k, {LANES}", "%more = icmp slt i64 %next, %size", "br i1 %more, label %add, label %done",
-        "done:", f"%rest = and i64 %sum, {CASCADE - 1}", "%whole = icmp eq i64 %rest, 0",
-        "br i1 %whole, label %full, label %end", "full:", f"%fewer = lshr i64 %sum, {shift}", "br label %level",
-        "end:", "ret void", "}",
-    ]  # fmt: skip
+        f"%next = add i64 %k, {LANES}",
+        "%more = icmp slt i64 %next, %size",
+        "br i1 %more, label %add, label %done",
+        "done:",
+        f"%rest = and i64 %sum, {CASCADE - 1}",
+        "%whole = icmp eq i64 %rest, 0",
+        "br i1 %whole, label %full, label %end",
+        "full:",
+        f"%fewer = lshr i64 %sum, {shift}",
+        "br label %level",
+        "end:",
+        "ret void",
+        "}",
+    ]
 
 
 def combine(kind: str, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
@@ -104,17 +121,25 @@ class Reduction(Sink):
         value = f"splat ({self.one} {self.identity})"
         if not is_open(count) and count <= 4 * lanes:
             for at in range(0, count, lanes):
-                lines += [f"{n}.{at} = getelementptr {self.one}, ptr {self.sums}, i64 {at}",
-                          f"store {self.type} {value}, ptr {n}.{at}, align {self.bytes}"]  # fmt: skip
+                lines += [
+                    f"{n}.{at} = getelementptr {self.one}, ptr {self.sums}, i64 {at}",
+                    f"store {self.type} {value}, ptr {n}.{at}, align {self.bytes}",
+                ]
             return
         label = n[1:]
         lines += [
-            f"br label %A{label}", f"A{label}:", f"br label %F{label}", f"F{label}:",
+            f"br label %A{label}",
+            f"A{label}:",
+            f"br label %F{label}",
+            f"F{label}:",
             f"{n} = phi i64 [ 0, %A{label} ], [ {n}n, %F{label} ]",
             f"{n}p = getelementptr {self.one}, ptr {self.sums}, i64 {n}",
-            f"store {self.type} {value}, ptr {n}p, align {self.bytes}", f"{n}n = add i64 {n}, {lanes}",
-            f"{n}m = icmp slt i64 {n}n, {count}", f"br i1 {n}m, label %F{label}, label %X{label}", f"X{label}:",
-        ]  # fmt: skip
+            f"store {self.type} {value}, ptr {n}p, align {self.bytes}",
+            f"{n}n = add i64 {n}, {lanes}",
+            f"{n}m = icmp slt i64 {n}n, {count}",
+            f"br i1 {n}m, label %F{label}, label %X{label}",
+            f"X{label}:",
+        ]
 
     def given(self, block: Block) -> str:
         """A block's values, the identity in lanes that do not count."""
@@ -125,8 +150,10 @@ class Reduction(Sink):
             value = f"{name}b"
         if block.mask is None:
             return value
-        lines.append(f"{name} = select {self.mask_type} {block.mask}, {self.type} {value}, "
-                     f"{self.type} splat ({self.one} {self.identity})")  # fmt: skip
+        lines.append(
+            f"{name} = select {self.mask_type} {block.mask}, {self.type} {value}, "
+            f"{self.type} splat ({self.one} {self.identity})"
+        )
         return name
 
     def merge(self, lines: list[str], a: str, b: str) -> str:
@@ -144,8 +171,10 @@ class Reduction(Sink):
 
     def put(self, lines: list[str], value: str) -> None:
         """Write the result for one kept element."""
-        access, block = self.reduce.access, Block(self.nesting, self.tools.scalar, self.tools.memory, lines, "0",
-                                                  lambda start, stop: None)  # fmt: skip
+        access, block = (
+            self.reduce.access,
+            Block(self.nesting, self.tools.scalar, self.tools.memory, lines, "0", lambda start, stop: None),
+        )
         place = block.place(self.nesting.row(access), access)
         lines.append(f"store {self.one} {value}, ptr {place}, align {self.bytes}")
 
@@ -208,7 +237,6 @@ class Horizontal(Reduction):
             *combine(kind, self.one, "i1", e, f"{d}l", f"{d}h"),
         ]
         self.put(lines, e)
-
 
     def _add_levels(self, lines: list[str]) -> None:
         """The sums of all levels into the lowest one."""
@@ -295,8 +323,11 @@ class Vertical(Reduction):
         """Where the sums of a row are."""
         n = self._row = self.nesting.fresh("%t")
         if self.rows > 1:
-            lines += [f"{n}k = and i64 {sequence}, {self.rows - 1}", f"{n}o = mul i64 {n}k, {self.width}",
-                      f"{n}s = sub i64 {n}o, {self.begin}"]  # fmt: skip
+            lines += [
+                f"{n}k = and i64 {sequence}, {self.rows - 1}",
+                f"{n}o = mul i64 {n}k, {self.width}",
+                f"{n}s = sub i64 {n}o, {self.begin}",
+            ]
         else:
             lines.append(f"{n}s = sub i64 0, {self.begin}")
         lines.append(f"{n} = getelementptr {self.one}, ptr {self.sums}, i64 {n}s")
@@ -317,11 +348,14 @@ class Vertical(Reduction):
     def _masked(self, block: Block, n: str, value: str) -> None:
         lines, memory = block.lines, self.tools.memory
         load, store = memory.name("masked.load", "", self.type), memory.name("masked.store", "", self.type)
-        lines.append(f"{n} = call {self.type} @{load}(ptr {n}p, i32 {self.bytes}, {self.mask_type} {block.mask}, "
-                     f"{self.type} zeroinitializer)")  # fmt: skip
+        lines.append(
+            f"{n} = call {self.type} @{load}(ptr {n}p, i32 {self.bytes}, {self.mask_type} {block.mask}, "
+            f"{self.type} zeroinitializer)"
+        )
         total = self.merge(lines, n, value)
-        lines.append(f"call void @{store}({self.type} {total}, ptr {n}p, i32 {self.bytes}, "
-                     f"{self.mask_type} {block.mask})")  # fmt: skip
+        lines.append(
+            f"call void @{store}({self.type} {total}, ptr {n}p, i32 {self.bytes}, {self.mask_type} {block.mask})"
+        )
 
     def results(self) -> Sink:
         """What takes the rows together and writes the results."""
@@ -344,9 +378,11 @@ class _Results(Sink):
                 value = ""
                 for level in range(sums.levels + 1):
                     k = f"{row}.{level}"
-                    lines += [f"{n}.{k}o = add i64 {n}, {level * sums.size + row * sums.width}",
-                              f"{n}.{k}p = getelementptr {sums.one}, ptr {sums.sums}, i64 {n}.{k}o",
-                              f"{n}.{k} = load {sums.type}, ptr {n}.{k}p, align {sums.bytes}"]  # fmt: skip
+                    lines += [
+                        f"{n}.{k}o = add i64 {n}, {level * sums.size + row * sums.width}",
+                        f"{n}.{k}p = getelementptr {sums.one}, ptr {sums.sums}, i64 {n}.{k}o",
+                        f"{n}.{k} = load {sums.type}, ptr {n}.{k}p, align {sums.bytes}",
+                    ]
                     value = sums.merge(lines, f"{n}.{k}", value) if value else f"{n}.{k}"
                 values.append(value)
             while len(values) > 1:

@@ -134,8 +134,11 @@ class Segment:
 
     def _shifted(self, lines: list[str], sink: Sink, width: int, phase: str, before: str = "") -> None:
         n = self.nesting.fresh("%z")
-        lines += [f"{n}p = add i64 {phase}, {self.low}", f"{n}b = and i64 {n}p, {width - 1}",
-                  f"{n} = sub i64 {self.low}, {n}b"]  # fmt: skip
+        lines += [
+            f"{n}p = add i64 {phase}, {self.low}",
+            f"{n}b = and i64 {n}p, {width - 1}",
+            f"{n} = sub i64 {self.low}, {n}b",
+        ]
         self._unknown(lines, sink, width, n, str(self.low), str(self.high), True, before)
 
     def _known(self, lines: list[str], sink: Sink, width: int, start: int, before: str = "") -> None:
@@ -175,8 +178,13 @@ class Segment:
         """Whole blocks from `start` to `stop` (`exact`) or as many as go before it, at least one; the next index."""
         n = self.nesting.fresh("")
         state = sink.before(lines)
-        lines += [f"br label %G{n}", f"G{n}:", f"br label %F{n}", f"F{n}:",
-                  f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]"]  # fmt: skip
+        lines += [
+            f"br label %G{n}",
+            f"G{n}:",
+            f"br label %F{n}",
+            f"F{n}:",
+            f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]",
+        ]
         carried = []
         for k, (type_, value) in enumerate(state):
             carried.append((type_, f"%u{n}.{k}"))
@@ -217,19 +225,29 @@ class Segment:
             return last
         n = self.nesting.fresh("")
         lines += [
-            f"br label %I{n}", f"I{n}:", f"br label %O{n}", f"O{n}:",
+            f"br label %I{n}",
+            f"I{n}:",
+            f"br label %O{n}",
+            f"O{n}:",
             f"%q{n} = phi i64 [ {start}, %I{n} ], [ %v{n}, %L{n} ]",
-            f"%q{n}s = add i64 %q{n}, {before}", f"%q{n}r = and i64 %q{n}s, {BLOCK - 1}",
-            f"%q{n}l = sub i64 {BLOCK}, %q{n}r", f"%q{n}f = add i64 %q{n}, %q{n}l",
-            f"%q{n}c = icmp slt i64 %q{n}f, {stop}", f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
-        ]  # fmt: skip
+            f"%q{n}s = add i64 %q{n}, {before}",
+            f"%q{n}r = and i64 %q{n}s, {BLOCK - 1}",
+            f"%q{n}l = sub i64 {BLOCK}, %q{n}r",
+            f"%q{n}f = add i64 %q{n}, %q{n}l",
+            f"%q{n}c = icmp slt i64 %q{n}f, {stop}",
+            f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
+        ]
         last = self._loop(lines, sink, width, f"%q{n}", f"%q{n}e", exact)
         lines.append(f"%v{n} = add i64 {last}, 0")
         self._carry(lines, sink, before, f"%v{n}")
         turn = self._turn(width)
         if turn:
-            lines += [f"%q{n}t = and i64 %q{n}s, {turn - 1}", f"%q{n}u = icmp uge i64 %q{n}t, {turn - BLOCK}",
-                      f"br i1 %q{n}u, label %q{n}y, label %q{n}z", f"q{n}y:"]  # fmt: skip
+            lines += [
+                f"%q{n}t = and i64 %q{n}s, {turn - 1}",
+                f"%q{n}u = icmp uge i64 %q{n}t, {turn - BLOCK}",
+                f"br i1 %q{n}u, label %q{n}y, label %q{n}z",
+                f"q{n}y:",
+            ]
             poll(lines, f"q{n}x", turn * self.nesting.cost)
             lines += [f"br label %q{n}z", f"q{n}z:"]
         lines += self._again(n, width, stop, exact)
@@ -250,10 +268,15 @@ class Segment:
             return self._loop(lines, sink, width, start, stop, exact)
         n = self.nesting.fresh("")
         lines += [
-            f"br label %I{n}", f"I{n}:", f"br label %O{n}", f"O{n}:",
-            f"%q{n} = phi i64 [ {start}, %I{n} ], [ %v{n}, %L{n} ]", f"%q{n}f = add i64 %q{n}, {turn}",
-            f"%q{n}c = icmp slt i64 %q{n}f, {stop}", f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
-        ]  # fmt: skip
+            f"br label %I{n}",
+            f"I{n}:",
+            f"br label %O{n}",
+            f"O{n}:",
+            f"%q{n} = phi i64 [ {start}, %I{n} ], [ %v{n}, %L{n} ]",
+            f"%q{n}f = add i64 %q{n}, {turn}",
+            f"%q{n}c = icmp slt i64 %q{n}f, {stop}",
+            f"%q{n}e = select i1 %q{n}c, i64 %q{n}f, i64 {stop}",
+        ]
         last = self._loop(lines, sink, width, f"%q{n}", f"%q{n}e", exact)
         lines.append(f"%v{n} = add i64 {last}, 0")
         lines += self._again(n, width, stop, exact, turn * self.nesting.cost)
@@ -290,9 +313,13 @@ class Segment:
         n, lanes, blocks = self.nesting.fresh(""), self.tools.lanes, list[Block]()
         low, high, head = str(self.low), str(self.high), self.nesting.code.headers[0]
         head += [
-            f"%l{n} = sub i64 {high}, {low}", f"%l{n}w = and i64 %l{n}, {-width}", f"%l{n}s = add i64 %l{n}w, {low}",
-            f"%l{n}b = icmp sgt i64 %l{n}w, 0", f"%l{n}r = sub i64 {high}, %l{n}s", f"%l{n}p = icmp sgt i64 %l{n}r, 0",
-        ]  # fmt: skip
+            f"%l{n} = sub i64 {high}, {low}",
+            f"%l{n}w = and i64 %l{n}, {-width}",
+            f"%l{n}s = add i64 %l{n}w, {low}",
+            f"%l{n}b = icmp sgt i64 %l{n}w, 0",
+            f"%l{n}r = sub i64 {high}, %l{n}s",
+            f"%l{n}p = icmp sgt i64 %l{n}r, 0",
+        ]
         rest = self._spread(head, f"%l{n}r")
         lines += [f"br i1 %l{n}b, label %W{n}, label %V{n}", f"W{n}:"]
         self._loop_in_blocks(lines, sink, width, low, f"%l{n}s", True, before)
@@ -311,9 +338,11 @@ class Segment:
         """What lies between two indices."""
         n = self.nesting.fresh("%z")
         header += [
-            f"{n}c = icmp sgt i64 {begin}, {self.low}", f"{n}l = select i1 {n}c, i64 {begin}, i64 {self.low}",
-            f"{n}d = icmp slt i64 {end}, {self.high}", f"{n}h = select i1 {n}d, i64 {end}, i64 {self.high}",
-        ]  # fmt: skip
+            f"{n}c = icmp sgt i64 {begin}, {self.low}",
+            f"{n}l = select i1 {n}c, i64 {begin}, i64 {self.low}",
+            f"{n}d = icmp slt i64 {end}, {self.high}",
+            f"{n}h = select i1 {n}d, i64 {end}, i64 {self.high}",
+        ]
         self._unknown(lines, sink, self.tools.lanes, f"{n}l", f"{n}l", f"{n}h", False)
 
     def _unknown(
@@ -321,11 +350,17 @@ class Segment:
     ) -> None:
         n = self.nesting.fresh("")
         lines += [
-            f"br label %A{n}", f"A{n}:", f"br label %H{n}", f"H{n}:",
+            f"br label %A{n}",
+            f"A{n}:",
+            f"br label %H{n}",
+            f"H{n}:",
             f"%j{n} = phi i64 [ {start}, %A{n} ], [ %p{n}, %N{n} ], [ %h{n}e, %Y{n} ]",
-            f"%c{n} = icmp slt i64 %j{n}, {high}", f"br i1 %c{n}, label %T{n}, label %Z{n}",
-            f"T{n}:", f"%e{n} = add i64 %j{n}, {width}", f"%f{n} = icmp sle i64 %e{n}, {high}",
-        ]  # fmt: skip
+            f"%c{n} = icmp slt i64 %j{n}, {high}",
+            f"br i1 %c{n}, label %T{n}, label %Z{n}",
+            f"T{n}:",
+            f"%e{n} = add i64 %j{n}, {width}",
+            f"%f{n} = icmp sle i64 %e{n}, {high}",
+        ]
         fits = f"%f{n}"
         if early:
             lines += [f"%o{n} = icmp sge i64 %j{n}, {low}", f"%w{n} = and i1 %f{n}, %o{n}"]
@@ -366,10 +401,13 @@ def end_block(nesting: Nesting, lines: list[str], sink: Sink, before: str, index
     """Tell a sink where a block of the sequence is complete, `before` and `index` elements of which have been added."""
     n = nesting.fresh("")
     lines += [
-        f"%b{n}s = add i64 {before}, {index}", f"%b{n}r = and i64 %b{n}s, {BLOCK - 1}",
-        f"%b{n}w = icmp eq i64 %b{n}r, 0", f"br i1 %b{n}w, label %B{n}, label %D{n}", f"B{n}:",
+        f"%b{n}s = add i64 {before}, {index}",
+        f"%b{n}r = and i64 %b{n}s, {BLOCK - 1}",
+        f"%b{n}w = icmp eq i64 %b{n}r, 0",
+        f"br i1 %b{n}w, label %B{n}, label %D{n}",
+        f"B{n}:",
         f"%b{n}c = lshr i64 %b{n}s, {BLOCK.bit_length() - 1}",
-    ]  # fmt: skip
+    ]
     sink.carry(lines, f"%b{n}c")
     lines += [f"br label %D{n}", f"D{n}:"]
 

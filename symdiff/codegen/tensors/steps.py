@@ -68,13 +68,14 @@ class Local:
     def _moved(self, step: Step) -> Step:
         numbers = self._numbers
         if isinstance(step, Nest | Scan):
-            body = tuple([replace(i, access=self._access(i.access)) if isinstance(i, Load | LoadAt) else i
-                          for i in step.body])  # fmt: skip
+            body = tuple(
+                [replace(i, access=self._access(i.access)) if isinstance(i, Load | LoadAt) else i for i in step.body]
+            )
             if isinstance(step, Scan):
                 return replace(step, body=body, access=self._access(step.access))
             return replace(
                 step, body=body, results=tuple([replace(r, access=self._access(r.access)) for r in step.results])
-            )  # fmt: skip
+            )
         if isinstance(step, Gemm):
             return replace(step, a=self._matrix(step.a), b=self._matrix(step.b), c=self._matrix(step.c))
         if isinstance(step, Sort):
@@ -82,9 +83,7 @@ class Local:
         if isinstance(step, Lapack):
             operands = tuple([numbers[n] for n in step.operands])
             return replace(step, operands=operands, result=numbers[step.result], work=numbers[step.work])
-        return replace(
-            step, value=numbers[step.value], index=numbers[step.index], result=numbers[step.result]
-        )  # fmt: skip
+        return replace(step, value=numbers[step.value], index=numbers[step.index], result=numbers[step.result])
 
     def key(self) -> Hashable:
         """What two steps with the same function have in common."""
@@ -155,8 +154,11 @@ class Steps:
     def _shared(self, name: str, step: Step, buffers: Sequence[Buffer]) -> tuple[str, bool]:
         """Write the function of a step; its name, and whether it can fail."""
         if isinstance(step, Gemm | Lapack):
-            used = [step.a.buffer, step.b.buffer, step.c.buffer] if isinstance(step, Gemm) else [*step.operands,
-                    step.result]  # fmt: skip
+            used = (
+                [step.a.buffer, step.b.buffer, step.c.buffer]
+                if isinstance(step, Gemm)
+                else [*step.operands, step.result]
+            )
             dtype = buffers[used[-1]].dtype
             if isinstance(step, Gemm):
                 self.algebra.gemm(f"{name}_", step, dtype)
@@ -183,10 +185,15 @@ def _function(name: str, written: Written, table: Table, sizes: Sizes | None) ->
     used = computed(sizes, [*written.entry, *written.lines], "%table", table.sizes)
     lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *used, *written.entry]
     for k in sorted(written.uses):
-        lines += [f"%b{k}n = getelementptr i64, ptr %places, i64 {2 * k}", f"%b{k}m = load i64, ptr %b{k}n",
-                  f"%b{k}o = getelementptr i64, ptr %places, i64 {2 * k + 1}", f"%b{k}f = load i64, ptr %b{k}o",
-                  f"%b{k}p = getelementptr ptr, ptr %table, i64 %b{k}m", f"%b{k}s = load ptr, ptr %b{k}p",
-                  f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f"]  # fmt: skip
+        lines += [
+            f"%b{k}n = getelementptr i64, ptr %places, i64 {2 * k}",
+            f"%b{k}m = load i64, ptr %b{k}n",
+            f"%b{k}o = getelementptr i64, ptr %places, i64 {2 * k + 1}",
+            f"%b{k}f = load i64, ptr %b{k}o",
+            f"%b{k}p = getelementptr ptr, ptr %table, i64 %b{k}m",
+            f"%b{k}s = load ptr, ptr %b{k}p",
+            f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f",
+        ]
     stops = any(f"label %{STOPPED}" in line for line in written.lines)
     stopped = [f"{STOPPED}:", "ret i32 0"] if stops else []  # the loop over the points learns of it by itself
     if not written.may_fail:

@@ -91,8 +91,10 @@ def kept(name: str) -> str:
 
 def aligned(name: str, block: str) -> list[str]:
     """The first place in a block that a vector may start at."""
-    return [f"{name}.0 = getelementptr i8, ptr {block}, i64 {ALIGNMENT - 1}",
-            f"{name} = call ptr @llvm.ptrmask.p0.i64(ptr {name}.0, i64 {-ALIGNMENT})"]  # fmt: skip
+    return [
+        f"{name}.0 = getelementptr i8, ptr {block}, i64 {ALIGNMENT - 1}",
+        f"{name} = call ptr @llvm.ptrmask.p0.i64(ptr {name}.0, i64 {-ALIGNMENT})",
+    ]
 
 
 def _line(item: int) -> str:

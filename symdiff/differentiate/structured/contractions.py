@@ -97,8 +97,9 @@ def _masked(calculus: Calculus, factors: list[Factor], condition: Factor) -> lis
             found.append((node, labels))
             continue
         union = list(labels) + [label for label in condition[1] if label not in labels]
-        value = graph.add(WHERE, (ordered(graph, *condition, union), ordered(graph, node, labels, union),
-                                  graph.constant(0.0)))  # fmt: skip
+        value = graph.add(
+            WHERE, (ordered(graph, *condition, union), ordered(graph, node, labels, union), graph.constant(0.0))
+        )
         found.append((calculus.full(value, len(union)), tuple(union)))
     return found
 

@@ -294,8 +294,11 @@ class Calculus:
             return Term(first.ties, None, self.full(core, rank), guard, first.picks)
         values = []
         for t in terms:
-            value = chain.multiply(graph, graph.constant(1.0) if t.core is None else t.core,
-                                   graph.constant(1.0) if t.scale is None else t.scale)  # fmt: skip
+            value = chain.multiply(
+                graph,
+                graph.constant(1.0) if t.core is None else t.core,
+                graph.constant(1.0) if t.scale is None else t.scale,
+            )
             self.guards.note_clean(value, self.clean(t))
             values.append((value, t.guard))
         value, guard = self.guards.merge(values)

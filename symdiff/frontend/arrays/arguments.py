@@ -27,27 +27,103 @@ ARRAY, ANY, NODES, AXES, INTEGER, INTEGERS, NUMBER, FLAG, ORDER, TEXT, PAIRS = r
 """What a parameter takes: an array; an array or a number; several arrays; axes; …; the order of a norm; a text."""
 
 KINDS = {
-    "arrays": NODES, "numbers": ANY, "sizes": INTEGER, "axis": AXES, "axes": PAIRS, "keepdims": FLAG,
-    "endpoint": FLAG, "lower": FLAG, "reverse": FLAG, "rowvar": FLAG, "increasing": FLAG,
-    "transposed": FLAG, "shape": INTEGERS, "reps": INTEGERS,
-    "repeats": INTEGERS, "shift": AXES, "subscripts": TEXT, "index": TEXT, "ord": ORDER, "k": INTEGER, "n": INTEGER,
-    "N": INTEGER, "M": INTEGER, "num": INTEGER, "size": INTEGER, "offset": INTEGER, "ddof": INTEGER, "axis1": INTEGER,
-    "axis2": INTEGER, "source": AXES, "destination": AXES, "decimals": INTEGER, "pad_width": PAIRS, "start": ANY,
-    "stop": ANY, "step": ANY, "fill_value": ANY, "lo": ANY, "hi": ANY, "base": ANY, "dx": ANY, "trans": INTEGER,
-    "mode": TEXT, "indexing": TEXT, "order": TEXT, "side": TEXT, "sections": INTEGER, "obj": AXES,
-    "conditions": NODES, "constant_values": ANY, "initial": ANY, "where": ANY, "bias": FLAG, "method": TEXT,
-    "prepend": ANY, "append": ANY, "to_end": ANY, "to_begin": ANY, "edge_order": INTEGER, "include_initial": FLAG,
-    "rtol": ANY, "atol": ANY, "equal_nan": FLAG, "upper": FLAG, "right": FLAG, "period": ANY, "rcond": NUMBER,
-}  # fmt: skip
+    "arrays": NODES,
+    "numbers": ANY,
+    "sizes": INTEGER,
+    "axis": AXES,
+    "axes": PAIRS,
+    "keepdims": FLAG,
+    "endpoint": FLAG,
+    "lower": FLAG,
+    "reverse": FLAG,
+    "rowvar": FLAG,
+    "increasing": FLAG,
+    "transposed": FLAG,
+    "shape": INTEGERS,
+    "reps": INTEGERS,
+    "repeats": INTEGERS,
+    "shift": AXES,
+    "subscripts": TEXT,
+    "index": TEXT,
+    "ord": ORDER,
+    "k": INTEGER,
+    "n": INTEGER,
+    "N": INTEGER,
+    "M": INTEGER,
+    "num": INTEGER,
+    "size": INTEGER,
+    "offset": INTEGER,
+    "ddof": INTEGER,
+    "axis1": INTEGER,
+    "axis2": INTEGER,
+    "source": AXES,
+    "destination": AXES,
+    "decimals": INTEGER,
+    "pad_width": PAIRS,
+    "start": ANY,
+    "stop": ANY,
+    "step": ANY,
+    "fill_value": ANY,
+    "lo": ANY,
+    "hi": ANY,
+    "base": ANY,
+    "dx": ANY,
+    "trans": INTEGER,
+    "mode": TEXT,
+    "indexing": TEXT,
+    "order": TEXT,
+    "side": TEXT,
+    "sections": INTEGER,
+    "obj": AXES,
+    "conditions": NODES,
+    "constant_values": ANY,
+    "initial": ANY,
+    "where": ANY,
+    "bias": FLAG,
+    "method": TEXT,
+    "prepend": ANY,
+    "append": ANY,
+    "to_end": ANY,
+    "to_begin": ANY,
+    "edge_order": INTEGER,
+    "include_initial": FLAG,
+    "rtol": ANY,
+    "atol": ANY,
+    "equal_nan": FLAG,
+    "upper": FLAG,
+    "right": FLAG,
+    "period": ANY,
+    "rcond": NUMBER,
+}
 """What a parameter takes, by its name; others take an array."""
 
 ALIASES = {
-    "a": "x", "arr": "x", "m": "x", "v": "x", "ary": "x", "A": "x", "array": "x", "x1": "a", "x2": "b", "tup": "arrays",
-    "newshape": "shape", "a_min": "lo", "a_max": "hi", "min": "lo", "max": "hi", "obj": "x", "object": "x",
-    "dims": "axes", "correction": "ddof", "args": "operands", "condlist": "conditions", "choicelist": "arrays",
-    "indices_or_sections": "sections", "f": "x",
+    "a": "x",
+    "arr": "x",
+    "m": "x",
+    "v": "x",
+    "ary": "x",
+    "A": "x",
+    "array": "x",
+    "x1": "a",
+    "x2": "b",
+    "tup": "arrays",
+    "newshape": "shape",
+    "a_min": "lo",
+    "a_max": "hi",
+    "min": "lo",
+    "max": "hi",
+    "obj": "x",
+    "object": "x",
+    "dims": "axes",
+    "correction": "ddof",
+    "args": "operands",
+    "condlist": "conditions",
+    "choicelist": "arrays",
+    "indices_or_sections": "sections",
+    "f": "x",
     "rtol": "rcond",
-}  # fmt: skip
+}
 """What NumPy calls a parameter in some of its functions, and what it is called here where the name is not there."""
 
 ALIASES_OF = {("searchsorted", "v"): "values"}
@@ -84,8 +160,11 @@ class ArrayFunction:
     def signature(self) -> inspect.Signature:
         """Its parameters as Python's."""
         star = next((k for k, p in enumerate(self.parameters) if p[0] == "*"), len(self.parameters))
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL,
-                 inspect.Parameter.KEYWORD_ONLY)  # fmt: skip
+        kinds = (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.KEYWORD_ONLY,
+        )
         starred, found = star < len(self.parameters), []
         for k, p in enumerate(self.parameters):
             kind = kinds[2 if p in self.named else (k >= star) + (k > star)]
@@ -149,8 +228,9 @@ class ArrayFunction:
             if parameter[0] == "*":
                 rest = tuple([converted(graph, kind, v, parameter[1:], name) for v in value])
             else:
-                given[parameter] = converted(graph, kind, value, parameter, name,
-                                             self.optional.get(parameter, self) is None)  # fmt: skip
+                given[parameter] = converted(
+                    graph, kind, value, parameter, name, self.optional.get(parameter, self) is None
+                )
         leading = [given.pop(p) for p in self.parameters[: _star(self.parameters)]] if rest else []
         return self.build(graph, *leading, *rest, **given)
 
@@ -315,6 +395,8 @@ def axis_of(axis: Any, count: int, name: str) -> int:
         raise ParseError(f"axis of {name} must be one integer", hint=f"write {name}(x, axis=0)")
     if not -count <= axis < count:
         plural = "axis" if count == 1 else "axes"
-        raise ShapeError(f"{name}: axis {axis} is out of range for a value with {count} {plural}",
-                         hint=f"write axis={count - 1} or less" if count else "")  # fmt: skip
+        raise ShapeError(
+            f"{name}: axis {axis} is out of range for a value with {count} {plural}",
+            hint=f"write axis={count - 1} or less" if count else "",
+        )
     return axis % count

@@ -21,8 +21,9 @@ def _parts(graph: Graph, x: int, sections: int, axis: int, name: str) -> int:
     shape = graph.shape(x)
     at = axis_of(axis, len(shape), name)
     if sections < 1 or shape[at] % sections:
-        raise ShapeError(f"{name}: an axis of size {shape[at]} has no {sections} equal parts",
-                         hint="write x[:2] and x[2:]")  # fmt: skip
+        raise ShapeError(
+            f"{name}: an axis of size {shape[at]} has no {sections} equal parts", hint="write x[:2] and x[2:]"
+        )
     apart = graph.reshape(x, (*shape[:at], sections, shape[at] // sections, *shape[at + 1 :]))
     return graph.transpose(apart, (at, *(k for k in range(len(shape) + 1) if k != at)))
 

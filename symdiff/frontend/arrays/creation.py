@@ -127,8 +127,10 @@ def _known(graph: Graph, node: int | None, name: str) -> float | None:
         return None
     value = constant_number(graph, node)
     if value is None:
-        raise ParseError(f"{name} takes constants: the size of an array cannot depend on values",
-                         hint="write arange(n) with a size n, or a number")  # fmt: skip
+        raise ParseError(
+            f"{name} takes constants: the size of an array cannot depend on values",
+            hint="write arange(n) with a size n, or a number",
+        )
     return value
 
 
@@ -182,8 +184,9 @@ def _matrix(graph: Graph, x: int) -> int:
     """The matrix that a list of rows is; a list of numbers is a column, as SymPy's."""
     rank = len(graph.shape(x))
     if rank not in (1, 2):
-        raise ShapeError(f"Matrix takes a list of rows, not a value with {rank} axes",
-                         hint="write Matrix([[a, b], [c, d]])")  # fmt: skip
+        raise ShapeError(
+            f"Matrix takes a list of rows, not a value with {rank} axes", hint="write Matrix([[a, b], [c, d]])"
+        )
     return x if rank == 2 else graph.reshape(x, (*graph.shape(x), 1))
 
 

@@ -65,9 +65,7 @@ def _ediff1d(graph: Graph, x: int, to_end: int | None = None, to_begin: int | No
 
 
 @language()
-def _gradient(
-    graph: Graph, x: int, dx: int | None = None, axis: int | None = None, edge_order: int = 1
-) -> int:
+def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = None, edge_order: int = 1) -> int:
     """The slopes by differences of neighbours, one-sided at the ends; `dx` is their distance, or where they are."""
     x = graph.as_number(x)
     shape = graph.shape(x)
@@ -88,8 +86,13 @@ def _gradient(
         gaps = graph.reshape(diff(graph, step, 1, 0), row)
         slopes = graph.apply("div", (steps, gaps))
         low, high = along(graph, gaps, at, slice(0, -1)), along(graph, gaps, at, slice(1, None))
-        inner = graph.apply("add", (graph.apply("mul", (along(graph, slopes, at, slice(0, -1)), high)),
-                                    graph.apply("mul", (along(graph, slopes, at, slice(1, None)), low))))  # fmt: skip
+        inner = graph.apply(
+            "add",
+            (
+                graph.apply("mul", (along(graph, slopes, at, slice(0, -1)), high)),
+                graph.apply("mul", (along(graph, slopes, at, slice(1, None)), low)),
+            ),
+        )
         inner = graph.apply("div", (inner, graph.apply("add", (low, high))))
     else:
         slopes = graph.apply("div", (steps, step))

@@ -82,8 +82,10 @@ def _dstack(graph: Graph, arrays: tuple[int, ...]) -> int:
 @language()
 def _column_stack(graph: Graph, arrays: tuple[int, ...]) -> int:
     """Arrays side by side; a vector is a column."""
-    columns = [graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
-               for n in _raised(graph, _arrays(graph, arrays, "column_stack"), 1)]  # fmt: skip
+    columns = [
+        graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
+        for n in _raised(graph, _arrays(graph, arrays, "column_stack"), 1)
+    ]
     return joined(graph, tuple(columns), 1, "column_stack")
 
 

@@ -26,12 +26,16 @@ def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
     a, b = graph.as_number(a), graph.as_number(b)
     left, right = graph.shape(a), graph.shape(b)
     if not left or not right:
-        raise ShapeError(f"{name}: shapes {show(left)} and {show(right)}: a scalar is no matrix",
-                         hint="write * for a product with a number")  # fmt: skip
+        raise ShapeError(
+            f"{name}: shapes {show(left)} and {show(right)}: a scalar is no matrix",
+            hint="write * for a product with a number",
+        )
     rows = right[-2] if len(right) > 1 else right[0]
     if left[-1] != rows:
-        raise ShapeError(f"{name}: shapes {show(left)} and {show(right)} do not fit: {left[-1]} is not {rows}",
-                         hint=_turned(graph, a, b))  # fmt: skip
+        raise ShapeError(
+            f"{name}: shapes {show(left)} and {show(right)} do not fit: {left[-1]} is not {rows}",
+            hint=_turned(graph, a, b),
+        )
     try:
         return graph.matmul(a, b)
     except ShapeError as error:
@@ -46,8 +50,9 @@ def _unfit(graph: Graph, nodes: tuple[int, ...], name: str, error: ShapeError) -
 def _turned(graph: Graph, a: int, b: int) -> str:
     """A transpose that would make a product possible, in the user's names."""
     left, right = graph.shape(a), graph.shape(b)
-    first, second = (str(graph.payloads[n]) if graph.ops[n].name in ("input", "named") else word
-                     for n, word in ((a, "A"), (b, "B")))  # fmt: skip
+    first, second = (
+        str(graph.payloads[n]) if graph.ops[n].name in ("input", "named") else word for n, word in ((a, "A"), (b, "B"))
+    )
     if len(left) == 2 and left[0] == (right[-2] if len(right) > 1 else right[0]):
         return f"write {first}.T @ {second}"
     if len(right) == 2 and left[-1] == right[1]:
@@ -200,8 +205,9 @@ def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int =
 def _trace(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
     """The sum of the diagonal."""
     if len(graph.shape(x)) < 2:
-        raise ShapeError(f"trace takes a matrix, not a value of shape {show(graph.types[x].shape)}",
-                         hint="write sum(x)")  # fmt: skip
+        raise ShapeError(
+            f"trace takes a matrix, not a value of shape {show(graph.types[x].shape)}", hint="write sum(x)"
+        )
     return reduce(graph, "sum", diagonal(graph, graph.as_number(x), offset, axis1, axis2), -1)
 
 
@@ -212,8 +218,9 @@ def diag(graph: Graph, x: int, k: int = 0) -> int:
     if len(shape) == 2:
         return diagonal(graph, x, k)
     if len(shape) != 1:
-        raise ShapeError(f"diag takes a vector or a matrix, not a value of shape {show(shape)}",
-                         hint="write diagonal(x)")  # fmt: skip
+        raise ShapeError(
+            f"diag takes a vector or a matrix, not a value of shape {show(shape)}", hint="write diagonal(x)"
+        )
     x, size = graph.as_number(x), shape[0] + abs(k)
     if k:
         x = graph.scatter(x, ((0, shape[0], 1),), (size,))
@@ -240,8 +247,10 @@ def square(graph: Graph, x: int, name: str) -> int:
     """
     shape = graph.shape(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        hint = f"write {name}(X.T @ X) for a matrix X with more rows than columns" if len(shape) > 1 else (
-            "write 1/x for a number" if name == "inv" and not shape else ""
+        hint = (
+            f"write {name}(X.T @ X) for a matrix X with more rows than columns"
+            if len(shape) > 1
+            else ("write 1/x for a number" if name == "inv" and not shape else "")
         )
         raise ShapeError(f"{name} takes a square matrix, not a value of shape {show(shape)}", hint=hint)
     return graph.as_number(x)

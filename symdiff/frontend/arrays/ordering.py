@@ -60,10 +60,13 @@ def _order(graph: Graph, lines: int) -> int:
     same = graph.apply("equal", (own, other))
     lost, others = graph.reshape(missing, rows), graph.reshape(missing, columns)
     same = graph.apply("logical_or", (same, graph.apply("logical_and", (lost, others))))
-    below = graph.apply("logical_or", (
-        graph.apply("less", (other, own)),
-        graph.apply("logical_and", (lost, graph.apply("logical_not", (others,)))),
-    ))  # fmt: skip
+    below = graph.apply(
+        "logical_or",
+        (
+            graph.apply("less", (other, own)),
+            graph.apply("logical_and", (lost, graph.apply("logical_not", (others,)))),
+        ),
+    )
     counted = graph.apply("logical_or", (below, graph.apply("logical_and", (same, before))))
     rank = reduce(graph, "sum", graph.as_number(counted), -1)
     whole = (*batch, size, size)
@@ -77,8 +80,9 @@ def _taken(graph: Graph, lines: int, order: int) -> int:
     *batch, size = graph.shape(lines)
     shape, count = graph.shape(order), math.prod(batch)
     if graph.dtype != FLOAT64 and count * size > LAST_SINGLE:
-        raise LimitError(f"{count * size:,} elements have places that are no numbers of {graph.dtype}",
-                         hint='write dtype="float64"')  # fmt: skip
+        raise LimitError(
+            f"{count * size:,} elements have places that are no numbers of {graph.dtype}", hint='write dtype="float64"'
+        )
     flat = graph.reshape(order, (count, shape[-1]))
     start = graph.apply("mul", (graph.iota((count, 1), 0), number(graph, size)))
     places = graph.reshape(graph.as_index(graph.apply("add", (flat, start))), (count * shape[-1],))
@@ -112,17 +116,30 @@ def _take_along_axis(graph: Graph, x: int, indices: int, axis: Axis = -1) -> int
     lines, batch, at = _lines(graph, x, axis, "take_along_axis")
     places, others, _ = _lines(graph, indices, axis, "take_along_axis")
     if batch != others:
-        raise ShapeError(f"take_along_axis: shapes {show(graph.shape(x))} and {show(graph.shape(indices))}"
-                         " differ in other axes, too")  # fmt: skip
+        raise ShapeError(
+            f"take_along_axis: shapes {show(graph.shape(x))} and {show(graph.shape(indices))} differ in other axes, too"
+        )
     size = number(graph, graph.shape(lines)[-1])
     negative = graph.apply("less", (places, number(graph, 0.0)))
     places = graph.apply("where", (negative, graph.apply("add", (places, size)), places))
     return _back(graph, _taken(graph, lines, places), at)
 
 
-METHODS = ("linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf", "averaged_inverted_cdf",
-           "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull", "median_unbiased",
-           "normal_unbiased")  # fmt: skip
+METHODS = (
+    "linear",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+    "inverted_cdf",
+    "averaged_inverted_cdf",
+    "closest_observation",
+    "interpolated_inverted_cdf",
+    "hazen",
+    "weibull",
+    "median_unbiased",
+    "normal_unbiased",
+)
 """NumPy's definitions of a quantile."""
 
 
@@ -157,15 +174,14 @@ def _quantile(
             value = graph.apply("add", (value, graph.apply("mul", (number(graph, rest), step))))
         missing = graph.apply("not_equal", (along(graph, lines, last, -1),) * 2)
         value = graph.apply("where", (missing, number(graph, math.nan), value))
-        found.append(kept(graph, value, tuple(range(len(shape))) if axis is None else (at,), shape)
-                     if keepdims else value)  # fmt: skip
+        found.append(
+            kept(graph, value, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else value
+        )
     return graph.stack(found, 0) if parts.ndim else found[0]
 
 
 @language("quantile", numbers="q")
-def _part(
-    graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear"
-) -> int:
+def _part(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> int:
     """The value below which a part q of the elements is, linear between elements unless another `method` is given."""
     return _quantile(graph, x, q, axis, keepdims, "quantile", 1.0, method)
 
@@ -252,9 +268,14 @@ def _wrapped(graph: Graph, x: int, xp: int, fp: int, period: int) -> tuple[int, 
 
 @language(numbers="x left right")
 def _interp(
-    graph: Graph, x: int, xp: int, fp: int, left: int | None = None, right: int | None = None,
+    graph: Graph,
+    x: int,
+    xp: int,
+    fp: int,
+    left: int | None = None,
+    right: int | None = None,
     period: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """The straight lines between the points (xp, fp) at x, constant beyond the ends; xp is ascending.
 
     The derivative at a point is the mean of the slopes on both sides of it, 0 beyond the ends; that at NaN is NaN.
@@ -262,8 +283,9 @@ def _interp(
     x, xp, fp = (graph.as_number(n) for n in (x, xp, fp))
     size = graph.shape(xp)[-1] if graph.shape(xp) else 0
     if graph.shape(xp) != graph.shape(fp) or len(graph.shape(xp)) != 1 or not size:
-        raise ShapeError(f"interp takes vectors of one size, not the shapes {show(graph.shape(xp))} and "
-                         f"{show(graph.shape(fp))}")  # fmt: skip
+        raise ShapeError(
+            f"interp takes vectors of one size, not the shapes {show(graph.shape(xp))} and {show(graph.shape(fp))}"
+        )
     if period is not None:
         left = right = None
         x, xp, fp = _wrapped(graph, x, xp, fp, period)
@@ -285,8 +307,10 @@ def _interp(
         mean = graph.apply("mul", (half, graph.apply("add", (before, after))))
         slope = graph.apply("where", (graph.apply("equal", (x, x0)), mean, after))
         result = graph.apply("add", (y0, graph.apply("mul", (slope, graph.apply("sub", (x, x0))))))
-    beyond = (("less", first, graph.element(fp, (0,)) if left is None else left),
-              ("greater", last, graph.element(fp, (size - 1,)) if right is None else right))  # fmt: skip
+    beyond = (
+        ("less", first, graph.element(fp, (0,)) if left is None else left),
+        ("greater", last, graph.element(fp, (size - 1,)) if right is None else right),
+    )
     for side, end, value in beyond:
         result = graph.apply("where", (graph.apply(side, (x, end)), value, result))
     # NaN is not between any points: what it gives depends on all of them, and its derivatives are NaN

@@ -18,8 +18,9 @@ def _vecdot(graph: Graph, a: int, b: int, axis: int = -1) -> int:
     places = [axis_of(axis, len(graph.shape(x)), "vecdot") for x in (a, b)]
     sizes = [graph.shape(x)[at] for x, at in zip((a, b), places, strict=True)]
     if sizes[0] != sizes[1]:
-        raise ShapeError(f"vecdot: shapes {show(graph.shape(a))} and {show(graph.shape(b))} do not fit: "
-                         f"{sizes[0]} is not {sizes[1]}")  # fmt: skip
+        raise ShapeError(
+            f"vecdot: shapes {show(graph.shape(a))} and {show(graph.shape(b))} do not fit: {sizes[0]} is not {sizes[1]}"
+        )
     product = graph.apply("mul", (a, b))
     return reduce(graph, "sum", product, axis % len(graph.shape(product)) if axis >= 0 else axis)
 
@@ -56,8 +57,10 @@ def _cross(graph: Graph, a: int, b: int, axis: int = -1) -> int:
 
     def difference(j: int, k: int) -> int:
         """a[j]*b[k] - a[k]*b[j], without the elements that a plane vector does not have."""
-        terms = [graph.apply("mul", (parts[0][m], parts[1][n])) if m < len(parts[0]) and n < len(parts[1]) else None
-                 for m, n in ((j, k), (k, j))]  # fmt: skip
+        terms = [
+            graph.apply("mul", (parts[0][m], parts[1][n])) if m < len(parts[0]) and n < len(parts[1]) else None
+            for m, n in ((j, k), (k, j))
+        ]
         first, second = terms
         if first is None:
             assert second is not None

@@ -51,9 +51,14 @@ def _with(graph: Graph, name: str, initial: int | None, result: int) -> int:
 
 @language()
 def _sum(
-    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    graph: Graph,
+    x: int,
+    axis: Axis = None,
+    keepdims: bool = False,
+    *,
+    initial: int | None = None,
     where: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """The sum of the elements, along some axes or all."""
     found = reduce(graph, "sum", graph.as_number(chosen(graph, x, where, 0.0)), axis, keepdims)
     return _with(graph, "add", initial, found)
@@ -61,9 +66,14 @@ def _sum(
 
 @language()
 def _prod(
-    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    graph: Graph,
+    x: int,
+    axis: Axis = None,
+    keepdims: bool = False,
+    *,
+    initial: int | None = None,
     where: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """The product of the elements, along some axes or all."""
     found = reduce(graph, "prod", graph.as_number(chosen(graph, x, where, 1.0)), axis, keepdims)
     return _with(graph, "mul", initial, found)
@@ -100,9 +110,7 @@ def _average(graph: Graph, x: int, axis: Axis = None, weights: int | None = None
     return graph.apply("div", (total, _sum(graph, weights, axis, keepdims)))
 
 
-def spread(
-    graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: int, root: bool
-) -> int:
+def spread(graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: int, root: bool) -> int:
     """The variance of the elements that a condition chooses, or with `root` the standard deviation."""
     distance = graph.apply("sub", (x, _mean(graph, x, axis, True, where=where)))
     found = reduce(graph, "norm", chosen(graph, distance, where, 0.0), axis, keepdims)
@@ -159,8 +167,9 @@ def _extreme(
     short = name[1:]
     if initial is None:
         if where is not None:
-            raise ParseError(f"{short} with where= needs a value for no elements",
-                             hint=f"write {short}(x, initial=…, where=c)")  # fmt: skip
+            raise ParseError(
+                f"{short} with where= needs a value for no elements", hint=f"write {short}(x, initial=…, where=c)"
+            )
         return extremum(graph, name, x, axis, keepdims, short)
     beyond = -math.inf if name == "amax" else math.inf
     if not count(graph, x, axis, short):
@@ -171,18 +180,28 @@ def _extreme(
 
 @language()
 def _amax(
-    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    graph: Graph,
+    x: int,
+    axis: Axis = None,
+    keepdims: bool = False,
+    *,
+    initial: int | None = None,
     where: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """The largest element, along some axes or all; ties share the derivative."""
     return _extreme(graph, "amax", x, axis, keepdims, initial, where)
 
 
 @language()
 def _amin(
-    graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, initial: int | None = None,
+    graph: Graph,
+    x: int,
+    axis: Axis = None,
+    keepdims: bool = False,
+    *,
+    initial: int | None = None,
     where: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """The smallest element, along some axes or all; ties share the derivative."""
     return _extreme(graph, "amin", x, axis, keepdims, initial, where)
 
@@ -243,8 +262,10 @@ def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bo
         found = reduce(graph, SPECTRAL[ord], values, -1) if graph.shape(values)[-1] else _sum(graph, values, -1)
         return kept(graph, found, axes, graph.shape(x)) if keepdims else found
     if len(axes) != 1 or isinstance(ord, str):
-        raise ParseError(f"norm: ord={ord!r} is not available for {len(axes)} axes",
-                         hint='write norm(x), norm(x, 1), norm(A, 2), norm(A, "nuc") or norm(A, "fro")')  # fmt: skip
+        raise ParseError(
+            f"norm: ord={ord!r} is not available for {len(axes)} axes",
+            hint='write norm(x), norm(x, 1), norm(A, 2), norm(A, "nuc") or norm(A, "fro")',
+        )
     if ord == 1:
         return _sum(graph, size, axes, keepdims)
     if math.isinf(ord):

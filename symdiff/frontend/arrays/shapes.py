@@ -21,15 +21,16 @@ def along(graph: Graph, x: int, axis: int, part: Any) -> int:
 
 @language()
 def _reshape(graph: Graph, x: int, shape: tuple[int, ...], *sizes: int, order: str = "C") -> int:
-    """The elements in another shape, taken in C order or with order="F" by columns; one size may be -1, what is left.
-    """
+    """The elements in another shape, taken in C order or with order="F" by columns; a size may be -1, what is left."""
     own, wanted = graph.shape(x), [*shape, *sizes]
     known = math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) == 1 and known and math.prod(own) % known == 0:
         wanted[wanted.index(-1)] = math.prod(own) // known
     if min(wanted, default=0) < 0 or math.prod(wanted) != math.prod(own):
-        raise ShapeError(f"reshape: {math.prod(own)} elements of shape {show(own)} do not fit the shape "
-                         f"{show((*shape, *sizes))}", hint="write one size as -1: reshape(x, (2, -1))")  # fmt: skip
+        raise ShapeError(
+            f"reshape: {math.prod(own)} elements of shape {show(own)} do not fit the shape {show((*shape, *sizes))}",
+            hint="write one size as -1: reshape(x, (2, -1))",
+        )
     if _by_columns(order):
         return transposed(graph, graph.reshape(transposed(graph, x), tuple(wanted[::-1])))
     return graph.reshape(x, tuple(wanted))
@@ -99,8 +100,10 @@ def _transpose(graph: Graph, x: int, axes: Any = None, *sizes: int) -> int:
     given = (*(axes if isinstance(axes, tuple) else (axes,)), *sizes)
     order = [axis_of(k, count, "transpose") for k in given]
     if sorted(order) != list(range(count)):
-        raise ShapeError(f"transpose: {given} is no order of {count} axes",
-                         hint=f"write the numbers from 0 to {count - 1}, each once" if count else "")  # fmt: skip
+        raise ShapeError(
+            f"transpose: {given} is no order of {count} axes",
+            hint=f"write the numbers from 0 to {count - 1}, each once" if count else "",
+        )
     return graph.transpose(x, tuple(order))
 
 
@@ -250,8 +253,7 @@ def _diff(
 
 @language()
 def _pad(graph: Graph, x: int, pad_width: Any, mode: str = "constant", constant_values: int | None = None) -> int:
-    """The array with zeros around it: a number of them, or (before, after) for all axes or for each; `mode` as NumPy's.
-    """
+    """The array with zeros around it: a number of them, or (before, after) for all axes or each; `mode` as NumPy's."""
     shape = graph.shape(x)
     try:
         widths = np.broadcast_to(np.array(pad_width, int), (len(shape), 2)).tolist()

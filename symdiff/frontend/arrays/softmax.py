@@ -66,4 +66,3 @@ def _from_mean(graph: Graph, x: int, shifted: int, shares: int, axes: tuple[int,
     top = _along(graph, "sum", graph.add("where", (alone, x, zero)), axes)
     away = graph.add("where", (alone, zero, graph.add("sub", (x, top))))
     return graph.add("sub", (away, _along(graph, "sum", graph.add("weigh", (away, shares)), axes)))
-

@@ -23,9 +23,15 @@ def _rows(graph: Graph, x: int, rowvar: bool) -> int:
 
 @language()
 def _cov(
-    graph: Graph, x: int, y: int | None = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
-    fweights: int | None = None, aweights: int | None = None,
-) -> int:  # fmt: skip
+    graph: Graph,
+    x: int,
+    y: int | None = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: int | None = None,
+    aweights: int | None = None,
+) -> int:
     """The covariances of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
     x = _rows(graph, x, rowvar)
     if y is not None:

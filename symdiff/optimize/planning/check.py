@@ -23,7 +23,7 @@ from symdiff.optimize.planning.plan import (
     Scan,
     ScatterAdd,
     Sort,
-)  # fmt: skip
+)
 
 
 def check_plan(plan: Plan, inputs: Sequence[int], outputs: Sequence[int]) -> None:
@@ -106,9 +106,13 @@ def _check_ranges(space: tuple[int, ...], number: int, ranges: Iterable[Range]) 
 
 
 def _check_access(
-    plan: Plan, number: int, access: Access, space: tuple[int, ...], ranges: Sequence[Range],
+    plan: Plan,
+    number: int,
+    access: Access,
+    space: tuple[int, ...],
+    ranges: Sequence[Range],
     more: Sequence[tuple[int, int]],
-) -> None:  # fmt: skip
+) -> None:
     if len(access.strides) != len(space):
         raise VerifyError(f"step {number}: an access has {len(access.strides)} strides in the space {space}")
     limits = {r.axis: (r.start, r.stop - 1) for r in ranges}

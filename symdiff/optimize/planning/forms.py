@@ -30,7 +30,7 @@ from symdiff.optimize.planning.access import (
     of_transpose,
     total,
     within,
-)  # fmt: skip
+)
 from symdiff.optimize.planning.plan import Range
 from symdiff.types import BOOL, INT64, fixed
 
@@ -245,8 +245,9 @@ class Forms:
         start, terms = total(own, view.strides)
         ranges = within(map_, self._shapes[node], space)
         where = Map(places[axis : axis + count], map_.ranges)
-        return Gathered(view.array, (start + view.offset, terms), view.strides[axis], shape[axis], (index, where),
-                        ranges or ())  # fmt: skip
+        return Gathered(
+            view.array, (start + view.offset, terms), view.strides[axis], shape[axis], (index, where), ranges or ()
+        )
 
 
 def loop_labels(labels: tuple[tuple[int, ...], ...], output: tuple[int, ...]) -> tuple[int, ...]:
@@ -270,10 +271,16 @@ def operands(form: Form) -> list[tuple[Place, bool]]:
 
 
 _FORMS: dict[str, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]] = {
-    **dict.fromkeys(VIEWS, Forms._view), "constant": Forms._constant, "size": Forms._constant, "iota": Forms._iota,
+    **dict.fromkeys(VIEWS, Forms._view),
+    "constant": Forms._constant,
+    "size": Forms._constant,
+    "iota": Forms._iota,
     "einsum": Forms._product,
-    "scatter": Forms._scatter, "concatenate": Forms._concatenate, "stack": Forms._stack, "gather": Forms._gather,
-}  # fmt: skip
+    "scatter": Forms._scatter,
+    "concatenate": Forms._concatenate,
+    "stack": Forms._stack,
+    "gather": Forms._gather,
+}
 
 
 def is_step(graph: Graph, node: int) -> bool:

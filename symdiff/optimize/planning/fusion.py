@@ -22,7 +22,7 @@ from symdiff.optimize.planning.access import (
     scaled,
     squeezed,
     total,
-)  # fmt: skip
+)
 from symdiff.optimize.planning.costs import OVERHEAD, costs_of, traffic
 from symdiff.optimize.planning.forms import (
     JOINS,
@@ -34,7 +34,7 @@ from symdiff.optimize.planning.forms import (
     is_step,
     loop_labels,
     operands,
-)  # fmt: skip
+)
 from symdiff.optimize.planning.gemm import View as LabelledView
 from symdiff.optimize.planning.gemm import match_gemm
 from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
@@ -209,9 +209,7 @@ class Fusion(Schedule):
                 coordinates.append(scaled(next(rest), step, start))
             else:
                 coordinates.append((part % size, ()))
-        second = self._put(
-            Item(operand, at, node, total(coordinates, c_strides(shape))), squeezed(own), places, node
-        )  # fmt: skip
+        second = self._put(Item(operand, at, node, total(coordinates, c_strides(shape))), squeezed(own), places, node)
         first = self._put(Item(ZERO, identity(shape), node, _in_order(shape)), squeezed(shape), {}, node, alone=True)
         self.precede(first, second)
         for number, _ in places:
@@ -219,9 +217,14 @@ class Fusion(Schedule):
                 self.precede(first, self.groups[number])
 
     def _put(
-        self, item: Item, space: Sizes, places: Places, target: int,
-        reduced: tuple[int, ...] | None = None, alone: bool = False,
-    ) -> Group:  # fmt: skip
+        self,
+        item: Item,
+        space: Sizes,
+        places: Places,
+        target: int,
+        reduced: tuple[int, ...] | None = None,
+        alone: bool = False,
+    ) -> Group:
         """Add an item to a nest over `space` that can come before all readers of the buffer."""
         found = self.join(item, space, places, target, reduced, alone)
         weight = float(example(points(space)))
@@ -283,9 +286,11 @@ class Fusion(Schedule):
             sizes.update(zip(own, self.forms.shape(a), strict=True))
         views = [self.forms.view(a) for a in args]
         match = match_gemm(
-            sizes, LabelledView(labels[0], views[0].strides), LabelledView(labels[1], views[1].strides),
+            sizes,
+            LabelledView(labels[0], views[0].strides),
+            LabelledView(labels[1], views[1].strides),
             LabelledView(output, tuple(c_strides(self.forms.shape(node)))),
-        )  # fmt: skip
+        )
         if match is None:
             order = loop_labels(labels, output)
             whole = tuple(sizes[x] for x in order)
@@ -318,9 +323,7 @@ class Fusion(Schedule):
             target = self._buffer(dtype, shape)
             at = identity(shape)
             from_ = Map(tuple(at.coordinates[copied.index(x)] for x in own))
-            self._put(
-                Item(a, from_, target, _in_order(shape)), squeezed(shape), {(group.number, None): 0.0}, target
-            )  # fmt: skip
+            self._put(Item(a, from_, target, _in_order(shape)), squeezed(shape), {(group.number, None): 0.0}, target)
             group.items.append(Item(target, at_none, result, (0, ())))
 
 

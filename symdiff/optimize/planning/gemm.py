@@ -51,16 +51,21 @@ class Match:
     c: tuple[int, int, tuple[int, ...]]
     copies: tuple[Labels | None, Labels | None, Labels | None] = (None, None, None)
 
-    def gemm(
-        self, a_buffer: int, a_offset: int, b_buffer: int, b_offset: int, c_buffer: int, c_offset: int
-    ) -> Gemm:  # fmt: skip
+    def gemm(self, a_buffer: int, a_offset: int, b_buffer: int, b_offset: int, c_buffer: int, c_offset: int) -> Gemm:
         """The step on buffers whose views start at these offsets."""
 
         def matrix(buffer: int, offset: int, strides: tuple[int, int, tuple[int, ...]]) -> Matrix:
             return Matrix(buffer, offset, *strides)
 
-        return Gemm(self.m, self.n, self.k, matrix(a_buffer, a_offset, self.a), matrix(b_buffer, b_offset, self.b),
-                    matrix(c_buffer, c_offset, self.c), self.batch)  # fmt: skip
+        return Gemm(
+            self.m,
+            self.n,
+            self.k,
+            matrix(a_buffer, a_offset, self.a),
+            matrix(b_buffer, b_offset, self.b),
+            matrix(c_buffer, c_offset, self.c),
+            self.batch,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ def match_gemm(sizes: Mapping[int, int], a: View, b: View, c: View) -> Match | N
 
 def _try(
     sizes: Mapping[int, int], views: tuple[View, View, View], groups: Roles, chosen: tuple[bool, ...]
-) -> Match | None:  # fmt: skip
+) -> Match | None:
     """The matrix products after some of the operands have been copied to the best layout, or None."""
     a, b, c = views
     batch = _by_stride(c, groups.batch)
@@ -155,10 +160,19 @@ def _try(
             loops = tuple(x for x in (*batch, *left, *right) if x not in rows and x not in columns and sizes[x] != 1)
             steps = [tuple(own.get(x, 0) for x in loops) for own in strides]
             copies = tuple(labels if one else None for one, labels in zip(chosen, layouts, strict=True))
-            best = m * n, Match(
-                m, n, k, tuple(sizes[x] for x in loops), (row_a, inner[0], steps[0]), (inner[1], column_b, steps[1]),
-                (row_c, column_c, steps[2]), (copies[0], copies[1], copies[2]),
-            )  # fmt: skip
+            best = (
+                m * n,
+                Match(
+                    m,
+                    n,
+                    k,
+                    tuple(sizes[x] for x in loops),
+                    (row_a, inner[0], steps[0]),
+                    (inner[1], column_b, steps[1]),
+                    (row_c, column_c, steps[2]),
+                    (copies[0], copies[1], copies[2]),
+                ),
+            )
     return best[1] if best else None
 
 
@@ -171,7 +185,7 @@ def _by_stride(view: View, labels: Labels) -> Labels:
 
 def _one_stride(
     sizes: Mapping[int, int], labels: Labels, first: Mapping[int, int], second: Mapping[int, int]
-) -> tuple[int, int] | None:  # fmt: skip
+) -> tuple[int, int] | None:
     """The strides of a group of axes as one axis in two operands, or None where it is not one in both."""
     found = _runs(sizes, labels, first, second)
     return found[0][1:] if len(found) == 1 else None
@@ -179,7 +193,7 @@ def _one_stride(
 
 def _runs(
     sizes: Mapping[int, int], labels: Labels, first: Mapping[int, int], second: Mapping[int, int]
-) -> list[tuple[Labels, int, int]]:  # fmt: skip
+) -> list[tuple[Labels, int, int]]:
     """The runs of neighbouring axes that are one axis in both operands: its labels and its stride in each.
 
     Axes of size 1 belong to the run at hand; there is always at least one run, an empty one has the strides 1.

@@ -20,6 +20,7 @@ Places = dict[tuple[int, Map | None], float]
 ZERO = -1
 """The value of an item that only fills a buffer with zeros."""
 
+
 @dataclass(slots=True)
 class Item:
     """One result of a nest: `value` at `at` goes to the place `place` of the buffer of `target`."""
@@ -89,7 +90,7 @@ class Schedule:
 
     def join(
         self, item: Item, space: Sizes, places: Places, target: int, reduced: tuple[int, ...] | None, alone: bool
-    ) -> Group:  # fmt: skip
+    ) -> Group:
         """The nest over `space` that an item is added to: it runs before all that read the buffer of `target`."""
         readers = [self.groups[k] for k in dict.fromkeys(number for number, _ in places)]
         found: Group | None = None
@@ -115,9 +116,13 @@ class Schedule:
         return same + [g for g in recent if g not in same]
 
     def _fits(
-        self, group: Group, item: Item, reduced: tuple[int, ...] | None,
-        places: Places, readers: list[Group],
-    ) -> bool:  # fmt: skip
+        self,
+        group: Group,
+        item: Item,
+        reduced: tuple[int, ...] | None,
+        places: Places,
+        readers: list[Group],
+    ) -> bool:
         if reduced is not None and group.reduced not in (None, reduced):
             return False
         if group.size >= most_instructions(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):

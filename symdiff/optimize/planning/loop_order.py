@@ -43,10 +43,12 @@ def _ordered(nest: Nest) -> Nest:
         return nest
     place = {axis: k for k, axis in enumerate(order)}
     return _rewritten(
-        nest, tuple(nest.space[axis] for axis in order), tuple(sorted(place[axis] for axis in nest.reduced)),
+        nest,
+        tuple(nest.space[axis] for axis in order),
+        tuple(sorted(place[axis] for axis in nest.reduced)),
         lambda access: replace(access, strides=tuple(access.strides[axis] for axis in order)),
         lambda one: replace(one, axis=place[one.axis]),
-    )  # fmt: skip
+    )
 
 
 def _collapsed(nest: Nest) -> Nest:
@@ -65,9 +67,11 @@ def _collapsed(nest: Nest) -> Nest:
         last = runs[-1][-1]
         joins = (
             (last in nest.reduced) == (axis in nest.reduced)
-            and last not in held and axis not in held and axis not in limited
+            and last not in held
+            and axis not in held
+            and axis not in limited
             and all(own[last] == own[axis] * space[axis] for own in strides)
-        )  # fmt: skip
+        )
         if joins:
             runs[-1].append(axis)
         else:
@@ -77,22 +81,25 @@ def _collapsed(nest: Nest) -> Nest:
     place = {run[0]: k for k, run in enumerate(runs)}
     inner = {run[0]: math.prod([space[axis] for axis in run[1:]]) for run in runs}
     positions = {axis: k for k, run in enumerate(runs) for axis in run}
-    body = tuple(
-        replace(i, axis=positions[i.axis]) if isinstance(i, Position) else i for i in nest.body
-    )  # fmt: skip
+    body = tuple(replace(i, axis=positions[i.axis]) if isinstance(i, Position) else i for i in nest.body)
     return _rewritten(
-        replace(nest, body=body), tuple(math.prod([space[axis] for axis in run]) for run in runs),
+        replace(nest, body=body),
+        tuple(math.prod([space[axis] for axis in run]) for run in runs),
         tuple(sorted({positions[axis] for axis in nest.reduced})),
         lambda access: replace(access, strides=tuple(access.strides[run[-1]] for run in runs)),
         lambda one: Range(place[one.axis], one.start * inner[one.axis], one.stop * inner[one.axis]),
         positions=False,
-    )  # fmt: skip
+    )
 
 
 def _rewritten(
-    nest: Nest, space: tuple[int, ...], reduced: tuple[int, ...], access: Callable[[Access], Access],
-    range_: Callable[[Range], Range], positions: bool = True,
-) -> Nest:  # fmt: skip
+    nest: Nest,
+    space: tuple[int, ...],
+    reduced: tuple[int, ...],
+    access: Callable[[Access], Access],
+    range_: Callable[[Range], Range],
+    positions: bool = True,
+) -> Nest:
     """The nest in another space."""
 
     def moved(i: Any) -> Any:

@@ -23,7 +23,7 @@ from symdiff.optimize.planning.forms import (
     Place,
     Same,
     operands,
-)  # fmt: skip
+)
 from symdiff.optimize.planning.fusion import Fusion
 from symdiff.optimize.planning.groups import ZERO, Group, Item
 from symdiff.optimize.planning.lapack_work import lapack_work
@@ -49,7 +49,7 @@ from symdiff.optimize.planning.plan import (
     Step,
     Store,
     sort_work,
-)  # fmt: skip
+)
 from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType
 

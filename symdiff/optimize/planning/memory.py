@@ -24,7 +24,7 @@ from symdiff.optimize.planning.plan import (
     Step,
     Store,
     element_bytes,
-)  # fmt: skip
+)
 from symdiff.sizes import is_open
 
 ALIGNMENT = 64
@@ -103,11 +103,14 @@ def _share(buffers: Sequence[Buffer], steps: Sequence[Step]) -> dict[int, int]:
                 continue
             for b in sorted(loads):
                 fits = (
-                    buffers[b].kind == "work" and b != target and last[b] == k and b not in merged
+                    buffers[b].kind == "work"
+                    and b != target
+                    and last[b] == k
+                    and b not in merged
                     and buffers[b].dtype == buffers[target].dtype
                     and math.prod(buffers[b].shape) == math.prod(buffers[target].shape)
                     and loads[b] == {replace(result.access, buffer=b)}
-                )  # fmt: skip
+                )
                 if fits:
                     merged[b] = target
                     break
