@@ -13,13 +13,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from symdiff.codegen import Options, compile_program, vector_math
 from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
+from symdiff.ops.base import Library
 from symdiff.optimize.program import Program
 from symdiff.types import tensor
 
 BOUND = 4.0
 """Units in the last place, promised of every elementary function in a batch."""
 
-CASES = vector_math.FUNCTIONS
+CASES = {
+    op.routine.symbol: len(op.kinds or "")
+    for op in OPS.values()
+    if isinstance(op.routine, Library) and op.routine.vector
+}
 """The functions and their numbers of operands."""
 
 EXACT = {"log2": lambda x: mpmath.log(x, 2), "log10": mpmath.log10, "exp2": lambda x: mpmath.mpf(2) ** x,

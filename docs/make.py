@@ -87,6 +87,14 @@ def tensors(records: list[Op]) -> list[str]:
     return lines
 
 
+def row(op: Op) -> str:
+    """The row of an elementwise operation."""
+    name = f"`{op.name}` (internal)" if op.hidden else call(op)
+    partials = "; ".join(partial(p) for p in op.partials)
+    aliases = ", ".join(f"`{a}`" for a in op.aliases)
+    return f"| {name} | {cell(op.doc)} | {aliases} | {partials} | {meaning(op)} |"
+
+
 def operations() -> str:
     """docs/operations.md."""
     lines = [HEAD.rstrip("\n")]
@@ -98,11 +106,7 @@ def operations() -> str:
             continue
         lines += ["", f"## {title}", "", "| operation | meaning | also called | partials | computed as |",
                   "| --- | --- | --- | --- | --- |"]  # fmt: skip
-        for op in records:
-            name = f"`{op.name}` (internal)" if op.hidden else call(op)
-            partials = "; ".join(partial(p) for p in op.partials)
-            aliases = ", ".join(f"`{a}`" for a in op.aliases)
-            lines.append(f"| {name} | {cell(op.doc)} | {aliases} | {partials} | {meaning(op)} |")
+        lines += map(row, records)
     lines += ["", "## Other names", "", "Functions that are another way to write an expression:", "",
               "| function | expression | meaning |", "| --- | --- | --- |"]  # fmt: skip
     for (name, _), d in DEFINITIONS.items():

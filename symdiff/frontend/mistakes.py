@@ -67,10 +67,10 @@ def refuse_function_without_call(tokens: Tokens, at: int) -> None:
         and (_starts_operand(tokens, power + 2))
     ):
         argument = _without_brackets(tokens, power + 2)
-        inverse = spellings.INVERSES.get(name)
+        inverse = spellings.inverse_of(name)
         hint = (
             f"write {inverse}({argument}) for the inverse function, 1/{name}({argument}) for the reciprocal"
-            if (inverse)
+            if inverse
             else f"write 1/{name}({argument})"
         )
         raise ParseError(f"{name} is a function", hint=hint, place=tokens.place(at, _operand_end(tokens, power + 2)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from symdiff.ops import OPS
+
 CALLS: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -52,28 +54,13 @@ CALLS: dict[str, str] = {
     "sqr": "write x**2",
     "root": "write x**(1/n)",
     "nthroot": "write x**(1/n)",
-    "cuberoot": "write cbrt({})",
     "recip": "write 1/x",
-    "pow10": "write exp10({})",
-    **dict.fromkeys(("lg", "log_10"), "write log10({})"),
-    **dict.fromkeys(("lb", "ld", "log_2"), "write log2({})"),
     "fact": "write factorial({})",
-    "tg": "write tan({})",
     "ctg": "write cot({})",
     "cotan": "write cot({})",
-    "arctg": "write atan({})",
-    "arcctg": "write acot({})",
-    "sh": "write sinh({})",
-    "ch": "write cosh({})",
-    "th": "write tanh({})",
     "cth": "write coth({})",
-    "arsh": "write asinh({})",
-    "arch": "write acosh({})",
-    "arth": "write atanh({})",
     **{f"{name}d": f"write {name}(deg2rad({{}}))" for name in ("sin", "cos", "tan")},
     **{f"{name}d": f"write rad2deg({name}({{}}))" for name in ("asin", "acos", "atan")},
-    "rem": "write fmod({})",
-    "modulo": "write mod({})",
     "avg": "write mean({})",
     **dict.fromkeys(("stddev", "stdev", "StandardDeviation"), "write std({})"),
     "variance": "write var({})",
@@ -87,10 +74,7 @@ CALLS: dict[str, str] = {
     "saturate": "write clip(x, 0, 1)",
     "lerp": "write a + t*(b - a)",
     "mix": "write a + t*(b - a)",
-    "max2": "write max({})",
-    "min2": "write min({})",
     "imag": "all values are real: write 0",
-    "square_root": "write sqrt({})",
     "dotprod": "write dot({})",
     "eq": "write a == b",
     "ne": "write a != b",
@@ -122,7 +106,7 @@ CALLS: dict[str, str] = {
         "a formula holds no integrals: integrate the function by scipy.integrate.quad(f, 0, 1)",
     ),
 }
-"""Functions of other languages and what to type for a call; `{}` stands for its arguments."""
+"""Functions of other languages that are no operation's by another name, and what to type; `{}`: the arguments."""
 
 VALUES: dict[str, str] = {
     **dict.fromkeys(("true", "TRUE"), "True"),
@@ -152,19 +136,8 @@ WORDS = {
 }
 """Operators that other languages write as words."""
 
-INVERSES = {
-    "sin": "asin",
-    "cos": "acos",
-    "tan": "atan",
-    "sinh": "asinh",
-    "cosh": "acosh",
-    "tanh": "atanh",
-    "cot": "acot",
-    "sec": "asec",
-    "csc": "acsc",
-    "exp": "log",
-    "log": "exp",
-}
+INVERSES = {"cot": "acot", "sec": "asec", "csc": "acsc"}
+"""The inverses of functions that have no record, for those who write them by an exponent of -1."""
 
 _MISSING = """
     agm airy ai bi airyai airybi airye bdtr bei ber besselpoly besselj bessely besseli besselk besselh betainc betaincc
@@ -194,7 +167,15 @@ LACKING = 'write it with what there is, or define it: sd.define("f(x) = …", pa
 
 def called(name: str, arguments: str) -> str:
     """What to type for a call of another language, or nothing where that is not known."""
+    for op in OPS.values():
+        if name in op.elsewhere:
+            return f"write {op.name}({arguments or 'x'})"
     return CALLS[name].replace("{}", arguments or "x") if name in CALLS else ""
+
+
+def inverse_of(name: str) -> str:
+    """The inverse of a function, or nothing where that is not known."""
+    return OPS[name].inverse if name in OPS else INVERSES.get(name, "")
 
 
 _LATEX = re.compile(r"\\([A-Za-z]+)(?:\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}|\s*\{([^{}]{1,30})\}|\s+(\w{1,30}))?")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError
+from symdiff.frontend.sympy_functions import written
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, MatrixRoutine, Movement
@@ -188,16 +189,12 @@ def number(value: Any) -> Any:
 
 
 def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
-    table = _table()
-    name = op.routine.name if isinstance(op.routine, Fold) else op.name
-    make = table.get(name)
-    if make is not None:
-        return make(*operands) if payload is None else make(payload, *operands)
+    if isinstance(op.routine, Fold):
+        step = OPS[op.routine.name]
+        return functools.reduce(lambda a, b: _scalar(step, None, (a, b)), operands)
     if op.sympy:
-        from symdiff.frontend.sympy_functions import namespace
-
-        names = dict(namespace()) | dict(zip(OPERAND_NAMES, operands, strict=False))
-        return eval(op.sympy, names | {op.payload: payload} if op.payload else names)  # a text of a record's
+        make = written(op)
+        return make(*operands) if payload is None else make(payload, *operands)
     if isinstance(op.routine, Expand) and op.sympy is not None:
         from symdiff.frontend.template import expansion
 
@@ -207,97 +204,3 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         given = {body.leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in body.leaves}
         return _walk(body.graph, body.root, given)
     raise ArgumentError(f"SymPy has no counterpart of {op.name}")
-
-
-@functools.cache
-def _table() -> dict[str, Callable[..., Any]]:
-    """SymPy's counterpart of each operation; what is missing goes through its expansion."""
-    import sympy as s
-
-    half = s.Rational(1, 2)
-
-    def away_from_infinity(a: Any) -> Any:
-        return s.sign(a) * s.floor(s.Abs(a))
-
-    def where(c: Any, a: Any, b: Any) -> Any:
-        rest = b.args if isinstance(b, s.Piecewise) else () if b is s.nan else ((b, True),)
-        return s.Piecewise((a, c), *rest)
-
-    def sinc_derivative(n: int, a: Any) -> Any:
-        x = s.Dummy("x", real=True)
-        return s.diff(s.sinc(s.pi * x), x, n).subs(x, a)
-
-    return {
-        "neg": lambda a: -a,
-        "add": lambda a, b: a + b,
-        "sub": lambda a, b: a - b,
-        "mul": lambda a, b: a * b,
-        "div": lambda a, b: a / b,
-        "fma": lambda a, b, c: a * b + c,
-        "reciprocal": lambda a: 1 / a,
-        "square": lambda a: a**2,
-        "integer_power": lambda n, a: a**n,
-        "pow": s.Pow,
-        "sqrt": s.sqrt,
-        "cbrt": lambda a: s.sign(a) * s.Abs(a) ** s.Rational(1, 3),
-        "exp": s.exp,
-        "exp2": lambda a: s.Integer(2) ** a,
-        "expm1": lambda a: s.exp(a) - 1,
-        "log": s.log,
-        "log2": lambda a: s.log(a) / s.log(2),
-        "log10": lambda a: s.log(a) / s.log(10),
-        "log1p": lambda a: s.log(1 + a),
-        "sin": s.sin,
-        "cos": s.cos,
-        "tan": s.tan,
-        "asin": s.asin,
-        "acos": s.acos,
-        "atan": s.atan,
-        "atan2": s.atan2,
-        "hypot": lambda a, b: s.sqrt(a**2 + b**2),
-        "sinh": s.sinh,
-        "cosh": s.cosh,
-        "tanh": s.tanh,
-        "sech": s.sech,
-        "asinh": s.asinh,
-        "acosh": s.acosh,
-        "atanh": s.atanh,
-        "erf": s.erf,
-        "erfc": s.erfc,
-        "gamma": s.gamma,
-        "lgamma": s.loggamma,
-        "digamma": s.digamma,
-        "polygamma": s.polygamma,
-        "sinc": lambda a: s.sinc(s.pi * a),
-        "sinc_derivative": sinc_derivative,
-        "abs": s.Abs,
-        "sign": s.sign,
-        "floor": s.floor,
-        "ceil": s.ceiling,
-        "trunc": away_from_infinity,
-        "round": lambda a: s.floor(a + half) - s.Piecewise((1, s.Eq(s.Mod(a + half, 2), 1)), (0, True)),
-        "fmod": lambda a, b: a - b * away_from_infinity(a / b),
-        "mod": s.Mod,
-        "floor_divide": lambda a, b: s.floor(a / b),
-        "min": s.Min,
-        "max": s.Max,
-        "clip": lambda a, b, c: s.Min(s.Max(a, b), c),
-        "heaviside": s.Heaviside,
-        "copysign": lambda a, b: s.Abs(a) * s.Piecewise((1, b >= 0), (-1, True)),
-        "less": s.StrictLessThan,
-        "less_equal": s.LessThan,
-        "greater": s.StrictGreaterThan,
-        "greater_equal": s.GreaterThan,
-        "equal": s.Eq,
-        "not_equal": s.Ne,
-        "logical_and": s.And,
-        "logical_or": s.Or,
-        "logical_xor": s.Xor,
-        "logical_not": s.Not,
-        "where": where,
-        "sigmoid": lambda a: 1 / (1 + s.exp(-a)),
-        "softplus": lambda a: s.log(1 + s.exp(a)),
-        "relu": lambda a: s.Max(a, 0),
-        "logaddexp": lambda a, b: s.log(s.exp(a) + s.exp(b)),
-        "xlogy": lambda a, b: s.Piecewise((0, s.Eq(a, 0)), (a * s.log(b), True)),
-    }

@@ -9,6 +9,7 @@ from symdiff.ops import (
     definitions,
     exponential,
     gamma,
+    hyperbolic,
     incomplete,
     indexing,
     integrals,
@@ -27,7 +28,8 @@ from symdiff.ops.base import CALLABLE, DEFINITIONS, OPS, Op, operation
 FAMILIES = {
     "Arithmetic": arithmetic,
     "Exponentials and logarithms": exponential,
-    "Trigonometric and hyperbolic": trigonometric,
+    "Trigonometric": trigonometric,
+    "Hyperbolic": hyperbolic,
     "Error functions and the normal distribution": normal,
     "Gamma and beta functions": gamma,
     "Incomplete gamma and beta functions": incomplete,

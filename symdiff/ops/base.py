@@ -38,9 +38,10 @@ class Intrinsic:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A function of the platform's C mathematics library."""
+    """A function of the platform's C mathematics library; `vector`: glibc's libmvec has it, too, and it was checked."""
 
     symbol: str
+    vector: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,9 @@ class Op:
     singular : points inside the domain where it is not (poles, kinks).
     edges : what happens at kinks, ties, poles and ends, in words.
     parameters, defaults : as a user calls it; `aliases` other names that users type; hidden ones can't be called.
+    elsewhere : what other languages call it, where that is no name here: the error says what to type.
+    inverse : the inverse function, where one is written by an exponent of -1.
+    parity : "even" or "odd", where a sign of the operand goes into or out of the function without a changed bit.
     payload : what belongs to the node itself: the name of an integer, which is given first in a call, or the kind of
         what an operation on tensors carries (`ir.payloads.PAYLOADS` has them).
     at_zero : of an operation that carries an order: the operation that it is at the order 0, where it has none itself.
@@ -207,6 +211,9 @@ class Op:
     parameters: tuple[str, ...] = ()
     defaults: tuple[float, ...] = ()
     aliases: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    inverse: str = ""
+    parity: str = ""
     payload: str | None = None
     at_zero: str | None = None
     signed: bool = False
@@ -232,6 +239,12 @@ class Op:
 
 OPS: dict[str, Op] = {}
 """Every operation, by its name."""
+
+STABLE_FORMS: dict[str, tuple[str, str]] = {}
+"""Rules that a family of operations has for expressions of users, by name: a pattern, and the form that is stable.
+
+They are tried before those of `optimize/rules.py`, which says what they mean.
+"""
 
 CALLABLE: dict[str, Op] = {}
 """The operations that a formula can call, by their names and aliases."""

@@ -9,7 +9,6 @@ define("log", "x base", "log(x)/log(base)", "logarithm to a base", "ln(a)/ln(b)"
 define("sec", "x", "1/cos(x)", "secant", "sec(a)")
 define("csc", "x", "1/sin(x)", "cosecant", "csc(a)", singular=(0.0,))
 define("cot", "x", "cos(x)/sin(x)", "cotangent", "cot(a)", singular=(0.0,))
-define("coth", "x", "1/tanh(x)", "hyperbolic cotangent", "coth(a)", singular=(0.0,))
 define("factorial", "x", "gamma(x + 1)", "x!", "gamma(a + 1)", ((-1.0, 170.0),))
 define("silu", "x", "x*sigmoid(x)", "sigmoid-weighted linear unit, also swish", "a/(1 + exp(-a))")
 define("swish", "x", "x*sigmoid(x)", "sigmoid-weighted linear unit", "a/(1 + exp(-a))")

@@ -79,12 +79,13 @@ def log_ndtr_text(n: int) -> str:
 
 
 register(
-    Op("erf", routine=Library("erf"), partials=("1.1283791670955126*exp(-square(a))",), finite=True,
+    Op("erf", routine=Library("erf", vector=True), partials=("1.1283791670955126*exp(-square(a))",), finite=True,
        doc="error function",
-       exact="erf(a)", parameters=("x",), latex=r"\operatorname{{erf}}\left({}\right)"),
-    Op("erfc", routine=Library("erfc"), partials=("-1.1283791670955126*exp(-square(a))",),
+       exact="erf(a)", parameters=("x",), latex=r"\operatorname{{erf}}\left({}\right)",
+       sympy="erf(a)", parity="odd"),
+    Op("erfc", routine=Library("erfc", vector=True), partials=("-1.1283791670955126*exp(-square(a))",),
        finite=True, doc="1 - erf(x), accurate for large x", exact="erfc(a)", parameters=("x",),
-       latex=r"\operatorname{{erfc}}\left({}\right)"),
+       latex=r"\operatorname{{erfc}}\left({}\right)", sympy="erfc(a)"),
     Op("erfcx", routine=Special("erfcx"), partials=("erfcx_derivative(1, a)",),
        doc="exp(x**2)*erfc(x), accurate for large x", exact="exp(a*a)*erfc(a)", parameters=("x",),
        sympy="exp(a**2)*erfc(a)",

@@ -12,6 +12,8 @@ import functools
 import math
 from collections.abc import Callable
 
+from symdiff.ops import OPS
+from symdiff.ops.base import STABLE_FORMS
 from symdiff.optimize.patterns import EXACT, REAL, STABLE, STRUCTURAL, Rule, RuleSet
 
 
@@ -78,24 +80,12 @@ _EXACT: dict[str, _Row] = {
     "sign into a constant divisor": ("-(x/k)", "x/(-k)"),
     "over a power of two": ("x/k", "x*(1/k)", _is_invertible_power_of_two),
     # Symmetry
-    "even abs": ("abs(-x)", "abs(x)"),
-    "even cos": ("cos(-x)", "cos(x)"),
-    "even cosh": ("cosh(-x)", "cosh(x)"),
-    "even sech": ("sech(-x)", "sech(x)"),
+    **{f"even {op.name}": (f"{op.name}(-x)", f"{op.name}(x)") for op in OPS.values() if op.parity == "even"},
+    **{f"odd {op.name}": (f"{op.name}(-x)", f"-{op.name}(x)") for op in OPS.values() if op.parity == "odd"},
     "cos of abs": ("cos(abs(x))", "cos(x)"),
     "cosh of abs": ("cosh(abs(x))", "cosh(x)"),
     "sech of abs": ("sech(abs(x))", "sech(x)"),
     "product of abs": ("abs(x)*abs(x)", "x*x"),
-    "odd sin": ("sin(-x)", "-sin(x)"),
-    "odd tan": ("tan(-x)", "-tan(x)"),
-    "odd asin": ("asin(-x)", "-asin(x)"),
-    "odd atan": ("atan(-x)", "-atan(x)"),
-    "odd sinh": ("sinh(-x)", "-sinh(x)"),
-    "odd tanh": ("tanh(-x)", "-tanh(x)"),
-    "odd asinh": ("asinh(-x)", "-asinh(x)"),
-    "odd atanh": ("atanh(-x)", "-atanh(x)"),
-    "odd erf": ("erf(-x)", "-erf(x)"),
-    "odd cbrt": ("cbrt(-x)", "-cbrt(x)"),
     "hypot of a negative": ("hypot(-x, y)", "hypot(x, y)"),
     "hypot of an abs": ("hypot(abs(x), y)", "hypot(x, y)"),
     "hypot of one": ("hypot(x, 0)", "abs(x)"),
@@ -168,12 +158,9 @@ _STRUCTURAL: dict[str, _Row] = {
 }
 
 _STABLE: dict[str, _Row] = {
+    **STABLE_FORMS,
     "larger of opposites": ("max(x, -x)", "abs(x)"),
     "smaller of opposites": ("min(x, -x)", "-abs(x)"),
-    "log of two coshs written out": ("log(exp(x) + exp(-x))", "logcosh(x) + 0.6931471805599453"),
-    "logaddexp of opposites": ("logaddexp(x, -x)", "logcosh(x) + 0.6931471805599453"),
-    "log of two coshs": ("log(cosh(x)*2)", "logcosh(x) + 0.6931471805599453"),
-    "logcosh": ("log(cosh(x))", "logcosh(x)"),
     "softplus": ("log(1 + exp(x))", "softplus(x)"),
     "softplus of log1p": ("log1p(exp(x))", "softplus(x)"),
     "logaddexp": ("log(exp(x) + exp(y))", "logaddexp(x, y)"),
@@ -191,29 +178,15 @@ _STABLE: dict[str, _Row] = {
     "sigmoid": ("1/(1 + exp(-x))", "sigmoid(x)"),
     "sigmoid of a negative": ("1/(1 + exp(x))", "sigmoid(-x)"),
     "sigmoid as a share": ("exp(x)/(1 + exp(x))", "sigmoid(x)"),
-    "tanh of the double": ("expm1(x)/(1 + exp(x))", "tanh(0.5*x)"),
     "scaled sigmoid": ("y/(1 + exp(-x))", "y*sigmoid(x)"),
     "scaled sigmoid of a negative": ("y/(1 + exp(x))", "y*sigmoid(-x)"),
     "over a square of the same": ("y/((1 + exp(x))*(1 + exp(x)))", "y*(sigmoid(-x)*sigmoid(-x))"),
     "rest of sigmoid": ("1 - sigmoid(x)", "sigmoid(-x)"),
     "rest of sigmoid, negated": ("sigmoid(x) - 1", "-sigmoid(-x)"),
-    "sigmoid stretched": ("sigmoid(x)*2 - 1", "tanh(0.5*x)"),
-    "sigmoid stretched, negated": ("1 - sigmoid(x)*2", "-tanh(0.5*x)"),
     "sigmoid and its rest": ("sigmoid(-x)*sigmoid(x)", "(sech(0.5*x)*sech(0.5*x))*0.25"),
     "scaled sigmoid and its rest": ("(y*sigmoid(x))*sigmoid(-x)", "y*((sech(0.5*x)*sech(0.5*x))*0.25)"),
     "log of sigmoid": ("log(sigmoid(x))", "-softplus(-x)"),
     "log1p of a negative sigmoid": ("log1p(-sigmoid(x))", "-softplus(x)"),
-    "rest of tanh": ("1 - tanh(x)", "sigmoid(-2*x)*2"),
-    "rest of tanh, negated": ("tanh(x) - 1", "sigmoid(-2*x)*(-2)"),
-    "rest of tanh at the other end": ("1 + tanh(x)", "sigmoid(2*x)*2"),
-    "sech squared": ("1 - tanh(x)*tanh(x)", "sech(x)*sech(x)"),
-    "sinh": ("(exp(x) - exp(-x))*0.5", "sinh(x)"),
-    "cosh": ("(exp(x) + exp(-x))*0.5", "cosh(x)"),
-    "tanh as a quotient": ("sinh(x)/cosh(x)", "tanh(x)"),
-    "tanh": ("(exp(x) - exp(-x))/(exp(x) + exp(-x))", "tanh(x)"),
-    "sech": ("1/cosh(x)", "sech(x)"),
-    "scaled sech": ("y/cosh(x)", "y*sech(x)"),
-    "scaled sech written out": ("y/(exp(x) + exp(-x))", "(0.5*y)*sech(x)"),
     "sigmoid times exp of the negative": ("sigmoid(x)*exp(-x)", "sigmoid(-x)"),
     "sigmoid of the negative times exp": ("sigmoid(-x)*exp(x)", "sigmoid(x)"),
     "scaled sigmoid times exp of the negative": ("(y*sigmoid(x))*exp(-x)", "y*sigmoid(-x)"),
