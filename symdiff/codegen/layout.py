@@ -66,13 +66,14 @@ class Layout:
     def signature(self) -> str:
         """The signature of the generalized ufunc, such as `(2),()->(2,2)`.
 
-        Axes of size 0 are called z. An output's axis of size 0 that no input can give its size to is written 1; its
-        elements are not touched and the caller drops them.
+        Axes of size 0 are called z. Where no input can give that its size, an output with such an axis has one element,
+        which is not touched and the caller drops.
         """
         known = any(0 in o.shape for o in self.inputs)
 
         def core(operand: Operand) -> str:
-            return "(" + ",".join(str(n) if n else EMPTY if known else "1" for n in operand.shape) + ")"
+            single = 0 in operand.shape and not known
+            return "(" + ",".join("1" if single else str(n) if n else EMPTY for n in operand.shape) + ")"
 
         return ",".join(map(core, self.inputs)) + "->" + ",".join(map(core, self.outputs))
 

@@ -358,8 +358,10 @@ class GeneralCall:
         for operand, part in zip(self.kernel.layout.outputs, parts, strict=True):
             shape = self._types[operand.members[0]].shape
             if shape == operand.shape:
-                # the kernel writes an empty axis as one of size 1 where no input has it
-                results[operand.members[0]] = part[(..., *map(slice, fixed(shape)))] if 0 in shape else part
+                # what has no elements has one instead where no input has an empty axis
+                hollow = 0 in shape
+                own = part.shape[: part.ndim - len(shape)] + fixed(shape)
+                results[operand.members[0]] = part[..., :0].reshape(own) if hollow else part
             elif shape:  # all elements along one axis
                 own = fixed(shape)
                 results[operand.members[0]] = part[..., : math.prod(own)].reshape(part.shape[:-1] + own)
