@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from pathlib import Path
 
+import symdiff
+from symdiff.frontend import functions
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op, Unavailable
 from symdiff.optimize.rules import RULES
@@ -128,8 +131,21 @@ def rules() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"operations.md": operations, "rules.md": rules}
+def named_functions() -> str:
+    """symdiff/named_functions.pyi: what type checkers know of `symdiff.sin` and the others."""
+    lines = ["# The functions of the language, as attributes of the package: written by `python docs/make.py`.",
+             "from symdiff.frontend.annotations import Called", ""]  # fmt: skip
+    own = set(symdiff.__all__)
+    lines += [f"{name}: Called" for name in functions.names() if name not in own and not keyword.iskeyword(name)]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "docs/operations.md": operations,
+    "docs/rules.md": rules,
+    "symdiff/named_functions.pyi": named_functions,
+}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():
-        (HERE / name).write_text(write(), encoding="utf-8")
+        (HERE.parent / name).write_text(write(), encoding="utf-8")

@@ -7,7 +7,7 @@ array([12.,  9.])
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symdiff.budget import Limits, limits
 from symdiff.errors import (
@@ -72,11 +72,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
-    if name in _functions.names():
-        return _functions.function_named(name)
-    raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+if TYPE_CHECKING:
+    from symdiff.named_functions import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
+        if name in _functions.names():
+            return _functions.function_named(name)
+        raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from symdiff.budget import current, exceeded
 from symdiff.errors import ArgumentError, CallError
+from symdiff.frontend.annotations import Expressions
 from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.given import as_shape, checked_name, expanded
 from symdiff.ir.graph import Graph
@@ -17,7 +18,7 @@ def symbol(name: str, shape: Any = ()) -> Expr:
     return Expr(graph, graph.input(checked_name(name), as_shape(shape)))
 
 
-def symbols(names: str, shape: Any = ()) -> Any:
+def symbols(names: str, shape: Any = ()) -> Expressions:
     """Variables of one graph: `symbols("x y")`, `symbols("x, y")`, `symbols("x1:41")` for x1 to x40.
 
     One name gives one Expr, several names or a range give a tuple, as in SymPy.
@@ -35,7 +36,7 @@ def symbols(names: str, shape: Any = ()) -> Any:
         raise ArgumentError("symbols needs at least one name", hint='write sd.symbols("x y z")')
     graph, sizes = Graph(), as_shape(shape)
     made = tuple(Expr(graph, graph.input(checked_name(name), sizes)) for name in wanted)
-    return made if several or len(made) > 1 else made[0]
+    return cast("Expressions", made if several or len(made) > 1 else made[0])
 
 
 def named(name: str, value: Any) -> Expr:

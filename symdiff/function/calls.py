@@ -44,7 +44,7 @@ class Call:
         if compiled is None:
             function = self._whole()
             compiled = function._default()
-            if type(function.__call__) is BuiltinFunctionType:  # it needs less than the general call
+            if isinstance(function.__call__, BuiltinFunctionType):  # it needs less than the general call
                 return function.__call__(*args, **keywords)
         return compiled.general(*args, **keywords)
 

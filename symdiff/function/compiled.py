@@ -12,6 +12,7 @@ import numpy as np
 
 from symdiff.budget import CHEAP, Limits, current, exceeded, under
 from symdiff.errors import CallError, IndexRangeError, ShapeError, SymdiffError
+from symdiff.frontend.annotations import Called
 from symdiff.function.binder import AnswersItself, Binder, Parts, Structure, arrange, signature
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
@@ -31,7 +32,7 @@ __all__ = ["CompiledFunction", "GeneralCall", "Structure"]
 _OPTIONS = ("out", "where")
 
 
-class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made at run time
+class CompiledFunction(Exchange, Sealed, Direct):
     """Native code for a function, called as the function is.
 
     Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
@@ -45,7 +46,7 @@ class CompiledFunction(Exchange, Sealed, Direct):  # type: ignore[misc]  # a cla
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
-    __call__: Callable[..., Any]
+    __call__: Called
 
     def __init__(
         self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from types import BuiltinFunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 ADDRESS = object.__basicsize__
@@ -92,7 +92,17 @@ def _make_base() -> type[Any]:
 
 
 _kept: list[object] = []
-Direct: Any = _make_base()
+
+if TYPE_CHECKING:
+
+    class Direct:
+        """The base of what is called directly."""
+
+        __slots__ = ()
+
+else:
+    Direct = _make_base()
+
 _enabled: set[type] = set()
 
 
@@ -119,7 +129,7 @@ def _sealed(thing: object) -> AttributeError:
 
 def enable(cls: type[Any]) -> None:
     """Let CPython look for an address in objects of this class, which has a slot `__call__` and the base `Direct`."""
-    if Direct is Plain:
+    if issubclass(Direct, Plain):
         return
     words = (ctypes.c_size_t * (FLAGS + 1)).from_address(id(cls))
     if (words[BASIC_SIZE], words[OFFSET], words[FLAGS]) != (cls.__basicsize__, ADDRESS, cls.__flags__):

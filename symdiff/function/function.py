@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from symdiff import locks
 from symdiff.budget import CHEAP, current, exceeded, timed, under
 from symdiff.errors import ArgumentError, ShapeError
+from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
 from symdiff.function.binder import Binder, Structure, arrange, signature
 from symdiff.function.calls import Call
@@ -38,7 +39,7 @@ FUNCTION_BYTES, NODE_BYTES = 20_000, 900
 """What a function takes, with its program, and each node of its graph (measured)."""
 
 
-class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made at run time
+class Function(Exchange, Sealed, Direct):
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -64,7 +65,7 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
 
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
-    __call__: Callable[..., Any]
+    __call__: Called
     by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
 
@@ -160,9 +161,9 @@ class Function(Exchange, Sealed, Direct):  # type: ignore[misc]  # a class made 
         return tuple(self._graph.types[node] for node in self.nodes)
 
     @property
-    def expr(self) -> Any:
+    def expr(self) -> Expressions:
         """The formula as an `Expr`; a tuple of them for several outputs."""
-        return arrange(self._structure, [Expr(self._graph, node) for node in self.nodes])
+        return cast("Expressions", arrange(self._structure, [Expr(self._graph, node) for node in self.nodes]))
 
     @property
     def __signature__(self) -> inspect.Signature:
