@@ -34,8 +34,9 @@ from symdiff.function.function import Function
 from symdiff.function.storage import load
 from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
+from symdiff.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "ArgumentError",

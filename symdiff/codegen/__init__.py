@@ -3,8 +3,9 @@
 Import it where a kernel is wanted, not before: it loads LLVM.
 """
 
+from symdiff.codegen.compile import compile_program
 from symdiff.codegen.jit import has_fma
-from symdiff.codegen.kernel import Kernel, Options, compile_program
+from symdiff.codegen.kernel import Kernel, Options
 from symdiff.codegen.layout import Layout, Operand
 
 __all__ = ["Kernel", "Layout", "Operand", "Options", "compile_program", "has_fma"]

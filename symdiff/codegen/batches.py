@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
-from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED
+from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED, interrupts
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.module import Module, Support, assemble
 from symdiff.codegen.moves import RECORD, moves
@@ -307,7 +307,7 @@ finish:
     imports = [*state.functions, "malloc", "free", "memset", "memcpy"]
     parts = [moves(HEAD.index("places")), SCANS, CHOOSE, BLOCK, _judge(state), text]
     module = assemble(declarations, parts, imports, [BATCH])
-    return replace(module, imports=(*module.imports, (INTERRUPTED, Support(INTERRUPTED))))
+    return replace(module, imports=(*module.imports, (INTERRUPTED, Support(INTERRUPTED, interrupts))))
 
 
 def describe(

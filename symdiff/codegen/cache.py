@@ -24,6 +24,7 @@ from pathlib import Path
 
 from symdiff import locks
 from symdiff.errors import ArgumentError
+from symdiff.version import VERSION
 
 MAGIC = b"\x93sdcode\n"
 FORMAT = 1
@@ -119,9 +120,7 @@ def limit() -> int:
 
 def key(ir: str, opt: int, target: Sequence[str]) -> str:
     """What an entry is found by; `target` tells LLVM, the machine and its features."""
-    import symdiff
-
-    parts = [str(FORMAT), symdiff.__version__, str(opt), *target, *_c_library(), ir]
+    parts = [str(FORMAT), VERSION, str(opt), *target, *_c_library(), ir]
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")

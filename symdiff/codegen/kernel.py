@@ -22,7 +22,6 @@ from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
-from symdiff.optimize.program import TensorProgram
 from symdiff.sizes import example
 from symdiff.types import FLOAT64
 
@@ -219,18 +218,3 @@ def _level(program: Program) -> int:
     if count + count_stores(program) > MEDIUM:
         return 0
     return 2 if count <= SMALL else 1 if crossing_share(program) <= LARGEST_CROSSING else 0
-
-
-def compile_program(program: Program | TensorProgram, options: Options | None = None) -> Kernel:
-    """Native code for a program.
-
-    Raises
-    ------
-    CompileError
-        Where LLVM refuses it, a routine is missing, or the operands are more than NumPy can pass.
-    """
-    if isinstance(program, TensorProgram):
-        from symdiff.codegen.tensors.kernel import TensorKernel
-
-        return TensorKernel(program, options or Options())
-    return Kernel(program, options or Options())

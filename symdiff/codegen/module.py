@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from symdiff.errors import CompileError
 from symdiff.ops.base import Library, Routine
 
 if TYPE_CHECKING:
+    from symdiff.codegen.jit import Code
     from symdiff.optimize.program import Program
 
 ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinline }")
@@ -33,9 +34,10 @@ FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A function of ours that is compiled once in a process and serves all kernels."""
+    """A function of ours that is compiled once in a process and serves all kernels; `code` gives what holds it."""
 
     name: str
+    code: Callable[[], Code]
 
 
 Import = Routine | VectorLibrary | blas.Blas | Support | str
@@ -142,10 +144,7 @@ def _address(what: Import) -> int:
     if isinstance(what, blas.Blas):
         return blas.address(what)
     if isinstance(what, Support):
-        from symdiff.codegen.interrupts import INTERRUPTED, interrupts
-        from symdiff.codegen.tensors.workspace import support
-
-        return (interrupts() if what.name == INTERRUPTED else support())[what.name]
+        return what.code()[what.name]
     return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 

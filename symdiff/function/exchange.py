@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 if TYPE_CHECKING:
     from symdiff.function.compiled import CompiledFunction
@@ -13,6 +13,8 @@ class Exchange:
     """The part of `Function` and `CompiledFunction` that saves them and hands them to C."""
 
     __slots__ = ()
+    _storage: ClassVar[Any] = None
+    """The module `storage`, which makes functions of all kinds, and therefore sets this itself."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the function to a file that `symdiff.load` reads: formula, signature and options, no machine code.
@@ -22,9 +24,7 @@ class Exchange:
         OSError
             Where the file cannot be written.
         """
-        from symdiff.function.storage import save
-
-        save(cast(Any, self), path)
+        self._storage.save(self, path)
 
     @property
     def address(self) -> int:
@@ -69,9 +69,7 @@ class Exchange:
         return cast("CompiledFunction", getattr(self, "_default", lambda: self)())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from symdiff.function.storage import reduce
-
-        return reduce(cast(Any, self))
+        return cast("tuple[Any, ...]", self._storage.reduce(self))
 
     def __copy__(self) -> Self:
         return self  # nothing of it changes

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,10 +26,12 @@ from symdiff.function import recipes
 from symdiff.function.binder import Structure
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.deferred import Deferred
+from symdiff.function.exchange import Exchange
 from symdiff.function.function import Function
 from symdiff.ir.flat import flatten, unflatten, written_shape
 from symdiff.ir.payloads import integer, items, name, printable, refuse, shown
 from symdiff.types import FLOATS
+from symdiff.version import VERSION
 
 MAGIC = b"\x93symdiff"
 FORMAT = 1
@@ -58,7 +61,6 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
     a graph's other nodes, machine code and the places in the user's text are left out.
     """
-    import symdiff
 
     options: Mapping[str, Any] = {}
     source = function
@@ -67,7 +69,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     if isinstance(source, Deferred):
         recipe = recipes.write(source, to_bytes)
         content = {
-            "symdiff": symdiff.__version__,
+            "symdiff": VERSION,
             "kind": RECIPE,
             "options": dict(options),
             "recipe": recipe,
@@ -79,7 +81,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
     content = {
-        "symdiff": symdiff.__version__,
+        "symdiff": VERSION,
         "kind": "CompiledFunction" if isinstance(function, CompiledFunction) else "Function",
         "options": dict(options),
         "name": source.__name__,
@@ -345,3 +347,6 @@ def load(path: str | os.PathLike[str]) -> Any:
     except SymdiffError as error:
         error.add_note(f"in {os.fspath(path)}")
         raise
+
+
+Exchange._storage = sys.modules[__name__]

@@ -104,7 +104,7 @@ def test_the_key_holds_all_that_decides():
 
 def test_another_version_of_symdiff_is_another_key(monkeypatch):
     before = cache.key(IR, 2, ())
-    monkeypatch.setattr(sd, "__version__", "99.0")
+    monkeypatch.setattr(cache, "VERSION", "99.0")
     assert cache.key(IR, 2, ()) != before
 
 

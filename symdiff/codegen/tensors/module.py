@@ -13,7 +13,7 @@ from symdiff.codegen.status import Status, status
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import Steps
-from symdiff.codegen.tensors.workspace import MASK, SUPPORT
+from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import CompileError
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
@@ -79,7 +79,8 @@ def write_tensor_module(
         interrupts.DECLARATION,
     ]
     imports: dict[str, Import] = {"memset": "memset", "memcpy": "memcpy"}
-    imports.update({name: Support(name) for name in (*SUPPORT, interrupts.INTERRUPTED)})
+    imports.update({name: Support(name, support) for name in SUPPORT})
+    imports[interrupts.INTERRUPTED] = Support(interrupts.INTERRUPTED, interrupts.interrupts)
     imports.update({name: name for name in state.functions})
     for routines in (tools.scalar.routines, tools.vector.routines):
         imports.update(routines.imports)
