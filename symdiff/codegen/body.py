@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from symdiff.codegen.pairs import SINCOS
 from symdiff.codegen.vector_math import VectorLibrary, find, lane_by_lane
 from symdiff.errors import CompileError
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
 from symdiff.types import FLOAT32
 
@@ -248,7 +248,7 @@ class Body(Operations):
             values[node] = name
 
     def _sincos(self, *pair: int) -> None:
-        sine, cosine = pair if self.graph.ops[pair[0]].name == "sin" else pair[::-1]
+        sine, cosine = pair if self.graph.ops[pair[0]] is core.SIN else pair[::-1]
         angle = self.value(self.graph.args[sine][0])
         self.lines += [
             f"call void @{self.routines.sincos()}(double {angle}, ptr %sine, ptr %cosine)",
@@ -289,4 +289,4 @@ def constant(value: Any) -> str:
 
 def is_leaf(graph: Graph, node: int) -> bool:
     """Whether a node is an input or a constant: nothing to compute."""
-    return graph.ops[node].name in ("input", "constant")
+    return graph.ops[node] in (core.INPUT, core.CONSTANT)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import Operations, constant
 from symdiff.codegen.layout import Layout
-from symdiff.ops import OPS
+from symdiff.ops import core
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FEWEST = 32
 """So many constants of an output are written together, where they are at least half of its elements."""
 
-CONSTANT = OPS["constant"]
+CONSTANT = core.CONSTANT
 FORMATS = {"float64": "d", "float32": "f", "bool": "?"}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from symdiff.codegen.body import is_leaf
 from symdiff.codegen.fills import CONSTANT, filled_outputs
 from symdiff.codegen.pairs import put_together
+from symdiff.ops import core
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -78,7 +79,7 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     if runs == 1 and len(stores) < 1.5 * STORES:
         return [Piece(work, fills=filled, stores=stores)], 0
     # All inputs are read first: NumPy lets an output be the very array of an input.
-    inputs = [node for node in live if graph.ops[node].name == "input"]
+    inputs = [node for node in live if graph.ops[node] is core.INPUT]
     after: dict[int, list[Store]] = {node: [] for node in work}
     known: list[Store] = []
     for store in stores:

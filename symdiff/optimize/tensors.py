@@ -8,34 +8,32 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, ScalarRoutine
+from symdiff.ops.core import EINSUM, MUL, NEG, RESHAPE, SUM, TRANSPOSE
 from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
 from symdiff.sizes import is_open, slice_bounds
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
 
-RESHAPE, TRANSPOSE, SUM, MUL, NEG, EINSUM = (
-    OPS[name] for name in ("reshape", "transpose", "sum", "mul", "neg", "einsum")
-)
 ELEMENTWISE = ScalarRoutine | Expand | Fold
-EMPTY: dict[str, float | bool] = {
-    "sum": 0.0,
-    "prod": 1.0,
-    "norm": 0.0,
-    "any": False,
-    "all": True,
-    "einsum": 0.0,
-    "scatter": 0.0,
-    "scatter_add": 0.0,
-    "det": 1.0,
-    "det_sign": 1.0,
-    "logdet": 0.0,
+EMPTY: dict[Op, float | bool] = {
+    core.SUM: 0.0,
+    core.PROD: 1.0,
+    core.NORM: 0.0,
+    core.ANY: False,
+    core.ALL: True,
+    core.EINSUM: 0.0,
+    core.SCATTER: 0.0,
+    core.SCATTER_ADD: 0.0,
+    core.DET: 1.0,
+    core.DET_SIGN: 1.0,
+    core.LOGDET: 0.0,
 }
 """What an operation on an array without elements gives."""
 
-LEADING = ("solve", "solve_triangular")
+LEADING = (core.SOLVE, core.SOLVE_TRIANGULAR)
 
 
 class TensorRewriter(Rewriter):
@@ -59,7 +57,7 @@ class TensorRewriter(Rewriter):
 
     def _new(self, op: Op, args: tuple[int, ...], payload: Any) -> int:
         types = self.graph.types
-        if all(not types[a].shape for a in args) and op.name not in _HANDLERS:
+        if all(not types[a].shape for a in args) and op not in _HANDLERS:
             return super()._new(op, args, payload)
         result = op.type_rule(op, [types[a] for a in args] or [self._number], payload)
         found = self._without_elements(op, args, result)
@@ -70,8 +68,8 @@ class TensorRewriter(Rewriter):
         if isinstance(op.routine, ELEMENTWISE):
             if any(self.graph.ops[a] is BROADCAST for a in args):
                 return self._narrow(op, args, payload, result.shape)
-        elif op.name in _HANDLERS:
-            found = _HANDLERS[op.name](self, args, payload, result)
+        elif op in _HANDLERS:
+            found = _HANDLERS[op](self, args, payload, result)
             if found is not None:
                 return found
         return super()._new(op, args, payload)
@@ -89,9 +87,9 @@ class TensorRewriter(Rewriter):
                 return super().constant(np.zeros(fixed(result.shape), np.int64))
             zero = super().constant(False if result.dtype == BOOL else 0.0)
             return self.make(BROADCAST, (zero,), result.shape)
-        if op.name not in EMPTY or not any(0 in types[a].shape for a in args):
+        if op not in EMPTY or not any(0 in types[a].shape for a in args):
             return None
-        value = EMPTY[op.name]
+        value = EMPTY[op]
         return self.broadcast(super().constant(bool(value) if result.dtype == BOOL else value), result.shape)
 
     def _narrow(self, op: Op, args: tuple[int, ...], payload: Any, shape: Shape) -> int:
@@ -174,7 +172,7 @@ class TensorRewriter(Rewriter):
         parts = tuple([a for a in args if 0 not in self.graph.types[a].shape])
         if len(parts) == 1:
             return parts[0]
-        return self.make(OPS["concatenate"], parts, axis) if len(parts) < len(args) else None
+        return self.make(core.CONCATENATE, parts, axis) if len(parts) < len(args) else None
 
     # Sums and what is like them
 
@@ -285,21 +283,21 @@ class TensorRewriter(Rewriter):
         wide = tuple([self.broadcast(a, (*lead, *self.shape(a)[-2:])) for a in args])
         if wide == args:
             return None
-        return self.make(OPS["solve"] if payload is None else OPS["solve_triangular"], wide, payload)
+        return self.make(core.SOLVE if payload is None else core.SOLVE_TRIANGULAR, wide, payload)
 
 
 _Handler = Callable[[TensorRewriter, tuple[int, ...], Any, TensorType], int | None]
-_HANDLERS: dict[str, _Handler] = {
-    "reshape": TensorRewriter._reshape,
-    "transpose": TensorRewriter._transpose,
-    "broadcast": TensorRewriter._broadcast,
-    "index": TensorRewriter._index,
-    "diagonal": TensorRewriter._view,
-    "concatenate": TensorRewriter._concatenate,
-    "sum": TensorRewriter._sum,
-    "einsum": TensorRewriter._einsum,
-    **dict.fromkeys(("prod", "amax", "amin", "any", "all"), TensorRewriter._reduction),
-    **dict.fromkeys(("cumsum", "recurrence"), TensorRewriter._scan),
+_HANDLERS: dict[Op, _Handler] = {
+    core.RESHAPE: TensorRewriter._reshape,
+    core.TRANSPOSE: TensorRewriter._transpose,
+    core.BROADCAST: TensorRewriter._broadcast,
+    core.INDEX: TensorRewriter._index,
+    core.DIAGONAL: TensorRewriter._view,
+    core.CONCATENATE: TensorRewriter._concatenate,
+    core.SUM: TensorRewriter._sum,
+    core.EINSUM: TensorRewriter._einsum,
+    **dict.fromkeys((core.PROD, core.AMAX, core.AMIN, core.ANY, core.ALL), TensorRewriter._reduction),
+    **dict.fromkeys((core.CUMSUM, core.RECURRENCE), TensorRewriter._scan),
     **dict.fromkeys(LEADING, TensorRewriter._solve),
 }
 

@@ -15,7 +15,7 @@ from symdiff.codegen.tensors.nest_shape import forward, map_body
 from symdiff.codegen.tensors.nests import Written, finish, write_nest
 from symdiff.codegen.tensors.segments import Segment, Tools, segments
 from symdiff.codegen.tensors.sinks import Sink, State
-from symdiff.ops import OPS
+from symdiff.ops.core import ADD, MUL
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -29,8 +29,6 @@ from symdiff.optimize.planning.plan import (
     Store,
     element_bytes,
 )
-
-ADD, MUL = OPS["add"], OPS["mul"]
 
 
 def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed
 from symdiff.differentiate.structured.selections import released
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
-from symdiff.ops import OPS
-
-WHERE = OPS["where"]
+from symdiff.ops import core
+from symdiff.ops.core import WHERE
 
 
 def contracted(
@@ -110,7 +109,7 @@ def _spared(calculus: Calculus, factor: Factor, holds: Factor, sizes: dict[int, 
     found = product_of(graph, [(graph.as_number(holds[0]), holds[1])], list(labels), sizes, set())
     if found is None:
         return factor
-    reached = graph.add("greater", (found, graph.constant(0.0)))
+    reached = graph.add(core.GREATER, (found, graph.constant(0.0)))
     return graph.add(WHERE, (reached, node, graph.constant(0.0))), labels
 
 

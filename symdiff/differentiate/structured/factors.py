@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from symdiff.differentiate import chain
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops.core import BROADCAST, RESHAPE, TRANSPOSE
 from symdiff.types import fixed
 
 Factor = tuple[int, tuple[int, ...]]
 """A node and a label for each of its axes."""
-
-TRANSPOSE, BROADCAST, RESHAPE = OPS["transpose"], OPS["broadcast"], OPS["reshape"]
 
 
 def ordered(graph: Graph, node: int, labels: Sequence[int], order: Sequence[int]) -> int:

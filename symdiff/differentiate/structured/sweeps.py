@@ -12,6 +12,7 @@ from symdiff.differentiate.structured.reshaping import indexed, reshaped
 from symdiff.differentiate.structured.selections import gathered, scattered
 from symdiff.differentiate.structured.terms import Calculus, Term, Terms
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import Op, core
 from symdiff.types import BOOL
 
 Rule = Callable[[Calculus, Term, int, int], Term]
@@ -74,11 +75,11 @@ def _pushed(calculus: Calculus, node: int, tangents: dict[int, Terms]) -> Terms:
                 part = _times(calculus, application, k, calculus.moved(term, rank, [*(None,) * shift, *range(rank)]))
                 if part is not None:
                     terms.append(part)
-    elif op.name in RULES:
-        rule = RULES[op.name][0]
+    elif op in RULES:
+        rule = RULES[op][0]
         terms = [rule(calculus, term, node, k) for k in active for term in tangents[args[k]]]
-    elif op.name in SELECTIONS and tangents[args[0]]:
-        found = [(SELECTIONS[op.name](calculus, term, node), term) for term in tangents[args[0]]]
+    elif op in SELECTIONS and tangents[args[0]]:
+        found = [(SELECTIONS[op](calculus, term, node), term) for term in tangents[args[0]]]
         terms = [made for made, _ in found if made is not None]
         others = tuple(term for made, term in found if made is None)
         terms += _pushed_whole(calculus, node, {0: others}) if others else ()
@@ -95,8 +96,8 @@ def _pulled(calculus: Calculus, node: int, k: int, terms: Terms) -> list[Term]:
         parts = [_times(calculus, application, k, term) for term in terms]
         shape, to = graph.shape(node), graph.shape(a)
         return [unbroadcast(calculus, p, shape, to) for p in parts if p is not None]
-    if op.name in RULES:
-        return [RULES[op.name][1](calculus, term, node, k) for term in terms]
+    if op in RULES:
+        return [RULES[op][1](calculus, term, node, k) for term in terms]
     return [_pulled_whole(calculus, node, k, terms)]
 
 
@@ -248,16 +249,19 @@ def _whole_forward(calculus: Calculus, term: Term, node: int, k: int) -> Term:
     return found
 
 
-RULES: dict[str, tuple[Rule, Rule]] = {
-    "sum": (_sum_forward, _sum_back),
-    "broadcast": (_broadcast_forward, _broadcast_back),
-    "transpose": (_transpose_forward, _transpose_back),
-    "reshape": (_reshape_forward, _reshape_back),
-    "einsum": (_einsum_forward, _einsum_back),
-    "index": (_index_forward, _whole_back),
-    "scatter": (_whole_forward, _scatter_back),
+RULES: dict[Op, tuple[Rule, Rule]] = {
+    core.SUM: (_sum_forward, _sum_back),
+    core.BROADCAST: (_broadcast_forward, _broadcast_back),
+    core.TRANSPOSE: (_transpose_forward, _transpose_back),
+    core.RESHAPE: (_reshape_forward, _reshape_back),
+    core.EINSUM: (_einsum_forward, _einsum_back),
+    core.INDEX: (_index_forward, _whole_back),
+    core.SCATTER: (_whole_forward, _scatter_back),
 }
 """For each operation how it maps a tangent, and an adjoint."""
 
-SELECTIONS: dict[str, Callable[[Calculus, Term, int], Term | None]] = {"gather": gathered, "scatter_add": scattered}
+SELECTIONS: dict[Op, Callable[[Calculus, Term, int], Term | None]] = {
+    core.GATHER: gathered,
+    core.SCATTER_ADD: scattered,
+}
 """How operations with indices map a tangent that they can keep symbolic; None for others."""

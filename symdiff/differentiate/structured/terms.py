@@ -19,10 +19,12 @@ from typing import Any
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guards
 from symdiff.differentiate.structured.factors import Factor, ordered
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import WHERE
 from symdiff.types import broadcast, fixed
 
-AND, OR, WHERE = OPS["logical_and"], OPS["logical_or"], OPS["where"]
+AND = core.LOGICAL_AND
+OR = core.LOGICAL_OR
 Sizes = tuple[int, ...]
 MOST_TERMS = 4
 """More terms than these are made dense and added."""
@@ -163,7 +165,7 @@ class Calculus:
         place = self.graph.iota(tuple(size if k == picked else 1 for k in range(len(square))), picked)
         chosen = self.graph.gather(self.graph.iota((size,)), index)
         line = tuple(count if k == along else 1 for k in range(len(square)))
-        return self.graph.add("equal", (place, self.graph.reshape(chosen, line)))
+        return self.graph.add(core.EQUAL, (place, self.graph.reshape(chosen, line)))
 
     def plain(self, term: Term, shape: Sizes) -> Term:
         """The term with the ties that go through indices written out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import Instruction, Intrinsic, Library, Special
 from symdiff.optimize.planning.forms import is_step
 from symdiff.optimize.planning.plan import Apply, Body
@@ -30,9 +30,9 @@ def costs_of(graph: Graph) -> list[float]:
         if is_step(graph, node):
             continue
         if graph.has_sizes and not graph.types[node].shape:
-            if graph.ops[node].name == "size":
+            if graph.ops[node] is core.SIZE:
                 sized.add(node)
-            elif sized.intersection(args) and all(a in sized or graph.ops[a].name == "constant" for a in args):
+            elif sized.intersection(args) and all(a in sized or graph.ops[a] is core.CONSTANT for a in args):
                 sized.add(node)
                 continue
         own = _cost(graph.ops[node])
@@ -47,6 +47,9 @@ def body_cost(body: Body) -> int:
     return max(1, round(sum(_cost(part.op) if isinstance(part, Apply) else 0.25 for part in body)))
 
 
+_OTHERS = {core.GATHER: 4.0, core.EINSUM: 1.0, core.AS_INDEX: 1.0}
+
+
 def _cost(op: Op) -> float:
     routine = op.routine
     if isinstance(routine, Instruction):
@@ -55,4 +58,4 @@ def _cost(op: Op) -> float:
         return 6.0 if routine.name == "llvm.sqrt" else 1.0
     if isinstance(routine, Library | Special):
         return 20.0 if isinstance(routine, Library) else 60.0
-    return {"gather": 4.0, "einsum": 1.0, "as_index": 1.0}.get(op.name, 0.0)
+    return _OTHERS.get(op, 0.0)

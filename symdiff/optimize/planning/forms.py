@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import MatrixRoutine, ScalarRoutine
+from symdiff.ops.core import MUL
 from symdiff.optimize.planning.access import (
     SCALAR,
     Coordinate,
@@ -34,11 +35,18 @@ from symdiff.optimize.planning.access import (
 from symdiff.optimize.planning.plan import Range
 from symdiff.types import BOOL, INT64, fixed
 
-REDUCES = {"sum": "sum", "prod": "prod", "amax": "max", "amin": "min", "any": "any", "all": "all"}
-SCANS = frozenset(("cumsum", "recurrence"))
-VIEWS = frozenset(("index", "transpose", "broadcast", "reshape", "diagonal"))
-JOINS = frozenset(("scatter", "concatenate", "stack"))
-MUL = OPS["mul"]
+REDUCES = {
+    core.SUM: "sum",
+    core.PROD: "prod",
+    core.AMAX: "max",
+    core.AMIN: "min",
+    core.ANY: "any",
+    core.ALL: "all",
+}
+SCANS = frozenset((core.CUMSUM, core.RECURRENCE))
+VIEWS = frozenset((core.INDEX, core.TRANSPOSE, core.BROADCAST, core.RESHAPE, core.DIAGONAL))
+JOINS = frozenset((core.SCATTER, core.CONCATENATE, core.STACK))
+
 
 Place = tuple[int, Map | None]
 """A node and where it is read; None where it must be in memory as a whole."""
@@ -135,9 +143,9 @@ class Forms:
         """
         graph = self.graph
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
-        if isinstance(op.routine, ScalarRoutine) or op.name == "as_index":
+        if isinstance(op.routine, ScalarRoutine) or op is core.AS_INDEX:
             return Applied(op, tuple([(a, of_operand(map_, self._shapes[a])) for a in args]))
-        return _FORMS[op.name](self, node, args, payload, map_, space)
+        return _FORMS[op](self, node, args, payload, map_, space)
 
     def view(self, node: int) -> View:
         """The array in whose memory a node lies, or can lie, and how."""
@@ -145,7 +153,7 @@ class Forms:
         space = tuple(n for n in shape if n != 1)
         map_, at = identity(shape), node
         flat: Coordinate | None = None
-        while flat is None and self.graph.ops[at].name in VIEWS:
+        while flat is None and self.graph.ops[at] in VIEWS:
             found = self._moved(at, map_, space)
             if isinstance(found, Flat):
                 at, flat = found.array, found.at
@@ -159,21 +167,21 @@ class Forms:
 
     def whole(self, node: int) -> int:
         """The node whose memory, as a whole and in C order, has the elements of this one."""
-        while self.graph.ops[node].name == "reshape":
+        while self.graph.ops[node] is core.RESHAPE:
             node = self.graph.args[node][0]
         return node
 
     def _moved(self, node: int, map_: Map, space: Sizes) -> Same | Flat:
         graph = self.graph
-        name, operand, payload = graph.ops[node].name, graph.args[node][0], graph.payloads[node]
+        op, operand, payload = graph.ops[node], graph.args[node][0], graph.payloads[node]
         shape = self._shapes[operand]
-        if name == "index":
+        if op is core.INDEX:
             return Same((operand, of_index(map_, payload, shape)))
-        if name == "transpose":
+        if op is core.TRANSPOSE:
             return Same((operand, of_transpose(map_, payload)))
-        if name == "broadcast":
+        if op is core.BROADCAST:
             return Same((operand, of_operand(map_, shape)))
-        if name == "diagonal":
+        if op is core.DIAGONAL:
             return Same((operand, of_diagonal(map_, payload, shape)))
         base = self.whole(operand)
         try:
@@ -270,25 +278,25 @@ def operands(form: Form) -> list[tuple[Place, bool]]:
     return []
 
 
-_FORMS: dict[str, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]] = {
+_FORMS: dict[Op, Callable[[Forms, int, tuple[int, ...], Any, Map, Sizes], Form]] = {
     **dict.fromkeys(VIEWS, Forms._view),
-    "constant": Forms._constant,
-    "size": Forms._constant,
-    "iota": Forms._iota,
-    "einsum": Forms._product,
-    "scatter": Forms._scatter,
-    "concatenate": Forms._concatenate,
-    "stack": Forms._stack,
-    "gather": Forms._gather,
+    core.CONSTANT: Forms._constant,
+    core.SIZE: Forms._constant,
+    core.IOTA: Forms._iota,
+    core.EINSUM: Forms._product,
+    core.SCATTER: Forms._scatter,
+    core.CONCATENATE: Forms._concatenate,
+    core.STACK: Forms._stack,
+    core.GATHER: Forms._gather,
 }
 
 
 def is_step(graph: Graph, node: int) -> bool:
     """Whether a node is computed by a step of its own kind: it is always in memory."""
     op = graph.ops[node]
-    if op.name == "einsum":
+    if op is core.EINSUM:
         return is_summed(graph.payloads[node])
-    return isinstance(op.routine, MatrixRoutine) or op.name in REDUCES or op.name in SCANS or op.name == "scatter_add"
+    return isinstance(op.routine, MatrixRoutine) or op in REDUCES or op in SCANS or op is core.SCATTER_ADD
 
 
 @functools.lru_cache(maxsize=4096)
@@ -300,7 +308,7 @@ def is_summed(payload: tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]) -> b
 
 def is_array_leaf(graph: Graph, node: int) -> bool:
     """Whether a node is an input, or a constant that is kept in memory."""
-    name = graph.ops[node].name
-    if name == "constant":
+    op = graph.ops[node]
+    if op is core.CONSTANT:
         return isinstance(graph.payloads[node], np.ndarray) or graph.types[node].dtype == INT64
-    return name == "input"
+    return op is core.INPUT

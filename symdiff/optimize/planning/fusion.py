@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.optimize.planning.access import (
     START,
     Coordinate,
@@ -83,7 +84,7 @@ class Fusion(Schedule):
             if not points(self.forms.shape(node)):
                 continue
             base = self.forms.whole(node)
-            if self.graph.ops[base].name in ("input", "constant") or base in self.outputs:
+            if self.graph.ops[base] in (core.INPUT, core.CONSTANT) or base in self.outputs:
                 copies.append((k, base))
             else:
                 self.outputs[base] = k
@@ -116,7 +117,7 @@ class Fusion(Schedule):
         graph = self.graph
         if is_array_leaf(graph, node):
             return
-        if graph.ops[node].name == "constant" or not points(self.forms.shape(node)):
+        if graph.ops[node] is core.CONSTANT or not points(self.forms.shape(node)):
             if any(map_ is None for _, map_ in places):
                 self.stored[node] = []  # there is nothing to compute
             return
@@ -134,11 +135,11 @@ class Fusion(Schedule):
 
     def _is_kept(self, node: int, places: Places) -> bool:
         cost = self._costs[node]
-        name = self.graph.ops[node].name
+        op = self.graph.ops[node]
         if any(map_ is None for _, map_ in places):
             return True
         maps = [(self.groups[number], map_) for number, map_ in places if map_ is not None]
-        if name in JOINS:
+        if op in JOINS:
             many = len(self.graph.args[node]) > MOST_CHOICES
             for group, map_ in maps:
                 try:
@@ -151,13 +152,13 @@ class Fusion(Schedule):
             return False
         if any(group.size >= most_instructions(group) for group, _ in maps):
             return True
-        if len(maps) > MOST_PLACES and name not in VIEWS:
+        if len(maps) > MOST_PLACES and op not in VIEWS:
             return True
         size = example(points(self.forms.shape(node)))
         evaluations = sum(places.values())
         if len(maps) == 1 and evaluations <= size:
             return False
-        if name in VIEWS or name in JOINS:
+        if op in VIEWS or op in JOINS:
             return False
         write, read = traffic(self.forms.shape(node))
         again = evaluations * cost
@@ -171,22 +172,22 @@ class Fusion(Schedule):
 
     def _keep(self, node: int, places: Places) -> None:
         graph, shape = self.graph, self.forms.shape(node)
-        name, args = graph.ops[node].name, graph.args[node]
+        op, args = graph.ops[node], graph.args[node]
         strides = c_strides(shape)
-        if name in ("stack", "concatenate"):
+        if op in (core.STACK, core.CONCATENATE):
             start = 0
-            axis = 0 if name == "stack" else graph.payloads[node]
+            axis = 0 if op is core.STACK else graph.payloads[node]
             for a in args:
                 own = self.forms.shape(a)
                 at = identity(own)
-                along = strides[1:] if name == "stack" else strides
+                along = strides[1:] if op is core.STACK else strides
                 place = scaled(total(at.coordinates, along), 1, start * strides[axis])
-                start += 1 if name == "stack" else own[axis]
+                start += 1 if op is core.STACK else own[axis]
                 if points(own):
                     self._put(Item(a, at, node, place), squeezed(own), places, node)
             return
         at, space = identity(shape), squeezed(shape)
-        if name == "scatter":
+        if op is core.SCATTER:
             try:
                 self.forms.form(node, at, space)
             except NotAffineError:
@@ -241,18 +242,18 @@ class Fusion(Schedule):
 
     def _step(self, node: int, places: Places) -> None:
         graph = self.graph
-        name, args, payload = graph.ops[node].name, graph.args[node], graph.payloads[node]
-        if name in REDUCES:
+        op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+        if op in REDUCES:
             shape = self.forms.shape(args[0])
             at, space = identity(shape), squeezed(shape)
             axes = tuple(at.coordinates[k][1][0][0] for k in sorted(payload) if shape[k] != 1)
             kept = [c for k, c in enumerate(at.coordinates) if k not in payload]
             place = total(kept, c_strides(self.forms.shape(node)))
-            kind = REDUCES[name] if axes else None  # of one element: the element itself
+            kind = REDUCES[op] if axes else None  # of one element: the element itself
             self._put(Item(args[0], at, node, place, kind), space, places, node, axes or None)
-        elif name == "einsum":
+        elif op is core.EINSUM:
             self._contraction(node, places)
-        elif name in SCANS:
+        elif op in SCANS:
             shape, axis = self.forms.shape(node), payload[0]
             order = [k for k in range(len(shape)) if k != axis and shape[k] != 1] + [axis]
             at = Map(tuple((0, ((order.index(k), 1),)) if k in order else START for k in range(len(shape))))
@@ -261,7 +262,7 @@ class Fusion(Schedule):
             for a in args:
                 self._need(a, group.number, at, float(example(points(shape))))
         else:
-            group = self._own_group("scatter" if name == "scatter_add" else "matrix", (), node, places)
+            group = self._own_group("scatter" if op is core.SCATTER_ADD else "matrix", (), node, places)
             for a in args:
                 self._need_whole(a, group)
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import ADD
 from symdiff.optimize.planning.access import Coordinate, Map, Sizes, c_strides, points, total, within
 from symdiff.optimize.planning.forms import (
     Applied,
@@ -53,8 +54,6 @@ from symdiff.optimize.planning.plan import (
 from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType
 
-ADD = OPS["add"]
-
 
 def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int]) -> Plan:
     """The plan that computes `outputs`.
@@ -86,14 +85,14 @@ class Buffers:
     def of(self, node: int) -> tuple[int, int]:
         """The buffer of a node or an extra array, and the place of its first element there."""
         graph = self.graph
-        if node < len(graph) and graph.ops[node].name == "input":
+        if node < len(graph) and graph.ops[node] is core.INPUT:
             operand, start = graph.payloads[node]
             type_ = self.inputs[operand]
             return self._make(("input", operand), "input", operand, type_.dtype, self._sizes(type_)), start
         number = self._known.get(node)
         if number is not None:
             return number, 0
-        if node < len(graph) and graph.ops[node].name == "constant":
+        if node < len(graph) and graph.ops[node] is core.CONSTANT:
             value = np.ascontiguousarray(graph.payloads[node], graph.types[node].dtype)
             value = value.reshape(self.fusion.shape(node))
             self.constants.append(value)
@@ -258,7 +257,7 @@ def _lower(group: Group, fusion: Fusion, buffers: Buffers) -> list[Step]:
         rank = len(fusion.shape(index))
         outer, inner = points(shape[:axis]), points(shape[axis + rank :])
         return [ScatterAdd(places[0][0], places[1][0], buffers.of(node)[0], outer, count, inner, size)]
-    if graph.ops[node].name == "argsort":
+    if graph.ops[node] is core.ARGSORT:
         *lines, size = fusion.shape(node)
         work = buffers.work(sort_work(size))
         return [Sort(places[0][0], buffers.of(node)[0], work, points(tuple(lines)), size)]
