@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from symdiff.budget import current, exceeded
-from symdiff.errors import ArgumentError, IndexRangeError
-from symdiff.frontend.template import expansion
+from symdiff.frontend.bodies import expansion
+from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Library, MatrixRoutine, Movement, Special
+from symdiff.ops.base import Expand, Fold, Library, MatrixRoutine, Movement, Special
 from symdiff.types import BOOL, FLOAT64, known_product
 
 Value = Any
@@ -42,60 +42,58 @@ def evaluate(graph: Graph, outputs: Sequence[int], values: Mapping[int, Value]) 
 def evaluate_all(graph: Graph, outputs: Iterable[int], values: Mapping[int, Value]) -> dict[int, Value]:
     """As `evaluate`, the values of all the nodes that `outputs` depend on, by id."""
     given = {node: _value(value, graph.types[node].dtype) for node, value in values.items()}
+    body = Body(graph, (), tuple(outputs))
+    if graph.has_arrays:
+        _check_bytes(body, given)
     with np.errstate(all="ignore"):
-        return _walk(graph, outputs, given, graph.dtype)
+        return body.fold(of_type(graph.dtype), given)
+
+
+def _check_bytes(body: Body, given: Mapping[int, Value]) -> None:
+    """Refuse arrays that are larger than the memory that limits allow."""
+    graph, limit = body.graph, current().bytes
+    for node in graph.live(body.results, given):
+        shape = graph.types[node].shape
+        if shape and (size := 8 * known_product(shape)) > limit:
+            raise exceeded("bytes", size, f"an array of {size:,} bytes", place=graph.places.get(node))
 
 
 def compute(op: Op, payload: Any, operands: Sequence[Value], dtype: str = FLOAT64) -> Value:
     """The value of one operation; floating-point warnings are the caller's concern."""
-    routine = op.routine
-    if isinstance(routine, Expand):
-        body = expansion(op, payload)
-        leaves = body.leaves
-        given = {leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in leaves}
-        return _walk(body.graph, (body.root,), given, dtype, body.order)[body.root]
-    if isinstance(routine, Movement | MatrixRoutine):
-        value = routine.evaluate(*operands, payload)
-        return value if operands else np.asarray(value, dtype)[()]
-    if isinstance(routine, Fold):
-        step = OPS[routine.name]
-        return functools.reduce(lambda x, y: compute(step, None, (x, y), dtype), operands)
-    assert routine is not None
-    result = as_ufunc(routine)(*operands)
-    if dtype != FLOAT64 and isinstance(routine, Library | Special):
-        return np.asarray(result).astype(dtype)[()]
-    return result
+    return of_type(dtype).make(op, operands, payload)
 
 
-def _walk(
-    graph: Graph, outputs: Iterable[int], values: dict[int, Value], dtype: str, order: Sequence[int] | None = None
-) -> dict[int, Value]:
-    ops, args, payloads, types = graph.ops, graph.args, graph.payloads, graph.types
-    for node in graph.live(outputs, stop=values) if order is None else order:
-        if node in values:
-            continue
-        op, shape = ops[node], types[node].shape
-        if shape and 8 * known_product(shape) > current().bytes:
-            size = 8 * known_product(shape)
-            raise exceeded("bytes", size, f"an array of {size:,} bytes", place=graph.places.get(node))
-        if op.name == "constant":
-            values[node] = _value(payloads[node], graph.types[node].dtype if graph.dtype == dtype else dtype)
-        elif op.name == "input":
-            raise ArgumentError(f"no value is given for the input {payloads[node]}")
-        else:
-            try:
-                values[node] = compute(op, payloads[node], [values[a] for a in args[node]], dtype)
-            except IndexRangeError as error:
-                raise _located(graph, node, error) from None
-    return values
+class Values(Domain[Value]):
+    """The domain of numbers: every node becomes a NumPy value, in float64 or in float32."""
+
+    def __init__(self, dtype: str = FLOAT64) -> None:
+        self.dtype = dtype
+
+    def constant(self, value: Any) -> Value:
+        """The number or the array itself."""
+        return _value(value, value.dtype.name if isinstance(value, np.ndarray) else self.dtype)
+
+    def make(self, op: Op, args: Sequence[Value], payload: Any) -> Value:
+        """The value of one operation; floating-point warnings are the caller's concern."""
+        routine = op.routine
+        if isinstance(routine, Expand):
+            body = expansion(op, payload)
+            return body.fold(self, dict(zip(body.parameters, args, strict=True)))[body.root]
+        if isinstance(routine, Movement | MatrixRoutine):
+            value = routine.evaluate(*args, payload)
+            return value if args else np.asarray(value, self.dtype)[()]
+        if isinstance(routine, Fold):
+            step = OPS[routine.name]
+            return functools.reduce(lambda x, y: self.make(step, (x, y), None), args)
+        assert routine is not None
+        result = as_ufunc(routine)(*args)
+        if self.dtype != FLOAT64 and isinstance(routine, Library | Special):
+            return np.asarray(result).astype(self.dtype)[()]
+        return result
 
 
-def _located(graph: Graph, node: int, error: IndexRangeError) -> IndexRangeError:
-    """The error for an index with the array that it is of, its axis, and the place in the text."""
-    array, payload = graph.args[node][0], graph.payloads[node]
-    named = graph.ops[node].name == "gather" and graph.ops[array].name in ("input", "named")
-    axis = f"axis {payload} of {graph.payloads[array]}, which is" if named else "an axis"
-    return IndexRangeError(error.index, error.size, axis=axis, point=error.point, place=graph.places.get(node))
+of_type = functools.cache(Values)
+"""The domain of numbers of a type."""
 
 
 def _value(value: Any, dtype: str) -> Value:

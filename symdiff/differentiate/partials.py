@@ -13,7 +13,8 @@ from typing import Any
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.errors import DifferentiationError
-from symdiff.frontend.template import Template, template
+from symdiff.frontend.bodies import from_text
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Unavailable
@@ -23,7 +24,7 @@ CONSTANT, INPUT, WHERE = OPS["constant"], OPS["input"], OPS["where"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One factor: multiply or divide by a node of the template, negate, guard by it, or select between two chains."""
+    """One factor: multiply or divide by a node of the body, negate, guard by it, or select between two chains."""
 
     kind: str
     node: int = -1
@@ -33,10 +34,10 @@ class Step:
 
 
 class Partial:
-    """A compiled partial: the template, its steps, and for each node of the template what it needs, in order."""
+    """A compiled partial: its body, its steps, and for each node of the body what it needs, in order."""
 
-    def __init__(self, parsed: Template) -> None:
-        self.template = parsed
+    def __init__(self, parsed: Body) -> None:
+        self.body = parsed
         self.needs: dict[int, list[int]] = {}
         self.steps = tuple(self._steps(parsed.root))
         *_, before, last = (None, None, *(s for s in self.steps if s.kind != "negate"))
@@ -45,7 +46,7 @@ class Partial:
         """Whether it is something over a divisor, times the result."""
 
     def _steps(self, node: int) -> list[Step]:
-        graph = self.template.graph
+        graph = self.body.graph
         op, args = graph.ops[node], graph.args[node]
         if op.name == "neg":
             return [Step("negate"), *self._steps(args[0])]
@@ -63,14 +64,14 @@ class Partial:
         return [self._use("multiply", node)]
 
     def _use(self, kind: str, node: int, holds: bool = True) -> Step:
-        self.needs[node] = self.template.graph.live([node])
+        self.needs[node] = self.body.graph.live([node])
         return Step(kind, node, holds)
 
     def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
-        """g times the partial; `values` maps template nodes to nodes of the graph and is filled. None: zero."""
+        """g times the partial; `values` maps body nodes to nodes of the graph and is filled. None: zero."""
         found = self._follow(guards, values, g, self.steps)
         if found is not None and self.is_quotient and guards.late is not None:
-            guards.late.note(found[0], values[self.template.leaves["y"]])
+            guards.late.note(found[0], values[self.body.leaves["y"]])
         return found
 
     def _follow(self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]) -> Guarded | None:
@@ -125,7 +126,7 @@ class Partial:
         found = values.get(node)
         if found is not None:
             return found
-        own = self.template.graph
+        own = self.body.graph
         for need in self.needs[node]:
             if need not in values:
                 op = own.ops[need]
@@ -156,7 +157,7 @@ def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
         names = tuple(n for n in _names(op) if n != op.payload)
     else:
         names = _names(op)
-    return Partial(template(text, names, conditions))
+    return Partial(from_text(text, names, conditions))
 
 
 def has_partial(op: Op, k: int) -> bool:
@@ -182,7 +183,7 @@ class Application:
         if partial is None:
             return None
         operands = self.args if self.op.kinds is not None else (self.args[k],)
-        leaves = partial.template.leaves
+        leaves = partial.body.leaves
         values = {leaves[n]: a for n, a in zip(OPERAND_NAMES, operands, strict=False) if n in leaves}
         if "y" in leaves:
             values[leaves["y"]] = self.node
@@ -194,6 +195,6 @@ class Application:
         """The sum over all operands of the record's tally."""
         if self._tally is None:
             assert self.op.tally is not None
-            graph, term = self.guards.graph, template(self.op.tally, ("a", "y"))
-            self._tally = chain.total(graph, [term.splice(graph, {"a": a, "y": self.node}) for a in self.args])
+            graph, term = self.guards.graph, from_text(self.op.tally, ("a", "y"))
+            self._tally = chain.total(graph, [term.splice(graph, (a, self.node))[0] for a in self.args])
         return self._tally

@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.display.array_code import STRUCTURE, of_record
 from symdiff.display.text import Outputs, output_names
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
@@ -142,7 +143,7 @@ class _Names:
 
 def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
     """The graph with the operations that neither NumPy nor SciPy has as what they stand for."""
-    from symdiff.frontend.template import expansion, template
+    from symdiff.frontend.bodies import expansion, from_text
 
     result = Graph(graph.dtype)
     mapping: dict[int, int] = {}
@@ -155,11 +156,11 @@ def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
             mapping[node] = result.input(payload, graph.types[node].shape, graph.types[node].dtype)
         elif _is_composed(op):
             composed = isinstance(op.routine, Expand)
-            body = expansion(op, payload) if composed else template(op.exact or "", tuple(OPERAND_NAMES[: len(args)]))
+            body = expansion(op, payload) if composed else from_text(op.exact or "", tuple(OPERAND_NAMES[: len(args)]))
             inner, (root,) = _expanded(body.graph, [body.root])
             leaves = {inner.payloads[n]: n for n in range(len(inner)) if inner.ops[n].name == "input"}
             known = {leaves[p]: a for p, a in zip(OPERAND_NAMES, args, strict=False) if p in leaves}
-            mapping[node] = result.splice(inner, [root], known)[root]
+            mapping[node] = Body.of(inner, [root]).copy(result, known)[root]
         else:
             mapping[node] = result.add(op, args, payload)
     return result, [mapping[r] for r in roots]

@@ -31,7 +31,7 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
     changed = {op.name for op in (graph.ops[n] for n in live) if op.hidden and op.name not in written} | CHANGED
     if not any(graph.ops[n].name in changed for n in live):
         return graph, list(roots)
-    from symdiff.frontend.template import expansion, template
+    from symdiff.frontend.bodies import expansion, from_text
 
     result = Graph(graph.dtype)
     mapping: dict[int, int] = {}
@@ -52,8 +52,8 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
             if op.hidden and op.name not in written:
                 parameters = tuple(OPERAND_NAMES[: len(args)])
                 composed = isinstance(op.routine, Expand)
-                body = expansion(op, payload) if composed else template(op.exact or op.name, parameters)
-                new = body.splice(result, dict(zip(parameters, args, strict=True)))
+                body = expansion(op, payload) if composed else from_text(op.exact or op.name, parameters)
+                (new,) = body.splice(result, args)
             else:
                 new = result.add(op, args, payload)
         elif op.name == "index":

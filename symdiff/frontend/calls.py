@@ -77,13 +77,11 @@ def call(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Valu
         return special(graph, name, args, keywords)
     definition = DEFINITIONS.get((name, len(args) + len(keywords)))
     if definition is not None:
-        from symdiff.frontend.template import template
+        from symdiff.frontend.bodies import from_text
 
         args = bind(name, definition.parameters, args, keywords)
-        args = [graph.as_number(a) for a in args]
-        return template(definition.text, definition.parameters).splice(
-            graph, dict(zip(definition.parameters, args, strict=True))
-        )
+        (node,) = from_text(definition.text, definition.parameters).splice(graph, [graph.as_number(a) for a in args])
+        return node
     if op is None:
         if name in DEFINED:
             raise ParseError(_usage(name, len(args) + len(keywords)), hint=f"write {_signatures(name)}")

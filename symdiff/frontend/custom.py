@@ -9,7 +9,8 @@ from symdiff.errors import NeedsShape, ShapeError, Source
 from symdiff.frontend.calls import bind
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import NAME, tokenize
-from symdiff.frontend.parser import Parsed, parse
+from symdiff.frontend.parser import parse
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed
@@ -42,7 +43,7 @@ class Layer:
     ) -> None:
         self.name, self.parameters, self.text = name, tuple(parameters), text
         self.backward, self.partials = dict(backward), dict(partials)
-        self._read: dict[Any, Parsed] = {}
+        self._read: dict[Any, Body] = {}
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
@@ -75,21 +76,11 @@ class Layer:
     def spliced(self, graph: Graph, text: str, values: Mapping[str, int]) -> int:
         """A text of this definition in a graph, with nodes for its names."""
         shapes = {n: graph.shape(node) for n, node in values.items()}
-        parsed = self.read(text, shapes, graph.dtype)
-        own = parsed.graph
-        mapping = {parsed.names[n]: node for n, node in values.items()}
-        for node in own.live([parsed.output], stop=mapping):
-            op, args = own.ops[node], tuple(mapping[a] for a in own.args[node])
-            if op.name == "constant":
-                mapping[node] = graph.constant(own.payloads[node])
-            elif op.name == "named":
-                mapping[node] = args[0]
-            else:
-                mapping[node] = graph.apply(op, args, own.payloads[node])
-        return mapping[parsed.output]
+        (node,) = self.read(text, shapes, graph.dtype).splice(graph, values.values())
+        return node
 
-    def read(self, text: str, shapes: Mapping[str, Shape], dtype: str) -> Parsed:
-        """A text of this definition for operands of some shapes."""
+    def read(self, text: str, shapes: Mapping[str, Shape], dtype: str) -> Body:
+        """A text of this definition for operands of some shapes; its parameters are their names in this order."""
         key = text, tuple(shapes.items()), dtype
         found = self._read.get(key)
         if found is None:
@@ -97,7 +88,8 @@ class Layer:
             own = {p.name for p in self.parameters if p.shape} if text == self.text else set()  # the header says them
             arguments = [Argument(n, () if n in own else shape) for n, shape in shapes.items()]
             options: dict[str, Any] = {"sizes": sizes} if sizes else {}
-            found = parse(text, arguments=arguments, dtype=dtype, **options)
+            parsed = parse(text, arguments=arguments, dtype=dtype, **options)
+            found = Body(parsed.graph, [parsed.names[n] for n in shapes], [parsed.output])
             while len(self._read) >= KEPT:
                 self._read.pop(next(iter(self._read)), None)
             self._read[key] = found

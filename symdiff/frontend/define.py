@@ -12,6 +12,7 @@ from symdiff.frontend.custom import ADJOINT, LAYERS, RESULT, Layer
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse
 from symdiff.frontend.statements import split
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import DEFINITIONS, OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, register
@@ -225,7 +226,7 @@ def _renamed(parsed: Parsed, node: int, names: Sequence[str]) -> str:
 
     graph = Graph()
     known = {parsed.names[n]: graph.input(short) for n, short in zip(names, OPERAND_NAMES, strict=False)}
-    return expression(graph, graph.splice(parsed.graph, [node], known)[node])
+    return expression(graph, Body.of(parsed.graph, [node]).copy(graph, known)[node])
 
 
 def _python_function(layer: Layer) -> Callable[..., Any]:

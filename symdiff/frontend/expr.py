@@ -11,6 +11,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.given import as_float
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op
 from symdiff.types import BOOL, Dim, check_rank
@@ -360,7 +361,7 @@ def as_node(graph: Graph, value: Any) -> int:
         if value.graph is graph:
             return value.node
         with collector_paused():
-            return graph.splice(value.graph, [value.node])[value.node]
+            return Body.of(value.graph, [value.node]).copy(graph)[value.node]
     with graph.lock:
         if isinstance(value, bool | float | np.bool_ | np.floating | np.integer):
             return graph.constant(value)  # type: ignore[arg-type]

@@ -196,7 +196,7 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         make = written(op)
         return make(*operands) if payload is None else make(payload, *operands)
     if isinstance(op.routine, Expand) and op.sympy is not None:
-        from symdiff.frontend.template import expansion
+        from symdiff.frontend.bodies import expansion
 
         body = expansion(op, payload)
         if len(body.order) > LONGEST_EXPANSION:  # SymPy takes minutes for nested fractions

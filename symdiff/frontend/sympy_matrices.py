@@ -8,9 +8,9 @@ from typing import Any
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.arrays.linear_algebra import matmul
+from symdiff.frontend.bodies import from_text
 from symdiff.frontend.calls import call
 from symdiff.frontend.sympy_arithmetic import Plan
-from symdiff.frontend.template import template
 from symdiff.ir.graph import Graph
 
 CALLED = {
@@ -81,7 +81,7 @@ def _applied(item: Any) -> Plan:
     text = str(body.xreplace(renamed))
 
     def build(graph: Graph, nodes: Sequence[int]) -> int:
-        made = template(text, parameters).splice(graph, dict(zip(parameters, nodes, strict=True)))
+        (made,) = from_text(text, parameters).splice(graph, nodes)
         return graph.broadcast(made, graph.types[nodes[0]].shape)
 
     return (item.expr, *others), build

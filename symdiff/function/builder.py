@@ -18,6 +18,7 @@ from symdiff.function.function import Function
 from symdiff.function.inputs import describe
 from symdiff.function.outline import listed_shapes, sized_header
 from symdiff.function.specialize import is_open, match, named_sizes
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import Shape
@@ -89,7 +90,7 @@ class Builder:
             self.headers.append(parsed.arguments)
         names, output = parsed.names, parsed.output
         if self.shared:
-            mapping = self.graph.splice(own_graph, [output, *names.values()])
+            mapping = Body.of(own_graph, [output, *names.values()]).copy(self.graph)
             names, output = {n: mapping[node] for n, node in names.items()}, mapping[output]
         self._learn(names)
         self.title = self.title or parsed.output_name
@@ -196,9 +197,10 @@ class Builder:
         return [(n, mapping[node]) for n, node in flat], structure
 
     def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
-        mapping = {node: node for node in other.live(roots)} if other is self.graph else self.graph.splice(other, roots)
+        body = Body.of(other, roots)
+        mapping = {node: node for node in body.order} if other is self.graph else body.copy(self.graph)
         found = {}
-        for node in other.live(roots):
+        for node in body.order:
             if other.ops[node].name in ("input", "named"):
                 found[str(other.payloads[node])] = mapping[node]
         self._learn(found)

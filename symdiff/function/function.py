@@ -19,6 +19,7 @@ from symdiff.function.calls import Call
 from symdiff.function.compiled import CompiledFunction, Formula
 from symdiff.function.direct import Direct, Sealed, enable, put
 from symdiff.function.exchange import Exchange
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 from symdiff.types import TensorType, known_product, show, tensor
@@ -348,7 +349,7 @@ class Function(Exchange, Sealed, Direct):
             else:
                 for leaf, place in zip(leaves, argument.places, strict=True):
                     known[leaf] = target.element(node, place)
-        mapping = target.splice(self._graph, self.nodes, known)
+        mapping = Body.of(self._graph, self.nodes).copy(target, known)
         return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
 
     def _has_arrays(self) -> bool:

@@ -256,27 +256,9 @@ class Graph(MatrixBuilding):
             return self.broadcast(scalar, sliced(shape, tuple(parts)))
         return self.add("index", (node,), tuple(parts))
 
-    def splice(self, other: Graph, roots: Iterable[int], known: dict[int, int] | None = None) -> dict[int, int]:
-        """Copy what `roots` need from `other` into this graph; `known` maps nodes of `other` that stand for ours.
-
-        Returns the mapping from ids of `other` to ids of this graph.
-        """
-        mapping = dict(known or {})
+    def limit_as(self, other: Graph) -> None:
+        """Hold the limits of another graph too, whose nodes this one gets."""
         self.limits = stricter(self.limits, other.limits)
-        with self.lock:
-            for node in other.live(roots, stop=mapping):
-                args = tuple(mapping[a] for a in other.args[node])
-                op, payload = other.ops[node], other.payloads[node]
-                if op.name == "constant":
-                    new = self.constant(payload)
-                elif op.name == "input":
-                    new = self.input(payload, other.types[node].shape, other.types[node].dtype)
-                else:
-                    new = self.apply(op, args, payload)
-                mapping[node] = new
-                if node in other.places:
-                    self.places.setdefault(new, other.places[node])
-        return mapping
 
     # Looking at nodes
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import VerifyError
-from symdiff.frontend.template import Template, template
+from symdiff.frontend.bodies import from_text
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.types import BOOL
@@ -58,10 +59,10 @@ class Rule:
         words = {m.group() for m in _WORD.finditer(self.pattern) if self.pattern[m.end() : m.end() + 1] != "("}
         return tuple(sorted(words - _NOT_VARIABLES))
 
-    def parse(self, text: str) -> Template:
+    def parse(self, text: str) -> Body:
         """The pattern or the replacement as a small graph."""
         names = self.variables
-        return template(text, names, frozenset(n for n in names if _stands_for(n, "c")))
+        return from_text(text, names, frozenset(n for n in names if _stands_for(n, "c")))
 
 
 def _stands_for(name: str, letter: str) -> bool:
@@ -73,18 +74,22 @@ class Matcher:
     """A rule for one order of commutative operands, as a list of checks on registers.
 
     The registers start as the operands of the node; a check `op` appends the operands of the register it looks at.
+    `bound` gives the parameters of the body their registers, `constants` are parameters that are constants, by name.
     """
 
     rule: Rule
     root: Op
     first: tuple[Op | None, ...]
     checks: tuple[tuple[str, int, Any], ...]
-    bound: tuple[tuple[str, int], ...]
-    constants: tuple[str, ...]
-    body: Template
+    bound: tuple[tuple[int, int], ...]
+    constants: tuple[tuple[str, int], ...]
+    body: Body
 
-    def match(self, graph: Graph, args: tuple[int, ...], uses: Mapping[int, int]) -> dict[str, int] | None:
-        """What the variables stand for, or None where the pattern does not fit; `uses` counts the users of nodes."""
+    def match(self, graph: Graph, args: tuple[int, ...], uses: Mapping[int, int]) -> dict[int, int] | None:
+        """What the parameters of the body stand for, or None where the pattern does not fit.
+
+        `uses` counts the users of nodes.
+        """
         ops, payloads = graph.ops, graph.payloads
         registers = list(args)
         for kind, at, wanted in self.checks:
@@ -105,9 +110,9 @@ class Matcher:
                 continue  # a number at each call; without the exact rules no bit is another
             elif ops[node] is not CONSTANT or graph.types[node].shape or not _is(payloads[node], wanted):
                 return None
-        found = {name: registers[at] for name, at in self.bound}
+        found = {parameter: registers[at] for parameter, at in self.bound}
         where = self.rule.where
-        if where is not None and not where(**{k: payloads[found[k]] for k in self.constants}):
+        if where is not None and not where(**{k: payloads[found[parameter]] for k, parameter in self.constants}):
             return None
         return found
 
@@ -152,7 +157,7 @@ def matchers(rule: Rule) -> list[Matcher]:
     return list(found.values())
 
 
-def _compile(rule: Rule, pattern: Template, body: Template, swapped: set[int]) -> Matcher:
+def _compile(rule: Rule, pattern: Body, body: Body, swapped: set[int]) -> Matcher:
     graph = pattern.graph
 
     def operands(node: int) -> tuple[int, ...]:
@@ -190,8 +195,10 @@ def _compile(rule: Rule, pattern: Template, body: Template, swapped: set[int]) -
         at += 1
     if graph.ops[pattern.root] in (INPUT, CONSTANT):
         raise VerifyError(f"the pattern of the rule {rule.name} is no operation")
-    constants = tuple(name for name in bound if _stands_for(name, "k"))
-    return Matcher(rule, graph.ops[pattern.root], tuple(first), tuple(checks), tuple(bound.items()), constants, body)
+    parameter = dict(zip(rule.variables, body.parameters, strict=True))
+    constants = tuple((name, parameter[name]) for name in bound if _stands_for(name, "k"))
+    values = tuple((parameter[name], at) for name, at in bound.items())
+    return Matcher(rule, graph.ops[pattern.root], tuple(first), tuple(checks), values, constants, body)
 
 
 class RuleSet:

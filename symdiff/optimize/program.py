@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from symdiff.errors import VerifyError
-from symdiff.frontend.template import expansion
+from symdiff.frontend.bodies import expansion
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op

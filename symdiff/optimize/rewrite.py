@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.frontend.template import Template, expansion
-from symdiff.interpret import compute
+from symdiff.frontend.bodies import expansion
+from symdiff.interpret import of_type
+from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold
-from symdiff.optimize.patterns import CONSTANT, INPUT, REORDERED, SIZE, RuleSet
+from symdiff.optimize.patterns import CONSTANT, REORDERED, SIZE, RuleSet
 from symdiff.sizes import is_open
 from symdiff.types import Dim, TensorType, product
 
@@ -25,21 +26,11 @@ DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
 
-Steps = tuple[list[tuple[Op, tuple[int, ...], Any]], int]
 
+class Rewriter(Domain[int]):
+    """The domain of simplified nodes.
 
-@functools.cache
-def _steps(body: Template) -> Steps:
-    """A template as a list of (operation, positions of its operands, payload), and the position of its result."""
-    position = {node: k for k, node in enumerate(body.order)}
-    graph = body.graph
-    rows = [(graph.ops[n], tuple(position[a] for a in graph.args[n]), graph.payloads[n]) for n in body.order]
-    return rows, position[body.root]
-
-
-class Rewriter:
-    """Makes the nodes of a fresh graph: operands ordered, constants folded, rules applied, equal nodes merged.
-
+    Makes those of a fresh graph: operands ordered, constants folded, rules applied, equal nodes merged.
     With `expand`, functions that stand for an expression become that expression.
     """
 
@@ -53,6 +44,7 @@ class Rewriter:
         self._roots: Mapping[Op, Any] = rules.by_root if rules is not None else {}
         self._number = self.graph._number
         self._float = np.dtype(dtype).type
+        self._numbers = of_type(dtype)
         self._digests: list[int] = []
         self._known: dict[Any, int] = {}
         self._uses: dict[int, int] = {}
@@ -114,14 +106,16 @@ class Rewriter:
                 self._depth += 1
                 self.early |= one.rule.early
                 try:
-                    return self._shaped(self.splice(one.body, found), op, args, payload)
+                    body = one.body
+                    return self._shaped(body.fold(self, found)[body.results[0]], op, args, payload)
                 finally:
                     self._depth -= 1
         if self.expand:
             routine = op.routine
             if isinstance(routine, Expand):
-                names = dict(zip("abc", args, strict=False))
-                return self._shaped(self.splice(expansion(op, payload), names), op, args, payload)
+                body = expansion(op, payload)
+                made = body.fold(self, dict(zip(body.parameters, args, strict=True)))
+                return self._shaped(made[body.results[0]], op, args, payload)
             if isinstance(routine, Fold):
                 step = OPS[routine.name]
                 return functools.reduce(lambda x, y: self.make(step, (x, y)), args)
@@ -130,19 +124,6 @@ class Rewriter:
         if node == len(digests):
             digests.append(_mix(_seed(op, payload), [digests[a] for a in args]))
         return node
-
-    def splice(self, body: Template, values: Mapping[str, int]) -> int:
-        """The expression of a template, simplified, with nodes for its parameters."""
-        rows, root = _steps(body)
-        made: list[int] = []
-        for op, args, payload in rows:
-            if op is INPUT:
-                made.append(values[payload])
-            elif op is CONSTANT:
-                made.append(self.constant(payload))
-            else:
-                made.append(self.make(op, tuple([made[a] for a in args]), payload))
-        return made[root]
 
     def _shaped(self, node: int, op: Op, args: tuple[int, ...], payload: Any) -> int:
         """`node` in the shape that `op(args)` has: a rule may drop the operand that gave it."""
@@ -165,7 +146,7 @@ class Rewriter:
                 return None
         values = [graph.payloads[a] for a in args]
         values = [self._float(v) if type(v) is float else np.bool_(v) if type(v) is bool else v for v in values]
-        value = compute(op, payload, values, graph.dtype)
+        value = self._numbers.make(op, values, payload)
         if np.ndim(value) == 0 and np.asarray(value).dtype != np.int64:
             if np.asarray(value).dtype == bool:
                 return self.constant(bool(value))
@@ -189,30 +170,9 @@ class Rewriter:
         list of int
             What `outputs` have become.
         """
-        ops, args, payloads, types = source.ops, source.args, source.payloads, source.types
-        mapping: dict[int, int] = dict(known) if known else {}
-        make, uses = self.make, self._uses
-        if live is None:
-            live = source.live(outputs, stop=mapping)
-        users = [0] * len(source)
-        for node in live:
-            for a in args[node]:
-                users[a] += 1
-        for node in outputs:
-            users[node] += 1
         with np.errstate(all="ignore"):
-            for node in live:
-                if node in mapping:
-                    continue
-                op = ops[node]
-                if op is INPUT:
-                    mapping[node] = self.input(payloads[node], types[node])
-                elif op is CONSTANT:
-                    mapping[node] = self.constant(payloads[node])
-                else:
-                    made = mapping[node] = make(op, tuple([mapping[a] for a in args[node]]), payloads[node])
-                    uses[made] = uses.get(made, 0) + users[node]
-        return [mapping[node] for node in outputs]
+            values = Body(source, (), outputs, live).fold(self, dict(known or {}), uses=self._uses)
+        return [values[node] for node in outputs]
 
 
 def _mix(seed: int, digests: Sequence[int]) -> int:

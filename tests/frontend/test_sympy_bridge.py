@@ -14,12 +14,12 @@ import sympy as sp
 import symdiff as sd
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError, SymdiffError
+from symdiff.frontend.bodies import expansion
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
 from symdiff.frontend.sympy_bridge import from_sympy, name_of, to_sympy
 from symdiff.frontend.sympy_export import LONGEST_EXPANSION
-from symdiff.frontend.template import expansion
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.template import template
+from symdiff.frontend.bodies import from_text
 from symdiff.interpret import compute, evaluate, evaluate_all
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
@@ -77,7 +77,7 @@ def test_scalars_and_arrays_give_the_same_bits(name):
      ("round(x)", 2.5, 2.0), ("digamma(x)", 0.0, -math.inf), ("sigmoid(x)", -800.0, 0.0)],
 )  # fmt: skip
 def test_edges_without_warnings(text, x, expected):
-    body = template(text, ("x",))
+    body = from_text(text, ("x",))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (got,) = evaluate(body.graph, [body.root], {body.leaves["x"]: x})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.template import template
+from symdiff.frontend.bodies import from_text
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.listing import listing
@@ -32,7 +32,7 @@ def checked(monkeypatch):
 def scalars(text, names="x y", fp="contract", **options):
     """A formula in scalars, optimized: the program."""
     names = tuple(names.split())
-    body = template(text, names)
+    body = from_text(text, names)
     operands = [(SCALAR, (body.leaves[n],) if n in body.leaves else ()) for n in names]
     return pipeline.optimize(body.graph, operands, [body.root], fp=fp, **options)
 
@@ -83,14 +83,14 @@ def test_products_with_one_use_are_fused(text, lines):
 
 
 def test_a_sign_that_went_into_a_fused_operation_is_gone():
-    body = template("[x - (-y)*x, (-y)*z]", ("x", "y", "z"))
+    body = from_text("[x - (-y)*x, (-y)*z]", ("x", "y", "z"))
     operands = [(SCALAR, (body.leaves[n],)) for n in "xyz"]
     program = pipeline.optimize(body.graph, operands, [body.root])
     assert program.counts.after == {"fma": 1, "mul": 1, "neg": 1}
 
 
 def test_products_with_two_uses_are_not_fused():
-    body = template("[x*y, x*y + 1]", ("x", "y"))
+    body = from_text("[x*y, x*y + 1]", ("x", "y"))
     operands = [(SCALAR, (body.leaves[n],)) for n in "xy"]
     program = pipeline.optimize(body.graph, operands, [body.root])
     assert program.counts.after == {"add": 1, "mul": 1}
@@ -209,10 +209,10 @@ def both(program):
 PROGRAM = """
 from symdiff.optimize import pipeline
 from symdiff.ir.listing import listing
-from symdiff.frontend.template import template
+from symdiff.frontend.bodies import from_text
 from symdiff.types import tensor
 text = "[sin(x*y) + exp(y)*max(x, z)*3 - sigmoid(z*x), hypot(y, x) + (x + y)*(z + x), log(1 + exp(x*z))]"
-body = template(text, tuple("xyz"))
+body = from_text(text, tuple("xyz"))
 program = pipeline.optimize(body.graph, [(tensor("float64"), (body.leaves[n],)) for n in "xyz"], [body.root])
 print(listing(program.graph, program.roots))
 """
