@@ -14,7 +14,7 @@ from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.errors import DifferentiationError
 from symdiff.frontend.bodies import from_text
-from symdiff.ir.body import Body
+from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES, Unavailable
@@ -34,11 +34,11 @@ class Step:
 
 
 class Partial:
-    """A compiled partial: its body, its steps, and for each node of the body what it needs, in order."""
+    """A compiled partial: its body, its steps, and for each node that a step uses the body of it."""
 
     def __init__(self, parsed: Body) -> None:
         self.body = parsed
-        self.needs: dict[int, list[int]] = {}
+        self.parts: dict[int, Body] = {}
         self.steps = tuple(self._steps(parsed.root))
         *_, before, last = (None, None, *(s for s in self.steps if s.kind != "negate"))
         divides = before is not None and before.kind == "divide"
@@ -64,7 +64,8 @@ class Partial:
         return [self._use("multiply", node)]
 
     def _use(self, kind: str, node: int, holds: bool = True) -> Step:
-        self.needs[node] = self.body.graph.live([node])
+        graph = self.body.graph
+        self.parts[node] = Body(graph, self.body.parameters, (node,), graph.live([node]))
         return Step(kind, node, holds)
 
     def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
@@ -126,16 +127,8 @@ class Partial:
         found = values.get(node)
         if found is not None:
             return found
-        own = self.body.graph
-        for need in self.needs[node]:
-            if need not in values:
-                op = own.ops[need]
-                if op is CONSTANT:
-                    values[need] = graph.constant(own.payloads[need])
-                else:
-                    args = tuple(values[a] for a in own.args[need])
-                    values[need] = chain.apply(graph, op, args, own.payloads[need])
-        return values[node]
+        domain = Nodes(graph, functools.partial(chain.apply, graph))
+        return self.parts[node].fold(domain, values)[node]
 
 
 def _names(op: Op) -> tuple[str, ...]:

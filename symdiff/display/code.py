@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from symdiff.display.array_code import STRUCTURE, of_record
+from symdiff.display.lines import meaning
 from symdiff.display.text import Outputs, output_names
-from symdiff.ir.body import Body
+from symdiff.ir.body import Body, Domain, NamedNodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
 from symdiff.signature import Argument
-from symdiff.types import fixed
+from symdiff.types import TensorType, fixed
 
 LIBRARY = {
     "asin": "np.arcsin",
@@ -96,16 +97,7 @@ def python_source(
         for member, place in zip(argument.members, argument.places, strict=True):
             inputs[member] = names.new(member)
             body.append(f"{inputs[member]} = {parameter}[..., {', '.join(map(str, place))}]")
-    values: dict[int, str] = {}
-    for node in graph.live(roots):
-        op = graph.ops[node].name
-        if op == "input":
-            values[node] = inputs[graph.payloads[node]]
-        elif op == "constant":
-            values[node] = _constant(graph.payloads[node])
-        else:
-            values[node] = names.new(graph.payloads[node] if op == "named" else "v1")
-            body.append(f"{values[node]} = {_statement(graph, node, values)}")
+    values = Body(graph, (), roots).fold(_Statements(graph, names, inputs, body))
     if structure is None:
         structure = 0 if isinstance(outputs, int) else tuple(range(len(roots)))
     body.append(f"return {_arranged(structure, [values[r] for r in roots])}")
@@ -141,29 +133,51 @@ class _Names:
         return wanted
 
 
+class _Statements(Domain[str]):
+    """Names of Python for the nodes of a graph; the statements that compute them are added to `lines`."""
+
+    def __init__(self, graph: Graph, names: _Names, inputs: Mapping[str, str], lines: list[str]) -> None:
+        self.graph, self.names, self.inputs, self.lines = graph, names, inputs, lines
+        self.special = range(len(graph))
+
+    def constant(self, value: Any) -> str:
+        """A literal, where it is used."""
+        return _constant(value)
+
+    def input(self, name: Any, type_: TensorType) -> str:
+        """The parameter."""
+        return self.inputs[name]
+
+    def named(self, name: str, value: str) -> str:
+        """A statement with the name of the line."""
+        return self._line(name, value)
+
+    def at(self, node: int, values: dict[int, str]) -> str:
+        """A statement with a name of its own."""
+        return self._line("v1", _statement(self.graph, node, values))
+
+    def _line(self, wanted: str, value: str) -> str:
+        name = self.names.new(wanted)
+        self.lines.append(f"{name} = {value}")
+        return name
+
+
 def _expanded(graph: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
     """The graph with the operations that neither NumPy nor SciPy has as what they stand for."""
-    from symdiff.frontend.bodies import expansion, from_text
-
     result = Graph(graph.dtype)
-    mapping: dict[int, int] = {}
-    for node in graph.live(roots):
-        op, payload = graph.ops[node], graph.payloads[node]
-        args = tuple([mapping[a] for a in graph.args[node]])
-        if op.name == "constant":
-            mapping[node] = result.constant(payload)
-        elif op.name == "input":
-            mapping[node] = result.input(payload, graph.types[node].shape, graph.types[node].dtype)
-        elif _is_composed(op):
-            composed = isinstance(op.routine, Expand)
-            body = expansion(op, payload) if composed else from_text(op.exact or "", tuple(OPERAND_NAMES[: len(args)]))
-            inner, (root,) = _expanded(body.graph, [body.root])
-            leaves = {inner.payloads[n]: n for n in range(len(inner)) if inner.ops[n].name == "input"}
-            known = {leaves[p]: a for p, a in zip(OPERAND_NAMES, args, strict=False) if p in leaves}
-            mapping[node] = Body.of(inner, [root]).copy(result, known)[root]
-        else:
-            mapping[node] = result.add(op, args, payload)
-    return result, [mapping[r] for r in roots]
+
+    def made(op: Op, args: tuple[int, ...], payload: Any) -> int:
+        if not _is_composed(op):
+            return result.add(op, args, payload)
+        body = meaning(op, payload, len(args))
+        inner, (root,) = _expanded(body.graph, [body.root])
+        found = Body.of(inner, [root])
+        leaves = found.leaves
+        known = {leaves[p]: a for p, a in zip(OPERAND_NAMES, args, strict=False) if p in leaves}
+        return found.copy(result, known)[root]
+
+    values = Body(graph, (), roots).fold(NamedNodes(result, made))
+    return result, [values[r] for r in roots]
 
 
 def _is_composed(op: Op) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
+from symdiff.ops import Op
 from symdiff.ops.base import OPERAND_NAMES, Expand
 from symdiff.types import Shape, broadcast
 
@@ -31,37 +34,44 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
     changed = {op.name for op in (graph.ops[n] for n in live) if op.hidden and op.name not in written} | CHANGED
     if not any(graph.ops[n].name in changed for n in live):
         return graph, list(roots)
+    result = Graph(graph.dtype)
+    values = Body(graph, (), roots, live).fold(_Opened(result, graph, written))
+    return result, [values[r] for r in roots]
+
+
+class _Opened(NamedNodes):
+    """Nodes of a fresh graph that can be written."""
+
+    def __init__(self, result: Graph, source: Graph, written: Container[str]) -> None:
+        super().__init__(result)
+        self.source, self.written = source, written
+        self.special = range(len(source))
+
+    def at(self, node: int, values: dict[int, int]) -> int:
+        """What is written for an operation."""
+        graph, result = self.source, self.graph
+        op, payload, type_ = graph.ops[node], graph.payloads[node], graph.types[node]
+        args = tuple([values[a] for a in graph.args[node]])
+        if op.name == "iota":
+            return _spread_line(result, *payload)
+        if op.name == "custom":  # written as a call: its expression stays out
+            value = result.input(f"value of {node}", type_.shape, type_.dtype)
+            return result.add(op, (value, *args[1:]), payload)
+        if op.kinds:
+            args = _without_repetition(result, args, type_.shape)
+            if not op.hidden or op.name in self.written:
+                return result.add(op, args, payload)
+            return meaning(op, payload, len(args)).splice(result, args)[0]
+        return result.element(args[0], payload) if op.name == "index" else result.add(op, args, payload)
+
+
+def meaning(op: Op, payload: Any, arity: int) -> Body:
+    """What an operation stands for: its expression, or the exact form of a function that has one."""
     from symdiff.frontend.bodies import expansion, from_text
 
-    result = Graph(graph.dtype)
-    mapping: dict[int, int] = {}
-    for node in live:
-        op, payload, type_ = graph.ops[node], graph.payloads[node], graph.types[node]
-        args = tuple([mapping[a] for a in graph.args[node]])
-        if op.name == "constant":
-            new = result.constant(payload)
-        elif op.name == "input":
-            new = result.input(payload, type_.shape, type_.dtype)
-        elif op.name == "iota":
-            new = _spread_line(result, *payload)
-        elif op.name == "custom":  # written as a call: its expression stays out
-            value = result.input(f"value of {node}", type_.shape, type_.dtype)
-            new = result.add(op, (value, *args[1:]), payload)
-        elif op.kinds:
-            args = _without_repetition(result, args, type_.shape)
-            if op.hidden and op.name not in written:
-                parameters = tuple(OPERAND_NAMES[: len(args)])
-                composed = isinstance(op.routine, Expand)
-                body = expansion(op, payload) if composed else from_text(op.exact or op.name, parameters)
-                (new,) = body.splice(result, args)
-            else:
-                new = result.add(op, args, payload)
-        elif op.name == "index":
-            new = result.element(args[0], payload)
-        else:
-            new = result.add(op, args, payload)
-        mapping[node] = new
-    return result, [mapping[r] for r in roots]
+    if isinstance(op.routine, Expand):
+        return expansion(op, payload)
+    return from_text(op.exact or op.name, tuple(OPERAND_NAMES[:arity]))
 
 
 def _spread_line(graph: Graph, shape: tuple[int, ...], axis: int) -> int:

@@ -11,10 +11,11 @@ import numpy as np
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.sympy_functions import written
+from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, MatrixRoutine, Movement
-from symdiff.types import INT64, fixed
+from symdiff.ops.base import Expand, Fold, MatrixRoutine, Movement
+from symdiff.types import INT64, TensorType, fixed
 
 LONGEST_EXPANSION = 100
 """Nodes of an operation's own formula, up to which it is exported."""
@@ -31,7 +32,7 @@ def to_sympy(graph: Graph, node: int) -> Any:
     import sympy
 
     try:
-        value = _walk(graph, node, {})
+        value = _exported(Body(graph, (), (node,)), {})
     except RecursionError:
         raise ArgumentError("the expression is too deep for SymPy", hint="raise sys.setrecursionlimit") from None
     if not isinstance(value, np.ndarray):
@@ -44,58 +45,76 @@ def to_sympy(graph: Graph, node: int) -> Any:
     return sympy.ImmutableDenseNDimArray(value.ravel().tolist(), shape)
 
 
-def _walk(graph: Graph, root: int, given: dict[int, Any]) -> Any:
-    """The value of `root`: a SymPy expression, or an object array of these for a tensor."""
-    values = dict(given)
-    live = graph.live([root], stop=given)
-    uses = dict.fromkeys((*live, *given), 0)
-    for node in live:
-        for a in graph.args[node]:
-            uses[a] += 1
-    sums: dict[int, list[Any]] = {}  # sums that are still growing: SymPy's Add of all terms at once is linear
-    for node in live:
-        op, args = graph.ops[node], graph.args[node]
-        if op.name in ("add", "sub") and not graph.types[node].shape:
-            terms = sums.pop(args[0], None) if uses[args[0]] == 1 else None
-            if terms is None:
-                terms = [_finished(values, sums, args[0])]
-            last = _finished(values, sums, args[1])
-            terms.append(-last if op.name == "sub" else last)
-            sums[node] = terms
-            continue
-        operands = [_finished(values, sums, a) for a in args]
-        values[node] = _value(graph, node, op, operands)
-    return _finished(values, sums, root)
+def _exported(body: Body, given: dict[int, Any]) -> Any:
+    """The value of the result: a SymPy expression, or an object array of these for a tensor."""
+    return _finished(body.fold(_Expressions(body), given)[body.root])
 
 
-def _finished(values: dict[int, Any], sums: dict[int, list[Any]], node: int) -> Any:
-    terms = sums.pop(node, None)
-    if terms is not None:
+class _Sum:
+    """A sum that is still growing: SymPy's Add of all terms at once is linear."""
+
+    __slots__ = ("terms", "value")
+
+    def __init__(self, terms: list[Any]) -> None:
+        self.terms = terms
+        self.value: Any = None
+
+
+def _finished(value: Any) -> Any:
+    if type(value) is not _Sum:
+        return value
+    if value.value is None:
         import sympy
 
-        values[node] = sympy.Add(*terms)
-    return values[node]
+        value.value = sympy.Add(*value.terms)
+    return value.value
 
 
-def _value(graph: Graph, node: int, op: Op, operands: Sequence[Any]) -> Any:
-    payload, shape = graph.payloads[node], graph.types[node].shape
-    if op.name == "input":
-        return _symbol(payload, fixed(shape))
-    if op.name == "constant":
-        if isinstance(payload, np.ndarray) and payload.dtype == INT64:
-            return payload
-        return _array([number(v) for v in payload.ravel().tolist()], payload.shape) if shape else number(payload)
-    if op.name == "stack":
-        return _array([v for o in operands for v in (o.ravel() if isinstance(o, np.ndarray) else (o,))], fixed(shape))
-    if op.name in ("named", "stop_gradient", "custom"):
-        return operands[0]
-    if isinstance(op.routine, Movement):
-        return _moved(op.routine, payload, operands)
-    if isinstance(op.routine, MatrixRoutine):
-        return _of_matrices(op.name, *operands[:1])
-    if not shape:
-        return _scalar(op, payload, operands)
-    return np.frompyfunc(lambda *parts: _scalar(op, payload, parts), len(operands), 1)(*operands)
+class _Expressions(Domain[Any]):
+    """The domain of SymPy's expressions; arrays are object arrays of these."""
+
+    def __init__(self, body: Body) -> None:
+        self.graph, self.uses = body.graph, body.users()
+        self.special = range(len(body.graph))
+
+    def constant(self, value: Any) -> Any:
+        """A number; indices stay an array of integers."""
+        if not isinstance(value, np.ndarray):
+            return number(value)
+        return value if value.dtype == INT64 else _array([number(v) for v in value.ravel().tolist()], value.shape)
+
+    def input(self, name: Any, type_: TensorType) -> Any:
+        """A symbol, or the elements of an indexed one."""
+        return _symbol(name, fixed(type_.shape))
+
+    def named(self, name: str, value: Any) -> Any:
+        """What the line names."""
+        return _finished(value)
+
+    def at(self, node: int, values: dict[int, Any]) -> Any:
+        """The expression of an operation."""
+        graph = self.graph
+        op, args, payload, shape = graph.ops[node], graph.args[node], graph.payloads[node], graph.types[node].shape
+        if op.name in ("add", "sub") and not shape:
+            first = values[args[0]]
+            grows = type(first) is _Sum and first.value is None and self.uses[args[0]] == 1
+            terms = first.terms if grows else [_finished(first)]
+            last = _finished(values[args[1]])
+            terms.append(-last if op.name == "sub" else last)
+            return _Sum(terms)
+        operands = [_finished(values[a]) for a in args]
+        if op.name == "stack":
+            parts = [v for o in operands for v in (o.ravel() if isinstance(o, np.ndarray) else (o,))]
+            return _array(parts, fixed(shape))
+        if op.name in ("stop_gradient", "custom"):
+            return operands[0]
+        if isinstance(op.routine, Movement):
+            return _moved(op.routine, payload, operands)
+        if isinstance(op.routine, MatrixRoutine):
+            return _of_matrices(op.name, *operands[:1])
+        if not shape:
+            return _scalar(op, payload, operands)
+        return np.frompyfunc(lambda *parts: _scalar(op, payload, parts), len(operands), 1)(*operands)
 
 
 MATRICES: dict[str, Callable[[Any], Any]] = {
@@ -201,6 +220,5 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         body = expansion(op, payload)
         if len(body.order) > LONGEST_EXPANSION:  # SymPy takes minutes for nested fractions
             raise ArgumentError(f"SymPy has no counterpart of {op.name}", hint="export the function instead")
-        given = {body.leaves[n]: v for n, v in zip(OPERAND_NAMES, operands, strict=False) if n in body.leaves}
-        return _walk(body.graph, body.root, given)
+        return _exported(body, dict(zip(body.parameters, operands, strict=True)))
     raise ArgumentError(f"SymPy has no counterpart of {op.name}")

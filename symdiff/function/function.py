@@ -157,6 +157,11 @@ class Function(Exchange, Sealed, Direct):
         return tuple(node for _, node in self._outputs)
 
     @property
+    def body(self) -> Body:
+        """The formula as a closed graph: the inputs in call order, members of packs one by one, and the outputs."""
+        return Body(self._graph, [self._names[name] for a in self.arguments for name in a.inputs], self.nodes)
+
+    @property
     def types(self) -> tuple[TensorType, ...]:
         """The types of the outputs."""
         return tuple(self._graph.types[node] for node in self.nodes)
@@ -349,7 +354,7 @@ class Function(Exchange, Sealed, Direct):
             else:
                 for leaf, place in zip(leaves, argument.places, strict=True):
                     known[leaf] = target.element(node, place)
-        mapping = Body.of(self._graph, self.nodes).copy(target, known)
+        mapping = self.body.copy(target, known)
         return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
 
     def _has_arrays(self) -> bool:

@@ -64,7 +64,7 @@ class Nodes(Domain[int]):
         return self.graph.input(name, type_.shape, type_.dtype)
 
 
-class Lines(Nodes):
+class NamedNodes(Nodes):
     """As `Nodes`, with the names of lines."""
 
     def named(self, name: str, value: int) -> int:
@@ -247,4 +247,4 @@ class Body:
         """
         graph.limit_as(self.graph)
         with graph.lock:
-            return self.fold(Lines(graph, graph.apply), dict(known or {}), places=graph.places)
+            return self.fold(NamedNodes(graph, graph.apply), dict(known or {}), places=graph.places)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import ScalarRoutine
-from symdiff.optimize.contraction_merging import Marks, collect
+from symdiff.optimize.contraction_merging import Contraction, Marks, collect
 from symdiff.optimize.contraction_path import find_path, written_path
-from symdiff.optimize.patterns import CONSTANT, INPUT
+from symdiff.optimize.patterns import CONSTANT
 from symdiff.optimize.planning.gemm import (
     FEWEST_OPERATIONS,
     LARGEST_SIZE,
@@ -49,21 +50,10 @@ def order_contractions(graph: Graph, roots: Sequence[int], fp: str = "contract")
     """
     strict = fp == "strict"
     found = collect(graph, roots, strict)
-    made = _Builder(Graph(graph.dtype), strict)
-    target = made.graph
-    mapping: dict[int, int] = {}
-    for node, contraction in sorted(found.items()):
-        op, payload = graph.ops[node], graph.payloads[node]
-        if contraction is not None:
-            operands = [(mapping[operand], marks) for operand, marks in contraction.operands]
-            mapping[node] = made.contract(operands, contraction.output, contraction.sizes)
-        elif op is INPUT:
-            mapping[node] = target.input(payload, graph.types[node].shape, graph.types[node].dtype)
-        elif op is CONSTANT:
-            mapping[node] = target.constant(payload)
-        else:
-            mapping[node] = target.add(op, tuple(mapping[a] for a in graph.args[node]), payload)
-    return target, [mapping[node] for node in roots]
+    contractions = {node: contraction for node, contraction in found.items() if contraction is not None}
+    target = Graph(graph.dtype)
+    values = Body(graph, (), roots, sorted(found)).fold(_Builder(target, contractions, strict))
+    return target, [values[node] for node in roots]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +64,18 @@ class Operand:
     labels: Labels
 
 
-class _Builder:
-    """Makes the nodes of contractions."""
+class _Builder(Nodes):
+    """Nodes of a fresh graph, those of contractions in their cheapest order."""
 
-    def __init__(self, graph: Graph, strict: bool) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, contractions: Mapping[int, Contraction], strict: bool) -> None:
+        super().__init__(graph)
+        self.special = self.contractions = contractions
         self.strict = strict
+
+    def at(self, node: int, values: dict[int, int]) -> int:
+        """The node of a contraction."""
+        found = self.contractions[node]
+        return self.contract([(values[a], marks) for a, marks in found.operands], found.output, found.sizes)
 
     def contract(self, operands: Iterable[tuple[int, Marks]], output: Labels, sizes: Mapping[int, int]) -> int:
         """The sum of the products of all operands."""

@@ -18,10 +18,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symdiff.errors import Place
+from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op
 from symdiff.optimize.exponentials import log_of_sum, share_of_sum
-from symdiff.optimize.patterns import CONSTANT, INPUT, Rule
+from symdiff.optimize.patterns import INPUT, Rule
 from symdiff.optimize.powers import SLOPE, even_power, root_of_square, size_from_sign, size_of_positive
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
@@ -352,27 +353,16 @@ def _rewritten(graph: Graph, root: int, known: Sketches, opaque: set[int]) -> in
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES))
     mapping = {n: rewriter.input(n, graph.types[n]) for n in border}
     with np.errstate(all="ignore"):
-        for node in inner:
-            payload = graph.payloads[node]
-            if graph.ops[node] is CONSTANT:
-                mapping[node] = rewriter.constant(payload)
-            else:
-                mapping[node] = rewriter.make(graph.ops[node], tuple([mapping[a] for a in graph.args[node]]), payload)
+        Body(graph, border, (root,), inner).fold(rewriter, mapping)
     if not rewriter.early:
         return None
     back: dict[int, int] = {}
     for node in sorted(mapping):
         if node != root:
             back.setdefault(mapping[node], node)
-    copy, result = rewriter.graph, mapping[root]
-    for node in copy.live([result], stop=back):
-        op = copy.ops[node]
-        if op is CONSTANT:
-            back[node] = graph.constant(copy.payloads[node])
-            continue
-        args = tuple([back[a] for a in copy.args[node]])
-        if op is MUL and args[0] == args[1]:
-            back[node] = graph.add(SQUARE, args[:1])
-        else:
-            back[node] = graph.add(op, args, copy.payloads[node])
-    return back[result]
+    result = mapping[root]
+
+    def written(op: Op, args: tuple[int, ...], payload: Any) -> int:
+        return graph.add(SQUARE, args[:1]) if op is MUL and args[0] == args[1] else graph.add(op, args, payload)
+
+    return Body(rewriter.graph, (), (result,)).fold(Nodes(graph, written), back)[result]

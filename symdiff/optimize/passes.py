@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
-from symdiff.optimize.patterns import CONSTANT, INPUT, RuleSet
+from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.types import FLOATS
 
@@ -60,26 +61,30 @@ def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Gr
     """
     order = postorder(graph, outputs)
     factors = _fused(graph, order, outputs) if fuse else {}
-    absorbed = set(factors.values())
     fresh = Graph(graph.dtype)
-    ops, args, payloads = graph.ops, graph.args, graph.payloads
-    mapping: dict[int, int] = {}
-    for node in order:
-        if node in absorbed:
-            continue
-        op = ops[node]
-        if op is CONSTANT:
-            mapping[node] = fresh.constant(payloads[node])
-        elif op is INPUT:
-            mapping[node] = fresh.input(payloads[node], graph.types[node].shape, graph.types[node].dtype)
-        elif node in factors:
-            mapping[node] = _fma(fresh, graph, node, factors[node], mapping)
-        else:
-            mapping[node] = fresh.add(op, tuple([mapping[a] for a in args[node]]), payloads[node])
-    roots = [mapping[node] for node in outputs]
+    domain = Nodes(fresh)
+    if factors:
+        absorbed = set(factors.values())
+        order = [node for node in order if node not in absorbed]
+        domain = _Fused(fresh, graph, factors)
+    values = Body(graph, (), outputs, order).fold(domain)
+    roots = [values[node] for node in outputs]
     if factors and _has_dead(fresh, roots):
         return finish(fresh, roots)
     return fresh, roots
+
+
+class _Fused(Nodes):
+    """Nodes of a fresh graph, with sums and differences that have taken a product in."""
+
+    def __init__(self, fresh: Graph, graph: Graph, factors: Mapping[int, int]) -> None:
+        super().__init__(fresh)
+        self.source = graph
+        self.special = self.factors = factors
+
+    def at(self, node: int, values: dict[int, int]) -> int:
+        """The fused multiply-add that a sum becomes."""
+        return _fma(self.graph, self.source, node, self.factors[node], values)
 
 
 def _has_dead(graph: Graph, outputs: Sequence[int]) -> bool:

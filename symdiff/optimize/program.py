@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from symdiff.errors import VerifyError
 from symdiff.frontend.bodies import expansion
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
@@ -73,6 +74,11 @@ class Program:
         """The nodes of all elements of all outputs."""
         return [node for output in self.outputs for node in output]
 
+    @property
+    def body(self) -> Body:
+        """The code as a closed graph; its results are the elements of all outputs."""
+        return Body.of(self.graph, self.roots)
+
     def verify(self) -> None:
         """Check the graph, and that nothing is in it that code generation does not know.
 
@@ -83,7 +89,7 @@ class Program:
         """
         verify(self.graph)
         graph = self.graph
-        if len(graph.live(self.roots)) != len(graph):
+        if len(self.body.order) != len(graph):
             raise VerifyError("there are nodes that no output depends on")
         for output, type_ in zip(self.outputs, self.types, strict=True):
             if len(output) != product(type_.shape) or any(graph.types[n].dtype != type_.dtype for n in output):
@@ -136,6 +142,11 @@ class TensorProgram:
         """The nodes of all outputs."""
         return list(self.outputs)
 
+    @property
+    def body(self) -> Body:
+        """The code as a closed graph."""
+        return Body.of(self.graph, self.outputs)
+
     def verify(self) -> None:
         """Check the graph and the plan.
 
@@ -146,7 +157,7 @@ class TensorProgram:
         """
         graph = self.graph
         verify(graph)
-        if len(graph.live(self.outputs)) != len(graph):
+        if len(self.body.order) != len(graph):
             raise VerifyError("there are nodes that no output depends on")
         for node, type_ in zip(self.outputs, self.types, strict=True):
             if graph.types[node] != type_:

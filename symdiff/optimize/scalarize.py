@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from symdiff.errors import LimitError
 from symdiff.interpret import compute
+from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import MatrixRoutine, Movement
 from symdiff.ops.small_matrices import MOST_ROWS
-from symdiff.optimize.patterns import CONSTANT, INPUT
+from symdiff.optimize.patterns import CONSTANT
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.types import INT64, TensorType, fixed, product, show, tensor
 
@@ -104,31 +105,37 @@ class Scalarizer:
         LimitError
             Where a tensor has too many elements.
         """
-        values: dict[int, Any] = dict(operands)
         with np.errstate(all="ignore"):
-            for node in graph.live(outputs, stop=values):
-                op, args, type_ = graph.ops[node], graph.args[node], graph.types[node]
-                if op in TRANSPARENT:
-                    values[node] = values[args[0]]
-                elif type_.dtype == INT64:
-                    values[node] = _indices(graph, node)
-                elif not type_.shape and all(type(values[a]) is Element for a in args):
-                    values[node] = self._scalar(graph, node, [values[a] for a in args])
-                else:
-                    check_size(op.name, type_)
-                    values[node] = self._tensor(graph, node, [values[a] for a in args])
+            values = Body(graph, (), outputs).fold(_Apart(self, graph), dict(operands))
         number = self.number
         return [
             [number(v)] if type(v) is Element else [number(e) for e in v.ravel().tolist()]
             for v in (values[node] for node in outputs)
         ]
 
+    def constant(self, value: Any) -> Any:
+        """The elements of a constant; indices stay what they are."""
+        if not isinstance(value, np.ndarray):
+            return Element(self, self.rewriter.constant(value))
+        if value.dtype == INT64:
+            return value
+        check_size("constant", tensor(value.dtype.name, value.shape))
+        return self._numbers(value)
+
+    def operation(self, graph: Graph, node: int, operands: list[Any]) -> Any:
+        """The elements of an operation."""
+        op, type_ = graph.ops[node], graph.types[node]
+        if op in TRANSPARENT:
+            return operands[0]
+        if type_.dtype == INT64:
+            raise LimitError("an index that depends on inputs is not taken apart")
+        if not type_.shape and all(type(value) is Element for value in operands):
+            return self._scalar(graph, node, operands)
+        check_size(op.name, type_)
+        return self._tensor(graph, node, operands)
+
     def _scalar(self, graph: Graph, node: int, operands: list[Element]) -> Element:
         op, payload = graph.ops[node], graph.payloads[node]
-        if op is CONSTANT:
-            return Element(self, self.rewriter.constant(payload))
-        if op is INPUT:
-            return Element(self, self.rewriter.input(payload, graph.types[node]))
         if isinstance(op.routine, Movement):
             found = self._tensor(graph, node, operands)
             return found if isinstance(found, Element) else found.item()
@@ -137,10 +144,8 @@ class Scalarizer:
     def _tensor(self, graph: Graph, node: int, operands: list[Any]) -> Any:
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
         shape = fixed(graph.types[node].shape)
-        if op is CONSTANT or not args:
-            make = self.rewriter.constant
-            value = payload if op is CONSTANT else compute(op, payload, (), graph.dtype)
-            return self._array(shape, [Element(self, make(x)) for x in value.ravel().tolist()])
+        if not args:
+            return self._numbers(compute(op, payload, (), graph.dtype))
         arrays = [self._array((), [v]) if type(v) is Element else v for v in operands]
         if isinstance(op.routine, MatrixRoutine):
             if not self.structural or not is_small_matrix(graph, node):
@@ -160,10 +165,33 @@ class Scalarizer:
             return self.lift(found)
         return self._array(shape, [self.lift(e) for e in np.asarray(found, object).ravel().tolist()])
 
+    def _numbers(self, values: Any) -> Elements:
+        constant = self.rewriter.constant
+        return self._array(values.shape, [Element(self, constant(x)) for x in values.ravel().tolist()])
+
     def _array(self, shape: tuple[int, ...], elements: Sequence[Element]) -> Elements:
         made = np.empty(len(elements), object)
         made[:] = elements
         return made.reshape(shape)
+
+
+class _Apart(Domain[Any]):
+    """The domain of elements: a scalar becomes an `Element`, an array an array of these."""
+
+    def __init__(self, maker: Scalarizer, graph: Graph) -> None:
+        self.maker, self.graph = maker, graph
+        self.special = range(len(graph))
+        self.constant = maker.constant  # type: ignore[method-assign]
+
+    def input(self, name: Any, type_: TensorType) -> Element:
+        """A number; arrays are given from the start."""
+        if type_.shape or type_.dtype == INT64:
+            raise LimitError("an index that depends on inputs is not taken apart")
+        return Element(self.maker, self.maker.rewriter.input(name, type_))
+
+    def at(self, node: int, values: dict[int, Any]) -> Any:
+        """The elements of an operation."""
+        return self.maker.operation(self.graph, node, [values[a] for a in self.graph.args[node]])
 
 
 def unrolls(graph: Graph, nodes: Iterable[int], strict: bool = False) -> bool:
@@ -186,12 +214,6 @@ def is_small_matrix(graph: Graph, node: int) -> bool:
     if isinstance(routine, MatrixRoutine) and routine.unrolled is None:
         return False
     return 0 < fixed(graph.types[graph.args[node][0]].shape)[-1] <= MOST_ROWS
-
-
-def _indices(graph: Graph, node: int) -> Any:
-    if graph.ops[node] is not CONSTANT:
-        raise LimitError("an index that depends on inputs is not taken apart")
-    return graph.payloads[node]
 
 
 def check_size(name: str, type_: TensorType) -> None:

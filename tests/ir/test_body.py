@@ -1,16 +1,21 @@
 """Bodies: one loop over a closed graph, for every kind of domain."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import symdiff
 from symdiff.budget import limits
 from symdiff.errors import ArgumentError, IndexRangeError, LimitError, ShapeError
 from symdiff.frontend.bodies import from_text
 from symdiff.frontend.parser import parse
 from symdiff.interpret import Values, evaluate
-from symdiff.ir.body import Body, Domain, Lines, Nodes
+from symdiff.ir.body import Body, Domain, NamedNodes, Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
+from symdiff.optimize.pipeline import optimize
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.signature import Argument
 
@@ -72,7 +77,7 @@ def test_names_are_the_identity_unless_a_domain_says_otherwise():
     body = read("u = sin(x)\nu*u", "x")
     plain, named = Graph(), Graph()
     body.fold(Nodes(plain))
-    body.fold(Lines(named))
+    body.fold(NamedNodes(named))
     assert [op.name for op in plain.ops] == ["input", "sin", "mul"]
     assert [op.name for op in named.ops] == ["input", "sin", "named", "mul"]
     assert named.payloads[2] == "u"
@@ -295,3 +300,88 @@ def test_every_operation_reaches_its_domain():
         with np.errstate(all="ignore"):
             got = body.fold(Values(), dict(zip(inputs, point, strict=True)))[body.root]
             assert np.array_equal(got, Values().make(op, point, None), equal_nan=True), op.name
+
+
+# One loop
+
+ALLOWED = {
+    ("display/draw.py", "dot"): "draws each node by its id; nothing becomes of operands",
+    ("ir/flat.py", "flatten"): "writes the format of files, where constants and inputs are records of their own",
+    ("ir/flat.py", "_build"): "reads that format; there is no graph to walk yet",
+    ("optimize/patterns.py", "_compile"): "walks a pattern from its root down, in the order in which it is matched",
+    ("optimize/planning/check.py", "check_plan"): "looks at the buffers of a plan, not at a graph",
+    ("optimize/program.py", "verify"): "checks each node by itself; nothing becomes of operands",
+}
+"""Functions with a loop that tells constants and inputs apart, and why it is not `Body.fold`."""
+
+LEAVES = {"constant": "constant", "CONSTANT": "constant", "input": "input", "INPUT": "input"}
+LOOPS = ast.For | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+def leaves_compared(loop):
+    """The kinds of leaves that something is compared with in a loop."""
+    parts = [part for node in ast.walk(loop) if isinstance(node, ast.Compare) for part in ast.walk(node)]
+    words = [getattr(part, "id", getattr(part, "value", None)) for part in parts]
+    return {LEAVES[word] for word in words if isinstance(word, str) and word in LEAVES}
+
+
+def loops_of_their_own(source):
+    """The names of the functions with a loop that has cases for constants and for inputs."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return {
+        function.name
+        for function in functions
+        for loop in ast.walk(function)
+        if isinstance(loop, LOOPS) and len(leaves_compared(loop)) == 2
+    }
+
+
+def test_there_is_one_loop():
+    package = Path(symdiff.__file__).parent
+    found = {
+        (str(path.relative_to(package)), name)
+        for path in package.rglob("*.py")
+        for name in loops_of_their_own(path.read_text())
+    }
+    assert found - {("ir/body.py", "fold")} == set(ALLOWED)
+    assert ("ir/body.py", "fold") in found
+
+
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        ("for n in graph.live(r):\n  if op is CONSTANT: a()\n  elif op is INPUT: b()", True),
+        ("for n in order:\n  if op.name == 'constant': a()\n  elif 'input' == op.name: b()", True),
+        ("while stack:\n  if ops[n] in (CONSTANT, INPUT): a()", True),
+        ("x = [n for n in live if ops[n].name not in ('constant', 'input')]", True),
+        ("for n in graph.live(r):\n  if op is CONSTANT: a()", False),
+        ("for n in graph.live(r):\n  if op is INPUT: a()", False),
+        ("if op is CONSTANT: a()\nelif op is INPUT: b()", False),
+    ],
+)
+def test_loops_are_found(source, is_one):
+    body = "\n".join(f"  {line}" for line in source.splitlines())
+    assert bool(loops_of_their_own(f"def f():\n{body}")) == is_one
+
+
+# What holds bodies
+
+
+def test_functions_give_their_bodies():
+    f = symdiff.function("f(x, p[2]) = [sin(x)*p[0], p[1]]")
+    body = f.body
+    assert [f.graph.payloads[n] for n in body.parameters] == ["x", "p"]
+    assert body.results == f.nodes
+    point = dict(zip(body.parameters, (0.3, np.array([2.0, 5.0])), strict=True))
+    found = body.fold(Values(), point)
+    np.testing.assert_array_equal(np.array([found[n] for n in body.results])[0], f(0.3, [2.0, 5.0]))
+
+
+@pytest.mark.parametrize("text", ["f(x, y) = sin(x*y) + x*y", "f(W[70,80], x[80]) = sum((W @ x)**2)"])
+def test_programs_give_their_bodies(text):
+    f = symdiff.function(text)
+    operands = [(f.graph.types[n], (n,)) for n in f.body.parameters]
+    program = optimize(f.graph, operands, list(f.nodes))
+    assert len(program.body.order) == len(program.graph)
+    assert len(program.body.parameters) == len(operands)
+    assert list(program.body.results) == list(program.roots)
