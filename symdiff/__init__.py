@@ -31,6 +31,7 @@ from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
+from symdiff.function.products import hvp, jvp, vjp
 from symdiff.function.storage import load
 from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
@@ -63,13 +64,16 @@ __all__ = [
     "function",
     "grad",
     "hessian",
+    "hvp",
     "jacobian",
+    "jvp",
     "limits",
     "load",
     "named",
     "symbol",
     "symbols",
     "value_and_grad",
+    "vjp",
 ]
 
 

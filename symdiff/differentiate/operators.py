@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.differentiate.chain import elements
 from symdiff.differentiate.forward import ForwardSweeps, forward
 from symdiff.differentiate.partials import has_partial
-from symdiff.differentiate.reverse import depending, reverse
+from symdiff.differentiate.reverse import depending, reverse, reverse_all
 from symdiff.errors import DifferentiationError
 from symdiff.ir.graph import Graph
 from symdiff.types import BOOL, fixed, product
@@ -54,6 +54,23 @@ def gradient(graph: Graph, output: int, targets: Sequence[int]) -> list[int]:
     """The derivatives of a scalar node by each target, shaped as the target, from one reverse sweep."""
     check_differentiable(graph, [output])
     found = reverse(graph, output, graph.constant(1.0), targets)
+    return [graph.full_like(0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
+
+
+def tangents(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int]:
+    """The products of the derivatives of `outputs` with the tangents `seeds` (node → node), from one forward sweep."""
+    check_differentiable(graph, outputs)
+    found = forward(graph, outputs, seeds)
+    return [graph.full_like(0.0, o) if t is None else t for o, t in zip(outputs, found, strict=True)]
+
+
+def adjoints(graph: Graph, outputs: Sequence[int], seeds: Sequence[int], targets: Sequence[int]) -> list[int]:
+    """The products of the adjoints `seeds` of `outputs` with their derivatives by `targets`, from one reverse sweep."""
+    check_differentiable(graph, outputs)
+    given: dict[int, list[int]] = {}
+    for output, seed in zip(outputs, seeds, strict=True):
+        given.setdefault(output, []).append(seed)
+    found = reverse_all(graph, given, targets)
     return [graph.full_like(0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from symdiff.differentiate.chain import LateFactors
 from symdiff.differentiate.guards import Guard, Guarded, Guards
@@ -39,17 +39,22 @@ def reverse(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> lis
     Each adjoint is the derivative by that target with the graph cut there, so a named line and the inputs below it
     get theirs from one walk.
     """
+    return reverse_all(graph, {output: [seed]}, targets)
+
+
+def reverse_all(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[int]) -> list[int | None]:
+    """As `reverse`, for several outputs, each with its adjoints, in one walk."""
     with graph.lock, collector_paused():
-        return _sweep(graph, output, seed, targets)
+        return _sweep(graph, seeds, targets)
 
 
-def _sweep(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> list[int | None]:
-    live = graph.live([output])
+def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[int]) -> list[int | None]:
+    live, output = graph.live(seeds), next(iter(seeds))
     varied = depending(graph, live, targets)
     guards = Guards(graph)
     late = guards.late = LateFactors(graph)
     wanted = set(targets)
-    waiting: dict[int, list[Guarded]] = {output: [(seed, None)]} if output in varied else {}
+    waiting: dict[int, list[Guarded]] = {o: [(s, None) for s in own] for o, own in seeds.items() if o in varied}
     adjoints: dict[int, int] = {}
     types, places = graph.types, graph.places
     for node in reversed(live):

@@ -207,6 +207,14 @@ class Request:
             raise made.unknown()
         return made
 
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+        title = self.name or self._outline().title or "f"
+        if self.outputs is not None:
+            listed = [self.outputs] if isinstance(self.outputs, str) else list(map(str, self.outputs))
+            return [title] if isinstance(self.outputs, list) else listed
+        return _results(self.source, title)
+
     def text(self) -> str:
         """What a person wrote."""
         return _text(self.source, self.name)
@@ -264,6 +272,26 @@ def _fixed(source: Any, builder: Builder) -> Any:
     if isinstance(source, list | tuple):
         return type(source)([_fixed(v, builder) for v in source])
     return source
+
+
+def _results(source: Any, title: str) -> list[str] | None:
+    """The names of the outputs of a source; None for Python code, which is not run yet."""
+    if isinstance(source, Function):
+        return source.recipe.results() if isinstance(source, Deferred) else list(source.outputs)
+    if isinstance(source, dict | tuple):
+        named = source.items() if isinstance(source, dict) else ((None, part) for part in source)
+        found: list[str] = []
+        for key, part in named:
+            own = _results(part, key or _title(part))
+            if own is None:
+                return None
+            found += [key] if key and len(own) == 1 else own
+        return [n if n not in found[:k] else f"{n}_{found[:k].count(n) + 1}" for k, n in enumerate(found)]
+    return None if callable(source) and not isinstance(source, Expr) else [title]
+
+
+def _title(source: Any) -> str:
+    return outline(source).title or "f" if isinstance(source, str) else "f"
 
 
 def _text(source: Any, name: str | None) -> str:

@@ -34,6 +34,9 @@ class Recipe(Protocol):
     def probe(self) -> Function | None:
         """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
 
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+
     def text(self) -> str:
         """What a person wrote, or would write for it."""
 

@@ -462,11 +462,16 @@ class Function(Exchange, Sealed, Direct):
             __name__=name, _outputs=tuple(outputs), _structure=structure, _notes=(*self._notes, *notes), stable=stable
         )
 
-    def moved(self, mapping: Mapping[int, int]) -> Function:
-        """The same function where `mapping` says which nodes stand for its outputs and named lines."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen on the way to it."""
+        return self._notes
+
+    def moved(self, mapping: Mapping[int, int], graph: Graph | None = None) -> Function:
+        """The same function where `mapping` says which nodes, of `graph`, stand for its outputs and names."""
         names = {name: mapping.get(node, node) for name, node in self._names.items()}
         outputs = [(title, mapping.get(node, node)) for title, node in self._outputs]
-        return self._varied(_names=names, _outputs=tuple(outputs))
+        return self._varied(_names=names, _outputs=tuple(outputs), _graph=graph or self._graph)
 
     def _varied(self, **attributes: Any) -> Function:
         """A function of the same arguments, which need no check, with some attributes changed."""

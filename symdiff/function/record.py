@@ -16,25 +16,59 @@ from symdiff.function.deferred import Deferred
 from symdiff.function.function import Function
 from symdiff.function.inputs import name_of, shape_of
 from symdiff.function.specialize import match
-from symdiff.types import Shape
+from symdiff.signature import Argument
+from symdiff.types import Shape, show
+
+Results = Callable[[Sequence[str], str, "int | None", Mapping[str, Any]], "list[str] | None"]
+"""(outputs, name of the function, number of things the derivative is by, other arguments): the names of the outputs."""
 
 TRANSFORMS: dict[str, Callable[..., Function]] = {}
 """The transforms that are recorded, by name: those of functions whose shapes are known."""
 
 _titles: dict[str, str] = {}
+_arguments: dict[str, Callable[..., tuple[Argument, ...]]] = {}
+_results: dict[str, Results] = {}
 _WRT = ("wrt", "name")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def recorded(title: str) -> Callable[[F], F]:
+def same_results(outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]) -> list[str]:
+    """One result for each output."""
+    return list(outputs)
+
+
+def target_results(title: str) -> Results:
+    """One result for each thing that the derivative is by."""
+
+    def results(outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]) -> list[str] | None:
+        return None if count is None else titles(title.format(f=name), count)
+
+    return results
+
+
+def titles(name: str, count: int) -> list[str]:
+    """Names for several results; one keeps the name."""
+    return [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+
+
+def recorded(
+    title: str,
+    arguments: Callable[..., tuple[Argument, ...]] | None = None,
+    results: Results | None = None,
+) -> Callable[[F], F]:
     """Let a transform `t(fun, wrt=…, …)` take functions whose shapes only a call fixes.
 
-    `title` is the name of the result, with `{f}` for the name of the function and `{n}` for an order.
+    `title` is the name of the result, with `{f}` for the name of the function and `{n}` for an order. `arguments` are
+    those of the result, given the function with open shapes and the transform's own arguments; those of the function
+    where it is None. `results` are the names of the outputs.
     """
 
     def decorate(transform: F) -> F:
         TRANSFORMS[transform.__name__], _titles[transform.__name__] = transform, title
+        if arguments is not None:
+            _arguments[transform.__name__] = arguments
+        _results[transform.__name__] = results or target_results(title)
 
         @functools.wraps(transform)
         def wrapper(fun: Any, *args: Any, **keywords: Any) -> Any:
@@ -105,6 +139,9 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     keywords = {k: _plain(v) for k, v in keywords.items()}
     wrt = _wrt(args, keywords)
     _check(f, wrt)
+    if transform in _arguments and wrt is None and len(f.arguments) > 1:  # which arguments there are, whatever shapes
+        wrt = tuple(list(a.members or ()) if a.anonymous else a.name for a in f.arguments)
+        args, keywords = (wrt, *args[1:]), {k: v for k, v in keywords.items() if k not in _WRT}
     # the other arguments are checked on the simplest function that there is
     TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
     applied = Applied(f, transform, args, keywords)
@@ -121,7 +158,13 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
             if "shape" in error.message:
                 error.message += f", for {', '.join(f'{n} = {size}' for n, size in sizes.items())}"
             raise
-    return Deferred(applied, f.arguments, name=name, ordered=f._ordered, lines=f.lines)
+    own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
+    return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines)
+
+
+def results_of(f: Function) -> list[str] | None:
+    """The names of the outputs of a function; None where only shapes say how many there are."""
+    return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
 
 
 def _plain(value: Any) -> Any:
@@ -179,7 +222,30 @@ class Applied:
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The transform of the function for these shapes, in the same graph."""
-        return TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+        made = TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+        known = {a.name for a in self.base.arguments}
+        for argument in made.arguments:
+            given = shapes.get(argument.name, argument.shape)
+            if argument.name not in known and given != argument.shape:
+                raise ShapeError(
+                    f"{made.__name__}: {argument.name} has shape {show(argument.shape)}, the value given has shape "
+                    f"{show(given)}"
+                )
+        return made
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+        outputs = results_of(self.base)
+        if outputs is None:
+            return None
+        return _results[self.transform](outputs, self.base.__name__, self._count(), self.keywords)
+
+    def _count(self) -> int | None:
+        """How many things the derivative is by, where it says so."""
+        wrt = _wrt(self.args, self.keywords)
+        if wrt is None:
+            return 1 if len(self.base.arguments) == 1 else None
+        return len(wrt) if isinstance(wrt, tuple) else 1
 
     def probe(self) -> Function | None:
         """The transform for some sizes, where they are all that is missing."""
@@ -209,6 +275,10 @@ class Reordered:
     def _ordered(self, made: Function) -> Function:
         named = {a.name: a for a in made.arguments}
         return made.with_arguments([named[n] for n in self.order])
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs."""
+        return results_of(self.base)
 
     def probe(self) -> Function | None:
         """The function for some sizes, reordered."""

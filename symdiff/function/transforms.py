@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from symdiff.frontend.expr import Expr
 from symdiff.function.compiled import Structure
 from symdiff.function.function import Function
 from symdiff.function.inputs import name_of
-from symdiff.function.record import read, recorded
+from symdiff.function.record import read, recorded, same_results, titles
 from symdiff.function.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.signature import Argument
@@ -32,17 +32,19 @@ def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
 
 def stable(f: Function, wrt: Wrt) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by, in the stable and smooth form that derivatives are taken of."""
-    mapping = _forms(f.graph, f.nodes, wrt.nodes)
+    mapping = stable_forms(f.graph, f.nodes, wrt.nodes)
     return (f.moved(mapping), wrt.moved(mapping)) if mapping else (f, wrt)
 
 
-def _forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> dict[int, int]:
+def stable_forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> dict[int, int]:
+    """Which nodes have a stable or smooth form that takes their place, not looking below `targets`."""
     from symdiff.optimize.forms import forms
 
     return forms(graph, nodes, targets)
 
 
-def _one_scalar(f: Function, what: str) -> int:
+def one_scalar(f: Function, what: str) -> int:
+    """The node of the one output, which must be a scalar."""
     if len(f.nodes) != 1 or f.structure != 0:
         raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
     shape = f.types[0].shape
@@ -54,27 +56,29 @@ def _one_scalar(f: Function, what: str) -> int:
     return f.nodes[0]
 
 
-def _titles(name: str, count: int) -> list[str]:
-    return [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
-
-
 def _gradient(f: Function, wrt: Wrt) -> list[int]:
-    output = _one_scalar(f, "the gradient")
-    nodes = wrt.nodes
-    found = dict(zip(nodes, gradient(f.graph, output, nodes), strict=True))
-    if any(f.graph.types[n].shape for n in nodes) and not is_elementary(f.graph, [output], nodes):
-        return [t.join(f.graph, [found[n] for n in t.nodes], 0) for t in wrt.targets]
+    output = one_scalar(f, "the gradient")
+    return arranged(f, wrt, [output], gradient(f.graph, output, wrt.nodes))
+
+
+def arranged(f: Function, wrt: Wrt, outputs: Sequence[int], found: Sequence[int]) -> list[int]:
+    """What was found for each independent node, shaped as it, in the shapes of the targets."""
+    nodes, graph = wrt.nodes, f.graph
+    by_node = dict(zip(nodes, found, strict=True))
+    if any(graph.types[n].shape for n in nodes) and not is_elementary(graph, outputs, nodes):
+        return [t.join(graph, [by_node[n] for n in t.nodes], 0) for t in wrt.targets]
     results = []
     for target in wrt.targets:
         if target.picks == (None,) and target.shape == _shape(f, target.nodes[0]):
-            results.append(found[target.nodes[0]])
+            results.append(by_node[target.nodes[0]])
         else:
-            blocks = [elements(f.graph, found[n]) for n in target.nodes]
-            results.append(assemble(f.graph, target.arrange(blocks, 0)))
+            blocks = [elements(graph, by_node[n]) for n in target.nodes]
+            results.append(assemble(graph, target.arrange(blocks, 0)))
     return results
 
 
-def _structure(count: int, apart: bool, start: int = 0) -> Structure:
+def apart_structure(count: int, apart: bool, start: int = 0) -> Structure:
+    """How results for several targets, from `start` on among the outputs, are handed back."""
     return tuple(range(start, start + count)) if apart else start
 
 
@@ -106,11 +110,17 @@ def grad(fun: Any, wrt: Any = None) -> Function:
     with collector_paused():
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
-    pairs = list(zip(_titles(name, len(nodes)), nodes, strict=True))
-    return f.with_outputs(name, pairs, _structure(len(nodes), targets.apart), stable=True)
+    pairs = list(zip(titles(name, len(nodes)), nodes, strict=True))
+    return f.with_outputs(name, pairs, apart_structure(len(nodes), targets.apart), stable=True)
 
 
-@recorded("value_and_grad_{f}")
+def _value_and_grad_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else [outputs[0], *titles(f"grad_{name}", count)]
+
+
+@recorded("value_and_grad_{f}", results=_value_and_grad_results)
 def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     """The pair (value, gradient) from one kernel; arguments and errors as for `grad`.
 
@@ -125,12 +135,18 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     with collector_paused():
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
-    pairs = [written.output_pairs()[0], *zip(_titles(name, len(nodes)), nodes, strict=True)]
-    structure = (0, _structure(len(nodes), targets.apart, 1))
+    pairs = [written.output_pairs()[0], *zip(titles(name, len(nodes)), nodes, strict=True)]
+    structure = (0, apart_structure(len(nodes), targets.apart, 1))
     return f.with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
 
 
-@recorded("jacobian_{f}")
+def _jacobian_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else [n for title in outputs for n in titles(f"jacobian_{title}", count)]
+
+
+@recorded("jacobian_{f}", results=_jacobian_results)
 def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     """The dense Jacobian: for an output of shape S and an input of shape T an array of shape S + T.
 
@@ -177,8 +193,8 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
 
         for i, (title, output) in enumerate(f.output_pairs()):
             made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
-            parts.append(_structure(len(made), targets.apart, len(pairs)))
-            pairs += zip(_titles(f"jacobian_{title}", len(made)), made, strict=True)
+            parts.append(apart_structure(len(made), targets.apart, len(pairs)))
+            pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
     return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note], stable=True)
 
 
@@ -186,7 +202,13 @@ def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
     return parts[structure] if isinstance(structure, int) else tuple(_nested(s, parts) for s in structure)
 
 
-@recorded("hessian_{f}")
+def _hessian_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else titles(f"hessian_{name}", count * count)
+
+
+@recorded("hessian_{f}", results=_hessian_results)
 def hessian(fun: Any, wrt: Any = None) -> Function:
     """The matrix of second derivatives of a scalar-valued function, symmetric bit for bit.
 
@@ -200,7 +222,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
            [6., 0.]])
     """
     f, targets = stable(*prepare(fun, wrt))
-    output = _one_scalar(f, "the Hessian")
+    output = one_scalar(f, "the Hessian")
     graph, nodes = f.graph, targets.nodes
     symmetric = all(graph.ops[n].name == "input" for n in nodes)
     with collector_paused():
@@ -220,7 +242,7 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
     graph, nodes = f.graph, wrt.nodes
     index = {n: j for j, n in enumerate(nodes)}
     slopes = gradient(graph, output, nodes)
-    moved = _forms(graph, slopes, nodes)
+    moved = stable_forms(graph, slopes, nodes)
     slopes, again = [moved.get(n, n) for n in slopes], [moved.get(n, n) for n in nodes]
     if is_elementary(graph, [output], nodes):
         blocks = second_derivatives(graph, slopes, again, symmetric)
@@ -264,7 +286,7 @@ def _rolled(graph: Graph, node: int, lead: int) -> int:
     return graph.transpose(node, (*range(lead, rank), *range(lead)))
 
 
-@recorded("d{n}_{f}")
+@recorded("d{n}_{f}", results=same_results)
 def derivative(fun: Any, name: Any, n: int = 1) -> Function:
     """The n-th derivative by a scalar input or named line, by re-applied forward differentiation.
 

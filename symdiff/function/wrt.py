@@ -13,6 +13,7 @@ from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
 from symdiff.function.inputs import name_of
 from symdiff.ir.graph import Graph
+from symdiff.ops.movement import sliced
 from symdiff.signature import Argument
 from symdiff.types import BOOL, check_rank, fixed
 
@@ -57,8 +58,30 @@ class Target:
         if len(parts) == 1:
             return graph.reshape(parts[0], (*outer, *self.shape))
         if not outer and all(not graph.shape(p) for p in parts):
-            return graph.stack(parts)
+            return graph.reshape(graph.stack(parts), self.shape)
         return graph.concatenate([graph.reshape(p, (*outer, math.prod(graph.shape(p)[lead:]))) for p in parts], lead)
+
+    def spread(self, graph: Graph, value: int) -> list[tuple[int, int]]:
+        """A value in this target's shape as pairs (node, value in its shape): the transpose of `join`."""
+        pairs, at = [], 0
+        flat = value if len(self.nodes) == 1 else graph.reshape(value, (math.prod(self.shape),))
+        for node, pick in zip(self.nodes, self.picks, strict=True):
+            shape = graph.shape(node)
+            own = shape if pick is None else sliced(shape, _payload(pick))
+            if flat is value and len(self.nodes) == 1:
+                part = graph.reshape(value, own)
+            elif not own:
+                part = graph.element(flat, (at,))
+            else:
+                part = graph.reshape(graph.element(flat, (slice(at, at + math.prod(own)),)), own)
+            at += math.prod(own)
+            pairs.append((node, part if pick is None else graph.scatter(part, pick, shape)))
+        return pairs
+
+
+def _payload(pick: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An index of integers and slices as an `index` node carries it."""
+    return tuple((p.start, p.stop, p.step) if isinstance(p, slice) else p for p in pick)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,11 @@ class Graph(MatrixBuilding):
             raise ShapeError(f"{name} is declared as {self.types[found]} and as {type_}")
         return found
 
+    def input_type(self, name: str) -> TensorType | None:
+        """The type of the argument called `name`; None where there is none."""
+        found = self._interned.get(("input", (), name))
+        return None if found is None else self.types[found]
+
     def named(self, name: str, node: int) -> int:
         """The line `name = node`: the identity for every pass, a place to cut the graph at for derivatives."""
         return self.add("named", (node,), name)

@@ -81,7 +81,19 @@ def test_docstrings_run(name):
 
 
 def test_public_functions_have_runnable_examples():
-    for name in ("function", "expr", "grad", "value_and_grad", "jacobian", "hessian", "derivative", "diff"):
+    for name in (
+        "function",
+        "expr",
+        "grad",
+        "value_and_grad",
+        "jacobian",
+        "hessian",
+        "jvp",
+        "vjp",
+        "hvp",
+        "derivative",
+        "diff",
+    ):
         assert ">>>" in getattr(symdiff, name).__doc__, name
 
 
