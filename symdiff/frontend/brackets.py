@@ -27,13 +27,14 @@ class Bracket:
 class Call(Bracket):
     """A call whose arguments are read: those with names, the name that waits for its value, those before the names.
 
-    `takes_parts`: tuples, texts and None may be arguments. `start` is the first character of it.
+    `takes_parts`: tuples and None may be arguments; `takes_texts`: texts in quotes too. `start` is its first character.
     """
 
     keywords: dict[str, int] = field(default_factory=dict)
     keyword: str | None = None
     positional: int = 0
     takes_parts: bool = False
+    takes_texts: bool = False
     start: int = -1
 
 

@@ -40,8 +40,13 @@ def is_function(name: str) -> bool:
 
 
 def takes_parts(name: str) -> bool:
-    """Whether a function takes tuples, texts and None beside values."""
+    """Whether a function takes tuples and None beside values."""
     return (name in ARRAYS or name in REDUCE) and name not in CUSTOM
+
+
+def takes_texts(name: str) -> bool:
+    """Whether a function takes texts in quotes."""
+    return name in ARRAYS and name not in CUSTOM and ARRAYS[name].takes_texts
 
 
 def functions() -> list[str]:

@@ -20,7 +20,7 @@ from symdiff.frontend.brackets import (
     Call,
     Pairs,
 )
-from symdiff.frontend.calls import call, is_function, piecewise, takes_parts
+from symdiff.frontend.calls import call, is_function, piecewise, takes_parts, takes_texts
 from symdiff.frontend.constants import folded
 from symdiff.frontend.inlining import Inlining
 from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, OPEN, OPERATOR, TEXT
@@ -119,7 +119,7 @@ class Reader(Inlining):
             elif text == "..." and self.open.kind == INDEX and self._is_part(i):
                 node = Ellipsis
                 break
-            elif kind == TEXT and self._is_part(i):
+            elif kind == TEXT and isinstance(self.open, Call) and self.open.takes_texts and self._is_part(i):
                 node = text[1:-1]
                 break
             elif self._may_be_left_out(i):
@@ -144,7 +144,7 @@ class Reader(Inlining):
         return texts[i - 1] == "," or (top.kind == CALL and i == top.at + 2) or (top.kind == TUPLE and i == top.at + 1)
 
     def _takes_parts(self, top: Bracket) -> bool:
-        """Whether what is open takes tuples, texts and None: a call of some functions, or a tuple in one."""
+        """Whether what is open takes tuples and None: a call of some functions, or a tuple in one."""
         return top.kind == TUPLE or (isinstance(top, Call) and top.takes_parts)
 
     def _is_part(self, i: int) -> bool:
@@ -237,7 +237,10 @@ class Reader(Inlining):
             self.enter(Pairs(PAIRS, i, len(self.pending), len(self.nodes)))
         elif text in names.helpers or is_function(text) or (self.hidden and text in OPS):
             parts, start = text not in names.helpers and takes_parts(text), self.tokens.starts[i]
-            self.enter(Call(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, start=start))
+            texts = parts and takes_texts(text)
+            self.enter(
+                Call(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, takes_texts=texts, start=start)
+            )
         else:
             mistakes.refuse_call(self.tokens, i, names.variables, names.constants, self.scope)
         return i + 2
@@ -249,6 +252,7 @@ class Reader(Inlining):
         self.at = i + 1
         if texts[i + 2] == "(" and name in METHODS:
             top = Call(CALL, i + 1, len(self.pending), len(self.nodes) - 1, takes_parts=True, start=self.starts[-1])
+            top.takes_texts = takes_texts(name)
             top.positional = 1
             self.enter(top)
             return i + 3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, nearest
-from symdiff.frontend.arrays.arguments import ANY, ARRAY, ARRAYS, NODES, ArrayFunction, Value
+from symdiff.frontend.arrays.arguments import ARRAYS, ArrayFunction, Kind, Value
 from symdiff.frontend.calls import CUSTOM, REDUCE, SPECIAL, call, functions, is_function
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import Expr, as_node, is_symbolic, shared_graph
@@ -100,9 +100,9 @@ def _part(
     kind = function.kind(parameter)
     if value is None or isinstance(value, str):
         return value
-    if kind == NODES and isinstance(value, list | tuple):
+    if kind is Kind.NODES and isinstance(value, list | tuple):
         return tuple([_operand(graph, f"{position}_{k}", v, values) for k, v in enumerate(value)])
-    if kind in (ARRAY, ANY, NODES):
+    if kind.is_node:
         return _operand(graph, position, value, values)
     if isinstance(value, np.ndarray) and value.dtype != object:
         value = value.tolist()

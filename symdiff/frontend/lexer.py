@@ -13,27 +13,6 @@ from symdiff.frontend.spellings import choice, is_latex, latex
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
-TAKE_TEXT = frozenset(
-    (
-        "convolve",
-        "correlate",
-        "einsum",
-        "flatten",
-        "matrix_norm",
-        "meshgrid",
-        "norm",
-        "pad",
-        "percentile",
-        "quantile",
-        "ravel",
-        "reshape",
-        "scatter",
-        "searchsorted",
-        "take",
-    )
-)
-"""The functions with an argument in quotes."""
-
 WORDS = frozenset(("and", "or", "not", "if", "else"))
 RESERVED = WORDS | {"True", "False"}
 
@@ -169,7 +148,7 @@ def tokenize(source: Source) -> Tokens:
             newlines.append(len(kinds))
         elif kind == COMMENT:
             continue
-        elif kind == OTHER or (kind == TEXT and not (openings and _takes_text(result, openings[-1]))):
+        elif kind == OTHER or (kind == TEXT and not _may_be_text(result, openings)):
             refuse_character(source, start)
         kinds.append(kind)  # type: ignore[arg-type]
         texts.append(token)
@@ -193,9 +172,11 @@ def tokenize(source: Source) -> Tokens:
     return result
 
 
-def _takes_text(tokens: Tokens, opening: int) -> bool:
-    """Whether the bracket that a token opens is a call of a function with an argument in quotes."""
-    return opening > 0 and tokens.kinds[opening - 1] == NAME and tokens.texts[opening - 1] in TAKE_TEXT
+def _may_be_text(tokens: Tokens, openings: list[int]) -> bool:
+    """Whether the next token may be in quotes: as the start of an argument of a call. The parser knows of which."""
+    if not openings or openings[-1] == 0 or tokens.kinds[openings[-1] - 1] != NAME:
+        return False
+    return tokens.texts[-1] in ("(", ",", "=") and tokens.texts[openings[-1]] == "("
 
 
 def refuse_bracket(source: Source, token: str, start: int, open_brackets: list[int]) -> NoReturn:

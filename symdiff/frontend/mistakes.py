@@ -90,6 +90,8 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
     place = tokens.place(at)
     if name in RESERVED:
         raise ParseError(f"{name} is not a function", hint=f"write {name} alone", place=place)
+    if tokens.kinds[at + 2] == TEXT:
+        _refuse_text(tokens, at + 2)
     if any(name in names for names in known if names is not None):
         raise ParseError(
             f"{name} is a variable, not a function",
@@ -239,8 +241,13 @@ def refuse_operand(tokens: Tokens, at: int) -> NoReturn:
             f"{text}{text} is not an operator", hint=f"write {doubled[text]}", place=tokens.place(at - 1, at)
         )
     if kind == TEXT:
-        raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
+        _refuse_text(tokens, at)
     raise ParseError(f"a value was expected before {text}", hint=f"write a value before {text}", place=place)
+
+
+def _refuse_text(tokens: Tokens, at: int) -> NoReturn:
+    hint = "write names without quotes"
+    raise ParseError("a formula holds no texts in quotes", hint=hint, place=tokens.place(at))
 
 
 MODULES = frozenset(

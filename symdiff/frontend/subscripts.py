@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
-from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Integer, Node, Sizes, Text, axis_of, language
 from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, open_size, undeclared
 from symdiff.ir.building import bounds
@@ -280,7 +280,7 @@ def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
 
 
 @language("take")
-def _take(graph: Graph, x: int, indices: int, axis: int | None = None, mode: str = "raise") -> int:
+def _take(graph: Graph, x: Array, indices: Array, axis: Axis = None, mode: Text = "raise") -> int:
     """The elements at some indices along an axis, or of all elements in their order; `mode` as NumPy's."""
     shape = graph.shape(x)
     if axis is None:
@@ -301,7 +301,7 @@ def _take(graph: Graph, x: int, indices: int, axis: int | None = None, mode: str
 
 
 @language("scatter_add")
-def _scatter_add(graph: Graph, x: int, indices: int, size: int, axis: int = 0) -> int:
+def _scatter_add(graph: Graph, x: Array, indices: Array, size: Integer, axis: Axis = 0) -> int:
     """Zeros with `size` elements along an axis, to which `x` is added at some indices: the transpose of take."""
     at = axis_of(axis, len(graph.shape(x)), "scatter_add")
     part = part_of(graph, indices)
@@ -309,8 +309,8 @@ def _scatter_add(graph: Graph, x: int, indices: int, size: int, axis: int = 0) -
     return graph.scatter_add(graph.as_number(x), _checked(graph, part, size), at, size)
 
 
-@language("scatter", numbers="x")
-def _scatter(graph: Graph, x: int, index: str, shape: tuple[int, ...]) -> int:
+@language("scatter")
+def _scatter(graph: Graph, x: Node, index: Text, shape: Sizes) -> int:
     """Zeros of a shape with `x` at an index, written as text: `scatter(x, "1:, 0", (3, 2))` is that of x[1:, 0]."""
     parts: list[Any] = []
     for axis, piece in enumerate(index.split(",")):

@@ -292,7 +292,7 @@ REFUSED = [
     ("reshape((A, 2)*2, 3)", "tuple", "[a, b]", "("), ("(A, B)", "comma", "[A, B]", ","),
     ("None", "no number", "", "None"),
     ("sin(None)", None, "", "None"), ("sum(None)", "not None", "", "sum"), ("sin((A, B))", "comma", "", ","),
-    ("einsum('ij' + A)", "quotes", "", "'ij'"), ("sin('x')", "quotes", "without quotes", "'"),
+    ("einsum('ij' + A)", "quotes", "", "'ij'"), ("sin('x')", "quotes", "without quotes", "'x'"),
     ("diag(K)", "diag takes a vector or a matrix", "", "diag"), ("matrix_power(S, s)", "constant", "", "matrix_power"),
     ("cross(x, y)", "3 elements", "", "cross"), ("clip(A)", "a limit", "", "clip"),
     ("repeat(x, [1, 2])", "2", "", "repeat"),

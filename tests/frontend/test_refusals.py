@@ -31,7 +31,7 @@ REFUSED = [
     ("0b11", "write 3", "0b11"), ("007", "write 7", "007"), ("00", "write 0", "00"),
     ("3j", "write 3*j if j is a name of yours", "3j"),
     ("'a'", "write names without quotes", "'"), ('x + "a', "write names without quotes", '"'),
-    ("f'{1}'", "write names without quotes", "'"), ("__import__('os')", "write names without quotes", "'"),
+    ("f'{1}'", "write names without quotes", "'"), ("__import__('os')", "write names without quotes", "'os'"),
     ("x.__class__", "write names without a point", ".__class__"), ("x.sin()", "write sin(x)", ".sin"),
     ("lambda: 1", "write 1", ":"), ("x := 1", "write x = 1", ":="),
     ("x; y", "write each statement on a line of its own", ";"),

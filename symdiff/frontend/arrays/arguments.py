@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Annotated, Any, get_origin
 
 import numpy as np
 
@@ -17,85 +18,55 @@ from symdiff.frontend.constants import as_integer, constant_array, constant_numb
 from symdiff.ir.graph import Graph
 from symdiff.types import LARGEST_RANK, fixed, product
 
-Axis = Any
-"""None, an integer or a tuple of integers."""
-
 Value = Any
 """A node (an integer), a text, None, or a tuple of values."""
 
-ARRAY, ANY, NODES, AXES, INTEGER, INTEGERS, NUMBER, FLAG, ORDER, TEXT, PAIRS = range(11)
-"""What a parameter takes: an array; an array or a number; several arrays; axes; …; the order of a norm; a text."""
 
-KINDS = {
-    "arrays": NODES,
-    "numbers": ANY,
-    "sizes": INTEGER,
-    "axis": AXES,
-    "axes": PAIRS,
-    "keepdims": FLAG,
-    "endpoint": FLAG,
-    "lower": FLAG,
-    "reverse": FLAG,
-    "rowvar": FLAG,
-    "increasing": FLAG,
-    "transposed": FLAG,
-    "shape": INTEGERS,
-    "reps": INTEGERS,
-    "repeats": INTEGERS,
-    "shift": AXES,
-    "subscripts": TEXT,
-    "index": TEXT,
-    "ord": ORDER,
-    "k": INTEGER,
-    "n": INTEGER,
-    "N": INTEGER,
-    "M": INTEGER,
-    "num": INTEGER,
-    "size": INTEGER,
-    "offset": INTEGER,
-    "ddof": INTEGER,
-    "axis1": INTEGER,
-    "axis2": INTEGER,
-    "source": AXES,
-    "destination": AXES,
-    "decimals": INTEGER,
-    "pad_width": PAIRS,
-    "start": ANY,
-    "stop": ANY,
-    "step": ANY,
-    "fill_value": ANY,
-    "lo": ANY,
-    "hi": ANY,
-    "base": ANY,
-    "dx": ANY,
-    "trans": INTEGER,
-    "mode": TEXT,
-    "indexing": TEXT,
-    "order": TEXT,
-    "side": TEXT,
-    "sections": INTEGER,
-    "obj": AXES,
-    "conditions": NODES,
-    "constant_values": ANY,
-    "initial": ANY,
-    "where": ANY,
-    "bias": FLAG,
-    "method": TEXT,
-    "prepend": ANY,
-    "append": ANY,
-    "to_end": ANY,
-    "to_begin": ANY,
-    "edge_order": INTEGER,
-    "include_initial": FLAG,
-    "rtol": ANY,
-    "atol": ANY,
-    "equal_nan": FLAG,
-    "upper": FLAG,
-    "right": FLAG,
-    "period": ANY,
-    "rcond": NUMBER,
+class Kind(Enum):
+    """What a parameter takes."""
+
+    ARRAY = "an array"
+    NODE = "an array or a number"
+    NODES = "several arrays"
+    SIZES = "the sizes of a shape"
+    AXES = "an axis, axes or None"
+    INTEGER = "an integer"
+    INTEGERS = "integers"
+    NESTED = "integers, and tuples of such"
+    REAL = "a number that is a constant"
+    FLAG = "True or False"
+    TEXT = "a text in quotes"
+    ORDER = "the order of a norm"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it may be a text in quotes."""
+        return self is Kind.TEXT or self is Kind.ORDER
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a value or several, not a part of the call alone."""
+        return self is Kind.ARRAY or self is Kind.NODE or self is Kind.NODES
+
+
+# How the builders annotate their parameters: the kind of an argument, and the type that the builder gets.
+Array = Annotated[int, Kind.ARRAY]
+Node = Annotated[int, Kind.NODE]
+Nodes = Annotated[tuple[int, ...], Kind.NODES]
+Sizes = Annotated[tuple[int, ...], Kind.SIZES]
+Axis = Annotated[Any, Kind.AXES]
+Integer = Annotated[int, Kind.INTEGER]
+Integers = Annotated[tuple[int, ...], Kind.INTEGERS]
+Nested = Annotated[Any, Kind.NESTED]
+Real = Annotated[float, Kind.REAL]
+Flag = Annotated[bool, Kind.FLAG]
+Text = Annotated[str, Kind.TEXT]
+Order = Annotated[Any, Kind.ORDER]
+
+ANNOTATIONS: dict[str, Kind] = {
+    name: kind.__metadata__[0] for name, kind in list(globals().items()) if get_origin(kind) is Annotated
 }
-"""What a parameter takes, by its name; others take an array."""
+"""The kinds by what the builders' annotations are called."""
 
 ALIASES = {
     "a": "x",
@@ -134,16 +105,17 @@ ALIASES_OF = {("searchsorted", "v"): "values"}
 class ArrayFunction:
     """A function of arrays: `build` makes the node from the graph and the arguments; `optional` are its defaults.
 
-    `parameters` that start with `*` take all further arguments; those in `numbers` take numbers as well as arrays;
-    those in `named` are given by name alone.
+    `parameters` that start with `*` take all further arguments; those in `named` are given by name alone; `kinds` has
+    what each takes; `takes_texts`: one of them may be a text in quotes.
     """
 
     name: str
     build: Callable[..., int]
     parameters: tuple[str, ...]
     optional: Mapping[str, Any]
-    numbers: frozenset[str] = frozenset()
+    kinds: Mapping[str, Kind]
     named: frozenset[str] = frozenset()
+    takes_texts: bool = False
 
     @property
     def usage(self) -> str:
@@ -184,9 +156,9 @@ class ArrayFunction:
         last = (plain or [""])[-1] if star is None else self.parameters[star]
         return [plain[k] if k < len(plain) else last for k in range(count)]
 
-    def kind(self, parameter: str) -> int:
-        """What a parameter takes."""
-        return ANY if parameter in self.numbers else KINDS.get(parameter.lstrip("*"), ARRAY)
+    def kind(self, parameter: str) -> Kind:
+        """What a parameter takes; an argument that has no parameter is refused later and passes for an array."""
+        return self.kinds.get(parameter, Kind.ARRAY)
 
     def bind(self, args: Sequence[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
         """The arguments by the names of the parameters; those of a `*` parameter as a tuple.
@@ -248,23 +220,28 @@ ARRAYS: dict[str, ArrayFunction] = {}
 """The functions of arrays, by all their names."""
 
 
-def language(*names: str, numbers: str = "") -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Make a builder a function of the language: its own name without `_`, or `names`; see `ArrayFunction`."""
+def language(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a builder a function of the language: its own name without `_`, or `names`.
+
+    Its annotations say what the arguments may be (`Array`, `Node`, `Axis`, …), with `| None` where None is the default.
+    """
 
     def register(build: Callable[..., int]) -> Callable[..., int]:
         found = list(inspect.signature(build).parameters.values())[1:]
         parameters = tuple([("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in found])
+        kinds = {q: ANNOTATIONS[p.annotation.removesuffix(" | None")] for q, p in zip(parameters, found, strict=True)}
         optional = {p.name: p.default for p in found if p.default is not p.empty}
         starred = any(p.kind is p.VAR_POSITIONAL for p in found)
         named = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY and not starred)
+        texts = any(kind.is_text for kind in kinds.values())
         for name in names or (build.__name__.strip("_"),):
-            ARRAYS[name] = ArrayFunction(name, build, parameters, optional, frozenset(numbers.split()), named)
+            ARRAYS[name] = ArrayFunction(name, build, parameters, optional, kinds, named, texts)
         return build
 
     return register
 
 
-def converted(graph: Graph, kind: int, value: Value, parameter: str, name: str, optional: bool = False) -> Any:
+def converted(graph: Graph, kind: Kind, value: Value, parameter: str, name: str, optional: bool = False) -> Any:
     """What a builder takes for a parameter: a node, an integer, a tuple of integers, a truth value, …
 
     None is taken for axes, and where it is the default (`optional`).
@@ -277,40 +254,40 @@ def converted(graph: Graph, kind: int, value: Value, parameter: str, name: str, 
         For a scalar in the place of an array.
     """
     what = f"{parameter} of {name}"
-    if kind == TEXT or isinstance(value, str):
-        if kind not in (TEXT, ORDER) or not isinstance(value, str):
-            wanted = 'a text in quotes, as in einsum("ij,j->i", A, x)' if kind == TEXT else "no text"
+    if kind is Kind.TEXT or isinstance(value, str):
+        if not kind.is_text or not isinstance(value, str):
+            wanted = 'a text in quotes, as in einsum("ij,j->i", A, x)' if kind is Kind.TEXT else "no text"
             raise ParseError(f"{what} must be {wanted}")
         return value
-    if value is None and (optional or kind == AXES):
+    if value is None and (optional or kind is Kind.AXES):
         return None
-    if kind == ARRAY:
+    if kind is Kind.ARRAY:
         return needs_array(graph, as_node(graph, value, what), name)
-    if kind == ANY:
+    if kind is Kind.NODE:
         return as_node(graph, value, what)
-    if kind == NODES:
+    if kind is Kind.NODES:
         return nodes_of(graph, value)
-    if kind == FLAG:
+    if kind is Kind.FLAG:
         flag = None if not isinstance(value, int) else constant_number(graph, value)
         if flag is None:
             raise ParseError(f"{what} must be True or False", hint=f"write {parameter}=True")
         return bool(flag)
-    if kind == ORDER:
+    if kind is Kind.ORDER:
         number = None if not isinstance(value, int) else constant_number(graph, value)
         if number is None:
             raise ParseError(f"{what} must be a constant", hint="write ord=1, 2, inf or 'fro'")
         return number
-    if kind == NUMBER:
+    if kind is Kind.REAL:
         number = None if not isinstance(value, int) else constant_number(graph, value)
         if number is None:
             raise ParseError(f"{what} must be a constant number")
         return number
-    if parameter in ("shape", "reps") and isinstance(value, int) and product(graph.types[value].shape) > LARGEST_RANK:
+    if kind is Kind.SIZES and isinstance(value, int) and product(graph.types[value].shape) > LARGEST_RANK:
         raise ShapeError(f"{what} has more than {LARGEST_RANK} sizes", hint=f"arrays have at most {LARGEST_RANK} axes")
     found = integers(graph, value, what)
-    if kind == INTEGER and isinstance(found, tuple):
+    if kind is Kind.INTEGER and isinstance(found, tuple):
         raise ParseError(f"{what} must be one integer", hint="a tuple has no meaning here")
-    if kind == INTEGERS and not isinstance(found, tuple):
+    if kind in (Kind.SIZES, Kind.INTEGERS) and not isinstance(found, tuple):
         return (found,)
     return found
 

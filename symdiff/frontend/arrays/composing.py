@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Integer, Node, Nodes, Text, axis_of, language
 from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.linear_algebra import square
 from symdiff.frontend.arrays.reductions import number
@@ -29,19 +29,19 @@ def _parts(graph: Graph, x: int, sections: int, axis: int, name: str) -> int:
 
 
 @language()
-def _split(graph: Graph, x: int, sections: int, axis: int = 0) -> int:
+def _split(graph: Graph, x: Array, sections: Integer, axis: Axis = 0) -> int:
     """The parts of equal size along an axis, as one array: `split(x, 2)[0]`."""
     return _parts(graph, x, sections, axis, "split")
 
 
 @language()
-def _hsplit(graph: Graph, x: int, sections: int) -> int:
+def _hsplit(graph: Graph, x: Array, sections: Integer) -> int:
     """The parts of equal size side by side, as one array."""
     return _parts(graph, x, sections, 1 if len(graph.shape(x)) > 1 else 0, "hsplit")
 
 
 @language()
-def _vsplit(graph: Graph, x: int, sections: int) -> int:
+def _vsplit(graph: Graph, x: Array, sections: Integer) -> int:
     """The parts of equal size one below the other, as one array."""
     if len(graph.shape(x)) < 2:
         raise ShapeError(f"vsplit takes a matrix, not a value of shape {show(graph.shape(x))}")
@@ -49,7 +49,7 @@ def _vsplit(graph: Graph, x: int, sections: int) -> int:
 
 
 @language()
-def _meshgrid(graph: Graph, *operands: int, indexing: str = "xy") -> int:
+def _meshgrid(graph: Graph, *operands: Array, indexing: Text = "xy") -> int:
     """The coordinates of all points of a grid along a new first axis: `meshgrid(x, y)[0]`."""
     if not operands:
         raise ShapeError("meshgrid of no vectors", hint="write meshgrid(x, y)")
@@ -69,7 +69,7 @@ def _meshgrid(graph: Graph, *operands: int, indexing: str = "xy") -> int:
 
 
 @language()
-def _slogdet(graph: Graph, x: int) -> int:
+def _slogdet(graph: Graph, x: Array) -> int:
     """The sign of the determinant and the logarithm of its absolute value, as a vector."""
     x = square(graph, x, "slogdet")
     return graph.stack([graph.det_sign(x), graph.logdet(x)], 0)
@@ -86,8 +86,8 @@ def _ends(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int, int]:
     return x, at, shape[at]
 
 
-@language(numbers="values")
-def _insert(graph: Graph, x: int, obj: Axis, values: int, axis: Axis = None) -> int:
+@language()
+def _insert(graph: Graph, x: Array, obj: Axis, values: Node, axis: Axis = None) -> int:
     """The array with values before one or several places along an axis; of vectors unless an axis is given."""
     x, at, size = _ends(graph, x, axis, "insert")
     if isinstance(obj, tuple):
@@ -118,7 +118,7 @@ def _inserted(graph: Graph, x: int, places: tuple[int, ...], values: int, at: in
 
 
 @language()
-def _delete(graph: Graph, x: int, obj: Axis, axis: Axis = None) -> int:
+def _delete(graph: Graph, x: Array, obj: Axis, axis: Axis = None) -> int:
     """The array without one or several places along an axis; of vectors unless an axis is given."""
     x, at, size = _ends(graph, x, axis, "delete")
     places = obj if isinstance(obj, tuple) else (obj,)
@@ -131,7 +131,7 @@ def _delete(graph: Graph, x: int, obj: Axis, axis: Axis = None) -> int:
 
 
 @language()
-def _block_diag(graph: Graph, *operands: int) -> int:
+def _block_diag(graph: Graph, *operands: Array) -> int:
     """Matrices along the diagonal of a matrix of zeros."""
     blocks = []
     for node in operands:
@@ -149,7 +149,7 @@ def _block_diag(graph: Graph, *operands: int) -> int:
 
 
 @language()
-def _toeplitz(graph: Graph, c: int, r: int | None = None) -> int:
+def _toeplitz(graph: Graph, c: Array, r: Array | None = None) -> int:
     """The matrix with a constant on each diagonal: the first column c, the first row r (c)."""
     c = graph.as_number(c)
     row = c if r is None else graph.as_number(r)
@@ -161,7 +161,7 @@ def _toeplitz(graph: Graph, c: int, r: int | None = None) -> int:
 
 
 @language()
-def _circulant(graph: Graph, c: int) -> int:
+def _circulant(graph: Graph, c: Array) -> int:
     """The matrix whose columns are a vector moved by one place after the other."""
     (size,) = _size(graph, c, "circulant")
     shape = size, size
@@ -176,8 +176,8 @@ def _size(graph: Graph, x: int, name: str) -> tuple[int]:
     return (shape[0],)
 
 
-@language(numbers="default")
-def _select(graph: Graph, conditions: tuple[int, ...], arrays: tuple[int, ...], default: int | None = None) -> int:
+@language()
+def _select(graph: Graph, conditions: Nodes, arrays: Nodes, default: Node | None = None) -> int:
     """Where the first of several conditions holds that of several arrays, elsewhere the default (0)."""
     if len(conditions) != len(arrays):
         raise ShapeError(f"select: {len(conditions)} conditions for {len(arrays)} arrays")

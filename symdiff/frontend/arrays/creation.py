@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.budget import current, exceeded
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Sizes, axis_of, language
 from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import as_integer, constant_number
 from symdiff.ir.graph import Graph
@@ -42,56 +42,56 @@ def filled(graph: Graph, value: float, shape: Shape) -> int:
 
 
 @language("zeros", "empty")
-def _zeros(graph: Graph, shape: tuple[int, ...]) -> int:
+def _zeros(graph: Graph, shape: Sizes) -> int:
     """An array of zeros."""
     return filled(graph, 0.0, shape)
 
 
 @language()
-def _ones(graph: Graph, shape: tuple[int, ...]) -> int:
+def _ones(graph: Graph, shape: Sizes) -> int:
     """An array of ones."""
     return filled(graph, 1.0, shape)
 
 
 @language()
-def _full(graph: Graph, shape: tuple[int, ...], fill_value: int) -> int:
+def _full(graph: Graph, shape: Sizes, fill_value: Node) -> int:
     """An array of one value."""
     return graph.broadcast(fill_value, checked(shape))
 
 
-@language("zeros_like", "empty_like", numbers="x")
-def _zeros_like(graph: Graph, x: int) -> int:
+@language("zeros_like", "empty_like")
+def _zeros_like(graph: Graph, x: Node) -> int:
     """Zeros in the shape of an array."""
     return filled(graph, 0.0, graph.shape(x))
 
 
-@language(numbers="x")
-def _ones_like(graph: Graph, x: int) -> int:
+@language()
+def _ones_like(graph: Graph, x: Node) -> int:
     """Ones in the shape of an array."""
     return filled(graph, 1.0, graph.shape(x))
 
 
-@language(numbers="x")
-def _full_like(graph: Graph, x: int, fill_value: int) -> int:
+@language()
+def _full_like(graph: Graph, x: Node, fill_value: Node) -> int:
     """One value in the shape of an array."""
     return graph.broadcast(fill_value, graph.shape(x))
 
 
 @language()
-def _eye(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
+def _eye(graph: Graph, N: Integer, M: Integer | None = None, k: Integer = 0) -> int:
     """Ones on the k-th diagonal of a matrix, zeros elsewhere."""
     rows, columns = checked((N, N if M is None else M))
     return graph.eye(rows, columns, k)
 
 
 @language()
-def _identity(graph: Graph, n: int) -> int:
+def _identity(graph: Graph, n: Integer) -> int:
     """The identity matrix."""
     return _eye(graph, n)
 
 
 @language()
-def _tri(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
+def _tri(graph: Graph, N: Integer, M: Integer | None = None, k: Integer = 0) -> int:
     """Ones on and below the k-th diagonal of a matrix, zeros above."""
     shape = checked((N, N if M is None else M))
     limit = graph.apply("add", (graph.iota(shape, 0), number(graph, k)))
@@ -100,7 +100,7 @@ def _tri(graph: Graph, N: int, M: int | None = None, k: int = 0) -> int:
 
 
 @language()
-def _arange(graph: Graph, start: int, stop: int | None = None, step: int | None = None) -> int:
+def _arange(graph: Graph, start: Node, stop: Node | None = None, step: Node | None = None) -> int:
     """The numbers from start (0) on, in steps (of 1), up to and without stop, which are constants."""
     first, last, by = (_known(graph, node, "arange") for node in (start, stop, step))
     if last is None:
@@ -135,7 +135,7 @@ def _known(graph: Graph, node: int | None, name: str) -> float | None:
 
 
 @language()
-def _linspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True) -> int:
+def _linspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoint: Flag = True) -> int:
     """`num` numbers at equal distances from start to stop, which is the last unless `endpoint` is False."""
     if num < 0:
         raise ShapeError("linspace: the number of points must not be negative", hint="write linspace(0, 1, 5)")
@@ -155,7 +155,7 @@ def _linspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool
 
 @language()
 def _logspace(
-    graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True, base: int | None = None
+    graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoint: Flag = True, base: Node | None = None
 ) -> int:
     """Powers of a base (10) whose exponents are at equal distances."""
     bottom = number(graph, 10.0) if base is None else base
@@ -163,7 +163,7 @@ def _logspace(
 
 
 @language()
-def _geomspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: bool = True) -> int:
+def _geomspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoint: Flag = True) -> int:
     """`num` numbers with equal ratios from start to stop, which is the last unless `endpoint` is False."""
     steps = num - 1 if endpoint else num
     start, stop = graph.as_number(start), graph.as_number(stop)
@@ -173,14 +173,14 @@ def _geomspace(graph: Graph, start: int, stop: int, num: int = 50, endpoint: boo
     return graph.apply("where", (last, stop, points)) if endpoint else points
 
 
-@language("array", "asarray", "copy", "asanyarray", "ascontiguousarray", numbers="x")
-def _array(graph: Graph, x: int) -> int:
+@language("array", "asarray", "copy", "asanyarray", "ascontiguousarray")
+def _array(graph: Graph, x: Node) -> int:
     """The array that a list is."""
     return x
 
 
 @language("Matrix")
-def _matrix(graph: Graph, x: int) -> int:
+def _matrix(graph: Graph, x: Array) -> int:
     """The matrix that a list of rows is; a list of numbers is a column, as SymPy's."""
     rank = len(graph.shape(x))
     if rank not in (1, 2):
@@ -200,32 +200,32 @@ def _integers(graph: Graph, values: tuple[int, ...]) -> int:
 
 
 @language("size")
-def size(graph: Graph, x: int, axis: Axis = None) -> int:
+def size(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The number of elements, or the size of one axis: a constant."""
     shape = graph.shape(x)
     return number(graph, math.prod(shape) if axis is None else shape[axis_of(axis, len(shape), "size")])
 
 
 @language("shape")
-def shape(graph: Graph, x: int) -> int:
+def shape(graph: Graph, x: Array) -> int:
     """The sizes of the axes: constants."""
     return _integers(graph, graph.shape(x))
 
 
 @language("ndim")
-def ndim(graph: Graph, x: int) -> int:
+def ndim(graph: Graph, x: Array) -> int:
     """The number of axes: a constant."""
     return number(graph, len(graph.shape(x)))
 
 
 @language("len")
-def _len(graph: Graph, x: int) -> int:
+def _len(graph: Graph, x: Array) -> int:
     """The size of the first axis: a constant."""
     return size(graph, x, 0)
 
 
-@language(numbers="x")
-def _round(graph: Graph, x: int, decimals: int = 0) -> int:
+@language()
+def _round(graph: Graph, x: Node, decimals: Integer = 0) -> int:
     """The nearest integer, halves to even; or rounded to a number of decimals."""
     return rounded(graph, x, decimals)
 
@@ -242,8 +242,8 @@ def rounded(graph: Graph, x: int, decimals: int) -> int:
     return graph.apply(back, (graph.apply("round", (graph.apply(there, (x, scale)),)), scale))
 
 
-@language(numbers="x")
-def _clip(graph: Graph, x: int, lo: int | None = None, hi: int | None = None) -> int:
+@language()
+def _clip(graph: Graph, x: Node, lo: Node | None = None, hi: Node | None = None) -> int:
     """The number limited to the interval from lo to hi; None is no limit."""
     x = graph.as_number(x)
     if lo is None or hi is None:
@@ -255,9 +255,9 @@ def _clip(graph: Graph, x: int, lo: int | None = None, hi: int | None = None) ->
     return graph.apply("clip", (x, lo, hi))
 
 
-@language(numbers="a b")
+@language()
 def _isclose(
-    graph: Graph, a: int, b: int, *, rtol: int | None = None, atol: int | None = None, equal_nan: bool = False
+    graph: Graph, a: Node, b: Node, *, rtol: Node | None = None, atol: Node | None = None, equal_nan: Flag = False
 ) -> int:
     """Whether the numbers agree within atol + rtol*abs(b), which are 1e-8 and 1e-5."""
     a, b = graph.as_number(a), graph.as_number(b)

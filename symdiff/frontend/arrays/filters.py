@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Text, axis_of, language
 from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, number, reduce, spread
 from symdiff.frontend.arrays.shapes import along, diff, ravel
@@ -40,7 +40,7 @@ def _backwards(graph: Graph, x: int) -> int:
 
 
 @language()
-def _convolve(graph: Graph, a: int, v: int, mode: str = "full") -> int:
+def _convolve(graph: Graph, a: Array, v: Array, mode: Text = "full") -> int:
     """The convolution of two vectors; mode is "full", "same" or "valid"."""
     a, v = _vector(graph, a, "convolve"), _vector(graph, v, "convolve")
     if graph.shape(a) < graph.shape(v):
@@ -49,7 +49,7 @@ def _convolve(graph: Graph, a: int, v: int, mode: str = "full") -> int:
 
 
 @language()
-def _correlate(graph: Graph, a: int, v: int, mode: str = "valid") -> int:
+def _correlate(graph: Graph, a: Array, v: Array, mode: Text = "valid") -> int:
     """The sums of products of one vector with the other moved along it; mode is "valid", "same" or "full"."""
     a, v = _vector(graph, a, "correlate"), _vector(graph, v, "correlate")
     if graph.shape(a) < graph.shape(v):
@@ -58,14 +58,14 @@ def _correlate(graph: Graph, a: int, v: int, mode: str = "valid") -> int:
 
 
 @language()
-def _ediff1d(graph: Graph, x: int, to_end: int | None = None, to_begin: int | None = None) -> int:
+def _ediff1d(graph: Graph, x: Array, to_end: Node | None = None, to_begin: Node | None = None) -> int:
     """The differences of neighbours among all elements in their order, with more before and behind."""
     parts = (to_begin, diff(graph, ravel(graph, x), 1, 0), to_end)
     return graph.concatenate([ravel(graph, graph.as_number(p)) for p in parts if p is not None], 0)
 
 
 @language()
-def _gradient(graph: Graph, x: int, dx: int | None = None, axis: int | None = None, edge_order: int = 1) -> int:
+def _gradient(graph: Graph, x: Array, dx: Node | None = None, axis: Axis = None, edge_order: Integer = 1) -> int:
     """The slopes by differences of neighbours, one-sided at the ends; `dx` is their distance, or where they are."""
     x = graph.as_number(x)
     shape = graph.shape(x)
@@ -118,46 +118,46 @@ def _filled(graph: Graph, x: int, value: float) -> int:
 
 
 @language()
-def _nansum(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _nansum(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The sum of the elements that are not NaN."""
     return reduce(graph, "sum", _filled(graph, x, 0.0), axis, keepdims)
 
 
 @language()
-def _nanprod(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _nanprod(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The product of the elements that are not NaN."""
     return reduce(graph, "prod", _filled(graph, x, 1.0), axis, keepdims)
 
 
 @language()
-def _nanmean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _nanmean(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The mean of the elements that are not NaN."""
     count = reduce(graph, "sum", graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
     return graph.apply("div", (_nansum(graph, x, axis, keepdims), count))
 
 
 @language()
-def _nanvar(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+def _nanvar(graph: Graph, x: Array, axis: Axis = None, ddof: Integer = 0, keepdims: Flag = False) -> int:
     """The variance of the elements that are not NaN."""
     x = graph.as_number(x)
     return spread(graph, x, axis, ddof, keepdims, _present(graph, x), root=False)
 
 
 @language()
-def _nanstd(graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> int:
+def _nanstd(graph: Graph, x: Array, axis: Axis = None, ddof: Integer = 0, keepdims: Flag = False) -> int:
     """The standard deviation of the elements that are not NaN."""
     x = graph.as_number(x)
     return spread(graph, x, axis, ddof, keepdims, _present(graph, x), root=True)
 
 
 @language()
-def _nancumsum(graph: Graph, x: int, axis: Axis = None) -> int:
+def _nancumsum(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The running sum of the elements that are not NaN."""
     return cumsum(graph, _filled(graph, x, 0.0), axis)
 
 
 @language()
-def _nancumprod(graph: Graph, x: int, axis: Axis = None) -> int:
+def _nancumprod(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The running product of the elements that are not NaN."""
     return cumprod(graph, _filled(graph, x, 1.0), axis)
 
@@ -172,12 +172,12 @@ def _nan_extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool) -
 
 
 @language()
-def _nanmax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _nanmax(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The largest of the elements that are not NaN."""
     return _nan_extremum(graph, "amax", x, axis, keepdims)
 
 
 @language()
-def _nanmin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _nanmin(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The smallest of the elements that are not NaN."""
     return _nan_extremum(graph, "amin", x, axis, keepdims)

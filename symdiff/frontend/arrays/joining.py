@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import Axis, axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.shapes import ravel
 from symdiff.frontend.constants import needs_array
 from symdiff.ir.graph import Graph
@@ -37,7 +37,7 @@ def joined(graph: Graph, nodes: tuple[int, ...], axis: int, name: str) -> int:
 
 
 @language("concatenate", "concat")
-def _concatenate(graph: Graph, arrays: tuple[int, ...], axis: Axis = 0) -> int:
+def _concatenate(graph: Graph, arrays: Nodes, axis: Axis = 0) -> int:
     """Arrays one after the other along an axis."""
     arrays = _arrays(graph, arrays, "concatenate")
     if axis is None:
@@ -46,7 +46,7 @@ def _concatenate(graph: Graph, arrays: tuple[int, ...], axis: Axis = 0) -> int:
 
 
 @language()
-def _append(graph: Graph, x: int, values: int, axis: Axis = None) -> int:
+def _append(graph: Graph, x: Array, values: Array, axis: Axis = None) -> int:
     """An array with values after it; of vectors unless an axis is given."""
     return _concatenate(graph, (x, values), axis)
 
@@ -56,20 +56,20 @@ def _raised(graph: Graph, nodes: tuple[int, ...], count: int) -> tuple[int, ...]
 
 
 @language()
-def _hstack(graph: Graph, arrays: tuple[int, ...]) -> int:
+def _hstack(graph: Graph, arrays: Nodes) -> int:
     """Arrays side by side: along the second axis, vectors along the first."""
     arrays = _raised(graph, _arrays(graph, arrays, "hstack"), 1)
     return joined(graph, arrays, int(len(graph.shape(arrays[0])) > 1) if arrays else 0, "hstack")
 
 
 @language("vstack", "row_stack")
-def _vstack(graph: Graph, arrays: tuple[int, ...]) -> int:
+def _vstack(graph: Graph, arrays: Nodes) -> int:
     """Arrays one below the other; a vector is a row."""
     return joined(graph, _raised(graph, _arrays(graph, arrays, "vstack"), 2), 0, "vstack")
 
 
 @language()
-def _dstack(graph: Graph, arrays: tuple[int, ...]) -> int:
+def _dstack(graph: Graph, arrays: Nodes) -> int:
     """Arrays behind one another: along the third axis; a vector is one row."""
     planes = []
     for node in _arrays(graph, arrays, "dstack"):
@@ -80,7 +80,7 @@ def _dstack(graph: Graph, arrays: tuple[int, ...]) -> int:
 
 
 @language()
-def _column_stack(graph: Graph, arrays: tuple[int, ...]) -> int:
+def _column_stack(graph: Graph, arrays: Nodes) -> int:
     """Arrays side by side; a vector is a column."""
     columns = [
         graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
@@ -90,7 +90,7 @@ def _column_stack(graph: Graph, arrays: tuple[int, ...]) -> int:
 
 
 @language()
-def _stack(graph: Graph, arrays: tuple[int, ...], axis: int = 0) -> int:
+def _stack(graph: Graph, arrays: Nodes, axis: Axis = 0) -> int:
     """Arrays of one shape along a new axis."""
     if not arrays:
         raise ShapeError("stack of no arrays", hint="write stack([a, b])")

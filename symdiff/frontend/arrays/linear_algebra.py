@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from symdiff.errors import ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Flag, Integer, Nested, Real, Text, axis_of, language
 from symdiff.frontend.arrays.reductions import number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.ir.graph import Graph
@@ -63,7 +63,7 @@ def _turned(graph: Graph, a: int, b: int) -> str:
 
 
 @language("matmul")
-def _matmul(graph: Graph, a: int, b: int) -> int:
+def _matmul(graph: Graph, a: Array, b: Array) -> int:
     """The matrix product, a @ b."""
     return matmul(graph, a, b)
 
@@ -73,7 +73,7 @@ def _flat(graph: Graph, x: int) -> int:
 
 
 @language("dot")
-def dot(graph: Graph, a: int, b: int) -> int:
+def dot(graph: Graph, a: Array, b: Array) -> int:
     """NumPy's dot: the product of numbers, vectors or matrices."""
     left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
@@ -84,22 +84,22 @@ def dot(graph: Graph, a: int, b: int) -> int:
 
 
 @language()
-def _inner(graph: Graph, a: int, b: int) -> int:
+def _inner(graph: Graph, a: Array, b: Array) -> int:
     """The sums of products over the last axis of both."""
     left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
         return graph.apply("mul", (a, b))
-    return _tensordot(graph, a, b, ((left - 1,), (right - 1,)), "inner")
+    return _contracted(graph, a, b, ((left - 1,), (right - 1,)), "inner")
 
 
 @language("outer")
-def _outer(graph: Graph, a: int, b: int) -> int:
+def _outer(graph: Graph, a: Array, b: Array) -> int:
     """All products of an element of the first with one of the second."""
     return graph.einsum((_flat(graph, a), _flat(graph, b)), ((0,), (1,)), (0, 1))
 
 
 @language()
-def _vdot(graph: Graph, a: int, b: int) -> int:
+def _vdot(graph: Graph, a: Array, b: Array) -> int:
     """The sum of the products of all elements."""
     a, b = _flat(graph, a), _flat(graph, b)
     if graph.types[a].shape != graph.types[b].shape:
@@ -108,7 +108,7 @@ def _vdot(graph: Graph, a: int, b: int) -> int:
 
 
 @language()
-def _kron(graph: Graph, a: int, b: int) -> int:
+def _kron(graph: Graph, a: Array, b: Array) -> int:
     """The Kronecker product: every element of the first times the whole second."""
     a, b = graph.as_number(a), graph.as_number(b)
     left, right = graph.shape(a), graph.shape(b)
@@ -121,8 +121,12 @@ def _kron(graph: Graph, a: int, b: int) -> int:
 
 
 @language("tensordot")
-def _tensordot(graph: Graph, a: int, b: int, axes: Any = 2, name: str = "tensordot") -> int:
+def _tensordot(graph: Graph, a: Array, b: Array, axes: Nested = 2) -> int:
     """The sums of products over some axes: a number of them, or the axes of both."""
+    return _contracted(graph, a, b, axes, "tensordot")
+
+
+def _contracted(graph: Graph, a: int, b: int, axes: Any, name: str) -> int:
     a, b = graph.as_number(a), graph.as_number(b)
     left, right = graph.shape(a), graph.shape(b)
     if isinstance(axes, int):
@@ -145,7 +149,7 @@ EINSUM_HINT = 'write einsum("ij,jk->ik", A, B)'
 
 
 @language("einsum")
-def _einsum(graph: Graph, subscripts: str, *operands: int) -> int:
+def _einsum(graph: Graph, subscripts: Text, *operands: Array) -> int:
     """Sums of products in Einstein's notation: `einsum("ij,jk->ik", A, B)`."""
     text = subscripts.replace(" ", "")
     inputs, arrow, wanted = text.partition("->")
@@ -186,7 +190,7 @@ def _einsum(graph: Graph, subscripts: str, *operands: int) -> int:
 
 
 @language("diagonal")
-def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
+def diagonal(graph: Graph, x: Array, offset: Integer = 0, axis1: Integer = 0, axis2: Integer = 1) -> int:
     """The diagonal of two axes, as a new last axis."""
     shape = graph.shape(x)
     if len(shape) < 2:
@@ -202,7 +206,7 @@ def diagonal(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int =
 
 
 @language("trace", "Trace")
-def _trace(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1) -> int:
+def _trace(graph: Graph, x: Array, offset: Integer = 0, axis1: Integer = 0, axis2: Integer = 1) -> int:
     """The sum of the diagonal."""
     if len(graph.shape(x)) < 2:
         raise ShapeError(
@@ -212,7 +216,7 @@ def _trace(graph: Graph, x: int, offset: int = 0, axis1: int = 0, axis2: int = 1
 
 
 @language("diag")
-def diag(graph: Graph, x: int, k: int = 0) -> int:
+def diag(graph: Graph, x: Array, k: Integer = 0) -> int:
     """The matrix with a vector on its k-th diagonal; of a matrix its k-th diagonal."""
     shape = graph.shape(x)
     if len(shape) == 2:
@@ -229,7 +233,7 @@ def diag(graph: Graph, x: int, k: int = 0) -> int:
 
 
 @language()
-def _diagflat(graph: Graph, x: int, k: int = 0) -> int:
+def _diagflat(graph: Graph, x: Array, k: Integer = 0) -> int:
     """The matrix with all elements on its k-th diagonal."""
     return diag(graph, _flat(graph, x), k)
 
@@ -257,50 +261,50 @@ def square(graph: Graph, x: int, name: str) -> int:
 
 
 @language()
-def _inv(graph: Graph, x: int) -> int:
+def _inv(graph: Graph, x: Array) -> int:
     """The inverse of a matrix."""
     return graph.inv(square(graph, x, "inv"))
 
 
 @language("det", "Determinant")
-def _det(graph: Graph, x: int) -> int:
+def _det(graph: Graph, x: Array) -> int:
     """The determinant of a matrix."""
     return graph.det(square(graph, x, "det"))
 
 
 @language()
-def _det_sign(graph: Graph, x: int) -> int:
+def _det_sign(graph: Graph, x: Array) -> int:
     """The sign of the determinant of a matrix, 0 for a singular one."""
     return graph.det_sign(square(graph, x, "det_sign"))
 
 
 @language()
-def _adjugate(graph: Graph, x: int) -> int:
+def _adjugate(graph: Graph, x: Array) -> int:
     """The adjugate of a matrix, its cofactors transposed: det(A)*inv(A), also where that is 0*inf."""
     return graph.adjugate(square(graph, x, "adjugate"))
 
 
 @language()
-def _logdet(graph: Graph, x: int) -> int:
+def _logdet(graph: Graph, x: Array) -> int:
     """The logarithm of the absolute value of the determinant."""
     return graph.logdet(square(graph, x, "logdet"))
 
 
 @language()
-def _cholesky(graph: Graph, x: int, upper: bool = False) -> int:
+def _cholesky(graph: Graph, x: Array, upper: Flag = False) -> int:
     """The lower triangle L of a positive definite matrix L @ L.T, or with `upper` L.T."""
     found = graph.cholesky(square(graph, x, "cholesky"))
     return graph.swap_last(found) if upper else found
 
 
 @language()
-def _solve(graph: Graph, a: int, b: int) -> int:
+def _solve(graph: Graph, a: Array, b: Array) -> int:
     """The solution x of a @ x = b."""
     return graph.solve(square(graph, a, "solve"), b)
 
 
 @language()
-def _solve_triangular(graph: Graph, a: int, b: int, trans: int = 0, lower: bool = False) -> int:
+def _solve_triangular(graph: Graph, a: Array, b: Array, trans: Integer = 0, lower: Flag = False) -> int:
     """The solution x of a @ x = b for a triangle a, of a.T @ x = b for trans=1; with SciPy's arguments."""
     return graph.solve_triangular(square(graph, a, "solve_triangular"), b, lower, bool(trans))
 
@@ -320,13 +324,13 @@ def _matrix(graph: Graph, x: int, name: str) -> int:
 
 
 @language()
-def _pinv(graph: Graph, x: int, rcond: float | None = None) -> int:
+def _pinv(graph: Graph, x: Array, rcond: Real | None = None) -> int:
     """The pseudo-inverse of a matrix of any rank; singular values up to rcond times the largest count as 0."""
     return graph.pinv(_matrix(graph, x, "pinv"), rcond)
 
 
 @language()
-def _lstsq(graph: Graph, a: int, b: int, rcond: float | None = None) -> int:
+def _lstsq(graph: Graph, a: Array, b: Array, rcond: Real | None = None) -> int:
     """The x of smallest norm of those for which norm(a @ x - b) is smallest; rcond as of pinv."""
     a, shape = _matrix(graph, a, "lstsq"), graph.shape(b)
     rows = graph.shape(a)[-2]
@@ -336,19 +340,19 @@ def _lstsq(graph: Graph, a: int, b: int, rcond: float | None = None) -> int:
 
 
 @language()
-def _svdvals(graph: Graph, x: int) -> int:
+def _svdvals(graph: Graph, x: Array) -> int:
     """The singular values of a matrix, the largest first."""
     return graph.singular_values(_matrix(graph, x, "svdvals"))
 
 
 @language()
-def _packed_svd(graph: Graph, x: int) -> int:
+def _packed_svd(graph: Graph, x: Array) -> int:
     """U, the singular values and Vᵀ of a thin decomposition of a matrix, one after the other in a vector."""
     return graph.packed_svd(_matrix(graph, x, "packed_svd"))
 
 
 @language("matrix_power", "matpow")
-def _matrix_power(graph: Graph, x: int, n: int) -> int:
+def _matrix_power(graph: Graph, x: Array, n: Integer) -> int:
     """The n-th power of a matrix by matrix products; of its inverse where n is negative."""
     x = square(graph, x, "matrix_power")
     if abs(n) > LARGEST_POWER:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import LimitError, ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Node, Text, axis_of, language
 from symdiff.frontend.arrays.reductions import extremum, number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array
@@ -20,9 +20,6 @@ from symdiff.ir.graph import Graph
 from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
 from symdiff.types import FLOAT64, show
-
-Axis = Any
-"""None or an integer."""
 
 COMPARED = 128
 """Lines of more elements are sorted."""
@@ -98,20 +95,20 @@ def _sorted(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int]:
 
 
 @language()
-def _sort(graph: Graph, x: int, axis: Axis = -1) -> int:
+def _sort(graph: Graph, x: Array, axis: Axis = -1) -> int:
     """The elements in ascending order along an axis, NaN last; the derivative is that of the elements taken."""
     return _back(graph, *_sorted(graph, x, axis, "sort"))
 
 
 @language()
-def _argsort(graph: Graph, x: int, axis: Axis = -1) -> int:
+def _argsort(graph: Graph, x: Array, axis: Axis = -1) -> int:
     """The places of the elements in ascending order; equal ones stay in their order."""
     lines, _, at = _lines(graph, x, axis, "argsort")
     return _back(graph, _order(graph, lines), at)
 
 
 @language()
-def _take_along_axis(graph: Graph, x: int, indices: int, axis: Axis = -1) -> int:
+def _take_along_axis(graph: Graph, x: Array, indices: Array, axis: Axis = -1) -> int:
     """The elements of each line along an axis at places of its own."""
     lines, batch, at = _lines(graph, x, axis, "take_along_axis")
     places, others, _ = _lines(graph, indices, axis, "take_along_axis")
@@ -180,22 +177,24 @@ def _quantile(
     return graph.stack(found, 0) if parts.ndim else found[0]
 
 
-@language("quantile", numbers="q")
-def _part(graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> int:
+@language("quantile")
+def _part(
+    graph: Graph, x: Array, q: Node, axis: Axis = None, keepdims: Flag = False, *, method: Text = "linear"
+) -> int:
     """The value below which a part q of the elements is, linear between elements unless another `method` is given."""
     return _quantile(graph, x, q, axis, keepdims, "quantile", 1.0, method)
 
 
-@language(numbers="q")
+@language()
 def _percentile(
-    graph: Graph, x: int, q: int, axis: Axis = None, keepdims: bool = False, *, method: str = "linear"
+    graph: Graph, x: Array, q: Node, axis: Axis = None, keepdims: Flag = False, *, method: Text = "linear"
 ) -> int:
     """The value below which q percent of the elements are, linear between elements unless another `method` is given."""
     return _quantile(graph, x, q, axis, keepdims, "percentile", 100.0, method)
 
 
 @language()
-def _median(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _median(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The middle one of the elements in order, or the mean of the middle two."""
     return _quantile(graph, x, number(graph, 0.5), axis, keepdims, "median", 1.0)
 
@@ -214,19 +213,19 @@ def _place(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: 
 
 
 @language()
-def _argmax(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _argmax(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The place of the largest element, the first of several; its derivative is 0."""
     return _place(graph, "amax", x, axis, keepdims, "argmax")
 
 
 @language()
-def _argmin(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _argmin(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The place of the smallest element, the first of several; its derivative is 0."""
     return _place(graph, "amin", x, axis, keepdims, "argmin")
 
 
-@language("searchsorted", numbers="values")
-def searchsorted(graph: Graph, x: int, values: int, side: str = "left") -> int:
+@language("searchsorted")
+def searchsorted(graph: Graph, x: Array, values: Node, side: Text = "left") -> int:
     """How many elements of an ascending vector are less than each value, or with side="right" not greater."""
     if side not in ("left", "right"):
         raise ParseError('side of searchsorted must be "left" or "right"')
@@ -238,8 +237,8 @@ def searchsorted(graph: Graph, x: int, values: int, side: str = "left") -> int:
     return reduce(graph, "sum", graph.as_number(before), -1)
 
 
-@language(numbers="x")
-def _digitize(graph: Graph, x: int, bins: int, right: bool = False) -> int:
+@language()
+def _digitize(graph: Graph, x: Node, bins: Array, right: Flag = False) -> int:
     """The number of the bin that each value is in, between ascending limits; with `right` they belong to the bin."""
     return searchsorted(graph, bins, x, "left" if right else "right")
 
@@ -266,15 +265,15 @@ def _wrapped(graph: Graph, x: int, xp: int, fp: int, period: int) -> tuple[int, 
     return x, xp, graph.concatenate([along(graph, fp, 0, last), fp, along(graph, fp, 0, first)], 0)
 
 
-@language(numbers="x left right")
+@language()
 def _interp(
     graph: Graph,
-    x: int,
-    xp: int,
-    fp: int,
-    left: int | None = None,
-    right: int | None = None,
-    period: int | None = None,
+    x: Node,
+    xp: Array,
+    fp: Array,
+    left: Node | None = None,
+    right: Node | None = None,
+    period: Node | None = None,
 ) -> int:
     """The straight lines between the points (xp, fp) at x, constant beyond the ends; xp is ascending.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
@@ -12,7 +12,7 @@ from symdiff.types import show
 
 
 @language()
-def _vecdot(graph: Graph, a: int, b: int, axis: int = -1) -> int:
+def _vecdot(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
     """The sums of products along an axis; other axes broadcast."""
     a, b = graph.as_number(a), graph.as_number(b)
     places = [axis_of(axis, len(graph.shape(x)), "vecdot") for x in (a, b)]
@@ -26,7 +26,7 @@ def _vecdot(graph: Graph, a: int, b: int, axis: int = -1) -> int:
 
 
 @language()
-def _matvec(graph: Graph, a: int, b: int) -> int:
+def _matvec(graph: Graph, a: Array, b: Array) -> int:
     """The products of matrices with vectors, which are the last axis of the second."""
     column = graph.reshape(b, (*graph.shape(b), 1))
     found = matmul(graph, a, column, "matvec")
@@ -34,7 +34,7 @@ def _matvec(graph: Graph, a: int, b: int) -> int:
 
 
 @language()
-def _vecmat(graph: Graph, a: int, b: int) -> int:
+def _vecmat(graph: Graph, a: Array, b: Array) -> int:
     """The products of vectors, which are the last axis of the first, with matrices."""
     shape = graph.shape(a)
     row = graph.reshape(a, (*shape[:-1], 1, *shape[-1:]))
@@ -44,7 +44,7 @@ def _vecmat(graph: Graph, a: int, b: int) -> int:
 
 
 @language()
-def _cross(graph: Graph, a: int, b: int, axis: int = -1) -> int:
+def _cross(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
     """The cross product of vectors with three elements along the last axis, or a given one; of plane ones a number."""
     a, b = graph.as_number(a), graph.as_number(b)
     places = [axis_of(axis, len(graph.shape(x)), "cross") for x in (a, b)]
@@ -74,7 +74,7 @@ def _cross(graph: Graph, a: int, b: int, axis: int = -1) -> int:
 
 
 @language()
-def _multi_dot(graph: Graph, arrays: tuple[int, ...]) -> int:
+def _multi_dot(graph: Graph, arrays: Nodes) -> int:
     """The matrix product of several arrays."""
     if not arrays:
         raise ShapeError("multi_dot of no arrays", hint="write multi_dot([A, B])")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays import softmax
-from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
+from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Order, axes_of, axis_of, language
 from symdiff.ir.graph import Graph
 from symdiff.ops.reduction import kept
 from symdiff.sizes import is_open
@@ -52,12 +51,12 @@ def _with(graph: Graph, name: str, initial: int | None, result: int) -> int:
 @language()
 def _sum(
     graph: Graph,
-    x: int,
+    x: Array,
     axis: Axis = None,
-    keepdims: bool = False,
+    keepdims: Flag = False,
     *,
-    initial: int | None = None,
-    where: int | None = None,
+    initial: Node | None = None,
+    where: Node | None = None,
 ) -> int:
     """The sum of the elements, along some axes or all."""
     found = reduce(graph, "sum", graph.as_number(chosen(graph, x, where, 0.0)), axis, keepdims)
@@ -67,12 +66,12 @@ def _sum(
 @language()
 def _prod(
     graph: Graph,
-    x: int,
+    x: Array,
     axis: Axis = None,
-    keepdims: bool = False,
+    keepdims: Flag = False,
     *,
-    initial: int | None = None,
-    where: int | None = None,
+    initial: Node | None = None,
+    where: Node | None = None,
 ) -> int:
     """The product of the elements, along some axes or all."""
     found = reduce(graph, "prod", graph.as_number(chosen(graph, x, where, 1.0)), axis, keepdims)
@@ -86,7 +85,7 @@ def _held(graph: Graph, x: int, where: int, axis: Axis, keepdims: bool) -> int:
 
 
 @language()
-def _mean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
+def _mean(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, where: Node | None = None) -> int:
     """The arithmetic mean of the elements, along some axes or all."""
     if where is not None:
         total = _sum(graph, x, axis, keepdims, where=where)
@@ -95,7 +94,7 @@ def _mean(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, wh
 
 
 @language()
-def _average(graph: Graph, x: int, axis: Axis = None, weights: int | None = None, keepdims: bool = False) -> int:
+def _average(graph: Graph, x: Array, axis: Axis = None, weights: Array | None = None, keepdims: Flag = False) -> int:
     """The mean of the elements, weighted by `weights`."""
     if weights is None:
         return _mean(graph, x, axis, keepdims)
@@ -123,7 +122,7 @@ def spread(graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: i
 
 @language()
 def _var(
-    graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False, *, where: int | None = None
+    graph: Graph, x: Array, axis: Axis = None, ddof: Integer = 0, keepdims: Flag = False, *, where: Node | None = None
 ) -> int:
     """The variance: the mean of the squared distances from the mean; `ddof` is taken off the number of elements."""
     if where is not None:
@@ -135,7 +134,7 @@ def _var(
 
 @language()
 def _std(
-    graph: Graph, x: int, axis: Axis = None, ddof: int = 0, keepdims: bool = False, *, where: int | None = None
+    graph: Graph, x: Array, axis: Axis = None, ddof: Integer = 0, keepdims: Flag = False, *, where: Node | None = None
 ) -> int:
     """The standard deviation: the square root of the variance; its derivative where all elements are equal is 0."""
     if where is not None:
@@ -181,12 +180,12 @@ def _extreme(
 @language()
 def _amax(
     graph: Graph,
-    x: int,
+    x: Array,
     axis: Axis = None,
-    keepdims: bool = False,
+    keepdims: Flag = False,
     *,
-    initial: int | None = None,
-    where: int | None = None,
+    initial: Node | None = None,
+    where: Node | None = None,
 ) -> int:
     """The largest element, along some axes or all; ties share the derivative."""
     return _extreme(graph, "amax", x, axis, keepdims, initial, where)
@@ -195,19 +194,19 @@ def _amax(
 @language()
 def _amin(
     graph: Graph,
-    x: int,
+    x: Array,
     axis: Axis = None,
-    keepdims: bool = False,
+    keepdims: Flag = False,
     *,
-    initial: int | None = None,
-    where: int | None = None,
+    initial: Node | None = None,
+    where: Node | None = None,
 ) -> int:
     """The smallest element, along some axes or all; ties share the derivative."""
     return _extreme(graph, "amin", x, axis, keepdims, initial, where)
 
 
 @language()
-def _ptp(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _ptp(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The distance between the largest and the smallest element."""
     return graph.apply("sub", (_amax(graph, x, axis, keepdims), _amin(graph, x, axis, keepdims)))
 
@@ -218,7 +217,7 @@ def as_condition(graph: Graph, x: int) -> int:
 
 
 @language()
-def _any(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
+def _any(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, where: Node | None = None) -> int:
     """Whether one of the conditions holds; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
     x = x if where is None else graph.apply("logical_and", (where, x))
@@ -226,7 +225,7 @@ def _any(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, whe
 
 
 @language()
-def _all(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, where: int | None = None) -> int:
+def _all(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, where: Node | None = None) -> int:
     """Whether all conditions hold; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
     x = x if where is None else graph.apply("logical_or", (graph.apply("logical_not", (where,)), x))
@@ -234,7 +233,7 @@ def _all(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False, *, whe
 
 
 @language()
-def _count_nonzero(graph: Graph, x: int, axis: Axis = None, keepdims: bool = False) -> int:
+def _count_nonzero(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """How many elements are not 0, or hold."""
     return _sum(graph, as_condition(graph, x), axis, keepdims)
 
@@ -244,7 +243,7 @@ SPECTRAL = {2: "amax", -2: "amin", "nuc": "sum"}
 
 
 @language()
-def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> int:
+def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims: Flag = False) -> int:
     """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, "fro" or "nuc"."""
     x, axes = graph.as_number(x), axes_of(axis, len(graph.shape(x)), "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
@@ -277,7 +276,7 @@ def _norm(graph: Graph, x: int, ord: Any = None, axis: Axis = None, keepdims: bo
 
 
 @language()
-def _vector_norm(graph: Graph, x: int, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> int:
+def _vector_norm(graph: Graph, x: Array, *, axis: Axis = None, keepdims: Flag = False, ord: Order = 2) -> int:
     """The norm of the vectors along some axes, or of all elements as one."""
     shape = graph.shape(x)
     axes = axes_of(axis, len(shape), "vector_norm")
@@ -293,7 +292,7 @@ def _kept(graph: Graph, x: int, axes: tuple[int, ...], shape: tuple[int, ...], k
 
 
 @language()
-def _matrix_norm(graph: Graph, x: int, *, keepdims: bool = False, ord: Any = "fro") -> int:
+def _matrix_norm(graph: Graph, x: Array, *, keepdims: Flag = False, ord: Order = "fro") -> int:
     """The norm of matrices, which are the last two axes."""
     if len(graph.shape(x)) < 2:
         raise ShapeError(f"matrix_norm takes a matrix, not a value of shape {show(graph.shape(x))}")
@@ -301,7 +300,7 @@ def _matrix_norm(graph: Graph, x: int, *, keepdims: bool = False, ord: Any = "fr
 
 
 @language()
-def _logsumexp(graph: Graph, x: int, axis: Axis = None, b: int | None = None, keepdims: bool = False) -> int:
+def _logsumexp(graph: Graph, x: Array, axis: Axis = None, b: Array | None = None, keepdims: Flag = False) -> int:
     """log(sum(b*exp(x))), without overflow."""
     x, axes = _scores(graph, x, axis)
     if b is None:
@@ -315,13 +314,13 @@ def _logsumexp(graph: Graph, x: int, axis: Axis = None, b: int | None = None, ke
 
 
 @language()
-def _softmax(graph: Graph, x: int, axis: Axis = None) -> int:
+def _softmax(graph: Graph, x: Array, axis: Axis = None) -> int:
     """exp(x)/sum(exp(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
     return softmax.softmax(graph, *_scores(graph, x, axis))
 
 
 @language()
-def _log_softmax(graph: Graph, x: int, axis: Axis = None) -> int:
+def _log_softmax(graph: Graph, x: Array, axis: Axis = None) -> int:
     """log(softmax(x)), without overflow; over all elements unless an axis is given, as SciPy's."""
     return softmax.log_softmax(graph, *_scores(graph, x, axis))
 
@@ -352,21 +351,21 @@ def _from(graph: Graph, x: int, at: int, first: float | None) -> int:
 
 
 @language("cumsum", "cumulative_sum")
-def cumsum(graph: Graph, x: int, axis: Axis = None, *, include_initial: bool = False) -> int:
+def cumsum(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag = False) -> int:
     """The running sum along an axis, or over all elements in their order."""
     x, at = _running(graph, x, axis)
     return _from(graph, graph.add("cumsum", (x,), (at, False)), at, 0.0 if include_initial else None)
 
 
 @language("cumprod", "cumulative_prod")
-def cumprod(graph: Graph, x: int, axis: Axis = None, *, include_initial: bool = False) -> int:
+def cumprod(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag = False) -> int:
     """The running product along an axis, or over all elements in their order."""
     x, at = _running(graph, x, axis)
     return _from(graph, graph.cumprod(x, at), at, 1.0 if include_initial else None)
 
 
 @language()
-def _recurrence(graph: Graph, a: int, b: int, axis: Axis = 0, reverse: bool = False) -> int:
+def _recurrence(graph: Graph, a: Array, b: Array, axis: Axis = 0, reverse: Flag = False) -> int:
     """The array h with h[i] = a[i]*h[i - 1] + b[i] along an axis, where h before the first element is 0."""
     a, b = graph.as_number(a), graph.as_number(b)
     shape = graph.types[graph.apply("add", (a, b))].shape
@@ -375,7 +374,7 @@ def _recurrence(graph: Graph, a: int, b: int, axis: Axis = 0, reverse: bool = Fa
 
 
 @language("trapezoid", "trapz")
-def _trapezoid(graph: Graph, y: int, x: int | None = None, dx: int | None = None, axis: Axis = -1) -> int:
+def _trapezoid(graph: Graph, y: Array, x: Array | None = None, dx: Node | None = None, axis: Axis = -1) -> int:
     """The integral by the trapezoidal rule."""
     from symdiff.frontend.arrays.shapes import along, diff
 

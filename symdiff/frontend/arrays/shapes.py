@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import Axis, axes_of, axis_of, language
+from symdiff.frontend.arrays.arguments import (
+    Array,
+    Axis,
+    Integer,
+    Integers,
+    Nested,
+    Node,
+    Sizes,
+    Text,
+    axes_of,
+    axis_of,
+    language,
+)
 from symdiff.frontend.arrays.reductions import number
 from symdiff.ir.graph import Graph
 from symdiff.types import show
@@ -20,7 +32,7 @@ def along(graph: Graph, x: int, axis: int, part: Any) -> int:
 
 
 @language()
-def _reshape(graph: Graph, x: int, shape: tuple[int, ...], *sizes: int, order: str = "C") -> int:
+def _reshape(graph: Graph, x: Array, shape: Sizes, *sizes: Integer, order: Text = "C") -> int:
     """The elements in another shape, taken in C order or with order="F" by columns; a size may be -1, what is left."""
     own, wanted = graph.shape(x), [*shape, *sizes]
     known = math.prod(n for n in wanted if n != -1)
@@ -43,14 +55,14 @@ def _by_columns(order: str) -> bool:
 
 
 @language("ravel", "flatten")
-def ravel(graph: Graph, x: int, order: str = "C") -> int:
+def ravel(graph: Graph, x: Array, order: Text = "C") -> int:
     """The elements as a vector, in C order or with order="F" by columns."""
     x = transposed(graph, x) if _by_columns(order) else x
     return graph.reshape(x, (math.prod(graph.shape(x)),))
 
 
 @language()
-def _squeeze(graph: Graph, x: int, axis: Axis = None) -> int:
+def _squeeze(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The array without its axes of size 1, or without those given."""
     shape = graph.shape(x)
     axes = [k for k, n in enumerate(shape) if n == 1] if axis is None else axes_of(axis, len(shape), "squeeze")
@@ -61,7 +73,7 @@ def _squeeze(graph: Graph, x: int, axis: Axis = None) -> int:
 
 
 @language()
-def _expand_dims(graph: Graph, x: int, axis: Axis) -> int:
+def _expand_dims(graph: Graph, x: Array, axis: Axis) -> int:
     """The array with new axes of size 1."""
     shape, given = list(graph.shape(x)), axis if isinstance(axis, tuple) else (axis,)
     for k in axes_of(given, len(shape) + len(given), "expand_dims"):
@@ -70,7 +82,7 @@ def _expand_dims(graph: Graph, x: int, axis: Axis) -> int:
 
 
 def _at_least(count: int, name: str) -> None:
-    def build(graph: Graph, x: int) -> int:
+    def build(graph: Graph, x: Array) -> int:
         shape = graph.shape(x)
         if count == 3 and len(shape) == 2:
             return graph.reshape(x, (*shape, 1))
@@ -92,7 +104,7 @@ def transposed(graph: Graph, x: int, last: bool = False) -> int:
 
 
 @language("transpose", "permute_dims")
-def _transpose(graph: Graph, x: int, axes: Any = None, *sizes: int) -> int:
+def _transpose(graph: Graph, x: Array, axes: Nested = None, *sizes: Integer) -> int:
     """The axes in reverse order, or in the order given."""
     count = len(graph.shape(x))
     if axes is None:
@@ -108,13 +120,13 @@ def _transpose(graph: Graph, x: int, axes: Any = None, *sizes: int) -> int:
 
 
 @language()
-def _matrix_transpose(graph: Graph, x: int) -> int:
+def _matrix_transpose(graph: Graph, x: Array) -> int:
     """The last two axes swapped."""
     return _swapaxes(graph, x, -1, -2)
 
 
 @language()
-def _swapaxes(graph: Graph, x: int, axis1: int, axis2: int) -> int:
+def _swapaxes(graph: Graph, x: Array, axis1: Integer, axis2: Integer) -> int:
     """Two axes swapped."""
     order = list(range(len(graph.shape(x))))
     first, second = (axis_of(k, len(order), "swapaxes") for k in (axis1, axis2))
@@ -123,7 +135,7 @@ def _swapaxes(graph: Graph, x: int, axis1: int, axis2: int) -> int:
 
 
 @language()
-def _moveaxis(graph: Graph, x: int, source: Axis, destination: Axis) -> int:
+def _moveaxis(graph: Graph, x: Array, source: Axis, destination: Axis) -> int:
     """Some axes moved to other places, the others in their order."""
     count = len(graph.shape(x))
     pair = [axis if isinstance(axis, tuple) else (axis,) for axis in (source, destination)]
@@ -137,7 +149,7 @@ def _moveaxis(graph: Graph, x: int, source: Axis, destination: Axis) -> int:
 
 
 @language()
-def _broadcast_to(graph: Graph, x: int, shape: tuple[int, ...]) -> int:
+def _broadcast_to(graph: Graph, x: Array, shape: Sizes) -> int:
     """The array repeated to a shape by NumPy's rule."""
     return graph.broadcast(x, shape)
 
@@ -146,7 +158,7 @@ def _broadcast_to(graph: Graph, x: int, shape: tuple[int, ...]) -> int:
 
 
 @language()
-def _flip(graph: Graph, x: int, axis: Axis = None) -> int:
+def _flip(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The elements in reverse order along some axes or all."""
     count = len(graph.shape(x))
     axes = axes_of(axis, count, "flip")
@@ -154,19 +166,19 @@ def _flip(graph: Graph, x: int, axis: Axis = None) -> int:
 
 
 @language()
-def _fliplr(graph: Graph, x: int) -> int:
+def _fliplr(graph: Graph, x: Array) -> int:
     """The columns in reverse order."""
     return _flip(graph, x, 1)
 
 
 @language()
-def _flipud(graph: Graph, x: int) -> int:
+def _flipud(graph: Graph, x: Array) -> int:
     """The rows in reverse order."""
     return _flip(graph, x, 0)
 
 
 @language()
-def _rot90(graph: Graph, x: int, k: int = 1, axes: Any = (0, 1)) -> int:
+def _rot90(graph: Graph, x: Array, k: Integer = 1, axes: Nested = (0, 1)) -> int:
     """A matrix turned by 90 degrees, k times."""
     if not isinstance(axes, tuple) or len(axes) != 2:
         raise ParseError("axes of rot90 must be two integers", hint="write axes=(0, 1)")
@@ -179,7 +191,7 @@ def _rot90(graph: Graph, x: int, k: int = 1, axes: Any = (0, 1)) -> int:
 
 
 @language()
-def _roll(graph: Graph, x: int, shift: Any, axis: Axis = None) -> int:
+def _roll(graph: Graph, x: Array, shift: Axis, axis: Axis = None) -> int:
     """The elements moved along an axis; those that leave at the end come back at the start."""
     shape = graph.shape(x)
     if axis is None:
@@ -197,7 +209,7 @@ def _roll(graph: Graph, x: int, shift: Any, axis: Axis = None) -> int:
 
 
 @language()
-def _tile(graph: Graph, x: int, reps: tuple[int, ...]) -> int:
+def _tile(graph: Graph, x: Array, reps: Sizes) -> int:
     """The array repeated as a whole along its axes."""
     shape = graph.shape(x)
     count = max(len(shape), len(reps))
@@ -209,7 +221,7 @@ def _tile(graph: Graph, x: int, reps: tuple[int, ...]) -> int:
 
 
 @language()
-def _repeat(graph: Graph, x: int, repeats: tuple[int, ...], axis: Axis = None) -> int:
+def _repeat(graph: Graph, x: Array, repeats: Integers, axis: Axis = None) -> int:
     """Each element repeated, along an axis or in one vector."""
     if axis is None:
         x, axis = ravel(graph, x), 0
@@ -237,7 +249,7 @@ def diff(graph: Graph, x: int, n: int, axis: int) -> int:
 
 @language()
 def _diff(
-    graph: Graph, x: int, n: int = 1, axis: int = -1, prepend: int | None = None, append: int | None = None
+    graph: Graph, x: Array, n: Integer = 1, axis: Axis = -1, prepend: Node | None = None, append: Node | None = None
 ) -> int:
     """The differences of neighbours along an axis, n times; `prepend` and `append` are joined to it before."""
     if n < 0:
@@ -252,7 +264,9 @@ def _diff(
 
 
 @language()
-def _pad(graph: Graph, x: int, pad_width: Any, mode: str = "constant", constant_values: int | None = None) -> int:
+def _pad(
+    graph: Graph, x: Array, pad_width: Nested, mode: Text = "constant", constant_values: Node | None = None
+) -> int:
     """The array with zeros around it: a number of them, or (before, after) for all axes or each; `mode` as NumPy's."""
     shape = graph.shape(x)
     try:
@@ -300,12 +314,12 @@ def _triangle(graph: Graph, x: int, k: int, lower: bool) -> int:
 
 
 @language()
-def _tril(graph: Graph, x: int, k: int = 0) -> int:
+def _tril(graph: Graph, x: Array, k: Integer = 0) -> int:
     """The matrix with zeros above its k-th diagonal."""
     return _triangle(graph, graph.as_number(x), k, True)
 
 
 @language()
-def _triu(graph: Graph, x: int, k: int = 0) -> int:
+def _triu(graph: Graph, x: Array, k: Integer = 0) -> int:
     """The matrix with zeros below its k-th diagonal."""
     return _triangle(graph, graph.as_number(x), k, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import language
+from symdiff.frontend.arrays.arguments import Array, Flag, Integer, Node, language
 from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.arrays.reductions import number, reduce
@@ -24,13 +24,13 @@ def _rows(graph: Graph, x: int, rowvar: bool) -> int:
 @language()
 def _cov(
     graph: Graph,
-    x: int,
-    y: int | None = None,
-    rowvar: bool = True,
-    bias: bool = False,
-    ddof: int | None = None,
-    fweights: int | None = None,
-    aweights: int | None = None,
+    x: Array,
+    y: Array | None = None,
+    rowvar: Flag = True,
+    bias: Flag = False,
+    ddof: Integer | None = None,
+    fweights: Array | None = None,
+    aweights: Array | None = None,
 ) -> int:
     """The covariances of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
     x = _rows(graph, x, rowvar)
@@ -63,7 +63,7 @@ def _cov(
 
 
 @language()
-def _corrcoef(graph: Graph, x: int, y: int | None = None, rowvar: bool = True) -> int:
+def _corrcoef(graph: Graph, x: Array, y: Array | None = None, rowvar: Flag = True) -> int:
     """The correlations of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
     covariance = _cov(graph, x, y, rowvar)
     if not graph.shape(covariance):
@@ -83,7 +83,7 @@ def _powers(graph: Graph, x: int, count: int, increasing: bool) -> int:
 
 
 @language()
-def _vander(graph: Graph, x: int, N: int | None = None, increasing: bool = False) -> int:
+def _vander(graph: Graph, x: Array, N: Integer | None = None, increasing: Flag = False) -> int:
     """The powers of a vector as the columns of a matrix, the highest first unless `increasing`."""
     shape = graph.shape(x)
     if len(shape) != 1:
@@ -91,8 +91,8 @@ def _vander(graph: Graph, x: int, N: int | None = None, increasing: bool = False
     return _powers(graph, graph.as_number(x), shape[0] if N is None else N, increasing)
 
 
-@language(numbers="x")
-def _polyval(graph: Graph, p: int, x: int) -> int:
+@language()
+def _polyval(graph: Graph, p: Array, x: Node) -> int:
     """The polynomial with coefficients p, the highest power first, at x."""
     shape = graph.shape(p)
     if len(shape) != 1:
