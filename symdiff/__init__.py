@@ -31,6 +31,7 @@ from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
+from symdiff.function.mapping import vmap
 from symdiff.function.products import hvp, jvp, vjp
 from symdiff.function.storage import load
 from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
@@ -74,6 +75,7 @@ __all__ = [
     "symbols",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]
 
 

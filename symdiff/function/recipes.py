@@ -16,6 +16,7 @@ from symdiff.frontend.sympy_leaves import arrays_in
 from symdiff.function.build import Request, function
 from symdiff.function.deferred import Deferred, Recipe
 from symdiff.function.function import Function
+from symdiff.function.mapping import Mapped, mapped
 from symdiff.function.record import TRANSFORMS, Applied, Reordered, record
 from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import items, name, printable, read_shape, refuse
@@ -46,6 +47,12 @@ def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int) -
             "args": [_value(a) for a in recipe.args],
             "keywords": {k: _value(v) for k, v in recipe.keywords.items()},
             "of": _recipe(recipe.base.recipe, to_bytes, depth - 1),
+        }
+    if isinstance(recipe, Mapped):
+        return {
+            "axes": list(recipe.axes),
+            "out": recipe.out,
+            "source": _source(recipe.base, to_bytes, depth - 1),
         }
     if isinstance(recipe, Reordered):
         return {"order": list(recipe.order), "of": _recipe(recipe.base.recipe, to_bytes, depth - 1)}
@@ -150,6 +157,14 @@ def read(content: Any, from_bytes: Callable[[bytes], Any]) -> Deferred:
 def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Function:
     if type(content) is not dict or depth == 0:
         raise refuse("there is no recipe")
+    if "axes" in content:
+        base = _read_source(content["source"], from_bytes, depth - 1)
+        axes = items(content["axes"], "the axes")
+        if not isinstance(base, Function) or type(content["out"]) is not int:
+            raise refuse("there is no function to map")
+        if len(axes) != len(base.arguments) or any(a is not None and type(a) is not int for a in axes):
+            raise refuse("its axes are not those of a function")
+        return mapped(base, tuple(axes), content["out"])
     if "of" in content:
         base = _read(content["of"], from_bytes, depth - 1)
         if not isinstance(base, Deferred):

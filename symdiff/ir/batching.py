@@ -1,0 +1,238 @@
+"""Batching: a body over one more axis, which is the first of every node that has it.
+
+Each operation says here how it takes the axis, in one table: elementwise ones by alignment of axes, movements,
+reductions and scans by axes counted one further, a contraction by one more label, linear algebra on leading axes as
+it stands. What cannot be batched is in `REFUSED`, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import DifferentiationError
+from symdiff.ir.body import Body
+from symdiff.ir.graph import Graph
+from symdiff.ops import Op
+from symdiff.types import fixed
+
+WHOLE = slice(None)
+MOVES = frozenset(("index", "reshape", "transpose", "broadcast", "diagonal"))
+"""Operations of one operand that indices may go through."""
+
+
+class Site:
+    """One node that is batched: its operands in the new graph, and the shapes that it has without the axis.
+
+    Attributes
+    ----------
+    graph : the new graph.
+    args, batched : the operands there, and for each whether it has the axis.
+    shapes, shape : the shapes of operands and result without it.
+    size : of the axis.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        op: Op,
+        payload: Any,
+        args: Sequence[int],
+        batched: Sequence[bool],
+        shapes: Sequence[tuple[int, ...]],
+        shape: tuple[int, ...],
+        size: int,
+    ) -> None:
+        self.graph, self.op, self.payload = graph, op, payload
+        self.args, self.batched, self.shapes, self.shape, self.size = args, batched, shapes, shape, size
+
+    def repeated(self, k: int) -> int:
+        """Operand k with the axis."""
+        if self.batched[k]:
+            return self.args[k]
+        return self.graph.broadcast(self.args[k], (self.size, *self.shapes[k]))
+
+    def aligned(self, k: int, rank: int) -> int:
+        """Operand k where `rank` axes follow the new one; as it is where it has not got it."""
+        return self.graph.aligned(self.args[k], 1, rank) if self.batched[k] else self.args[k]
+
+
+Rule = Callable[[Site], int]
+
+
+def _elementwise(at: Site) -> int:
+    args = tuple(at.aligned(k, len(at.shape)) for k in range(len(at.args)))
+    return at.graph.broadcast(at.graph.add(at.op, args, at.payload), (at.size, *at.shape))
+
+
+def _as_it_is(at: Site) -> int:
+    """Operations on the last axes."""
+    return at.graph.add(at.op, tuple(at.args), at.payload)
+
+
+def _solved(at: Site) -> int:
+    rank = len(at.shape)
+    return at.graph.add(at.op, (at.aligned(0, rank), at.aligned(1, rank)), at.payload)
+
+
+def _reduced(at: Site) -> int:
+    return at.graph.reduce(at.op.name, at.args[0], tuple(k + 1 for k in at.payload))
+
+
+def _contracted(at: Site) -> int:
+    labels, output = at.payload
+    new = 1 + max((k for own in (*labels, output) for k in own), default=-1)
+    given = [(new, *own) if has else own for own, has in zip(labels, at.batched, strict=True)]
+    return at.graph.einsum(at.args, given, (new, *output))
+
+
+def _scanned(at: Site) -> int:
+    axis, reverse = at.payload
+    if at.op.name == "cumsum":
+        return at.graph.cumsum(at.args[0], axis + 1, reverse)
+    return at.graph.recurrence(at.repeated(0), at.repeated(1), axis + 1, reverse)
+
+
+def _number(graph: Graph, index: int, name: str) -> int:
+    """What indices are made of, as numbers."""
+    moves = []
+    while graph.ops[index].name in MOVES:
+        moves.append(index)
+        (index,) = graph.args[index]
+    if graph.ops[index].name == "constant":
+        number = graph.constant(np.asarray(graph.payloads[index], float))
+    elif graph.ops[index].name == "as_index":
+        (number,) = graph.args[index]
+    else:
+        raise DifferentiationError(f"{name} by indices that {graph.ops[index].name} made is not batched")
+    for move in reversed(moves):
+        number = graph.add(graph.ops[move], (number,), graph.payloads[move])
+    return number
+
+
+def _flat_index(at: Site, count: int) -> int:
+    """The indices of operand 1 into the rows of all members, one after the other; out of range as before."""
+    graph = at.graph
+    number = _number(graph, at.args[1], at.op.name)
+    length, zero = graph.constant(count), graph.constant(0.0)
+    member = graph.iota((at.size, *(1,) * len(at.shapes[1])), 0)
+    negative = graph.add("less", (number, zero))
+    place = graph.add("where", (negative, graph.add("add", (number, length)), number))
+    inside = graph.add("logical_and", (graph.add("greater_equal", (place, zero)), graph.add("less", (place, length))))
+    flat = graph.add("add", (place, graph.add("mul", (member, length))))
+    return graph.add("as_index", (graph.add("where", (inside, flat, graph.constant(float("inf")))),))
+
+
+def _gathered(at: Site) -> int:
+    graph, axis = at.graph, at.payload
+    if not at.batched[1]:
+        return graph.gather(at.args[0], at.args[1], axis + 1)
+    inner = len(at.shapes[1])
+    if not at.batched[0]:
+        found = graph.gather(at.args[0], at.args[1], axis)
+        rank = len(at.shape) + 1
+        return graph.transpose(found, (axis, *(k for k in range(rank) if k != axis)))
+    shape = at.shapes[0]
+    rank, count = len(shape), shape[axis]
+    rest = [k for k in range(rank) if k != axis]
+    moved = graph.transpose(at.args[0], (0, axis + 1, *(k + 1 for k in rest)))
+    rows = graph.reshape(moved, (at.size * count, *(shape[k] for k in rest)))
+    found = graph.gather(rows, _flat_index(at, count), 0)
+    # (size, index, outer, inner) to (size, outer, index, inner)
+    before = 1 + inner
+    outer = range(before, before + axis)
+    return graph.transpose(found, (0, *outer, *range(1, before), *range(before + axis, before + rank - 1)))
+
+
+def _scattered(at: Site) -> int:
+    graph, (axis, count) = at.graph, at.payload
+    if not at.batched[1]:
+        return graph.scatter_add(at.repeated(0), at.args[1], axis + 1, count)
+    inner, shape = len(at.shapes[1]), at.shapes[0]
+    whole = at.repeated(0)
+    own = range(1 + axis, 1 + axis + inner)
+    rest = [k for k in range(1, 1 + len(shape)) if k not in own]
+    rows = graph.transpose(whole, (0, *own, *rest))
+    found = graph.scatter_add(rows, _flat_index(at, count), 0, at.size * count)
+    found = graph.reshape(found, (at.size, count, *(shape[k - 1] for k in rest)))
+    last = len(rest) + 2
+    return graph.transpose(found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("named", "stop_gradient", "as_index"), _as_it_is),
+    **dict.fromkeys(("inv", "det", "det_sign", "adjugate", "logdet", "cholesky", "packed_svd", "pinv"), _as_it_is),
+    **dict.fromkeys(("solve", "solve_triangular"), _solved),
+    **dict.fromkeys(("sum", "prod", "amax", "amin", "norm", "any", "all"), _reduced),
+    **dict.fromkeys(("cumsum", "recurrence"), _scanned),
+    **dict.fromkeys(("min_of", "max_of"), _elementwise),
+    "argsort": _as_it_is,
+    "stack": lambda at: at.graph.stack([at.repeated(k) for k in range(len(at.args))], 1),
+    "concatenate": lambda at: at.graph.concatenate([at.repeated(k) for k in range(len(at.args))], at.payload + 1),
+    "index": lambda at: at.graph.element(at.args[0], (WHOLE, *at.payload)),
+    "scatter": lambda at: at.graph.scatter(at.args[0], (WHOLE, *at.payload[0]), (at.size, *at.shape)),
+    "broadcast": lambda at: at.graph.broadcast(at.aligned(0, len(at.shape)), (at.size, *at.shape)),
+    "reshape": lambda at: at.graph.reshape(at.args[0], (at.size, *at.shape)),
+    "transpose": lambda at: at.graph.transpose(at.args[0], (0, *(k + 1 for k in at.payload))),
+    "diagonal": lambda at: at.graph.diagonal(at.args[0], at.payload[0] + 1, at.payload[1] + 1),
+    "einsum": _contracted,
+    "gather": _gathered,
+    "scatter_add": _scattered,
+}
+"""How each operation that is not elementwise takes one more axis in front of those of its operands."""
+
+LEAVES = frozenset(("input", "constant", "size", "iota"))
+"""Operations without operands, which have the axis only where somebody gives it to them."""
+
+REFUSED = {"custom": "the derivative that its author gave is for operands without more axes"}
+"""Operations that are not batched, and why."""
+
+
+def rule_of(op: Op) -> Rule | None:
+    """How an operation takes one more axis; None where it cannot."""
+    found = RULES.get(op.name)
+    if found is not None or op.name in REFUSED or op.name in LEAVES:
+        return found
+    return _elementwise if op.kinds else None
+
+
+def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> dict[int, tuple[int, bool]]:
+    """The nodes of a body in another graph, and whether each has the new axis.
+
+    Parameters
+    ----------
+    known : inputs of the body that have the axis, and the nodes of `graph` that stand for them.
+    size : of the axis.
+
+    Raises
+    ------
+    DifferentiationError
+        For an operation that cannot be batched.
+    """
+    source = body.graph
+    found: dict[int, tuple[int, bool]] = {node: (new, True) for node, new in known.items()}
+    for node in body.order:
+        if node in found:
+            continue
+        op, args, payload, type_ = source.ops[node], source.args[node], source.payloads[node], source.types[node]
+        has = [found[a][1] for a in args]
+        given = tuple(found[a][0] for a in args)
+        if op.name == "constant":
+            new = graph.constant(payload)
+        elif op.name == "input":
+            new = graph.input(payload, type_.shape, type_.dtype)
+        elif not any(has):
+            new = graph.add(op, given, payload)
+        else:
+            rule = rule_of(op)
+            if rule is None:
+                why = REFUSED.get(op.name, "it has no rule")
+                raise DifferentiationError(f"{op.name} is not batched: {why}", place=source.places.get(node))
+            shapes = [fixed(source.types[a].shape) for a in args]
+            new = rule(Site(graph, op, payload, given, has, shapes, fixed(type_.shape), size))
+        found[node] = new, any(has)
+        if node in source.places:
+            graph.places.setdefault(new, source.places[node])
+    return found
