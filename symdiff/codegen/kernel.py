@@ -16,7 +16,7 @@ from symdiff.codegen.layout import Layout, arrange
 from symdiff.codegen.lazy import MAKING, lazy
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
-from symdiff.codegen.pieces import count_stores, crossing_share, piece_size
+from symdiff.codegen.pieces import count_crossings, count_stores, crossing_share, piece_size
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
@@ -39,6 +39,9 @@ operation against 14 at level 0)."""
 VERIFIED = 20_000
 """Up to so many operations LLVM checks the text before it compiles it."""
 
+
+MOST_CROSSINGS = 400
+"""Level 2 only with so many: 800 values that wait, and nothing else to do, take it 8 seconds, level 0 50 ms."""
 
 LARGEST_CORE = 20_000
 """Elements of all operands at one point, up to which batches are computed by vectors."""
@@ -217,4 +220,6 @@ def _level(program: Program) -> int:
     count = len(program.graph)
     if count + count_stores(program) > MEDIUM:
         return 0
-    return 2 if count <= SMALL else 1 if crossing_share(program) <= LARGEST_CROSSING else 0
+    if count > SMALL:
+        return 1 if crossing_share(program) <= LARGEST_CROSSING else 0
+    return 2 if count <= MOST_CROSSINGS or count_crossings(program) <= MOST_CROSSINGS else 0

@@ -39,6 +39,12 @@ def count_stores(program: Program) -> int:
     return len(_single_stores(program, filled_outputs(program)))
 
 
+def count_crossings(program: Program) -> int:
+    """How many values pieces of the usual size read from earlier ones."""
+    pieces, _ = cut(program)
+    return sum(len(piece.loads) for piece in pieces)
+
+
 def crossing_share(program: Program) -> float:
     """How many values pieces of the usual size read from earlier ones, an operation."""
     pieces, _ = cut(program)

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.codegen import Options
 from symdiff.codegen.layout import arrange
 from symdiff.codegen.pieces import cut, piece_size
@@ -161,3 +162,12 @@ def test_many_outputs_of_one_node():
     prog = program(lambda g, x: [[g.add("sin", (x,))] * 50], [()])
     assert same_bits(compile_program(prog).ufunc(0.5), reference(prog, 0.5)[0])
     assert arrange(prog.inputs, prog.types).signature == "()->(50)"
+
+
+@pytest.mark.parametrize("text", ["sum(A, axis=0)", "sin(A)[0]"])
+@pytest.mark.parametrize("count", [300, 500, 1000])
+def test_batches_of_many_values_that_wait_compile_soon(text, count):
+    f = sd.function(text, ["A"], shapes={"A": (1, count)})
+    begin = time.process_time()
+    f(np.ones((2, 1, count)))
+    assert time.process_time() - begin < 4
