@@ -31,6 +31,7 @@ from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.function.build import expr, function
 from symdiff.function.compiled import CompiledFunction
 from symdiff.function.function import Function
+from symdiff.function.linearize import linearize
 from symdiff.function.mapping import vmap
 from symdiff.function.products import hvp, jvp, vjp
 from symdiff.function.storage import load
@@ -69,6 +70,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "limits",
+    "linearize",
     "load",
     "named",
     "symbol",

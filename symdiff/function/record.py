@@ -135,8 +135,8 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     ArgumentError
         For a `wrt` that no shapes could make right.
     """
-    args = tuple(_plain(a) for a in args)
-    keywords = {k: _plain(v) for k, v in keywords.items()}
+    args = tuple(plain(a) for a in args)
+    keywords = {k: plain(v) for k, v in keywords.items()}
     wrt = _wrt(args, keywords)
     _check(f, wrt)
     if transform in _arguments and wrt is None and len(f.arguments) > 1:  # which arguments there are, whatever shapes
@@ -167,12 +167,12 @@ def results_of(f: Function) -> list[str] | None:
     return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """An argument with names for symbols, so that it means the same for every graph."""
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, tuple):
-        return tuple(_plain(v) for v in value)
+        return tuple(plain(v) for v in value)
     if isinstance(value, Expr) and value.graph.ops[value.node].name == "index":
         return str(value)
     if isinstance(value, Expr) or hasattr(value, "free_symbols"):

@@ -91,6 +91,7 @@ def test_public_functions_have_runnable_examples():
         "jvp",
         "vjp",
         "hvp",
+        "linearize",
         "vmap",
         "derivative",
         "diff",

@@ -426,3 +426,48 @@ def test_a_newton_krylov_solve_of_a_hundred_thousand_unknowns():
     theta = 1.5171645990507543  # theta = sqrt(2) cosh(theta/4), the lower branch at 1
     np.testing.assert_allclose(u.max(), 2 * math.log(math.cosh(theta / 4)), rtol=1e-6)
     assert time.perf_counter() - start < 30
+
+
+@pytest.mark.parametrize(("source", "wrt", "point"), FORMULAS + VECTORS, ids=str)
+def test_linearize_gives_the_value_and_what_jvp_gives(source, wrt, point):
+    f = made(source, point)
+    product = sd.jvp(known(f, point), wrt)
+    value, linear = sd.linearize(f, wrt)(*point)
+    close(value, f(*point))
+    for _ in range(2):
+        given = directions(product)
+        close(linear(*given), product(*placed(product, point, given)))
+    again = pickle.loads(pickle.dumps(sd.linearize(f, wrt)))
+    close(again(*point)[1](*given), linear(*given))
+
+
+def test_linearize_computes_nothing_of_the_point_again():
+    f = sd.function("f(x[100], W[80, 100]) = tanh(W @ exp(x))")
+    _, linear = sd.linearize(f, "x")(np.linspace(0, 1, 100), np.full((80, 100), 1e-3))
+    counted = linear.function.stats()["by_operation"]
+    assert not set(counted) & {"exp", "tanh", "cosh"}
+    assert list(inspect.signature(linear).parameters) == ["x_dot"]
+
+
+def test_linearize_of_batches_and_types():
+    f = sd.function("f(x, a) = where(x > 0, a*exp(x), x**2)")
+    x = np.array([0.3, -0.7])
+    value, linear = sd.linearize(f, "x")(x, 2.0)
+    close(value, f(x, 2.0))
+    close(linear(np.ones(2)), sd.jvp(f, "x")(x, np.ones(2), 2.0))
+    single = sd.linearize(sd.function("f(x[2]) = [x[0]*x[1], 3]", dtype="float32"), "x")
+    _, linear = single(np.float32([1.0, 2.0]))
+    got = linear(np.float32([1.0, 1.0]))
+    assert got.dtype == np.float32
+    assert got.tolist() == [3.0, 0.0]
+
+
+def test_linearize_of_a_formula_of_many_numbers():
+    text = "f(x[60]) = " + " + ".join(f"sin(x[{k}]*x[{k + 1}])" for k in range(59))
+    x = np.linspace(0.1, 1, 60)
+    value, linear = sd.linearize(text, "x")(x)
+    close(linear(x), sd.jvp(text, "x")(x, x))
+    assert len(linear.residuals) == 1
+    batched, linear = sd.linearize(text, "x")(np.array([x, 2 * x]))
+    close(batched[0], value)
+    close(linear(np.array([x, x]))[0], sd.jvp(text, "x")(x, x))
