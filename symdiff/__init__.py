@@ -28,14 +28,14 @@ from symdiff.frontend import functions as _functions
 from symdiff.frontend.define import define
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
-from symdiff.function.build import expr, function
-from symdiff.function.compiled import CompiledFunction
-from symdiff.function.function import Function
-from symdiff.function.linearize import linearize
-from symdiff.function.mapping import vmap
-from symdiff.function.products import hvp, jvp, vjp
-from symdiff.function.storage import load
-from symdiff.function.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
+from symdiff.functions.build import expr, function
+from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.function import Function
+from symdiff.functions.linearize import linearize
+from symdiff.functions.mapping import vmap
+from symdiff.functions.products import hvp, jvp, vjp
+from symdiff.functions.storage import load
+from symdiff.functions.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
 from symdiff.version import VERSION
 

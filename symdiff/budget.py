@@ -109,7 +109,7 @@ def limits(preset: str | None = None, /, **bounds: float) -> Iterator[None]:
         _current.reset(token)
 
 
-def kept() -> Limits | None:
+def kept_limits() -> Limits | None:
     """What is to be kept beside a thing that is made here: the limits of the block, None outside of all."""
     found = current()
     return found if found.__dict__ else None

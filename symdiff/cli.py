@@ -83,9 +83,9 @@ def _latex(f: sd.Function) -> str:
 
 
 def _dot(f: sd.Function) -> str:
-    from symdiff.display.draw import dot
+    from symdiff.display.draw import graphviz
 
-    return dot(f.graph, dict(f.output_pairs()))
+    return graphviz(f.graph, dict(f.output_pairs()))
 
 
 def _python(f: sd.Function) -> str:

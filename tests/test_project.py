@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -13,7 +14,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 # The rooms in the order of the pipeline: a module imports only from its own room and those before it.
 ROOMS = ["version", "locks", "errors", "budget", "sizes", "types", "ops", "ir", "signature", "display", "frontend",
-         "numeric", "interpret", "differentiate", "optimize", "codegen", "function", "cli"]  # fmt: skip
+         "numeric", "interpret", "differentiate", "optimize", "codegen", "functions", "cli"]  # fmt: skip
 
 
 def room(dotted):
@@ -55,6 +56,45 @@ def test_layers(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_rooms_stay_small(path):
     assert len(path.read_text().splitlines()) <= 600
+
+
+# Imports within functions count, too: what is left of circles may shrink, and nothing may be added.
+LARGEST_CIRCLES = [37, 4]
+LAZY_IMPORTS = 76
+
+
+def all_imports():
+    """For each module those that it ever imports; typing aside."""
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in MODULES}
+    found = {}
+    for name, path in names.items():
+        tree = ast.parse(path.read_text())
+        typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+        skipped = {id(n) for block in typing for part in block.body for n in ast.walk(part)}
+        found[name] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and id(node) not in skipped:
+                full = {f"{node.module}.{a.name}" for a in node.names}
+                found[name] |= (full & names.keys()) or ({node.module} & names.keys())
+    return found
+
+
+def test_circles_of_imports_do_not_grow():
+    graph = networkx.DiGraph([(a, b) for a, others in all_imports().items() for b in others])
+    sizes = sorted((len(c) for c in networkx.strongly_connected_components(graph) if len(c) > 1), reverse=True)
+    assert len(sizes) <= len(LARGEST_CIRCLES)
+    assert all(size <= most for size, most in zip(sizes, LARGEST_CIRCLES, strict=False)), sizes
+
+
+def test_lazy_imports_do_not_grow():
+    inner = 0
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                inner += sum(
+                    isinstance(n, ast.ImportFrom) and (n.module or "").startswith("symdiff") for n in ast.walk(node)
+                )
+    assert inner <= LAZY_IMPORTS, inner
 
 
 def run(*command):

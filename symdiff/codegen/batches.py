@@ -25,7 +25,7 @@ from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
 from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED, interrupts
 from symdiff.codegen.layout import BYTES, Layout
-from symdiff.codegen.module import Module, Support, assemble
+from symdiff.codegen.module import Module, Support, assemble_module
 from symdiff.codegen.moves import RECORD, moves
 from symdiff.codegen.scans import SCANS
 from symdiff.codegen.status import Status, status
@@ -306,11 +306,11 @@ finish:
     ]
     imports = [*state.functions, "malloc", "free", "memset", "memcpy"]
     parts = [moves(HEAD.index("places")), SCANS, CHOOSE, BLOCK, _judge(state), text]
-    module = assemble(declarations, parts, imports, [BATCH])
+    module = assemble_module(declarations, parts, imports, [BATCH])
     return replace(module, imports=(*module.imports, (INTERRUPTED, Support(INTERRUPTED, interrupts))))
 
 
-def describe(
+def describe_kernel(
     layout: Layout, loop: int, body: int = 0, lanes: int = 1, workspace: int = 0, work: int = 1
 ) -> npt.NDArray[np.int64]:
     """The description of a kernel that `batch` reads."""
@@ -337,4 +337,4 @@ def describe(
 def batch_code() -> jit.Code:
     """The code of `batch`, compiled once in a process and never dropped."""
     module = write_batch()
-    return jit.load(module.text, module.addresses(), module.exports, 2)
+    return jit.link(module.text, module.addresses(), module.exports, 2)

@@ -156,8 +156,8 @@ class Operations:
     def constant(self, payload: float | bool) -> str:
         """A number or condition, the same in all lanes."""
         if self.lanes == 1:
-            return constant(payload)
-        return f"splat ({'i1' if isinstance(payload, bool) else self.element} {constant(payload)})"
+            return written_constant(payload)
+        return f"splat ({'i1' if isinstance(payload, bool) else self.element} {written_constant(payload)})"
 
     def _template(self, op: Op, arity: int) -> Callable[[str, list[str]], str]:
         """How an operation is written, given the name of the result and the operands."""
@@ -203,7 +203,7 @@ class Operations:
         return single
 
 
-class Body(Operations):
+class CodeWriter(Operations):
     """Writes the lines of one function's straight-line code.
 
     Attributes
@@ -280,13 +280,13 @@ class Body(Operations):
         self.put(self.value(node), self.graph.types[node].is_condition, pointer, name)
 
 
-def constant(value: Any) -> str:
+def written_constant(value: Any) -> str:
     """A constant as LLVM writes it: by its bits (those of a double for a float too)."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 
-def is_leaf(graph: Graph, node: int) -> bool:
+def is_leaf_node(graph: Graph, node: int) -> bool:
     """Whether a node is an input or a constant: nothing to compute."""
     return graph.ops[node] in (core.INPUT, core.CONSTANT)

@@ -340,6 +340,6 @@ def builtin_code() -> jit.Code | None:
     if found is None:
         return None
     text, imports = write_builtin(found)
-    code = jit.load(text, imports, [BUILTIN, FORWARD], 2, verify=False)
+    code = jit.link(text, imports, [BUILTIN, FORWARD], 2, verify=False)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # what holds its addresses may outlive this module at exit
     return code

@@ -138,15 +138,15 @@ def _c_library() -> tuple[str, ...]:
 def fetch(ir: str, opt: int, target: Sequence[str], make: Callable[[], bytes]) -> bytes:
     """The object code of a module: from the disk, or what `make` gives, which is then kept."""
     name = key(ir, opt, target)
-    found = read(name)
+    found = read_entry(name)
     if found is not None:
         return found
     made = make()
-    write(name, made)
+    write_entry(name, made)
     return made
 
 
-def read(name: str) -> bytes | None:
+def read_entry(name: str) -> bytes | None:
     """The code of an entry, or None where there is none, or one that is not exactly as it was written."""
     try:
         code = _read(directory(), name)
@@ -184,7 +184,7 @@ def _check(info: os.stat_result, kind: Callable[[int], bool]) -> None:
         raise PermissionError("not a file or folder of this user alone")
 
 
-def pack(name: str, code: bytes) -> bytes:
+def packed_entry(name: str, code: bytes) -> bytes:
     """An entry as it stands on disk."""
     return HEAD.pack(MAGIC, FORMAT, bytes.fromhex(name), len(code), hashlib.sha256(code).digest()) + code
 
@@ -200,18 +200,18 @@ def unpack(name: str, data: bytes) -> bytes:
     if len(data) < HEAD.size:
         raise ValueError("cut off")
     code = data[HEAD.size :]
-    if not code or data != pack(name, code):
+    if not code or data != packed_entry(name, code):
         raise ValueError("damaged")
     return code
 
 
-def write(name: str, code: bytes) -> bool:
+def write_entry(name: str, code: bytes) -> bool:
     """Keep an entry, which appears as a whole or not at all; whether that succeeded."""
     try:
         folder = directory()
         os.makedirs(folder, mode=0o700, exist_ok=True)
         _check(os.lstat(folder), stat.S_ISDIR)
-        _write(folder, name, pack(name, code))
+        _write(folder, name, packed_entry(name, code))
     except (OSError, ValueError):
         _counts.add("unwritten")
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import LOOP
-from symdiff.codegen.module import Module, assemble
+from symdiff.codegen.module import Module, assemble_module
 
 CALL = "c"
 
@@ -45,4 +45,4 @@ def write_call(layout: Layout) -> Module:
             ]
             at += 1
     lines += [f"%r = call i32 @{LOOP}(ptr %args, ptr %one, ptr @strides, ptr %given)", "ret i32 %r", "}"]
-    return assemble([f"declare i32 @{LOOP}(ptr, ptr, ptr, ptr) #0"], lines, (), [CALL])
+    return assemble_module([f"declare i32 @{LOOP}(ptr, ptr, ptr, ptr) #0"], lines, (), [CALL])

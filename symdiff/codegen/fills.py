@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import Operations, constant
+from symdiff.codegen.body import Operations, written_constant
 from symdiff.codegen.layout import Layout
 from symdiff.ops import core
 
@@ -112,7 +112,7 @@ def _function(
         from_, pointer, flat = f"%axis{axis}", f"%p{axis}", f"%f{axis}"
         if axis < len(shape) - 1:
             lines.append(f"br label %axis{axis + 1}")
-    value = "zeroinitializer" if lanes > 1 else constant(0.0) if not is_condition else "0"
+    value = "zeroinitializer" if lanes > 1 else written_constant(0.0) if not is_condition else "0"
     if not zero:
         lines += [
             f"%from = getelementptr {single}, ptr @data{output}, i64 {flat}",

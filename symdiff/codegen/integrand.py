@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdiff.codegen import jit
 from symdiff.codegen.kernel import Kernel
 from symdiff.codegen.layout import Layout
-from symdiff.codegen.module import Module, assemble
+from symdiff.codegen.module import Module, assemble_module
 from symdiff.errors import ArgumentError
 
 INTEGRAND, PLAIN = "integrand", "plain"
@@ -68,7 +68,7 @@ def write_integrand(layout: Layout) -> Module:
         f"ret double {NAN}",
         "}",
     ]
-    return assemble(lines[:1], lines[1:], (), (INTEGRAND,))
+    return assemble_module(lines[:1], lines[1:], (), (INTEGRAND,))
 
 
 def integrand(kernel: Kernel) -> tuple[int, jit.Code]:
@@ -80,5 +80,5 @@ def integrand(kernel: Kernel) -> tuple[int, jit.Code]:
         Where its inputs cannot be one array of numbers.
     """
     module = write_integrand(kernel.layout)
-    code = jit.load(module.text, {PLAIN: kernel.address}, module.exports, 2)
+    code = jit.link(module.text, {PLAIN: kernel.address}, module.exports, 2)
     return code[INTEGRAND], code

@@ -14,8 +14,8 @@ import sys
 import threading
 
 from symdiff.codegen import jit
-from symdiff.codegen.module import assemble, c_function
-from symdiff.codegen.python_api import supported
+from symdiff.codegen.module import assemble_module, c_function
+from symdiff.codegen.python_api import is_supported_python
 from symdiff.errors import CompileError
 
 INTERRUPTED = "interrupted"
@@ -147,8 +147,8 @@ entry:
 @functools.cache
 def interrupts() -> jit.Code:
     """The code of `interrupted`, compiled once in a process and never dropped."""
-    module = assemble((), [CODE], (), (INTERRUPTED, FUNCTIONS, MAIN))
-    code = jit.load(module.text, {}, module.exports, 2, verify=False)
+    module = assemble_module((), [CODE], (), (INTERRUPTED, FUNCTIONS, MAIN))
+    code = jit.link(module.text, {}, module.exports, 2, verify=False)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
     main = ctypes.c_size_t.from_address(code[MAIN])
 
@@ -156,7 +156,7 @@ def interrupts() -> jit.Code:
         main.value = threading.main_thread().ident or 0
 
     tell()
-    if supported():
+    if is_supported_python():
         table = (ctypes.c_size_t * (CLOCK + 1)).from_address(code[FUNCTIONS])
         for k, name in enumerate(NAMES):
             table[k] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0

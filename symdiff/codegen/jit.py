@@ -138,7 +138,7 @@ def target_machine(opt: int) -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=opt, jit=True)
 
 
-def load(
+def link(
     ir: str,
     imports: Mapping[str, int],
     exports: Iterable[str],
@@ -178,7 +178,7 @@ def load(
     except RuntimeError as error:
         if from_disk:  # whole, and yet not what LLVM can load
             cache.forget(cache.key(ir, opt, _target()))
-            return load(ir, imports, exports, opt, verify, cached=False)
+            return link(ir, imports, exports, opt, verify, cached=False)
         raise CompileError(f"LLVM refused the code: {error}") from error
 
 
@@ -204,7 +204,7 @@ def _object_code(ir: str, opt: int, verify: bool) -> bytes:
     """
 
     def compiled() -> bytes:
-        code: bytes = _compiler(opt).emit_object(parse(ir, verify))
+        code: bytes = _compiler(opt).emit_object(parse_module(ir, verify))
         return code
 
     left = budget.time_left()
@@ -234,7 +234,7 @@ def _patiently(work: Callable[[], bytes], seconds: float) -> bytes:
     return results[0]
 
 
-def parse(ir: str, verify: bool = True) -> Any:
+def parse_module(ir: str, verify: bool = True) -> Any:
     """A module, which LLVM has checked, in a context of its own.
 
     Raises
@@ -253,7 +253,7 @@ def parse(ir: str, verify: bool = True) -> Any:
 
 def assembly(ir: str, opt: int) -> str:
     """The machine's assembly language for a module."""
-    module = parse(ir)
+    module = parse_module(ir)
     return str(target_machine(opt).emit_assembly(module))
 
 

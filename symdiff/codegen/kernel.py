@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.codegen import jit
-from symdiff.codegen.batches import BATCH, batch_code, describe
+from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.entry_points import CALL, write_call
-from symdiff.codegen.layout import Layout, arrange
+from symdiff.codegen.layout import Layout, arrange_operands
 from symdiff.codegen.lazy import MAKING, lazy
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
@@ -108,14 +108,14 @@ class Kernel:
             raise CompileError("native code needs a 64-bit platform")
         self.program = program
         self.options = options
-        self.layout: Layout = arrange(program.inputs, program.types)
+        self.layout: Layout = arrange_operands(program.inputs, program.types)
         self.packed = self.layout.packed
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
         self.opt = self._point_opt()
         module, self.statistics = self._write(self.opt)
         count = example(self.statistics.instructions)
         self._verify = count <= VERIFIED if options.verify is None else options.verify
-        self._code = jit.load(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
+        self._code = jit.link(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 
     def _write(self, opt: int) -> tuple[Module, Statistics]:
@@ -156,14 +156,14 @@ class Kernel:
         loop, body, workspace = self._code[LOOP], 0, 0
         if width > 1 or opt != self.opt:
             module, workspace = self._write_vectors() if width > 1 else (self._write(opt)[0], 0)
-            code = jit.load(module.text, module.addresses(), module.exports, opt, self._verify, self.options.cache)
+            code = jit.link(module.text, module.addresses(), module.exports, opt, self._verify, self.options.cache)
             owned.append(code)
             if width > 1:
                 body = code[BODY]
             else:
                 loop = code[LOOP]
         work = max(1, self.statistics.instructions)
-        description = describe(self.layout, loop, body, width, workspace, work)
+        description = describe_kernel(self.layout, loop, body, width, workspace, work)
         owned.append(description)
         driver, data = batch_code()[BATCH], description.ctypes.data
         return make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned)
@@ -200,7 +200,7 @@ class Kernel:
             if self._call is None:
                 module = write_call(self.layout)
                 loop, cached = {LOOP: self._code[LOOP]}, self.options.cache
-                self._call = jit.load(module.text, loop, module.exports, 2, cached=cached)
+                self._call = jit.link(module.text, loop, module.exports, 2, cached=cached)
         return self._call[CALL]
 
     def llvm_ir(self) -> str:

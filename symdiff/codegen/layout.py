@@ -125,7 +125,7 @@ BATCH_AXES = 8
 """Axes that are left for batches."""
 
 
-def arrange(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: int | None = None) -> Layout:
+def arrange_operands(inputs: Sequence[TensorType], outputs: Sequence[TensorType], limit: int | None = None) -> Layout:
     """The operands of a kernel for these inputs and outputs, packed where there are more than `limit`.
 
     Where there are too many even so, as in a network with many arrays of weights, each is an operand of its own again,

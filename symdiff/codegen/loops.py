@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import Body, Operations, Routines
+from symdiff.codegen.body import CodeWriter, Operations, Routines
 from symdiff.codegen.fills import fill_call, fill_lines
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.pairs import find_pairs
@@ -97,7 +97,7 @@ class Pointers:
         return name
 
 
-class Written:
+class WrittenLoop:
     """The text of a kernel's functions and what it needs."""
 
     def __init__(self, lines: list[str], routines: Routines, workspace: int, on_heap: bool) -> None:
@@ -107,7 +107,7 @@ class Written:
         self.on_heap = on_heap
 
 
-def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int, status: Status) -> Written:
+def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int, status: Status) -> WrittenLoop:
     """The functions of a kernel: its loop and, where there are several, its pieces."""
     number = "float" if program.graph.dtype == "float32" else "double"
     routines = Routines(number)
@@ -119,7 +119,7 @@ def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int
             text += write_piece(program, layout, k, piece, routines)
     text += fill_lines(program, layout, [o for piece in pieces for o in piece.fills], Operations(number, routines))
     on_heap = slots * 8 > LARGEST_FRAME
-    return Written(text, routines, slots * 8, on_heap)
+    return WrittenLoop(text, routines, slots * 8, on_heap)
 
 
 def _open(layout: Layout, status: Status) -> list[str]:
@@ -156,7 +156,7 @@ def _close(status: Status) -> list[str]:
 def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, status: Status) -> list[str]:
     """The loop with the body in it."""
     pointers = Pointers(layout, from_array=False)
-    body = Body(program.graph, routines, pointers.input, find_pairs(program.graph, piece.nodes))
+    body = CodeWriter(program.graph, routines, pointers.input, find_pairs(program.graph, piece.nodes))
     body.compute(piece.nodes)
     for _, _, node in piece.stores:
         body.value(node)
@@ -268,7 +268,7 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
     """A piece as a function of its own."""
     pointers = Pointers(layout, from_array=True)
     pairs = find_pairs(program.graph, piece.nodes) if routines.lanes == 1 else {}
-    body = Body(program.graph, routines, pointers.input, pairs)
+    body = CodeWriter(program.graph, routines, pointers.input, pairs)
     args, types = program.graph.args, program.graph.types
     slot = functools.partial(_slot, body)
     waiting, saves = dict(piece.loads), dict(piece.saves)
@@ -293,7 +293,7 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
     return [head, *pointers.prologue, *body.prologue, *body.lines, "ret void", "}"]
 
 
-def write_outputs(body: Body, pointers: Pointers, piece: Piece) -> None:
+def write_outputs(body: CodeWriter, pointers: Pointers, piece: Piece) -> None:
     """Write what is known after a piece: blocks of constants, then single elements."""
     for output in piece.fills:
         body.lines.append(fill_call(output, pointers.output(output, 0, body.lines)))
@@ -301,6 +301,6 @@ def write_outputs(body: Body, pointers: Pointers, piece: Piece) -> None:
         body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
 
 
-def _slot(body: Body, name: str, place: int) -> str:
+def _slot(body: CodeWriter, name: str, place: int) -> str:
     body.lines.append(f"{name} = getelementptr [{body.lanes} x i64], ptr %work, i64 {place}")
     return name

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from symdiff import numeric
 from symdiff.codegen.fills import fill_declarations
 from symdiff.codegen.layout import Layout
-from symdiff.codegen.loops import LOOP, Written, write_loop
+from symdiff.codegen.loops import LOOP, WrittenLoop, write_loop
 from symdiff.codegen.pieces import PIECE, Piece, cut
 from symdiff.codegen.status import Status, status
 from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
 from symdiff.codegen.vector_math import VectorLibrary
-from symdiff.codegen.vector_math import address as vector_address
+from symdiff.codegen.vector_math import vector_address as vector_address
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library, Routine
 
@@ -120,7 +120,7 @@ def write_vector_module(
 
 
 def _finish(
-    written: Written,
+    written: WrittenLoop,
     pieces: Sequence[Piece],
     declarations: Sequence[str],
     imports: Sequence[tuple[str, Import]],
@@ -142,13 +142,13 @@ def _address(what: Import) -> int:
     if isinstance(what, VectorLibrary):
         return vector_address(what)
     if isinstance(what, blas.Blas):
-        return blas.address(what)
+        return blas.blas_address(what)
     if isinstance(what, Support):
         return what.code()[what.name]
     return c_function(what) if isinstance(what, str) else numeric.address(what)
 
 
-def assemble(
+def assemble_module(
     declarations: Sequence[str], lines: Sequence[str], imports: Sequence[str], exports: Sequence[str]
 ) -> Module:
     """A module of functions that are written by hand; imports are C functions under their own names."""

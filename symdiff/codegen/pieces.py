@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import is_leaf
+from symdiff.codegen.body import is_leaf_node
 from symdiff.codegen.fills import CONSTANT, filled_outputs
 from symdiff.codegen.pairs import put_together
 from symdiff.ops import core
@@ -78,7 +78,7 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     """
     graph = program.graph
     live = graph.live(program.roots)
-    work = put_together(graph, [node for node in live if not is_leaf(graph, node)])
+    work = put_together(graph, [node for node in live if not is_leaf_node(graph, node)])
     filled = filled_outputs(program)
     stores = _single_stores(program, filled)
     runs = max(1, round(len(work) / size))

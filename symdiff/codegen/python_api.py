@@ -66,7 +66,7 @@ def _double(thing: object, offset: int) -> float:
     return ctypes.c_double.from_address(id(thing) + offset).value
 
 
-def supported() -> bool:
+def is_supported_python() -> bool:
     """Whether this is a CPython with one lock for all threads, on a 64-bit machine."""
     return (
         sys.implementation.name == "cpython"
@@ -80,7 +80,7 @@ def supported() -> bool:
 @functools.cache
 def python() -> Python | None:
     """This Python's addresses and offsets, or None where one of them is not what it should be."""
-    if not supported():
+    if not is_supported_python():
         return None
     head = object.__basicsize__
     found = Python(

@@ -21,7 +21,7 @@ import numpy as np
 
 from symdiff import numeric
 from symdiff.codegen import jit
-from symdiff.codegen.module import assemble
+from symdiff.codegen.module import assemble_module
 
 SMALLEST, LARGEST, LIMIT = 2**17, 2**24, 2**25
 """Bytes of the blocks that are kept, and of all together."""
@@ -238,8 +238,8 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        module = assemble(DECLARATIONS, [CODE], ["malloc", "free", "memset", "memcpy"], FUNCTIONS)
-        self._code = jit.load(module.text, module.addresses(), module.exports, 2)
+        module = assemble_module(DECLARATIONS, [CODE], ["malloc", "free", "memset", "memcpy"], FUNCTIONS)
+        self._code = jit.link(module.text, module.addresses(), module.exports, 2)
         self._state = (ctypes.c_size_t * (PLACES + 2))()
         self.handler = _Handler(NAME, 1, ctypes.addressof(self._state), *(self._code[name] for name in FUNCTIONS))
         new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)

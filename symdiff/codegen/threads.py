@@ -18,7 +18,7 @@ import numpy as np
 
 from symdiff.codegen import jit
 from symdiff.codegen.layout import Layout, Operand
-from symdiff.codegen.module import assemble
+from symdiff.codegen.module import assemble_module
 from symdiff.codegen.status import status
 from symdiff.codegen.ufunc import make_ufunc
 
@@ -68,8 +68,8 @@ def _exceptions() -> jit.Code:
         "ret i32 0",
         "}",
     ]
-    module = assemble(state.declarations, lines, state.functions, [RAISE])
-    return jit.load(module.text, module.addresses(), module.exports, 1)
+    module = assemble_module(state.declarations, lines, state.functions, [RAISE])
+    return jit.link(module.text, module.addresses(), module.exports, 1)
 
 
 class Threaded:

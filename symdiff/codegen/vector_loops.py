@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import Body, Operations, Routines
+from symdiff.codegen.body import CodeWriter, Operations, Routines
 from symdiff.codegen.fills import fill_lines
 from symdiff.codegen.layout import Layout
-from symdiff.codegen.loops import Pointers, Written, operand_lines, write_outputs, write_piece
+from symdiff.codegen.loops import Pointers, WrittenLoop, operand_lines, write_outputs, write_piece
 from symdiff.codegen.pieces import Piece
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ BODY = "body"
 
 def write_vector_body(
     program: Program, layout: Layout, pieces: list[Piece], slots: int, lanes: int, vector: bool
-) -> Written:
+) -> WrittenLoop:
     """The functions of a vector body; `vector` allows functions that are not bit for bit the scalar ones."""
     routines = Routines("double", lanes, vector)
     if len(pieces) == 1:
         pointers = Pointers(layout, from_array=False)
-        body = Body(program.graph, routines, pointers.input)
+        body = CodeWriter(program.graph, routines, pointers.input)
         body.compute(pieces[0].nodes)
         for _, _, node in pieces[0].stores:
             body.value(node)
@@ -45,7 +45,7 @@ def write_vector_body(
             text += write_piece(program, layout, k, piece, routines)
     fills = [output for piece in pieces for output in piece.fills]
     text += fill_lines(program, layout, fills, Operations("double", routines))
-    return Written([*routines.definitions, *text], routines, slots * 8 * lanes, False)
+    return WrittenLoop([*routines.definitions, *text], routines, slots * 8 * lanes, False)
 
 
 def _loop(used: list[int], lanes: int, start: list[str], inside: list[str]) -> list[str]:

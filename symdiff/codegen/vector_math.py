@@ -67,7 +67,7 @@ def find(routine: Library, arity: int, width: int) -> VectorLibrary | None:
     return VectorLibrary(symbol) if hasattr(library, symbol) else None
 
 
-def address(routine: VectorLibrary) -> int:
+def vector_address(routine: VectorLibrary) -> int:
     """The machine address of a vector function that `find` gave."""
     return ctypes.cast(getattr(_libmvec(), routine.symbol), ctypes.c_void_p).value or 0
 

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import Instruction
+from symdiff.ops.core import ADD, BROADCAST, CONSTANT, DIV, MUL, NEG, SCATTER, SUB
 from symdiff.types import broadcast, fixed, product
 
-MUL, DIV, ADD, SUB, NEG = OPS["mul"], OPS["div"], OPS["add"], OPS["sub"], OPS["neg"]
 SMALL = 1e-100
-CONSTANT, SCATTER, BROADCAST = OPS["constant"], OPS["scatter"], OPS["broadcast"]
 
 
-def number(graph: Graph, node: int) -> float | None:
+def number_at(graph: Graph, node: int) -> float | None:
     """The value of a scalar constant node, otherwise None."""
     if graph.ops[node] is not CONSTANT:
         return None
@@ -25,7 +24,7 @@ def number(graph: Graph, node: int) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def apply(graph: Graph, op: Op, args: tuple[int, ...], payload: Any = None) -> int:
+def apply_folded(graph: Graph, op: Op, args: tuple[int, ...], payload: Any = None) -> int:
     """`op(args)`, folded where all operands are constants and the operation is one exact instruction."""
     if isinstance(op.routine, Instruction) and args:
         ops, payloads = graph.ops, graph.payloads
@@ -42,7 +41,7 @@ def negate(graph: Graph, a: int) -> int:
     """-a."""
     if graph.ops[a] is NEG:
         return graph.args[a][0]
-    value = number(graph, a)
+    value = number_at(graph, a)
     return graph.constant(-value) if value is not None else graph.add(NEG, (a,))
 
 
@@ -57,13 +56,13 @@ def multiply(graph: Graph, a: int, b: int) -> int:
             a = _unrepeated(graph, a, b)
         if graph.ops[b] is BROADCAST:
             b = _unrepeated(graph, b, a)
-    x, y = number(graph, a), number(graph, b)
+    x, y = number_at(graph, a), number_at(graph, b)
     if x == 1.0:
         return b
     if y == 1.0:
         return a
     if x is not None and y is not None:
-        return apply(graph, MUL, (a, b))
+        return apply_folded(graph, MUL, (a, b))
     if x == -1.0:
         return negate(graph, b)
     if y == -1.0:
@@ -95,7 +94,7 @@ def _scaled(graph: Graph, factor: float, constant: int, node: int) -> int:
     """factor*node; a factor that the node begins with is taken together with it where that is safe."""
     op, args = graph.ops[node], graph.args[node]
     if op is MUL or op is DIV:
-        own = number(graph, args[0])
+        own = number_at(graph, args[0])
         if own is not None and SMALL <= abs(factor * own) <= 1 / SMALL:
             return (multiply if op is MUL else divide)(graph, graph.constant(factor * own), args[1])
     return graph.add(MUL, (constant, node))
@@ -105,11 +104,11 @@ def divide(graph: Graph, a: int, b: int) -> int:
     """a/b."""
     if graph.ops[a] is BROADCAST:
         a = _unrepeated(graph, a, b)
-    x, y = number(graph, a), number(graph, b)
+    x, y = number_at(graph, a), number_at(graph, b)
     if y == 1.0:
         return a
     if x is not None and y is not None:
-        return apply(graph, DIV, (a, b))
+        return apply_folded(graph, DIV, (a, b))
     if graph.ops[a] is NEG:
         return negate(graph, graph.add(DIV, (graph.args[a][0], b)))
     return graph.add(DIV, (a, b))
@@ -156,8 +155,8 @@ class LateFactors:
 
 def add(graph: Graph, a: int, b: int) -> int:
     """a + b, a difference where one of them is negated."""
-    if number(graph, a) is not None and number(graph, b) is not None:
-        return apply(graph, ADD, (a, b))
+    if number_at(graph, a) is not None and number_at(graph, b) is not None:
+        return apply_folded(graph, ADD, (a, b))
     if graph.ops[b] is NEG:
         return graph.add(SUB, (a, graph.args[b][0]))
     if graph.ops[a] is NEG:
@@ -207,5 +206,5 @@ def assemble(graph: Graph, nodes: np.ndarray[Any, Any]) -> int:
         return int(nodes[()])
     if nodes.size == 0:
         return graph.constant(np.zeros(nodes.shape))
-    flat = graph.add("stack", tuple(int(n) for n in nodes.ravel()))
+    flat = graph.add(core.STACK, tuple(int(n) for n in nodes.ravel()))
     return graph.reshape(flat, nodes.shape)

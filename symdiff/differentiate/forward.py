@@ -10,10 +10,8 @@ from symdiff.differentiate.guards import Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import OPS
+from symdiff.ops.core import INDEX
 from symdiff.types import BOOL
-
-INDEX = OPS["index"]
 
 
 def forward(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:

@@ -16,10 +16,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from symdiff.differentiate.chain import LateFactors, total
 from symdiff.differentiate.finite import Finite
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import GREATER, WHERE
 from symdiff.types import Shape
 
-WHERE, AND, OR, NOT, GREATER = (OPS[n] for n in ("where", "logical_and", "logical_or", "logical_not", "greater"))
+AND = core.LOGICAL_AND
+OR = core.LOGICAL_OR
+NOT = core.LOGICAL_NOT
 Carried = Callable[[int], int]
 
 

@@ -175,7 +175,7 @@ def second_derivatives(
     return blocks
 
 
-def repeated(graph: Graph, output: int, target: int, order: int) -> int:
+def iterated(graph: Graph, output: int, target: int, order: int) -> int:
     """The derivative of the given order by a scalar node, by forward sweeps re-applied."""
     check_differentiable(graph, [output])
     for _ in range(order):

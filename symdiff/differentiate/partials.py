@@ -16,21 +16,20 @@ from symdiff.errors import DifferentiationError
 from symdiff.frontend.bodies import from_text
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Unavailable
-
-CONSTANT, INPUT, WHERE = OPS["constant"], OPS["input"], OPS["where"]
+from symdiff.ops.core import CONSTANT, WHERE
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Link:
     """One factor: multiply or divide by a node of the body, negate, guard by it, or select between two chains."""
 
     kind: str
     node: int = -1
     holds: bool = True
-    taken: tuple[Step, ...] = ()
-    untaken: tuple[Step, ...] = ()
+    taken: tuple[Link, ...] = ()
+    untaken: tuple[Link, ...] = ()
 
 
 class Partial:
@@ -45,14 +44,14 @@ class Partial:
         self.is_quotient = divides and last is not None and last.node == parsed.leaves.get("y")
         """Whether it is something over a divisor, times the result."""
 
-    def _steps(self, node: int) -> list[Step]:
+    def _steps(self, node: int) -> list[Link]:
         graph = self.body.graph
         op, args = graph.ops[node], graph.args[node]
-        if op.name == "neg":
-            return [Step("negate"), *self._steps(args[0])]
-        if op.name == "mul":
+        if op is core.NEG:
+            return [Link("negate"), *self._steps(args[0])]
+        if op is core.MUL:
             return [*self._steps(args[0]), *self._steps(args[1])]
-        if op.name == "div":
+        if op is core.DIV:
             return [*self._steps(args[0]), self._use("divide", args[1])]
         if op is WHERE:
             for kept, zero, holds in ((args[1], args[2], True), (args[2], args[1], False)):
@@ -60,13 +59,13 @@ class Partial:
                     return [self._use("guard", args[0], holds), *self._steps(kept)]
             taken, untaken = tuple(self._steps(args[1])), tuple(self._steps(args[2]))
             self._use("select", args[0])
-            return [Step("select", args[0], True, taken, untaken)]
+            return [Link("select", args[0], True, taken, untaken)]
         return [self._use("multiply", node)]
 
-    def _use(self, kind: str, node: int, holds: bool = True) -> Step:
+    def _use(self, kind: str, node: int, holds: bool = True) -> Link:
         graph = self.body.graph
         self.parts[node] = Body(graph, self.body.parameters, (node,), graph.live([node]))
-        return Step(kind, node, holds)
+        return Link(kind, node, holds)
 
     def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
         """g times the partial; `values` maps body nodes to nodes of the graph and is filled. None: zero."""
@@ -75,7 +74,7 @@ class Partial:
             guards.late.note(found[0], values[self.body.leaves["y"]])
         return found
 
-    def _follow(self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Step, ...]) -> Guarded | None:
+    def _follow(self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Link, ...]) -> Guarded | None:
         graph, late = guards.graph, guards.late
         value, guard = g
         if late is not None and not (late.factors and late.holds(value)):
@@ -114,7 +113,7 @@ class Partial:
         return value, guard
 
     def _select(
-        self, guards: Guards, values: dict[int, int], g: Guarded, step: Step, condition: int
+        self, guards: Guards, values: dict[int, int], g: Guarded, step: Link, condition: int
     ) -> tuple[int, Guard | None]:
         sides = []
         for holds, steps in ((True, step.taken), (False, step.untaken)):
@@ -127,7 +126,7 @@ class Partial:
         found = values.get(node)
         if found is not None:
             return found
-        domain = Nodes(graph, functools.partial(chain.apply, graph))
+        domain = Nodes(graph, functools.partial(chain.apply_folded, graph))
         return self.parts[node].fold(domain, values)[node]
 
 

@@ -10,10 +10,10 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.structured.factors import product_of
 from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import EINSUM
 from symdiff.types import BOOL
 
-EINSUM = OPS["einsum"]
 FAST = frozenset(("exp", "exp2", "exp10", "expm1", "sinh", "cosh", "gamma", "pow"))
 """Operations so large that the square of one over them soon is 0."""
 
@@ -127,8 +127,8 @@ def _spared(guards: Guards, node: int, k: int, g: int, guard: Guard) -> int:
                 holds = graph.broadcast(condition, graph.types[node].shape)
             found = product_of(graph, [(holds, output)], own, sizes, set())
             if found is not None:
-                reached = graph.add("greater", (found, graph.constant(0.0)))
-                a = graph.add("where", (reached, a, graph.constant(0.0)))
+                reached = graph.add(core.GREATER, (found, graph.constant(0.0)))
+                a = graph.add(core.WHERE, (reached, a, graph.constant(0.0)))
         factors.append((a, own))
     return graph.einsum([a for a, _ in factors], [own for _, own in factors], labels[k])
 

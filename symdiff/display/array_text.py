@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, core
 from symdiff.ops.base import MatrixRoutine, Movement
 from symdiff.types import Shape, fixed
 
@@ -81,7 +81,7 @@ def reduction(name: str) -> Callable[[Writer, int], Written]:
     return write
 
 
-def function(name: str) -> Callable[[Writer, int], Written]:
+def written_function(name: str) -> Callable[[Writer, int], Written]:
     """A call of the operands."""
     return lambda writer, node: _call(name, *writer.graph.args[node])
 
@@ -126,9 +126,9 @@ def _concatenate(writer: Writer, node: int) -> Written:
 def _index_node(writer: Writer, node: int) -> Part | int:
     """The indices of a node as the language takes them."""
     graph = writer.graph
-    if graph.ops[node].name == "constant":
+    if graph.ops[node] is core.CONSTANT:
         return str(np.asarray(graph.payloads[node]).tolist())
-    return graph.args[node][0] if graph.ops[node].name == "as_index" and node not in writer.names else node
+    return graph.args[node][0] if graph.ops[node] is core.AS_INDEX and node not in writer.names else node
 
 
 def _gather(writer: Writer, node: int) -> Written:
@@ -154,7 +154,7 @@ def _broadcast(writer: Writer, node: int) -> Written:
     graph, x, shape = writer.graph, _operand(writer, node), shape_text(writer.graph.payloads[node])
     if graph.types[x].shape:
         return _call("broadcast_to", x, shape)
-    value = graph.payloads[x] if graph.ops[x].name == "constant" and x not in writer.names else None
+    value = graph.payloads[x] if graph.ops[x] is core.CONSTANT and x not in writer.names else None
     if isinstance(value, float) and value in (0.0, 1.0) and str(value)[0] != "-":
         return _call("ones" if value else "zeros", shape)
     return _call("full", shape, x)
@@ -205,10 +205,10 @@ def _pinv(writer: Writer, node: int) -> Written:
 
 NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
     **{op.name: reduction(op.name) for op in TENSORS if op.payload == "axes"},
-    **{op.name: function(op.name) for op in TENSORS if op.payload is None},
+    **{op.name: written_function(op.name) for op in TENSORS if op.payload is None},
     "amax": reduction("max"),
     "amin": reduction("min"),
-    "as_index": function("round"),
+    "as_index": written_function("round"),
     "transpose": _transpose,
     "einsum": _einsum,
     "diagonal": _diagonal,

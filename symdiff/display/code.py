@@ -14,7 +14,7 @@ from symdiff.display.lines import meaning
 from symdiff.display.text import Outputs, output_names
 from symdiff.ir.body import Body, Domain, NamedNodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
 from symdiff.signature import Argument
 from symdiff.types import TensorType, fixed
@@ -79,7 +79,7 @@ def python_source(
     graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
     if arguments is None:
         arguments = [
-            Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots) if graph.ops[n].name == "input"
+            Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots) if graph.ops[n] is core.INPUT
         ]
     names = _Names()
     function = names.new(name)
@@ -203,7 +203,7 @@ def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
     if op.numpy or op.name in STRUCTURE:
         shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
         return of_record(op, args, payload, *shapes) if op.numpy else STRUCTURE[op.name](args, payload, *shapes)
-    if all(isinstance(graph.payloads[a], float) and graph.ops[a].name == "constant" for a in operands):
+    if all(isinstance(graph.payloads[a], float) and graph.ops[a] is core.CONSTANT for a in operands):
         args[0] = f"np.float64({args[0]})"  # Python's own floats raise where NumPy's give inf
     numbers = [] if payload is None else [str(payload)]
     if op.name in OPERATORS:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from symdiff.display.array_text import subscripts
-from symdiff.display.text import Outputs, number, output_names, subscript
+from symdiff.display.text import Outputs, output_names, subscript, written_number
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 LONGEST_LABEL = 40
 
 
-def dot(graph: Graph, outputs: Outputs | Sequence[int], name: str = "f") -> str:
+def graphviz(graph: Graph, outputs: Outputs | Sequence[int], name: str = "f") -> str:
     """The nodes that the outputs depend on, as DOT text; the same graph always gives the same text."""
     named = output_names(tuple(outputs) if isinstance(outputs, list) else outputs, name)  # type: ignore[arg-type]
     live = graph.live(named.values())
@@ -38,15 +39,15 @@ def dot(graph: Graph, outputs: Outputs | Sequence[int], name: str = "f") -> str:
 def label(graph: Graph, node: int) -> str:
     """What stands in the box of a node."""
     op, payload, shape = graph.ops[node], graph.payloads[node], graph.types[node].shape
-    if op.name == "constant":
-        text = f"array {show(shape)}" if isinstance(payload, np.ndarray) else number(payload)[0]
-    elif op.name == "input":
+    if op is core.CONSTANT:
+        text = f"array {show(shape)}" if isinstance(payload, np.ndarray) else written_number(payload)[0]
+    elif op is core.INPUT:
         text = payload + (f"[{', '.join(map(str, shape))}]" if shape else "")
-    elif op.name == "named":
+    elif op is core.NAMED:
         text = f"{payload} ="
-    elif op.name == "index":
+    elif op is core.INDEX:
         text = f"[{subscript(payload)}]"
-    elif op.name == "einsum":
+    elif op is core.EINSUM:
         text = f"einsum {subscripts(payload)}"
     else:
         text = (op.infix.symbol if op.infix else op.name) + _numbers(payload)

@@ -21,12 +21,12 @@ from symdiff.display.text import (
     SUM,
     Part,
     Writer,
+    commas,
     is_negative,
-    listed,
     subscript,
 )
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 
 LONGEST_LATEX = 8000
 LARGEST_MATRIX = 400
@@ -67,7 +67,7 @@ def latex(graph: Graph, node: int) -> str:
     return r"\begin{aligned} " + r" \\ ".join(shown) + r" \end{aligned}"
 
 
-def name(text: str) -> str:
+def identifier(text: str) -> str:
     r"""A name in LaTeX: `x_1` is x_{1}, `theta` is \theta, `speed` is \mathit{speed}."""
     head, *rest = [part for part in text.split("_") if part] or [text]
     found = re.fullmatch(r"([^\W\d]+)(\d+)", head)
@@ -84,7 +84,7 @@ def _word(text: str) -> str:
     return rf"\mathit{{{text}}}" if len(text) > 1 and not text.isdigit() else text
 
 
-def number(value: Any) -> tuple[str, int]:
+def numeral(value: Any) -> tuple[str, int]:
     """A constant, and how tightly its text binds."""
     if isinstance(value, bool | np.bool_):
         return rf"\text{{{bool(value)}}}", ATOM
@@ -127,7 +127,7 @@ class LatexWriter(Writer):
 
     def __init__(self, graph: Graph, roots: Sequence[int]) -> None:
         super().__init__(graph, roots)
-        self.names = {node: name(text) for node, text in self.names.items()}
+        self.names = {node: identifier(text) for node, text in self.names.items()}
 
     def limited(self, node: int) -> str:
         """The text of a line, or a note where it is very long."""
@@ -140,37 +140,37 @@ class LatexWriter(Writer):
         """How tightly a node's text binds, and its pieces."""
         graph = self.graph
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
-        if op.name == "input":
-            return ATOM, [name(payload)]
-        if op.name == "constant":
-            return (ATOM, [self._matrix(payload)]) if isinstance(payload, np.ndarray) else _wrapped(number(payload))
-        if op.name == "stack":
+        if op is core.INPUT:
+            return ATOM, [identifier(payload)]
+        if op is core.CONSTANT:
+            return (ATOM, [self._matrix(payload)]) if isinstance(payload, np.ndarray) else _wrapped(numeral(payload))
+        if op is core.STACK:
             return ATOM, self._rows(node)
-        if op.name == "index":
+        if op is core.INDEX:
             return ATOM, [(args[0], ATOM, False), rf"_{{{subscript(payload)}}}"]
         if op.name in REDUCTIONS:
             axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
             return CALL, [rf"{REDUCTIONS[op.name]}{axes}\left(", (args[0], 0, False), r"\right)"]
-        if op.name == "norm":
+        if op is core.NORM:
             axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
             return CALL, [r"\left\|", (args[0], 0, False), rf"\right\|{axes}"]
-        if op.name in ("transpose", "inv"):
-            return POWER, [(args[0], POWER + 1, False), "^{T}" if op.name == "transpose" else "^{-1}"]
-        if op.name == "einsum" and payload in PRODUCTS:
+        if op in (core.TRANSPOSE, core.INV):
+            return POWER, [(args[0], POWER + 1, False), "^{T}" if op is core.TRANSPOSE else "^{-1}"]
+        if op is core.EINSUM and payload in PRODUCTS:
             turned = PRODUCTS[payload]
             sides: list[Part] = []
             for k, (arg, turn) in enumerate(zip(args, turned, strict=True)):
                 sides += [r" \, "] * k + [(arg, POWER + 1 if turn else PRODUCT + k, k == 1)] + ["^{T}"] * turn
             return PRODUCT, sides
         if op.latex is None:
-            return CALL, [rf"\operatorname{{{op.name}}}".replace("_", r"\_") + r"\left(", *listed(args), r"\right)"]
+            return CALL, [rf"\operatorname{{{op.name}}}".replace("_", r"\_") + r"\left(", *commas(args), r"\right)"]
         if op.kinds is None:
             before, after = op.latex.replace("{{", "{").replace("}}", "}").split("{}")
-            return CALL, [before, *listed(args), after]
-        if op.name in ("square", "integer_power"):
-            return self._power(args[0], 2 if op.name == "square" else payload)
-        if op.name == "add" and is_negative(graph, args[1]):
-            text, _ = number(-graph.payloads[args[1]])
+            return CALL, [before, *commas(args), after]
+        if op in (core.SQUARE, core.INTEGER_POWER):
+            return self._power(args[0], 2 if op is core.SQUARE else payload)
+        if op is core.ADD and is_negative(graph, args[1]):
+            text, _ = numeral(-graph.payloads[args[1]])
             return SUM, [(args[0], SUM, False), f" - {text}"]
         return self._by_record(op, args, payload)
 
@@ -207,7 +207,7 @@ class LatexWriter(Writer):
         for k, row in enumerate(graph.args[node]):
             if k:
                 parts.append(r" \\ ")
-            if graph.ops[row].name == "stack" and len(graph.types[row].shape) == 1 and row not in self.names:
+            if graph.ops[row] is core.STACK and len(graph.types[row].shape) == 1 and row not in self.names:
                 for j, entry in enumerate(graph.args[row]):
                     parts += [" & "] * (j > 0) + [(entry, 0, False)]
             else:
@@ -217,7 +217,7 @@ class LatexWriter(Writer):
     def _matrix(self, array: Any) -> str:
         if array.size > LARGEST_MATRIX or array.ndim > 2:
             return rf"\text{{an array of shape {tuple(array.shape)}}}"
-        rows = [" & ".join([number(v)[0] for v in np.atleast_1d(row)]) for row in array]
+        rows = [" & ".join([numeral(v)[0] for v in np.atleast_1d(row)]) for row in array]
         return r"\begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
 
 

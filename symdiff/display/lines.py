@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand
 from symdiff.types import Shape, broadcast
 
@@ -52,9 +52,9 @@ class _Opened(NamedNodes):
         graph, result = self.source, self.graph
         op, payload, type_ = graph.ops[node], graph.payloads[node], graph.types[node]
         args = tuple([values[a] for a in graph.args[node]])
-        if op.name == "iota":
+        if op is core.IOTA:
             return _spread_line(result, *payload)
-        if op.name == "custom":  # written as a call: its expression stays out
+        if op is core.CUSTOM:  # written as a call: its expression stays out
             value = result.input(f"value of {node}", type_.shape, type_.dtype)
             return result.add(op, (value, *args[1:]), payload)
         if op.kinds:
@@ -62,7 +62,7 @@ class _Opened(NamedNodes):
             if not op.hidden or op.name in self.written:
                 return result.add(op, args, payload)
             return meaning(op, payload, len(args)).splice(result, args)[0]
-        return result.element(args[0], payload) if op.name == "index" else result.add(op, args, payload)
+        return result.element(args[0], payload) if op is core.INDEX else result.add(op, args, payload)
 
 
 def meaning(op: Op, payload: Any, arity: int) -> Body:
@@ -84,7 +84,7 @@ def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tu
     """Operands of an elementwise operation without the broadcasts that it does itself."""
     kept = list(args)
     for k, a in enumerate(args):
-        if graph.ops[a].name == "broadcast":
+        if graph.ops[a] is core.BROADCAST:
             kept[k] = graph.args[a][0]
             if broadcast("", [graph.types[b].shape for b in kept]) != shape:
                 kept[k] = a
@@ -108,8 +108,8 @@ class Lines:
         for node in self.live:
             for a in graph.args[node]:
                 self._uses[a] += 1
-        bound = {graph.payloads[n] for n in self.live if graph.ops[n].name == "named"}
-        inputs = {graph.payloads[n] for n in self.live if graph.ops[n].name == "input"}
+        bound = {graph.payloads[n] for n in self.live if graph.ops[n] is core.NAMED}
+        inputs = {graph.payloads[n] for n in self.live if graph.ops[n] is core.INPUT}
         self.taken = inputs | set(reserved)
         lengths = self._lengths(None, None)
         long = sum(lengths[r] for r in roots) > LONGEST_TREE
@@ -134,7 +134,7 @@ class Lines:
             for a in args:
                 length += lengths[a]
                 count += counts[a]
-            if op.name == "named":
+            if op is core.NAMED:
                 length, count = 4, 0
             elif (
                 shared is not None
@@ -151,7 +151,7 @@ class Lines:
         graph, taken = self.graph, self.taken
         fresh = 0
         for node in self.live:
-            if graph.ops[node].name == "named":
+            if graph.ops[node] is core.NAMED:
                 wanted = name = graph.payloads[node]
                 k = 1
                 while name in taken or (k > 1 and name in bound):
@@ -169,4 +169,4 @@ class Lines:
 
     def value(self, node: int) -> int:
         """The node whose operation is written on the line of `node`: a binding's is what it binds."""
-        return self.graph.args[node][0] if self.graph.ops[node].name == "named" else node
+        return self.graph.args[node][0] if self.graph.ops[node] is core.NAMED else node

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.display.array_text import NOTATIONS, shape_text
 from symdiff.display.lines import Lines, opened
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, core
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
 from symdiff.types import Shape
@@ -26,7 +26,7 @@ Outputs = int | Mapping[str, Any] | tuple[Any, ...]
 """The outputs of a function: a node, or a mapping or tuple of such."""
 
 
-def number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
+def written_number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
     """A constant as the language writes it, and how tightly that text binds; names in `taken` mean something else."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value)), ATOM
@@ -66,7 +66,7 @@ def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
 def array(values: Any, taken: Iterable[str] = ()) -> str:
     """A constant array as nested lists."""
     if values.ndim == 0:
-        return str(values[()]) if values.dtype == np.int64 else number(values[()], taken)[0]
+        return str(values[()]) if values.dtype == np.int64 else written_number(values[()], taken)[0]
     if not values.size:
         return f"zeros({shape_text(values.shape)})"
     return "[" + ", ".join([array(row, taken) for row in values]) + "]"
@@ -176,7 +176,7 @@ class Writer:
     def body(self, node: int) -> str:
         """The text of a line's value, other lines by their names."""
         graph = self.graph
-        if graph.ops[node].name == "named":
+        if graph.ops[node] is core.NAMED:
             return self._write([(graph.args[node][0], 0, False)])
         return self._write(self.parts(node)[1])
 
@@ -215,20 +215,20 @@ class Writer:
             return infix.power, [infix.symbol + " " * word, (args[0], infix.power + (not word), not word)]
         if infix is not None and len(args) == 2:
             compares = op.result == "c" and op.kinds == "ff"
-            if op.name == "pow" and all(graph.constant_value(a) is not None for a in args):
+            if op is core.POW and all(graph.constant_value(a) is not None for a in args):
                 return ATOM, ["pow(", (args[0], 0, False), ", ", (args[1], 0, False), ")"]
             left = infix.power + (infix.right or compares)
             right = infix.power + (not infix.right)
-            if op.name == "add" and is_negative(graph, args[1]):
-                text, bound = number(-graph.payloads[args[1]], self.taken)
+            if op is core.ADD and is_negative(graph, args[1]):
+                text, bound = written_number(-graph.payloads[args[1]], self.taken)
                 return infix.power, [(args[0], left, False), f" - {text}" if bound > SUM else f" - ({text})"]
             between = infix.symbol if infix.symbol in ("*", "/", "**") else f" {infix.symbol} "
             return infix.power, [(args[0], left, False), between, (args[1], right, infix.power >= SUM)]
         name = op.routine.name if isinstance(op.routine, Fold) else op.name
-        return ATOM, [f"{name}(" if payload is None else f"{name}({payload}, ", *listed(args), ")"]
+        return ATOM, [f"{name}(" if payload is None else f"{name}({payload}, ", *commas(args), ")"]
 
 
-def listed(args: Sequence[int]) -> list[Part]:
+def commas(args: Sequence[int]) -> list[Part]:
     """The pieces of operands between commas."""
     parts: list[Part] = []
     for a in args:
@@ -240,7 +240,7 @@ def listed(args: Sequence[int]) -> list[Part]:
 
 def is_negative(graph: Graph, node: int) -> bool:
     """Whether a node is a negative number."""
-    value = graph.payloads[node] if graph.ops[node].name == "constant" else None
+    value = graph.payloads[node] if graph.ops[node] is core.CONSTANT else None
     return isinstance(value, float) and not math.isnan(value) and math.copysign(1.0, value) < 0
 
 
@@ -248,7 +248,7 @@ def _constant(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     value = writer.graph.payloads[node]
     if isinstance(value, np.ndarray):
         return ATOM, [array(value, writer.taken)]
-    text, power = number(value, writer.taken)
+    text, power = written_number(value, writer.taken)
     return power, [text]
 
 
@@ -277,7 +277,7 @@ def _reciprocal(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 def _stack(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
-    return ATOM, ["[", *listed(writer.graph.args[node]), "]"]
+    return ATOM, ["[", *commas(writer.graph.args[node]), "]"]
 
 
 def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
@@ -290,7 +290,7 @@ def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 def _custom(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     args = writer.graph.args[node][1:]
-    return ATOM, [f"{writer.graph.payloads[node].name}(", *listed(args), ")"]
+    return ATOM, [f"{writer.graph.payloads[node].name}(", *commas(args), ")"]
 
 
 SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {

@@ -17,7 +17,7 @@ METHODS = frozenset(n for n, value in vars(ArrayMethods).items() if callable(val
 """Methods of arrays that a formula can call: the functions of these names."""
 
 
-def product(graph: Graph, a: int, b: int) -> int:
+def matrix_product(graph: Graph, a: int, b: int) -> int:
     """`a @ b`.
 
     Raises

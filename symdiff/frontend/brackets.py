@@ -24,7 +24,7 @@ class Bracket:
 
 
 @dataclass(slots=True)
-class Call(Bracket):
+class Calling(Bracket):
     """A call whose arguments are read: those with names, the name that waits for its value, those before the names.
 
     `takes_parts`: tuples and None may be arguments; `takes_texts`: texts in quotes too. `start` is its first character.

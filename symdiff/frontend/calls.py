@@ -18,11 +18,11 @@ from symdiff.frontend.arrays import (
     shapes,
     statistics,
 )
-from symdiff.frontend.arrays.arguments import ARRAYS, Value, as_node
-from symdiff.frontend.constants import integer
+from symdiff.frontend.arrays.arguments import ARRAYS, Value, argument_node
+from symdiff.frontend.constants import constant_integer
 from symdiff.frontend.spellings import LACKING, MISSING
 from symdiff.ir.graph import Graph
-from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op
+from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op, core
 from symdiff.types import BOOL
 
 CUSTOM: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {}
@@ -170,8 +170,8 @@ def _usage(name: str, count: int, parameters: Sequence[str] | None = None) -> st
 
 
 def _with_order(graph: Graph, op: Op, name: str, args: list[int]) -> int:
-    order = integer(graph, args[0], f"the order of {name}")
-    if op.name == "integer_power":
+    order = constant_integer(graph, args[0], f"the order of {name}")
+    if op is core.INTEGER_POWER:
         return graph.apply(op, args[1:], order) if order else graph.full_like(1.0, args[1])
     if order == 0 and op.at_zero is not None:
         return graph.apply(op.at_zero, args[1:])
@@ -194,7 +194,7 @@ def _extremum(graph: Graph, name: str, args: list[Value], keywords: Mapping[str,
         if name not in REDUCE or len(args) > 1:
             raise ParseError(f"{name} of several operands has no axis", hint=f"write {op.name}(x, axis=0)")
         return ARRAYS[f"a{op.name}"](graph, name, args, keywords)
-    nodes = [as_node(graph, a) for a in args]
+    nodes = [argument_node(graph, a) for a in args]
     if keywords:
         nodes = bind(name, op.parameters, nodes, keywords)
     if len(nodes) < (1 if name in ("Max", "Min") else 2):
@@ -221,17 +221,17 @@ def _logic(op: str) -> Callable[[Graph, str, list[int], Mapping[str, int]], int]
 
 
 def _not(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
-    return graph.apply("logical_not", bind(name, ("x",), args, keywords))
+    return graph.apply(core.LOGICAL_NOT, bind(name, ("x",), args, keywords))
 
 
 def _choose(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
     """SymPy's ITE: a condition chosen by a condition."""
     condition, yes, no = bind(name, ("condition", "x", "y"), args, keywords)
     if graph.types[yes].dtype != BOOL or graph.types[no].dtype != BOOL:
-        return graph.apply("where", (condition, yes, no))
-    otherwise = graph.apply("logical_not", (condition,))
-    parts = graph.apply("logical_and", (condition, yes)), graph.apply("logical_and", (otherwise, no))
-    return graph.apply("logical_or", parts)
+        return graph.apply(core.WHERE, (condition, yes, no))
+    otherwise = graph.apply(core.LOGICAL_NOT, (condition,))
+    parts = graph.apply(core.LOGICAL_AND, (condition, yes)), graph.apply(core.LOGICAL_AND, (otherwise, no))
+    return graph.apply(core.LOGICAL_OR, parts)
 
 
 def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
@@ -247,14 +247,14 @@ def piecewise(graph: Graph, pairs: Sequence[tuple[int, int]]) -> int:
         if condition == true:
             result = graph.as_number(value)
         else:
-            result = graph.apply("where", (condition, value, result))
+            result = graph.apply(core.WHERE, (condition, value, result))
     return result
 
 
 def _implies(graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
     """SymPy's Implies: the second condition holds wherever the first does."""
     first, second = bind(name, ("a", "b"), args, keywords)
-    return graph.apply("logical_or", (graph.apply("logical_not", (first,)), second))
+    return graph.apply(core.LOGICAL_OR, (graph.apply(core.LOGICAL_NOT, (first,)), second))
 
 
 DEFINED = frozenset(name for name, _ in DEFINITIONS)
@@ -266,7 +266,7 @@ SPECIAL: dict[str, Callable[[Graph, str, list[Value], Mapping[str, Value]], int]
     "ITE": _choose,
     "Implies": _implies,
 }
-SPECIAL |= {name: _extremum for name, op in CALLABLE.items() if op.name in ("min", "max")}
+SPECIAL |= {name: _extremum for name, op in CALLABLE.items() if op in (core.MIN, core.MAX)}
 
 REDUCE = {"max": "max", "min": "min"}
 """The functions that compare several operands, or reduce one."""
@@ -298,9 +298,9 @@ UNAVAILABLE: dict[str, tuple[str, str]] = {
 __all__ = [
     "ARRAYS",
     "composing",
+    "constant_integer",
     "creation",
     "filters",
-    "integer",
     "joining",
     "linear_algebra",
     "ordering",

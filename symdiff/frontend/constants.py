@@ -12,6 +12,7 @@ import numpy.typing as npt
 from symdiff.budget import current
 from symdiff.errors import NeedsShape, ParseError
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, check_rank, fixed, product
 
@@ -51,10 +52,10 @@ def undeclared(graph: Graph, node: int) -> tuple[str, ...]:
             continue
         seen.add(at)
         op = graph.ops[at]
-        if op.name == "input":
+        if op is core.INPUT:
             if graph.payloads[at] not in declared:
                 found[graph.payloads[at]] = None
-        elif op.kinds or op.name == "named":
+        elif op.kinds or op is core.NAMED:
             stack.extend(graph.args[at])
     if not found:
         settled |= seen
@@ -83,16 +84,16 @@ def needs_array(graph: Graph, node: int, name: str) -> int:
 def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
     """The value of a small expression of constants, a number or an array, otherwise None."""
     payload = graph.payloads[node]
-    if graph.ops[node].name == "constant":
+    if graph.ops[node] is core.CONSTANT:
         return np.asarray(payload)
     if not graph.types[node].shape:
         value = graph.constant_value(node)
         if value is not None:
             return np.asarray(value)
-    if graph.ops[node].name == "stack":
+    if graph.ops[node] is core.STACK:
         entries = [
             graph.payloads[a]
-            if graph.ops[a].name == "constant"
+            if graph.ops[a] is core.CONSTANT
             else constant_number(graph, a)
             if not graph.types[a].shape
             else constant_array(graph, a)
@@ -116,7 +117,7 @@ def _without_inputs(graph: Graph, node: int) -> set[int] | None:
     while stack:
         at = stack.pop()
         left -= product(graph.types[at].shape)
-        if graph.ops[at].name == "input" or len(seen) > LARGEST_EXPRESSION or left < 0:
+        if graph.ops[at] is core.INPUT or len(seen) > LARGEST_EXPRESSION or left < 0:
             return None
         for a in graph.args[at]:
             if a not in seen:
@@ -133,7 +134,7 @@ def constant_number(graph: Graph, node: int) -> float | None:
     if size is not None:
         return size  # type: ignore[no-any-return]  # it stands for an integer
     value = graph.constant_value(node)
-    if value is not None or graph.ops[node].name == "input":
+    if value is not None or graph.ops[node] is core.INPUT:
         return value
     found = constant_array(graph, node)
     return None if found is None else float(found)
@@ -141,10 +142,10 @@ def constant_number(graph: Graph, node: int) -> float | None:
 
 def open_size(graph: Graph, node: int) -> Any:
     """The size that a node is, which stands for an integer; None for what is none."""
-    return graph.payloads[node] if graph.ops[node].name == "size" else None
+    return graph.payloads[node] if graph.ops[node] is core.SIZE else None
 
 
-def integer(graph: Graph, node: int, what: str) -> int:
+def constant_integer(graph: Graph, node: int, what: str) -> int:
     """The integer that a constant expression has.
 
     Raises
@@ -180,14 +181,14 @@ def folded(graph: Graph, nodes: list[int]) -> int:
     first = types[nodes[0]]
     check_rank(len(first.shape) + 1)
     if len(nodes) * product(first.shape) > LARGEST_LITERAL:  # lists of lists, each named and used twice
-        return graph.apply("stack", nodes)
+        return graph.apply(core.STACK, nodes)
     for node in nodes:
         value = _literal(graph, node) if types[node] == first else None
         if value is None:
-            return graph.apply("stack", nodes)
+            return graph.apply(core.STACK, nodes)
         arrays.append(value)
     if first.dtype == INT64:
-        return graph.apply("stack", nodes)
+        return graph.apply(core.STACK, nodes)
     return graph.constant(np.array(arrays, dtype=first.dtype))
 
 
@@ -196,6 +197,6 @@ def _literal(graph: Graph, node: int) -> Any:
     name = graph.ops[node].name
     if name == "constant":
         return graph.payloads[node]
-    if name == "neg" and graph.ops[graph.args[node][0]].name == "constant":
+    if name == "neg" and graph.ops[graph.args[node][0]] is core.CONSTANT:
         return -graph.payloads[graph.args[node][0]]
     return None

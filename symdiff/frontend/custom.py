@@ -12,6 +12,7 @@ from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed
 
@@ -71,7 +72,7 @@ class Layer:
             if missing:
                 raise NeedsShape(f"{self.name}: {error.message}", names=missing, hint=error.hint) from None
             raise
-        return graph.add("custom", (value, *operands), self) if self.backward else value
+        return graph.add(core.CUSTOM, (value, *operands), self) if self.backward else value
 
     def spliced(self, graph: Graph, text: str, values: Mapping[str, int]) -> int:
         """A text of this definition in a graph, with nodes for its names."""
@@ -127,7 +128,7 @@ class Layer:
                 g = self._placeholder(graph, node)
                 (part,) = reverse(graph, self._pulled(graph, g, node, k), tangent, [g])
             if part is not None:
-                total = part if total is None else graph.add("add", (total, part))
+                total = part if total is None else graph.add(core.ADD, (total, part))
         if total is not None:
             return total
         first = next(t for t in tangents if t is not None)

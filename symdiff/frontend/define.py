@@ -14,7 +14,7 @@ from symdiff.frontend.parser import Parsed, free_names, parse
 from symdiff.frontend.statements import split
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import DEFINITIONS, OPS, Op
+from symdiff.ops import DEFINITIONS, OPS, Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, register
 from symdiff.ops.custom import MOST_OPERANDS
 from symdiff.signature import Argument
@@ -161,7 +161,7 @@ def _elementwise(layer: Layer, text: str, names: Sequence[str]) -> Parsed | None
     graph = parsed.graph
     for node in graph.live([parsed.output]):
         op = graph.ops[node]
-        if not (op.kinds is not None or isinstance(op.routine, Fold) or op.name == "named") or graph.types[node].shape:
+        if not (op.kinds is not None or isinstance(op.routine, Fold) or op is core.NAMED) or graph.types[node].shape:
             return None
     return parsed
 
@@ -209,7 +209,7 @@ def _slope(layer: Layer, parsed: Parsed) -> int | None:
     if slope is None or g in graph.live([slope]):
         return -1 if slope is None and graph.constant_value(parsed.output) == 0 else None
     points = np.array([-2.5, -0.7, 0.3, 0.6, 1.9])
-    inputs = [node for node in parsed.names.values() if graph.ops[node].name == "input"]
+    inputs = [node for node in parsed.names.values() if graph.ops[node] is core.INPUT]
     values: dict[int, Any] = {node: points + 0.01 * k for k, node in enumerate(inputs)}
     at_zero = np.asarray(evaluate(graph, [parsed.output], {**values, g: np.zeros(len(points))})[0], float)
     if np.any(at_zero[np.isfinite(at_zero)] != 0):

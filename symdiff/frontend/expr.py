@@ -13,7 +13,7 @@ from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.given import as_float
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import CALLABLE, OPS, Op
+from symdiff.ops import CALLABLE, OPS, Op, core
 from symdiff.types import BOOL, Dim, check_rank
 
 SHOWN_LENGTH = 80
@@ -93,11 +93,11 @@ class Expr(ArrayMethods):
 
     @staticmethod
     def _matmul(a: Any, b: Any) -> Expr:
-        from symdiff.frontend.attributes import product
+        from symdiff.frontend.attributes import matrix_product
 
         graph, (left, right) = together((a, b))
         with graph.lock:
-            return Expr(graph, product(graph, left, right))
+            return Expr(graph, matrix_product(graph, left, right))
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
@@ -111,7 +111,7 @@ class Expr(ArrayMethods):
     def __round__(self, digits: int | None = None) -> Expr:
         if digits:
             raise CallError("an Expr is rounded to integers only", hint=f"write round(x*1e{digits})/1e{digits}")
-        return combine(OPS["round"], self)
+        return combine(core.ROUND, self)
 
     def __xor__(self, other: Any) -> NoReturn:
         raise CallError(
@@ -185,9 +185,9 @@ class Expr(ArrayMethods):
 
         graph, node, parts = as_subscript(self, index)
         with graph.lock:
-            if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node].name == "stack":
+            if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node] is core.STACK:
                 entries = graph.args[node][parts[0]]
-                return Expr(graph, graph.add("stack", entries) if entries else graph.element(node, parts))
+                return Expr(graph, graph.add(core.STACK, entries) if entries else graph.element(node, parts))
             return Expr(graph, subscripted(graph, node, parts))
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
@@ -216,15 +216,15 @@ class Expr(ArrayMethods):
         """
         kind, own = np.dtype(dtype), np.dtype(self.graph.dtype)
         if kind.kind == "b":
-            return self if self.dtype == kind else combine(OPS["not_equal"], self, 0.0)
+            return self if self.dtype == kind else combine(core.NOT_EQUAL, self, 0.0)
         if kind.kind in "iu":
-            return combine(OPS["trunc"], self)
+            return combine(core.TRUNC, self)
         if kind != own:
             raise CallError(
                 f"a formula has numbers of the type {own}, not {kind}",
                 hint=f'leave astype out, or make the function with dtype="{kind}"',
             )
-        return combine(OPS["add"], self, 0.0) if self.dtype.kind == "b" else self
+        return combine(core.ADD, self, 0.0) if self.dtype.kind == "b" else self
 
     # How others see it
 
@@ -409,4 +409,4 @@ def _as_stack(graph: Graph, values: Sequence[Any]) -> int:
     nodes = [as_node(graph, v) for v in values]
     if any(graph.types[n].dtype != BOOL for n in nodes):
         nodes = [graph.as_number(n) for n in nodes]
-    return graph.add("stack", tuple(nodes))
+    return graph.add(core.STACK, tuple(nodes))

@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.errors import CallError
 from symdiff.frontend.expr import Expr, is_symbolic, together
-from symdiff.frontend.subscripts import Chosen, Mask, part_of
+from symdiff.frontend.subscripts import ChosenPart, Mask, part_of
 from symdiff.ir.graph import Graph
 
 
@@ -66,4 +66,4 @@ def _places(graph: Graph, values: Any) -> Any:
             hint="write a.astype(int) for integers",
         )
     places = values.astype(np.int64)
-    return Chosen(graph.constant(places), places)
+    return ChosenPart(graph.constant(places), places)

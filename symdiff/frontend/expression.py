@@ -17,7 +17,7 @@ from symdiff.frontend.brackets import (
     TOP,
     TUPLE,
     Bracket,
-    Call,
+    Calling,
     Pairs,
 )
 from symdiff.frontend.calls import call, is_function, piecewise, takes_parts, takes_texts
@@ -119,7 +119,7 @@ class Reader(Inlining):
             elif text == "..." and self.open.kind == INDEX and self._is_part(i):
                 node = Ellipsis
                 break
-            elif kind == TEXT and isinstance(self.open, Call) and self.open.takes_texts and self._is_part(i):
+            elif kind == TEXT and isinstance(self.open, Calling) and self.open.takes_texts and self._is_part(i):
                 node = text[1:-1]
                 break
             elif self._may_be_left_out(i):
@@ -145,7 +145,7 @@ class Reader(Inlining):
 
     def _takes_parts(self, top: Bracket) -> bool:
         """Whether what is open takes tuples and None: a call of some functions, or a tuple in one."""
-        return top.kind == TUPLE or (isinstance(top, Call) and top.takes_parts)
+        return top.kind == TUPLE or (isinstance(top, Calling) and top.takes_parts)
 
     def _is_part(self, i: int) -> bool:
         """Whether a token stands where an argument or an index may be no value, and is all of it."""
@@ -201,7 +201,7 @@ class Reader(Inlining):
         tokens, pending, top = self.tokens, self.pending, self.open
         if text == "," and top.kind in SEPARATED:
             self.reduce(0)
-            if isinstance(top, Call):
+            if isinstance(top, Calling):
                 self._end_argument(top)
         elif text in (",", ":") and top.kind == INDEX:
             self.reduce(0)
@@ -239,7 +239,7 @@ class Reader(Inlining):
             parts, start = text not in names.helpers and takes_parts(text), self.tokens.starts[i]
             texts = parts and takes_texts(text)
             self.enter(
-                Call(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, takes_texts=texts, start=start)
+                Calling(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, takes_texts=texts, start=start)
             )
         else:
             mistakes.refuse_call(self.tokens, i, names.variables, names.constants, self.scope)
@@ -251,7 +251,7 @@ class Reader(Inlining):
         name = texts[i + 1]
         self.at = i + 1
         if texts[i + 2] == "(" and name in METHODS:
-            top = Call(CALL, i + 1, len(self.pending), len(self.nodes) - 1, takes_parts=True, start=self.starts[-1])
+            top = Calling(CALL, i + 1, len(self.pending), len(self.nodes) - 1, takes_parts=True, start=self.starts[-1])
             top.takes_texts = takes_texts(name)
             top.positional = 1
             self.enter(top)
@@ -268,14 +268,14 @@ class Reader(Inlining):
     def _takes_keyword(self, i: int) -> bool:
         """Whether the name at a token, before an `=`, starts an argument of the open call; if so it is noted."""
         top, text = self.open, self.tokens.texts[i]
-        if not isinstance(top, Call) or len(self.pending) > top.base or self.tokens.texts[i - 1] not in ("(", ","):
+        if not isinstance(top, Calling) or len(self.pending) > top.base or self.tokens.texts[i - 1] not in ("(", ","):
             return False
         if text in top.keywords:
             raise ParseError(f"{text} is given twice", hint="remove one of them")
         top.keyword = text
         return True
 
-    def _end_argument(self, top: Call) -> None:
+    def _end_argument(self, top: Calling) -> None:
         """Note that an argument is complete; those with names leave the stack of values."""
         count = len(self.nodes) - top.values
         if top.keyword is not None:
@@ -316,7 +316,7 @@ class Reader(Inlining):
             self.open = self.brackets.pop()
             return -1
         self.at = top.at
-        if isinstance(top, Call):
+        if isinstance(top, Calling):
             self._end_argument(top)
             helper = self.names.helpers.get(tokens.texts[top.at])
             if helper is not None:

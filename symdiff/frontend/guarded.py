@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import GATHER, WHERE
 from symdiff.types import broadcast, fixed
 
-GATHER, WHERE = OPS["gather"], OPS["where"]
-LAZY = {OPS["logical_and"]: True, OPS["logical_or"]: False}
+LAZY = {core.LOGICAL_AND: True, core.LOGICAL_OR: False}
 """The operators whose second operand is needed where the first is this."""
 
 MOST_CASES = 8
@@ -42,7 +42,7 @@ def clamp(graph: Graph, roots: Sequence[int]) -> Mapping[int, int]:
     below: set[int] = set()  # the nodes that depend on an element chosen by an index that is no constant
     for node in live:
         args = graph.args[node]
-        chosen = graph.ops[node] is GATHER and graph.ops[args[1]].name == "as_index"
+        chosen = graph.ops[node] is GATHER and graph.ops[args[1]] is core.AS_INDEX
         if chosen or any(a in below for a in args):
             below.add(node)
     if not any(graph.ops[node] is WHERE or graph.ops[node] in LAZY for node in below):
@@ -52,7 +52,7 @@ def clamp(graph: Graph, roots: Sequence[int]) -> Mapping[int, int]:
         node: needed[node]
         for node in live
         if graph.ops[node] is GATHER
-        and graph.ops[graph.args[node][1]].name == "as_index"
+        and graph.ops[graph.args[node][1]] is core.AS_INDEX
         and node in needed
         and frozenset() not in needed[node]
     }
@@ -72,7 +72,7 @@ def _needed(graph: Graph, live: Sequence[int], below: set[int], roots: Sequence[
                 continue
             more = [Literal(args[0], k == 1)] if op is WHERE and k else []
             more += [Literal(args[0], LAZY[op])] if op in LAZY and k else []
-            elementwise = bool(op.kinds) or op.name == "named"
+            elementwise = bool(op.kinds) or op is core.NAMED
             own = frozenset(frozenset(_fit(graph, x, arg, elementwise) for x in (*case, *more)) for case in cases)
             needed[arg] = _either(needed.get(arg, frozenset()), own)
     return needed
@@ -105,7 +105,7 @@ def _rebuilt(graph: Graph, live: Sequence[int], guarded: dict[int, Cases]) -> di
             number = graph.args[index][0]
             needed = _condition(graph, guarded[node], node, made)
             zero = graph.constant(0.0)
-            args = x, graph.as_index(graph.apply("where", (needed, number, zero)))
+            args = x, graph.as_index(graph.apply(core.WHERE, (needed, number, zero)))
         if args != graph.args[node]:
             new = made[node] = graph.add(graph.ops[node], args, graph.payloads[node])
             if node in graph.places:
@@ -149,11 +149,11 @@ def _condition(graph: Graph, cases: Cases, node: int, made: Mapping[int, int]) -
         both: int | None = None
         for literal in sorted(case):
             condition = made.get(literal.condition, literal.condition)
-            condition = condition if literal.holds else graph.apply("logical_not", (condition,))
+            condition = condition if literal.holds else graph.apply(core.LOGICAL_NOT, (condition,))
             condition = _for_index(graph, condition, node, literal.anywhere)
-            both = condition if both is None else graph.apply("logical_and", (both, condition))
+            both = condition if both is None else graph.apply(core.LOGICAL_AND, (both, condition))
         assert both is not None
-        result = both if result is None else graph.apply("logical_or", (result, both))
+        result = both if result is None else graph.apply(core.LOGICAL_OR, (result, both))
     assert result is not None
     return result
 
@@ -164,9 +164,9 @@ def _for_index(graph: Graph, condition: int, node: int, anywhere: bool) -> int:
     if not shape:
         return condition
     if anywhere:
-        return graph.add("any", (condition,), tuple(range(len(shape))))
+        return graph.add(core.ANY, (condition,), tuple(range(len(shape))))
     axis, whole = graph.payloads[node], fixed(graph.types[node].shape)
     stop = axis + len(fixed(graph.types[graph.args[node][1]].shape))
     others = tuple(k for k in range(len(whole)) if not axis <= k < stop)
     condition = graph.broadcast(condition, whole)
-    return graph.add("any", (condition,), others) if others else condition
+    return graph.add(core.ANY, (condition,), others) if others else condition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symdiff.frontend.brackets import INLINED, Call, Inlined
+from symdiff.frontend.brackets import INLINED, Calling, Inlined
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.names import Helper
 from symdiff.frontend.operators import Stacks
@@ -21,7 +21,7 @@ class Inlining(Stacks):
         self.helper: Helper | None = None
         self.varied = False
 
-    def enter_helper(self, top: Call, helper: Helper, i: int) -> int:
+    def enter_helper(self, top: Calling, helper: Helper, i: int) -> int:
         """Inline a call, which closes at a token: the token where the body starts, or -1 for a call that is known."""
         arguments = helper.bind(self.graph, self.nodes[top.values :], top.keywords)
         known = helper.calls.get(arguments)

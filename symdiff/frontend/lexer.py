@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from symdiff.budget import current, exceeded
 from symdiff.errors import ParseError, Place, Source, quote
-from symdiff.frontend.spellings import choice, is_latex, latex
+from symdiff.frontend.spellings import choice, is_latex, latex_hint
 
 NUMBER, NAME, OPERATOR, OPEN, CLOSE, NEWLINE, COMMENT, TEXT, OTHER, END = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
@@ -210,13 +210,13 @@ def refuse_character(source: Source, start: int) -> NoReturn:
         )
     if character in _QUOTES:
         raise ParseError("a formula holds no texts in quotes", hint="write names without quotes", place=place)
-    named = describe(character)
+    named = describe_token(character)
     digit = unicodedata.decimal(character, None)
     hint = f"write {digit}" if digit is not None else _HINTS.get(character, "")
     before, after = text[:start].rstrip()[-1:], text[start + 1 : start + 2]
     operand_before = before.isalnum() or before in ("_", ")", "]")
-    if character == "\\" and latex(text, start) and (is_latex(text, start) or not operand_before):
-        raise ParseError("LaTeX is not read", hint=latex(text, start), place=place)
+    if character == "\\" and latex_hint(text, start) and (is_latex(text, start) or not operand_before):
+        raise ParseError("LaTeX is not read", hint=latex_hint(text, start), place=place)
     if character == "\\" and after.isalnum():
         hint = "write solve(A, b) for A\\b"
     elif character == "!" and not operand_before:
@@ -226,7 +226,7 @@ def refuse_character(source: Source, start: int) -> NoReturn:
     raise ParseError(f"{named} is not part of the language", hint=hint, place=place)
 
 
-def describe(character: str) -> str:
+def describe_token(character: str) -> str:
     """A character as an error shows it: itself where it can be seen, and its code."""
     code = f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
     if character.isascii() and character.isprintable():
@@ -262,11 +262,11 @@ def normalize(source: Source, token: str, start: int) -> str:
         place = Place(source, start + offset, start + offset + 1)
         if unicodedata.decomposition(character).startswith("<super>"):
             _refuse_superscript(source, start + offset) if _SUPERSCRIPTS.match(character) else None
-            raise ParseError(f"{describe(character)} is not part of the language", place=place)
+            raise ParseError(f"{describe_token(character)} is not part of the language", place=place)
         if not unicodedata.category(character).startswith("L"):
             plain = unicodedata.normalize("NFKC", token)
             hint = f"write {plain}" if plain.isascii() else ""
-            raise ParseError(f"{describe(character)} cannot be part of a name", hint=hint, place=place)
+            raise ParseError(f"{describe_token(character)} cannot be part of a name", hint=hint, place=place)
     name = unicodedata.normalize("NFKC", token)
     scripts = set()
     for character in name:
@@ -281,7 +281,7 @@ def normalize(source: Source, token: str, start: int) -> str:
             at = token.find(character)
             at = max(at, 0)
             raise ParseError(
-                f"{describe(character)} cannot be part of a name: names are in Latin or Greek letters",
+                f"{describe_token(character)} cannot be part of a name: names are in Latin or Greek letters",
                 place=Place(source, start + at, start + at + 1),
             )
         scripts.add(script)

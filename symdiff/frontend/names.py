@@ -15,6 +15,7 @@ from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.spellings import VALUES
 from symdiff.frontend.statements import Statement
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.signature import Argument
 from symdiff.types import BOOL, FLOAT32, Shape, show
 
@@ -124,7 +125,7 @@ class Names:
         members = tuple(graph.input(member) for member in argument.members)
         variables.update(zip(argument.members, members, strict=True))
         if members and not argument.anonymous:
-            variables[argument.name] = graph.reshape(graph.add("stack", members), argument.shape)
+            variables[argument.name] = graph.reshape(graph.add(core.STACK, members), argument.shape)
 
     def check_unbound(self, statement: Statement) -> None:
         """Refuse a line that binds a name which is bound or in use.

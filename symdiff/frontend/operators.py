@@ -7,11 +7,11 @@ from typing import Any
 
 from symdiff.errors import ParseError, Place
 from symdiff.frontend import mistakes
-from symdiff.frontend.attributes import product
+from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.brackets import TOP, Bracket
 from symdiff.frontend.lexer import Tokens
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Infix
 from symdiff.types import tensor
 
@@ -21,7 +21,7 @@ BINARY, UNARY, PLUS, COMPARE, IF, ELSE, MATMUL = range(7)
 Pending = tuple[int, int, Op | None, int]
 """An operator that waits for its operands: binding strength, how it is applied, the operation, its token."""
 
-POWER = OPS["pow"]
+POWER = core.POW
 CHOICE = 5
 """The strength of `a if c else b`, the loosest of all."""
 
@@ -54,10 +54,10 @@ INFIX = _infix()
 """For every infix symbol: the strength from which on it completes pending ones, its own, how it is applied, to what."""
 
 PREFIX: dict[str, tuple[int, int, Op | None]] = {
-    "-": (_notation("neg").power, UNARY, OPS["neg"]),
+    "-": (_notation("neg").power, UNARY, core.NEG),
     "+": (_notation("neg").power, PLUS, None),
-    "~": (_notation("neg").power, UNARY, OPS["logical_not"]),
-    "not": (_notation("logical_not").power, UNARY, OPS["logical_not"]),
+    "~": (_notation("neg").power, UNARY, core.LOGICAL_NOT),
+    "not": (_notation("logical_not").power, UNARY, core.LOGICAL_NOT),
 }
 """For every prefix symbol: its strength, how it is applied, to what."""
 
@@ -109,13 +109,13 @@ class Stacks:
             elif how == MATMUL:
                 b, end = nodes.pop(), ends.pop()
                 starts.pop()
-                node = product(graph, nodes[-1], b)
+                node = matrix_product(graph, nodes[-1], b)
                 ends[-1] = end
             elif how == COMPARE:
                 assert op is not None
                 node = self._compare(op)
             elif how == ELSE:
-                node = graph.apply("where", (nodes[-2], nodes[-3], nodes[-1]))
+                node = graph.apply(core.WHERE, (nodes[-2], nodes[-3], nodes[-1]))
                 end = ends[-1]
                 del nodes[-2:], starts[-2:], ends[-2:]
                 ends[-1] = end
@@ -161,7 +161,7 @@ class Stacks:
         count, result = len(run), -1
         for k, compare in enumerate(reversed(run)):
             holds = graph.apply(compare, (nodes[k - count - 1], nodes[k - count]))
-            result = holds if k == 0 else graph.apply("logical_and", (result, holds))
+            result = holds if k == 0 else graph.apply(core.LOGICAL_AND, (result, holds))
         end = self.ends[-1]
         del nodes[-count:], self.starts[-count:], self.ends[-count:]
         self.ends[-1] = end

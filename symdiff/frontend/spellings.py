@@ -231,7 +231,7 @@ def is_latex(text: str, start: int) -> bool:
     return found is not None and found[1] in (*_LATEX_WORDS, *_LATEX_FONTS, *_LATEX_FUNCTIONS)
 
 
-def latex(text: str, start: int) -> str:
+def latex_hint(text: str, start: int) -> str:
     """What to type for the LaTeX that starts at a backslash, or nothing where it is none."""
     found = _LATEX.match(text, start)
     if found is None:

@@ -13,16 +13,17 @@ import numpy as np
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
 from symdiff.frontend.arrays.arguments import Array, Axis, Integer, Node, Sizes, Text, axis_of, language
 from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import as_integer, constant_array, integer, needs_array, open_size, undeclared
-from symdiff.ir.building import bounds
+from symdiff.frontend.constants import as_integer, constant_array, constant_integer, needs_array, open_size, undeclared
+from symdiff.ir.building import as_triple
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import BOOL, Shape, broadcast, fixed, show
 
 SUGGESTED_SIZE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenPart:
     """A part of a subscript that chooses elements by numbers: a node, with its values where they are constant."""
 
     node: int
@@ -35,7 +36,7 @@ class Mask:
 
     values: Any
 
-    def chosen(self, graph: Graph, sizes: tuple[int, ...]) -> list[Chosen]:
+    def chosen(self, graph: Graph, sizes: tuple[int, ...]) -> list[ChosenPart]:
         """The places where it holds, as integers for each axis.
 
         Raises
@@ -48,7 +49,7 @@ class Mask:
                 f"a mask of shape {show(self.values.shape)} chooses among axes of the sizes {show(sizes)}",
                 hint="a condition is needed for each element",
             )
-        return [Chosen(graph.constant(places.astype(np.int64)), places) for places in np.nonzero(self.values)]
+        return [ChosenPart(graph.constant(places.astype(np.int64)), places) for places in np.nonzero(self.values)]
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class Subscript:
         index: Any = None
         try:
             if given and (closed_by == ":" or self.pieces):
-                index = None if value is None else integer(graph, value, "the end of a slice")
+                index = None if value is None else constant_integer(graph, value, "the end of a slice")
             elif given:
                 index = part_of(graph, value)
         except SymdiffError as error:
@@ -117,13 +118,13 @@ def part_of(graph: Graph, value: Any) -> Any:
             raise ParseError("an index must be an integer, not True or False")
         return Mask(found)
     if found is None:
-        return Chosen(value)
+        return ChosenPart(value)
     if found.ndim == 0:
         return as_integer(float(found), "an index")
     with np.errstate(invalid="ignore"):
         if not (found == np.rint(found)).all():
             raise ParseError("an index must be made of integers", hint="write x[[0, 2]], or round(…) for the nearest")
-    return Chosen(value, found.astype(np.int64))
+    return ChosenPart(value, found.astype(np.int64))
 
 
 def element(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> int:
@@ -138,7 +139,7 @@ def element(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> in
         return subscripted(graph, node, index)
     name = place.source.text[place.start : place.end]
     missing = undeclared(graph, node)
-    if graph.ops[node].name != "input" or not missing:
+    if graph.ops[node] is not core.INPUT or not missing:
         message = f"{quote(name)} is a scalar and has no elements"
         raise NeedsShape(message, names=missing, place=place) if missing else ShapeError(message, place=place)
     wanted = [part for part in index if part is not None and part is not Ellipsis] or [slice(None)]
@@ -162,11 +163,11 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
     """
     needs_array(graph, node, "an element")
     parts = _without_masks(graph, _without_dots(list(index), len(graph.types[node].shape)), graph.types[node].shape)
-    chosen = [k for k, part in enumerate(parts) if isinstance(part, Chosen)]
+    chosen = [k for k, part in enumerate(parts) if isinstance(part, ChosenPart)]
     if not chosen and None not in parts:
         return graph.element(node, tuple(parts))
-    placed = [k for k, part in enumerate(parts) if isinstance(part, Chosen | int)] if chosen else []
-    basic = [slice(None) if isinstance(part, Chosen) else part for part in parts if part is not None]
+    placed = [k for k, part in enumerate(parts) if isinstance(part, ChosenPart | int)] if chosen else []
+    basic = [slice(None) if isinstance(part, ChosenPart) else part for part in parts if part is not None]
     node = graph.element(node, tuple(basic))
     # What is left of each part: integers took their axes away.
     kept = [part for part in parts if not isinstance(part, int)]
@@ -177,11 +178,11 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
     node = graph.reshape(node, tuple(shape))
     if not chosen:
         return node
-    axes = [k for k, part in enumerate(kept) if isinstance(part, Chosen)]
+    axes = [k for k, part in enumerate(kept) if isinstance(part, ChosenPart)]
     first = sum(not isinstance(part, int) for part in parts[: placed[0]])
     # NumPy puts the chosen axes where they stood together, otherwise in front.
     target = first if placed == list(range(placed[0], placed[-1] + 1)) else 0
-    return gathered(graph, node, [part for part in kept if isinstance(part, Chosen)], axes, target)
+    return gathered_part(graph, node, [part for part in kept if isinstance(part, ChosenPart)], axes, target)
 
 
 def _without_dots(parts: list[Any], axes: int) -> list[Any]:
@@ -214,7 +215,7 @@ def _without_masks(graph: Graph, parts: list[Any], shape: Shape) -> list[Any]:
     return found
 
 
-def gathered(graph: Graph, node: int, parts: Sequence[Chosen], axes: Sequence[int], target: int) -> int:
+def gathered_part(graph: Graph, node: int, parts: Sequence[ChosenPart], axes: Sequence[int], target: int) -> int:
     """The elements at several indices along as many axes, which broadcast; the new axes stand at `target`."""
     shape = graph.shape(node)
     order = [*axes, *(k for k in range(len(shape)) if k not in axes)]
@@ -252,14 +253,14 @@ def _wrapped(values: Any, size: int) -> Any:
     return np.where(values < 0, values + size, values)
 
 
-def _checked(graph: Graph, part: Chosen, size: int) -> int:
+def _checked(graph: Graph, part: ChosenPart, size: int) -> int:
     """The node of one index: constants are in range, others are checked where they are known."""
     if part.values is not None:
         return graph.constant(np.asarray(_wrapped(part.values, size), np.int64))
     return graph.as_index(part.node)
 
 
-def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
+def _place(graph: Graph, parts: Sequence[ChosenPart], sizes: Sequence[int]) -> int:
     """The number of each chosen element in C order; one past the last where an index is out of range."""
     place: int | None = None
     inside: int | None = None
@@ -267,16 +268,16 @@ def _place(graph: Graph, parts: Sequence[Chosen], sizes: Sequence[int]) -> int:
     for part, size in zip(parts, sizes, strict=True):
         limit = number(graph, size)
         if part.values is None:
-            at = graph.apply("round", (part.node,))
-            at = graph.apply("where", (graph.apply("less", (at, zero)), graph.apply("add", (at, limit)), at))
-            below = graph.apply("less", (at, limit))
-            known = graph.apply("logical_and", (graph.apply("less_equal", (zero, at)), below))
-            inside = known if inside is None else graph.apply("logical_and", (inside, known))
+            at = graph.apply(core.ROUND, (part.node,))
+            at = graph.apply(core.WHERE, (graph.apply(core.LESS, (at, zero)), graph.apply(core.ADD, (at, limit)), at))
+            below = graph.apply(core.LESS, (at, limit))
+            known = graph.apply(core.LOGICAL_AND, (graph.apply(core.LESS_EQUAL, (zero, at)), below))
+            inside = known if inside is None else graph.apply(core.LOGICAL_AND, (inside, known))
         else:
             at = graph.constant(_wrapped(part.values, size).astype(float))
-        place = at if place is None else graph.apply("add", (graph.apply("mul", (place, limit)), at))
+        place = at if place is None else graph.apply(core.ADD, (graph.apply(core.MUL, (place, limit)), at))
     assert place is not None
-    return place if inside is None else graph.apply("where", (inside, place, number(graph, math.prod(sizes))))
+    return place if inside is None else graph.apply(core.WHERE, (inside, place, number(graph, math.prod(sizes))))
 
 
 @language("take")
@@ -290,12 +291,12 @@ def _take(graph: Graph, x: Array, indices: Array, axis: Axis = None, mode: Text 
         raise ParseError('mode of take must be "raise", "wrap" or "clip"')
     if mode != "raise":
         size = number(graph, graph.shape(x)[at])
-        rounded = graph.apply("round", (graph.as_number(indices),))
-        last = graph.apply("sub", (size, number(graph, 1.0)))
+        rounded = graph.apply(core.ROUND, (graph.as_number(indices),))
+        last = graph.apply(core.SUB, (size, number(graph, 1.0)))
         indices = (
-            graph.apply("mod", (rounded, size))
+            graph.apply(core.MOD, (rounded, size))
             if mode == "wrap"
-            else graph.apply("clip", (rounded, number(graph, 0.0), last))
+            else graph.apply(core.CLIP, (rounded, number(graph, 0.0), last))
         )
     return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
 
@@ -305,7 +306,7 @@ def _scatter_add(graph: Graph, x: Array, indices: Array, size: Integer, axis: Ax
     """Zeros with `size` elements along an axis, to which `x` is added at some indices: the transpose of take."""
     at = axis_of(axis, len(graph.shape(x)), "scatter_add")
     part = part_of(graph, indices)
-    part = Chosen(indices, np.array(part, np.int64)) if isinstance(part, int) else part
+    part = ChosenPart(indices, np.array(part, np.int64)) if isinstance(part, int) else part
     return graph.scatter_add(graph.as_number(x), _checked(graph, part, size), at, size)
 
 
@@ -324,7 +325,7 @@ def _scatter(graph: Graph, x: Node, index: Text, shape: Sizes) -> int:
         if len(ends) == 3 and ends[2] == 0:
             raise ParseError("scatter: the step of a slice must not be 0")
         if len(ends) > 1:
-            parts.append(bounds(slice(*ends), shape[axis]))
+            parts.append(as_triple(slice(*ends), shape[axis]))
         elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
             raise ShapeError(
                 f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",

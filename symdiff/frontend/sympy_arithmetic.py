@@ -8,6 +8,7 @@ from typing import Any
 
 from symdiff.frontend.given import as_float
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 
 EXACT = 2**53
 """Integers up to this are float64 numbers."""
@@ -17,7 +18,7 @@ Plan = tuple[Sequence[Any], Build]
 """The parts of an expression that are converted first, and how their nodes make its own."""
 
 
-def constant(item: Any) -> float | bool:
+def sympy_constant(item: Any) -> float | bool:
     """The value of a number, a named number or a truth value."""
     import sympy
 
@@ -58,7 +59,7 @@ def _factors(item: Any) -> tuple[bool, list[tuple[Any, Any]], list[tuple[Any, An
     return negative, above, below
 
 
-def product(item: Any) -> Plan:
+def sympy_product(item: Any) -> Plan:
     """How to convert a Mul: one quotient of two products."""
     negative, above, below = _factors(item)
     parts = _parts(above) + _parts(below)
@@ -78,7 +79,7 @@ def _fraction(
     denominator = _multiplied(graph, below, lower, False)
     if numerator is None:
         numerator = graph.constant(-1.0 if negative else 1.0)
-    return numerator if denominator is None else graph.apply("div", (numerator, denominator))
+    return numerator if denominator is None else graph.apply(core.DIV, (numerator, denominator))
 
 
 def _multiplied(graph: Graph, factors: Sequence[tuple[Any, Any]], nodes: Sequence[int], negative: bool) -> int | None:
@@ -88,18 +89,18 @@ def _multiplied(graph: Graph, factors: Sequence[tuple[Any, Any]], nodes: Sequenc
     for _, exponent in factors:
         node = next(at)
         if exponent is not None:
-            node = graph.apply("pow", (node, next(at)))
+            node = graph.apply(core.POW, (node, next(at)))
         if result is not None:
-            result = graph.apply("mul", (result, node))
+            result = graph.apply(core.MUL, (result, node))
         elif negative:
-            value = graph.payloads[node] if graph.ops[node].name == "constant" else None
-            result = graph.constant(-value) if isinstance(value, float) else graph.apply("neg", (node,))
+            value = graph.payloads[node] if graph.ops[node] is core.CONSTANT else None
+            result = graph.constant(-value) if isinstance(value, float) else graph.apply(core.NEG, (node,))
         else:
             result = node
     return result
 
 
-def total(item: Any) -> Plan:
+def sympy_total(item: Any) -> Plan:
     """How to convert an Add: terms with a sign are subtracted, numbers come last."""
     terms = [_factors(term) for term in item.args]
     terms.sort(key=lambda term: all(part.is_Number for part in _parts(term[1]) + _parts(term[2])))  # x + 1, not 1 + x
@@ -144,8 +145,8 @@ def power(item: Any) -> Plan:
 
     base, exponent = item.args
     if base == sympy.E:
-        return (exponent,), lambda graph, nodes: graph.apply("exp", nodes)
+        return (exponent,), lambda graph, nodes: graph.apply(core.EXP, nodes)
     if isinstance(exponent, sympy.Rational) and exponent.p < 0 and exponent.q == 2:
         _, above, below = _factors(item)
         return _parts(below), lambda graph, nodes: _fraction(graph, False, above, below, (), nodes)
-    return (base, exponent), lambda graph, nodes: graph.apply("pow", nodes)
+    return (base, exponent), lambda graph, nodes: graph.apply(core.POW, nodes)

@@ -12,16 +12,17 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, SymdiffError, nearest, quote
 from symdiff.frontend.calls import CUSTOM, call, piecewise
-from symdiff.frontend.sympy_arithmetic import Plan, constant, power, product, total
+from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
 from symdiff.frontend.sympy_export import to_sympy
 from symdiff.frontend.sympy_functions import FUNCTIONS
-from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, name_of, shape_of
+from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, symbol_name, symbol_shape
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import core
 from symdiff.types import Shape
 
-__all__ = ["from_sympy", "name_of", "to_sympy"]
+__all__ = ["from_sympy", "symbol_name", "to_sympy"]
 
 APART = "write the real and the imaginary part apart"
 UNEVALUATED = frozenset(("Integral", "Limit"))
@@ -122,13 +123,13 @@ class _Converter:
         if isinstance(item, sympy.MatrixExpr):
             raise _refusal(item)
         if isinstance(item, sympy.Add):
-            return total(item)
+            return sympy_total(item)
         if isinstance(item, sympy.Mul):
-            return product(item)
+            return sympy_product(item)
         if isinstance(item, sympy.Pow):
             return power(item)
         if isinstance(item, sympy.Number | sympy.NumberSymbol | sympy.logic.boolalg.BooleanAtom):
-            value = constant(item)
+            value = sympy_constant(item)
             return (), lambda graph, nodes: graph.constant(value)
         if isinstance(item, sympy.Piecewise):
             parts = [part for pair in item.args for part in pair.args]
@@ -147,7 +148,7 @@ class _Converter:
         if isinstance(item, sympy.UnevaluatedExpr):
             return item.args, lambda graph, nodes: nodes[0]
         if isinstance(item, sympy.arg):
-            return item.args, lambda graph, nodes: graph.apply("atan2", (graph.constant(0.0), nodes[0]))
+            return item.args, lambda graph, nodes: graph.apply(core.ATAN2, (graph.constant(0.0), nodes[0]))
         if isinstance(item, sympy.Derivative) and self.derive is not None:
             return self.derivative(item, self.derive)
         raise _refusal(item)
@@ -221,7 +222,7 @@ class _Converter:
         ArgumentError
             Where another symbol has its name.
         """
-        name = name_of(item)
+        name = symbol_name(item)
         known = self.names.setdefault(name, item)
         if known is not item and known != item:
             raise ArgumentError(
@@ -230,7 +231,7 @@ class _Converter:
             )
         if item.is_commutative is False and not hasattr(item, "rows"):
             raise ArgumentError(f"{name} does not commute", hint="declare the symbol without commutative=False")
-        return self.graph.input(name, shape_of(item))
+        return self.graph.input(name, symbol_shape(item))
 
 
 def _check_real(item: Any) -> None:
@@ -261,7 +262,7 @@ def _array(item: Any) -> Plan:
             return graph.constant(np.zeros(shape))
         rows = [graph.as_number(n) for n in nodes]
         for size in reversed(shape):
-            rows = [graph.add("stack", tuple(rows[k : k + size])) for k in range(0, len(rows), size)]
+            rows = [graph.add(core.STACK, tuple(rows[k : k + size])) for k in range(0, len(rows), size)]
         return rows[0]
 
     return parts, build

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.sympy_functions import written
+from symdiff.frontend.sympy_functions import sympy_function
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, MatrixRoutine, Movement
 from symdiff.types import INT64, TensorType, fixed
 
@@ -80,8 +80,8 @@ class _Expressions(Domain[Any]):
     def constant(self, value: Any) -> Any:
         """A number; indices stay an array of integers."""
         if not isinstance(value, np.ndarray):
-            return number(value)
-        return value if value.dtype == INT64 else _array([number(v) for v in value.ravel().tolist()], value.shape)
+            return as_sympy(value)
+        return value if value.dtype == INT64 else _array([as_sympy(v) for v in value.ravel().tolist()], value.shape)
 
     def input(self, name: Any, type_: TensorType) -> Any:
         """A symbol, or the elements of an indexed one."""
@@ -95,18 +95,18 @@ class _Expressions(Domain[Any]):
         """The expression of an operation."""
         graph = self.graph
         op, args, payload, shape = graph.ops[node], graph.args[node], graph.payloads[node], graph.types[node].shape
-        if op.name in ("add", "sub") and not shape:
+        if op in (core.ADD, core.SUB) and not shape:
             first = values[args[0]]
             grows = type(first) is _Sum and first.value is None and self.uses[args[0]] == 1
             terms = first.terms if grows else [_finished(first)]
             last = _finished(values[args[1]])
-            terms.append(-last if op.name == "sub" else last)
+            terms.append(-last if op is core.SUB else last)
             return _Sum(terms)
         operands = [_finished(values[a]) for a in args]
-        if op.name == "stack":
+        if op is core.STACK:
             parts = [v for o in operands for v in (o.ravel() if isinstance(o, np.ndarray) else (o,))]
             return _array(parts, fixed(shape))
-        if op.name in ("stop_gradient", "custom"):
+        if op in (core.STOP_GRADIENT, core.CUSTOM):
             return operands[0]
         if isinstance(op.routine, Movement):
             return _moved(op.routine, payload, operands)
@@ -169,7 +169,7 @@ def _moved(routine: Movement, payload: Any, operands: Sequence[Any]) -> Any:
         found = routine.evaluate(*boxed, payload)
     if operands:
         return found
-    return _array([number(v) for v in found.ravel().tolist()], found.shape)
+    return _array([as_sympy(v) for v in found.ravel().tolist()], found.shape)
 
 
 def _boxed(value: Any) -> Any:
@@ -192,7 +192,7 @@ def _symbol(name: str, shape: tuple[int, ...]) -> Any:
     return _array([base[index] for index in np.ndindex(*shape)], shape)
 
 
-def number(value: Any) -> Any:
+def as_sympy(value: Any) -> Any:
     """A constant: integers exactly, π as π, others as a Float of the same bits."""
     import sympy
 
@@ -212,7 +212,7 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         step = OPS[op.routine.name]
         return functools.reduce(lambda a, b: _scalar(step, None, (a, b)), operands)
     if op.sympy:
-        make = written(op)
+        make = sympy_function(op)
         return make(*operands) if payload is None else make(payload, *operands)
     if isinstance(op.routine, Expand) and op.sympy is not None:
         from symdiff.frontend.bodies import expansion

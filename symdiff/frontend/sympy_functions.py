@@ -65,7 +65,7 @@ def namespace() -> dict[str, object]:
 
 
 @functools.cache
-def written(op: Op) -> Callable[..., Any]:
+def sympy_function(op: Op) -> Callable[..., Any]:
     """An operation as a function of SymPy expressions: its operands, after the number that it carries."""
     operands = ", ".join(([op.payload] if op.payload else []) + list(OPERAND_NAMES[: len(op.kinds or "")]))
     made: Callable[..., Any] = eval(f"lambda {operands}: {op.sympy}", dict(namespace()))  # a text of a record's

@@ -17,7 +17,7 @@ from symdiff.types import Shape
 _ELEMENT = re.compile(r"(?P<base>.+)\[(?P<index>\d+)\]\Z")
 
 
-def name_of(symbol: Any) -> str:
+def symbol_name(symbol: Any) -> str:
     """The name of the input that a SymPy symbol, `q(t)`, `Derivative(q(t), t)` or `x[i]` becomes.
 
     It is the symbol's own where the language has such names; other letters are spelled out (`Δx` is `Delta_x`), and of
@@ -102,7 +102,7 @@ def element_of(leaf: Any) -> tuple[str, tuple[Any, ...]] | None:
     import sympy
 
     if isinstance(leaf, sympy.Indexed):
-        return name_of(leaf.base), tuple(leaf.indices)
+        return symbol_name(leaf.base), tuple(leaf.indices)
     found = _ELEMENT.match(leaf.name) if isinstance(leaf, sympy.Symbol) else None
     return (found["base"], (sympy.Integer(found["index"]),)) if found is not None else None
 
@@ -141,7 +141,7 @@ def is_array(symbol: Any) -> bool:
     return isinstance(symbol, sympy.MatrixSymbol | sympy.IndexedBase | sympy.DeferredVector)
 
 
-def shape_of(symbol: Any) -> Shape:
+def symbol_shape(symbol: Any) -> Shape:
     """The shape that a symbol itself has in numbers, () where it has none.
 
     Raises

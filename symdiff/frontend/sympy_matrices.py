@@ -12,6 +12,7 @@ from symdiff.frontend.bodies import from_text
 from symdiff.frontend.calls import call
 from symdiff.frontend.sympy_arithmetic import Plan
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 
 CALLED = {
     "Determinant": "det",
@@ -119,9 +120,9 @@ def _product(graph: Graph, nodes: Sequence[int], matrices: Sequence[bool]) -> in
         if is_matrix:
             result = node if result is None else matmul(graph, result, node)
         else:
-            factor = node if factor is None else graph.apply("mul", (factor, node))
+            factor = node if factor is None else graph.apply(core.MUL, (factor, node))
     assert result is not None
-    return result if factor is None else graph.apply("mul", (factor, result))
+    return result if factor is None else graph.apply(core.MUL, (factor, result))
 
 
 def _power(graph: Graph, node: int, power: int) -> int:

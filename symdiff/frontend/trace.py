@@ -16,6 +16,7 @@ from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
 from symdiff.frontend.given import checked_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.unshaped import Unshaped
+from symdiff.ops import core
 from symdiff.signature import Argument
 from symdiff.types import FLOAT64
 
@@ -65,9 +66,9 @@ def trace(
                 error.hint = _by_scipy(error) or error.hint
             raise
         except Exception as error:
-            raise explained(error, name_of(fun)) from error
-        outputs = collect(graph, result, name_of(fun))
-    _check_inputs(graph, outputs, given, name_of(fun))
+            raise explained(error, callable_name(fun)) from error
+        outputs = collect_results(graph, result, callable_name(fun))
+    _check_inputs(graph, outputs, given, callable_name(fun))
     graph.unshaped = None
     return graph, outputs, given
 
@@ -109,7 +110,7 @@ def _by_scipy(error: BaseException) -> str:
     return ""
 
 
-def name_of(fun: Callable[..., Any]) -> str:
+def callable_name(fun: Callable[..., Any]) -> str:
     """What a function is called; `f` where it has no name that the language has, as a lambda's."""
     try:
         return checked_name(getattr(fun, "__name__", "f"))
@@ -128,16 +129,16 @@ def parameters(fun: Callable[..., Any]) -> list[Argument]:
     try:
         signature = inspect.signature(fun)
     except (TypeError, ValueError):
-        raise CallError(f"the parameters of {name_of(fun)} are not known", hint=LISTED) from None
+        raise CallError(f"the parameters of {callable_name(fun)} are not known", hint=LISTED) from None
     found = []
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            raise CallError(f"{name_of(fun)} takes *{parameter.name}, which names no inputs", hint=LISTED)
+            raise CallError(f"{callable_name(fun)} takes *{parameter.name}, which names no inputs", hint=LISTED)
         if parameter.kind is parameter.VAR_KEYWORD or parameter.default is not parameter.empty:
             continue
         if parameter.kind is parameter.KEYWORD_ONLY:
             raise CallError(
-                f"{name_of(fun)} takes {parameter.name} by keyword only",
+                f"{callable_name(fun)} takes {parameter.name} by keyword only",
                 hint="give it a default, or fix it with functools.partial",
             )
         found.append(Argument(checked_name(parameter.name)))
@@ -150,10 +151,10 @@ def input_node(graph: Graph, argument: Argument) -> int:
         return graph.input(argument.name, argument.shape)
     if not argument.members:
         return graph.constant(np.zeros(0))
-    return graph.reshape(graph.add("stack", tuple(map(graph.input, argument.members))), argument.shape)
+    return graph.reshape(graph.add(core.STACK, tuple(map(graph.input, argument.members))), argument.shape)
 
 
-def collect(graph: Graph, result: Any, name: str) -> Any:
+def collect_results(graph: Graph, result: Any, name: str) -> Any:
     """What a function returned, with a node for each output; tuples and dicts stay apart, lists are vectors.
 
     Raises
@@ -162,9 +163,9 @@ def collect(graph: Graph, result: Any, name: str) -> Any:
         Where something in it is no number or expression.
     """
     if isinstance(result, tuple):
-        return tuple([collect(graph, part, name) for part in result])
+        return tuple([collect_results(graph, part, name) for part in result])
     if isinstance(result, Mapping):
-        return {checked_name(key): collect(graph, part, name) for key, part in result.items()}
+        return {checked_name(key): collect_results(graph, part, name) for key, part in result.items()}
     if result is None:
         raise CallError(f"{name} returned None", hint="end it with return and its value")
     if not is_operand(result):
@@ -185,7 +186,7 @@ def _check_inputs(graph: Graph, outputs: Any, arguments: Sequence[Argument], nam
             roots.append(item)
         else:
             stack.extend(item.values() if isinstance(item, dict) else item)
-    used = [graph.payloads[n] for n in graph.live(roots) if graph.ops[n].name == "input"]
+    used = [graph.payloads[n] for n in graph.live(roots) if graph.ops[n] is core.INPUT]
     missing = [n for n in used if n not in known]
     if missing:
         raise ArgumentError(

@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import DifferentiationError
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.types import fixed
 
 WHOLE = slice(None)
@@ -90,7 +90,7 @@ def _contracted(at: Site) -> int:
 
 def _scanned(at: Site) -> int:
     axis, reverse = at.payload
-    if at.op.name == "cumsum":
+    if at.op is core.CUMSUM:
         return at.graph.cumsum(at.args[0], axis + 1, reverse)
     return at.graph.recurrence(at.repeated(0), at.repeated(1), axis + 1, reverse)
 
@@ -101,9 +101,9 @@ def _number(graph: Graph, index: int, name: str) -> int:
     while graph.ops[index].name in MOVES:
         moves.append(index)
         (index,) = graph.args[index]
-    if graph.ops[index].name == "constant":
+    if graph.ops[index] is core.CONSTANT:
         number = graph.constant(np.asarray(graph.payloads[index], float))
-    elif graph.ops[index].name == "as_index":
+    elif graph.ops[index] is core.AS_INDEX:
         (number,) = graph.args[index]
     else:
         raise DifferentiationError(f"{name} by indices that {graph.ops[index].name} made is not batched")
@@ -118,11 +118,13 @@ def _flat_index(at: Site, count: int) -> int:
     number = _number(graph, at.args[1], at.op.name)
     length, zero = graph.constant(count), graph.constant(0.0)
     member = graph.iota((at.size, *(1,) * len(at.shapes[1])), 0)
-    negative = graph.add("less", (number, zero))
-    place = graph.add("where", (negative, graph.add("add", (number, length)), number))
-    inside = graph.add("logical_and", (graph.add("greater_equal", (place, zero)), graph.add("less", (place, length))))
-    flat = graph.add("add", (place, graph.add("mul", (member, length))))
-    return graph.add("as_index", (graph.add("where", (inside, flat, graph.constant(float("inf")))),))
+    negative = graph.add(core.LESS, (number, zero))
+    place = graph.add(core.WHERE, (negative, graph.add(core.ADD, (number, length)), number))
+    inside = graph.add(
+        core.LOGICAL_AND, (graph.add(core.GREATER_EQUAL, (place, zero)), graph.add(core.LESS, (place, length)))
+    )
+    flat = graph.add(core.ADD, (place, graph.add(core.MUL, (member, length))))
+    return graph.add(core.AS_INDEX, (graph.add(core.WHERE, (inside, flat, graph.constant(float("inf")))),))
 
 
 def _gathered(at: Site) -> int:
@@ -219,9 +221,9 @@ def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> di
         op, args, payload, type_ = source.ops[node], source.args[node], source.payloads[node], source.types[node]
         has = [found[a][1] for a in args]
         given = tuple(found[a][0] for a in args)
-        if op.name == "constant":
+        if op is core.CONSTANT:
             new = graph.constant(payload)
-        elif op.name == "input":
+        elif op is core.INPUT:
             new = graph.input(payload, type_.shape, type_.dtype)
         elif not any(has):
             new = graph.add(op, given, payload)

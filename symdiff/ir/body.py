@@ -11,10 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from symdiff.errors import ArgumentError, IndexRangeError, Place
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op, core
+from symdiff.ops.core import CONSTANT, INPUT, NAMED
 from symdiff.types import TensorType
-
-CONSTANT, INPUT, NAMED = OPS["constant"], OPS["input"], OPS["named"]
 
 V = TypeVar("V")
 
@@ -218,7 +217,7 @@ class Body:
         """The error for an index with the array that it is of, its axis, and the place in the text."""
         graph = self.graph
         array, payload = graph.args[node][0], graph.payloads[node]
-        named = graph.ops[node].name == "gather" and graph.ops[array] in (INPUT, NAMED)
+        named = graph.ops[node] is core.GATHER and graph.ops[array] in (INPUT, NAMED)
         axis = f"axis {payload} of {graph.payloads[array]}, which is" if named else "an axis"
         return IndexRangeError(error.index, error.size, axis=axis, point=error.point, place=graph.places.get(node))
 

@@ -10,7 +10,7 @@ from symdiff.errors import ShapeError
 from symdiff.ir.einsum import contract
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ir.view import NetworkxView
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.movement import inverse
 from symdiff.ops.structure import Payload
 from symdiff.sizes import is_open, slice_bounds, slice_length
@@ -45,7 +45,7 @@ class Building(NetworkxView):
 
     def repeated_scalar(self, node: int) -> int | None:
         """The scalar that a node only repeats, or None."""
-        if self.ops[node].name != "broadcast":
+        if self.ops[node] is not core.BROADCAST:
             return None
         inner = self.args[node][0]
         return None if self.types[inner].shape else inner
@@ -60,10 +60,10 @@ class Building(NetworkxView):
         """`node` repeated to `shape`."""
         if self.types[node].shape == shape:
             return node
-        if self.ops[node].name == "broadcast" and broadcast("broadcast", [self.types[node].shape, shape]) == shape:
+        if self.ops[node] is core.BROADCAST and broadcast("broadcast", [self.types[node].shape, shape]) == shape:
             node = self.args[node][0]
             return self.broadcast(node, shape)
-        return self.add("broadcast", (node,), shape)
+        return self.add(core.BROADCAST, (node,), shape)
 
     def reshape(self, node: int, shape: Shape) -> int:
         """The elements of `node` in C order, in another shape."""
@@ -71,25 +71,25 @@ class Building(NetworkxView):
             return node
         if not self.types[node].shape:
             return self.broadcast(node, shape)
-        if self.ops[node].name == "reshape":
+        if self.ops[node] is core.RESHAPE:
             return self.reshape(self.args[node][0], shape)
         scalar = self.repeated_scalar(node)
         if scalar is not None and product(shape) == product(self.types[node].shape):
             return self.broadcast(scalar, shape)
-        return self.add("reshape", (node,), shape)
+        return self.add(core.RESHAPE, (node,), shape)
 
     def transpose(self, node: int, perm: Sequence[int]) -> int:
         """The axes of `node` in the order `perm`."""
         perm = tuple(perm)
         if perm == tuple(range(len(self.types[node].shape))):
             return node
-        if self.ops[node].name == "transpose":
+        if self.ops[node] is core.TRANSPOSE:
             inner = self.payloads[node]
             return self.transpose(self.args[node][0], [inner[k] for k in perm])
         scalar = self.repeated_scalar(node)
         if scalar is not None:
             return self.broadcast(scalar, tuple(self.shape(node)[k] for k in perm))
-        return self.add("transpose", (node,), perm)
+        return self.add(core.TRANSPOSE, (node,), perm)
 
     def swap_last(self, node: int) -> int:
         """The matrices in the last two axes, each transposed."""
@@ -116,7 +116,7 @@ class Building(NetworkxView):
         if any(not self.types[n].shape for n in nodes):
             raise ShapeError("concatenate: a scalar has no axis", hint="write [a, b] for a list of scalars")
         axis = self._axis("concatenate", axis, self.shape(nodes[0]))
-        return nodes[0] if len(nodes) == 1 else self.add("concatenate", tuple(nodes), axis)
+        return nodes[0] if len(nodes) == 1 else self.add(core.CONCATENATE, tuple(nodes), axis)
 
     def stack(self, nodes: Sequence[int], axis: int = 0) -> int:
         """Arrays of one shape along a new axis."""
@@ -124,7 +124,7 @@ class Building(NetworkxView):
         shape = self.shape(nodes[0])
         axis = self._axis("stack", axis, (*shape, 1))
         if axis == 0:
-            return self.add("stack", tuple(nodes))
+            return self.add(core.STACK, tuple(nodes))
         for n in nodes:
             if self.shape(n) != shape:
                 raise ShapeError(f"stack: shapes {show(shape)} and {show(self.shape(n))} differ")
@@ -134,10 +134,10 @@ class Building(NetworkxView):
         """Zeros of `shape`, with `node` at an index of integers and slices: the transpose of `element`."""
         parts: list[Any] = []
         for part, size in zip(index, fixed(shape), strict=False):
-            parts.append(bounds(part, size) if isinstance(part, slice | tuple) else part % size if size else part)
+            parts.append(as_triple(part, size) if isinstance(part, slice | tuple) else part % size if size else part)
         if all(p == (0, n, 1) for p, n in zip(parts, fixed(shape), strict=False)):
             return node
-        return self.add("scatter", (node,), (tuple(parts), shape))
+        return self.add(core.SCATTER, (node,), (tuple(parts), shape))
 
     def shifted(self, node: int, axis: int, steps: int) -> int:
         """The elements moved by `steps` along an axis; zeros come in."""
@@ -160,7 +160,7 @@ class Building(NetworkxView):
         if scalar is not None:
             rest = tuple(n for k, n in enumerate(shape) if k not in axes)
             return self.broadcast(scalar, (*rest, min(shape[axes[0]], shape[axes[1]])))
-        return self.add("diagonal", (node,), axes)
+        return self.add(core.DIAGONAL, (node,), axes)
 
     # Reductions
 
@@ -172,15 +172,15 @@ class Building(NetworkxView):
         if all(shape[k] == 1 for k in own):
             return self.reshape(node, tuple(n for k, n in enumerate(shape) if k not in own))
         scalar = self.repeated_scalar(node)
-        if scalar is not None and self.ops[scalar].name == "constant":
+        if scalar is not None and self.ops[scalar] is core.CONSTANT:
             count = math.prod(shape[k] for k in own)
             if is_open(count):
-                total = self.add("mul", (scalar, self.constant(count)))
+                total = self.add(core.MUL, (scalar, self.constant(count)))
                 return self.broadcast(total, tuple(n for k, n in enumerate(shape) if k not in own))
             value = float(self.payloads[scalar]) * count
             if value.is_integer() and abs(value) < LARGEST_COUNT and float(self.payloads[scalar]).is_integer():
                 return self.broadcast(self.constant(value), tuple(n for k, n in enumerate(shape) if k not in own))
-        return self.add("sum", (node,), own)
+        return self.add(core.SUM, (node,), own)
 
     def reduce(self, name: str, node: int, axes: Sequence[int] | int | None = None) -> int:
         """`sum`, `prod`, `amax`, `amin`, `norm`, `any` or `all` over some axes (None: all).
@@ -194,13 +194,13 @@ class Building(NetworkxView):
             return self.sum(node, axes)
         if name in ("any", "all"):
             if self.types[node].dtype != BOOL:
-                node = self.add("not_equal", (node, self.constant(0.0)))
+                node = self.add(core.NOT_EQUAL, (node, self.constant(0.0)))
         else:
             node = self.as_number(node)
         shape = self.shape(node)
         own = self._axes(name.removeprefix("a") if name.startswith("am") else name, axes, shape)
         if all(shape[k] == 1 for k in own):
-            node = self.add("abs", (node,)) if name == "norm" else node
+            node = self.add(core.ABS, (node,)) if name == "norm" else node
             return self.reshape(node, tuple(n for k, n in enumerate(shape) if k not in own))
         return self.add(name, (node,), own)
 
@@ -249,14 +249,14 @@ class Building(NetworkxView):
         """The running sum along an axis, or `reverse` from its end."""
         node = self.as_number(node)
         axis = self._axis("cumsum", axis, self.shape(node))
-        return node if self.shape(node)[axis] <= 1 else self.add("cumsum", (node,), (axis, bool(reverse)))
+        return node if self.shape(node)[axis] <= 1 else self.add(core.CUMSUM, (node,), (axis, bool(reverse)))
 
     def recurrence(self, factors: int, terms: int, axis: int, reverse: bool = False) -> int:
         """h[i] = factors[i]*h[i-1] + terms[i] along an axis, h[0] = terms[0]; `reverse`: from the end."""
         axis = self._axis("recurrence", axis, self.shape(terms))
         if self.shape(terms)[axis] <= 1:
             return terms
-        return self.add("recurrence", (factors, terms), (axis, bool(reverse)))
+        return self.add(core.RECURRENCE, (factors, terms), (axis, bool(reverse)))
 
     def cumprod(self, node: int, axis: int, reverse: bool = False) -> int:
         """The running product along an axis."""
@@ -265,8 +265,8 @@ class Building(NetworkxView):
         axis = self._axis("cumprod", axis, shape)
         if shape[axis] <= 1:
             return node
-        first = self.add("equal", (self.iota(shape, axis), self.constant(shape[axis] - 1.0 if reverse else 0.0)))
-        start = self.add("where", (first, node, self.constant(0.0)))
+        first = self.add(core.EQUAL, (self.iota(shape, axis), self.constant(shape[axis] - 1.0 if reverse else 0.0)))
+        start = self.add(core.WHERE, (first, node, self.constant(0.0)))
         return self.recurrence(node, start, axis, reverse)
 
     def exclusive_cumprod(self, node: int, axis: int, reverse: bool = False) -> int:
@@ -288,7 +288,7 @@ class Building(NetworkxView):
         moved = self.transpose(node, perm)
         count = len(rest)
         flat = self.reshape(moved, (*self.shape(moved)[:count], math.prod(shape[k] for k in axes)))
-        found = self.add("mul", (self.exclusive_cumprod(flat, count), self.exclusive_cumprod(flat, count, True)))
+        found = self.add(core.MUL, (self.exclusive_cumprod(flat, count), self.exclusive_cumprod(flat, count, True)))
         return self.transpose(self.reshape(found, self.shape(moved)), inverse(perm))
 
     # Checks
@@ -316,7 +316,7 @@ class Building(NetworkxView):
         return list(nodes)
 
 
-def bounds(part: Any, size: int) -> tuple[int, int | None, int]:
+def as_triple(part: Any, size: int) -> tuple[int, int | None, int]:
     """A slice of an axis as (start, stop, step); a stop before the first is None, (0, 0, 1) is one of nothing."""
     if (part.step if isinstance(part, slice) else part[2]) == 0:
         raise ShapeError("the step of a slice must not be 0", hint="write x[start:stop]")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symdiff.errors import ShapeError
+from symdiff.ops import core
 from symdiff.types import show
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _core(graph: Building, left: Sequence[tuple[int, Labels]], output: Labels) -
         return graph.transpose(node, [own.index(k) for k in output])
     names: dict[int, int] = {}
     labels = tuple(tuple(names.setdefault(k, len(names)) for k in own) for _, own in left)
-    return graph.add("einsum", tuple(node for node, _ in left), (labels, tuple(names[k] for k in output)))
+    return graph.add(core.EINSUM, tuple(node for node, _ in left), (labels, tuple(names[k] for k in output)))
 
 
 def _scaled(graph: Building, result: int | None, factors: Sequence[int]) -> int:
@@ -106,9 +107,9 @@ def _scaled(graph: Building, result: int | None, factors: Sequence[int]) -> int:
         if result is None:
             result = factor
         elif not _is_one(graph, factor):
-            result = factor if _is_one(graph, result) else graph.add("mul", (factor, result))
+            result = factor if _is_one(graph, result) else graph.add(core.MUL, (factor, result))
     return graph.constant(1.0) if result is None else result
 
 
 def _is_one(graph: Building, node: int) -> bool:
-    return graph.ops[node].name == "constant" and not graph.types[node].shape and graph.payloads[node] == 1.0
+    return graph.ops[node] is core.CONSTANT and not graph.types[node].shape and graph.payloads[node] == 1.0

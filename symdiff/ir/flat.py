@@ -18,13 +18,13 @@ from symdiff.ir.payloads import (
     check_operands,
     integer,
     items,
-    name,
     read_payload,
     read_shape,
     refuse,
     shown,
+    word,
 )
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.types import BOOL, FLOATS, INT64, Dim, Shape, product
 
 # Constants are told apart by what stands for their operation.
@@ -168,7 +168,7 @@ def _operations(listed: Any) -> list[tuple[str, Op]]:
     tags = []
     for tag in items(listed, "the list of operations"):
         if tag in (NUMBER, TRUE, FALSE, ARRAY):
-            tags.append((tag, OPS["constant"]))
+            tags.append((tag, core.CONSTANT))
         elif type(tag) is str and tag in OPS:
             tags.append((tag, OPS[tag]))
         else:
@@ -196,16 +196,16 @@ def _build(
         start += size
         if tag in plain:
             node = graph.add(op, args)
-        elif op.name in ("constant", "input") and args:
+        elif op in (core.CONSTANT, core.INPUT) and args:
             raise refuse(f"{op.name} has operands")
-        elif op.name == "constant":
+        elif op is core.CONSTANT:
             value = next(left_numbers) if tag == NUMBER else next(left_arrays) if tag == ARRAY else tag == TRUE
             node = graph.constant(value)
         elif tag == "input":
             title, kind, shape = items(next(left_payloads), "an input", 3)
             if kind not in (*FLOATS, BOOL, INT64):
                 raise refuse(f"an input of type {shown(kind)}")
-            node = graph.input(name(title, "an input"), read_shape(shape), kind)
+            node = graph.input(word(title, "an input"), read_shape(shape), kind)
         else:
             payload = read_payload(op, next(left_payloads)) if op.payload is not None else None
             check_operands(graph, op, args, payload)

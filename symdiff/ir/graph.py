@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.budget import Limits, current, exceeded, kept, stricter, time_left
+from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
 from symdiff.errors import ArgumentError, Place, ShapeError, out_of_range
 from symdiff.ir.algebra import MatrixBuilding
-from symdiff.ir.building import bounds
+from symdiff.ir.building import as_triple
 from symdiff.ir.collector import collector_paused
 from symdiff.ir.unshaped import Unshaped
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.movement import sliced
 from symdiff.ops.structure import as_index
@@ -56,7 +56,7 @@ class Graph(MatrixBuilding):
         self.unshaped: Unshaped | None = None
         self.has_sizes = False
         self.has_arrays = False
-        self.limits: Limits | None = kept()
+        self.limits: Limits | None = kept_limits()
         self._checked = current()
         self._enough = 0
         self._interned: dict[Any, int] = {}
@@ -94,7 +94,7 @@ class Graph(MatrixBuilding):
                 type_ = op.type_rule(op, [types[a] for a in args] or [number], payload)
                 if self.unshaped is not None and type_.shape and op is not LIST:
                     self.unshaped.check(self, args, f"{op.name} of a name")
-                if op.name == "size":
+                if op is core.SIZE:
                     self.has_sizes = True
         return self._append(key, op, args, payload, type_)
 
@@ -153,9 +153,9 @@ class Graph(MatrixBuilding):
         values: list[Any] = []
         for a in args:
             value = self.payloads[a]
-            if self.ops[a].name == "constant" and type(value) is float and value.is_integer():
+            if self.ops[a] is core.CONSTANT and type(value) is float and value.is_integer():
                 value = int(value)
-            elif self.ops[a].name != "size":
+            elif self.ops[a] is not core.SIZE:
                 return None
             values.append(value)
         return self.constant(SIZE_ARITHMETIC[op.name](*values)) if any(map(is_open, values)) else None
@@ -164,7 +164,7 @@ class Graph(MatrixBuilding):
         """A condition as the number 1 or 0; numbers as they are."""
         if self.types[node].dtype != BOOL:
             return node
-        return self.add("where", (node, self.constant(1.0), self.constant(0.0)))
+        return self.add(core.WHERE, (node, self.constant(1.0), self.constant(0.0)))
 
     def constant(self, value: float | bool | npt.NDArray[Any]) -> int:
         """A constant, keyed by its bits: 0.0 and -0.0 differ, and NaN equals NaN. Arrays are copied.
@@ -182,7 +182,7 @@ class Graph(MatrixBuilding):
             type_ = tensor(BOOL)
         elif isinstance(value, float | int | np.floating | np.integer):
             if is_open(value):
-                return self.add("size", (), value)
+                return self.add(core.SIZE, (), value)
             value = float(value) if self.dtype == FLOAT64 else float(np.float32(value))
             if value != value:
                 value = math.nan
@@ -198,7 +198,7 @@ class Graph(MatrixBuilding):
             key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
             type_ = tensor(str(array.dtype), array.shape)
         found = self._interned.get(key)
-        return found if found is not None else self._append(key, OPS["constant"], (), value, type_)
+        return found if found is not None else self._append(key, core.CONSTANT, (), value, type_)
 
     def input(self, name: str, shape: Shape = (), dtype: str | None = None) -> int:
         """The argument called `name`.
@@ -212,7 +212,7 @@ class Graph(MatrixBuilding):
         key = ("input", (), name)
         found = self._interned.get(key)
         if found is None:
-            return self._append(key, OPS["input"], (), name, type_)
+            return self._append(key, core.INPUT, (), name, type_)
         if self.types[found] != type_:
             raise ShapeError(f"{name} is declared as {self.types[found]} and as {type_}")
         return found
@@ -224,7 +224,7 @@ class Graph(MatrixBuilding):
 
     def named(self, name: str, node: int) -> int:
         """The line `name = node`: the identity for every pass, a place to cut the graph at for derivatives."""
-        return self.add("named", (node,), name)
+        return self.add(core.NAMED, (node,), name)
 
     def element(self, node: int, index: tuple[Any, ...]) -> int:
         """`node[index]` for constant integers and slices; an entry of a list is that entry itself.
@@ -240,12 +240,12 @@ class Graph(MatrixBuilding):
         parts: list[Any] = []
         for part, size in zip(index, shape, strict=False):
             if isinstance(part, slice | tuple):
-                parts.append(bounds(part, size))
+                parts.append(as_triple(part, size))
             elif not -size <= part < size:
                 raise out_of_range(part, size)
             else:
                 parts.append(part % size)
-        while parts and not isinstance(parts[0], tuple) and self.ops[node].name == "stack":
+        while parts and not isinstance(parts[0], tuple) and self.ops[node] is core.STACK:
             node = self.args[node][parts.pop(0)]
         if not parts:
             return node
@@ -254,12 +254,12 @@ class Graph(MatrixBuilding):
             parts.pop()
         if not parts:
             return node
-        if self.ops[node].name == "constant":
+        if self.ops[node] is core.CONSTANT:
             return self.constant(np.asarray(self.payloads[node][as_index(tuple(parts))]))
         scalar = self.repeated_scalar(node)
         if scalar is not None:
             return self.broadcast(scalar, sliced(shape, tuple(parts)))
-        return self.add("index", (node,), tuple(parts))
+        return self.add(core.INDEX, (node,), tuple(parts))
 
     def limit_as(self, other: Graph) -> None:
         """Hold the limits of another graph too, whose nodes this one gets."""
@@ -290,7 +290,7 @@ class Graph(MatrixBuilding):
 
     def constant_value(self, node: int) -> float | None:
         """The number that a small expression of constants has, otherwise None."""
-        if self.ops[node].name == "constant":
+        if self.ops[node] is core.CONSTANT:
             return None if isinstance(self.payloads[node], np.ndarray) else float(self.payloads[node])
         found: set[int] = set()
         stack = [node]
@@ -300,7 +300,7 @@ class Graph(MatrixBuilding):
                 continue
             op = self.ops[at]
             scalar = self.types[at] is self._number
-            exact = op.name in ("constant", "named") or (
+            exact = op in (core.CONSTANT, core.NAMED) or (
                 isinstance(op.routine, Instruction | Intrinsic) and hasattr(np, op.routine.numpy)
             )
             if not (scalar and exact) or len(found) >= LARGEST_CONSTANT_EXPRESSION:
@@ -321,7 +321,7 @@ class Graph(MatrixBuilding):
         raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
 
 
-LIST = OPS["stack"]
+LIST = core.STACK
 """Makes an array of scalars that stay apart in it: a list of results is one for each element of a batch."""
 
 _ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}

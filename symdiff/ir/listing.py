@@ -9,6 +9,7 @@ import numpy as np
 
 from symdiff.errors import escape
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import FLOAT64, Dim, tensor
 
 SHOWN_ELEMENTS = 8
@@ -40,7 +41,7 @@ def line(graph: Graph, node: int, names: Mapping[int, str] | None = None) -> str
         text += " " + ", ".join(parts)
     if payload is not None:
         text += (" " if not parts else ", ") + show_payload(op.name, payload)
-    if type_ != tensor(FLOAT64) or op.name == "input":
+    if type_ != tensor(FLOAT64) or op is core.INPUT:
         text += f" : {type_}"
     return text
 

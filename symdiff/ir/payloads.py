@@ -8,7 +8,7 @@ from typing import Any
 
 from symdiff.errors import StorageError, escape
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op, core
 from symdiff.ops.base import Expand
 from symdiff.types import LARGEST_RANK, Dim, Shape, tensor
 
@@ -55,7 +55,7 @@ def items(value: Any, what: str, length: int | None = None) -> list[Any]:
     return value
 
 
-def name(value: Any, what: str) -> str:
+def word(value: Any, what: str) -> str:
     """`value` where it is an identifier.
 
     Raises
@@ -94,7 +94,7 @@ def read_shape(value: Any) -> Shape:
     parts = items(value, "a shape")
     if len(parts) > LARGEST_RANK:
         raise refuse(f"a shape of {len(parts)} axes")
-    shape = tuple(Dim(name(n, "a size")) if type(n) is str else integer(n, 0, LARGEST_ARRAY, "a size") for n in parts)
+    shape = tuple(Dim(word(n, "a size")) if type(n) is str else integer(n, 0, LARGEST_ARRAY, "a size") for n in parts)
     if math.prod(n for n in shape if isinstance(n, int)) > LARGEST_ARRAY:
         raise refuse("an array is too large")
     return shape
@@ -181,14 +181,14 @@ def _definition(value: Any) -> Any:
     """The function of a user's that a node is made by; the file defines it before."""
     from symdiff.frontend.custom import LAYERS
 
-    title = name(value, "a definition")
+    title = word(value, "a definition")
     if title not in LAYERS:
         raise StorageError(f"{title} is not defined", hint=f'define it first: sd.define("{title}(x) = …")')
     return LAYERS[title]
 
 
 PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
-    "name": lambda value: name(value, "a line"),
+    "name": lambda value: word(value, "a line"),
     "layer": _definition,
     "index": _index,
     "index and shape": _scatter,
@@ -233,7 +233,7 @@ def check_operands(graph: Graph, op: Op, args: tuple[int, ...], payload: Any) ->
     """
     if op.kinds is None and not args:
         raise refuse(f"{op.name} of no operands")
-    if op.name == "scatter" and len(args) == 1:
+    if op is core.SCATTER and len(args) == 1:
         target = tensor(graph.types[args[0]].dtype, payload[1])
-        if OPS["index"].type_rule(OPS["index"], [target], payload[0]) != graph.types[args[0]]:
+        if core.INDEX.type_rule(core.INDEX, [target], payload[0]) != graph.types[args[0]]:
             raise refuse("a scattering to another shape")

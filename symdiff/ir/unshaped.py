@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symdiff.errors import NeedsShape
+from symdiff.ops import core
 
 if TYPE_CHECKING:
     from symdiff.ir.building import Building
@@ -38,7 +39,7 @@ class Unshaped:
         stack = [node]
         while stack:
             at = stack.pop()
-            if ops[at].name == "input" and graph.payloads[at] in self.names:
+            if ops[at] is core.INPUT and graph.payloads[at] in self.names:
                 found[graph.payloads[at]] = None
             for a in args[at]:
                 if a not in seen and a not in settled and not types[a].shape:

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import SymdiffError, VerifyError
 from symdiff.ir.graph import Graph
 from symdiff.ir.listing import line
-from symdiff.ops import OPS
+from symdiff.ops import OPS, core
 from symdiff.types import BOOL, FLOATS, TensorType, fixed, tensor
 
 CONTEXT = 3
@@ -66,10 +66,10 @@ def _check_node(graph: Graph, node: int) -> None:
         raise _fault(graph, node, f"%{node}: {op.name} lacks its payload")
     if payload is not None and op.payload is None:
         raise _fault(graph, node, f"%{node}: {op.name} carries a payload, {payload!r}")
-    if op.name == "constant":
+    if op is core.CONSTANT:
         _check_constant(graph, node)
         return
-    if op.name == "input":
+    if op is core.INPUT:
         return
     try:
         expected = op.type_rule(op, [graph.types[a] for a in args] or [tensor(graph.dtype)], payload)

@@ -291,7 +291,7 @@ def register(*records: Op) -> None:
             CALLABLE[name] = record
 
 
-def define(
+def alias(
     name: str,
     parameters: str,
     text: str,

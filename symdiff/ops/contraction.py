@@ -13,7 +13,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.movement import leading
-from symdiff.ops.structure import lane_sum, numbers
+from symdiff.ops.structure import lane_sum, numeric_type
 from symdiff.types import Shape, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MOST_PRODUCTS = 1 << 16
 """Contractions of more products are added up by NumPy, in its own order."""
 
 
-def sizes_of(labels: Sequence[Labels], shapes: Sequence[Shape]) -> dict[int, int]:
+def label_sizes(labels: Sequence[Labels], shapes: Sequence[Shape]) -> dict[int, int]:
     """The size of each label.
 
     Raises
@@ -46,11 +46,11 @@ def sizes_of(labels: Sequence[Labels], shapes: Sequence[Shape]) -> dict[int, int
 
 
 def _type(op: Op, types: Sequence[TensorType], payload: Contraction) -> TensorType:
-    dtype = numbers(op, types)
+    dtype = numeric_type(op, types)
     labels, output = payload
     if len(labels) != len(types):
         raise ShapeError(f"einsum: labels for {len(labels)} operands, but there are {len(types)}")
-    sizes = sizes_of(labels, [t.shape for t in types])
+    sizes = label_sizes(labels, [t.shape for t in types])
     seen = [label for own in labels for label in own]
     if len(types) < 2 or any(len(set(own)) != len(own) for own in (*labels, output)):
         raise ShapeError("einsum: a label stands twice in one operand, or there is only one operand")
@@ -65,7 +65,7 @@ def _type(op: Op, types: Sequence[TensorType], payload: Contraction) -> TensorTy
 def _evaluate(*parts: Any) -> Any:
     """The products in the order of the operands, added up in the order of `lane_sum` while they are few."""
     arrays, (labels, output) = [np.asarray(p) for p in parts[:-1]], parts[-1]
-    sizes = sizes_of(labels, [a.shape for a in arrays])
+    sizes = label_sizes(labels, [a.shape for a in arrays])
     order = (*output, *(k for k in sizes if k not in output))
     if product(tuple(sizes.values())) > MOST_PRODUCTS and arrays[0].dtype != object:
         inputs = [x for pair in zip(arrays, map(list, labels), strict=True) for x in pair]
@@ -110,7 +110,7 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
     """Any over the axes that are contracted, repeated along those that are new."""
     labels, output = graph.payloads[node]
     shapes = [graph.types[a].shape for a in graph.args[node]]
-    sizes = sizes_of(labels, shapes)
+    sizes = label_sizes(labels, shapes)
     source, target = (labels[k], output) if forward else (output, labels[k])
     kept = [label for label in source if label in target]
     summed = tuple(lead + j for j, label in enumerate(source) if label not in target)
@@ -124,7 +124,7 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
 def _flops(types: Sequence[TensorType], result: TensorType, payload: Contraction) -> dict[str, int]:
     """Of the contraction of two operands; of more, those of one loop over all labels."""
     labels, _ = payload
-    points = product(tuple(sizes_of(labels, [t.shape for t in types]).values()))
+    points = product(tuple(label_sizes(labels, [t.shape for t in types]).values()))
     return {"mul": points * (len(labels) - 1), "add": max(0, points - product(result.shape))}
 
 

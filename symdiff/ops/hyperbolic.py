@@ -6,7 +6,7 @@ The partials are chosen so that they, and what re-applied differentiation makes 
 
 from __future__ import annotations
 
-from symdiff.ops.base import INFINITY, STABLE_FORMS, Expand, Library, Op, define, register
+from symdiff.ops.base import INFINITY, STABLE_FORMS, Expand, Library, Op, alias, register
 
 register(
     Op("sinh", routine=Library("sinh", vector=True), partials=("cosh(a)",), doc="hyperbolic sine", exact="sinh(a)",
@@ -52,7 +52,7 @@ register(
        exact="ln(cosh(a))", parameters=("x",), latex=r"\log\cosh\left({}\right)"),
 )  # fmt: skip
 
-define("coth", "x", "1/tanh(x)", "hyperbolic cotangent", "coth(a)", singular=(0.0,))
+alias("coth", "x", "1/tanh(x)", "hyperbolic cotangent", "coth(a)", singular=(0.0,))
 
 STABLE_FORMS.update(
     {

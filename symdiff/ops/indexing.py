@@ -10,7 +10,7 @@ import numpy as np
 from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError
 from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
 from symdiff.ops.movement import only
-from symdiff.ops.structure import numbers, operands
+from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LAST_SINGLE = 2**24
 
 
 def _indices(op: Op, types: Sequence[TensorType], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    operands(op, types, 2)
+    check_count(op, types, 2)
     if types[1].dtype != INT64:
         raise ShapeError(f"{op.name} takes indices (int64), not {types[1].dtype}")
     shape, index = fixed(types[0].shape), fixed(types[1].shape)
@@ -39,8 +39,8 @@ def _gather_type(op: Op, types: Sequence[TensorType], axis: int) -> TensorType:
 
 
 def _argsort_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
-    operands(op, types, 1)
-    dtype, shape = numbers(op, types), fixed(types[0].shape)
+    check_count(op, types, 1)
+    dtype, shape = numeric_type(op, types), fixed(types[0].shape)
     if not shape:
         raise ShapeError("argsort takes lines of elements, not a number")
     if dtype != FLOAT64 and shape[-1] > LAST_SINGLE:
@@ -51,9 +51,9 @@ def _argsort_type(op: Op, types: Sequence[TensorType], payload: object) -> Tenso
 
 
 def _scatter_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
-    operands(op, types, 2)
+    check_count(op, types, 2)
     axis, size = payload
-    dtype, shape, index = numbers(op, types[:1]), fixed(types[0].shape), fixed(types[1].shape)
+    dtype, shape, index = numeric_type(op, types[:1]), fixed(types[0].shape), fixed(types[1].shape)
     if types[1].dtype != INT64:
         raise ShapeError(f"scatter_add takes indices (int64), not {types[1].dtype}")
     if shape[axis : axis + len(index)] != index:
@@ -62,8 +62,8 @@ def _scatter_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int])
 
 
 def _as_index_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
-    operands(op, types, 1)
-    numbers(op, types)
+    check_count(op, types, 1)
+    numeric_type(op, types)
     return tensor(INT64, types[0].shape)
 
 

@@ -16,14 +16,14 @@ from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
 from symdiff.ops.movement import leading, only
 from symdiff.ops.small_matrices import UNROLLED
-from symdiff.ops.structure import numbers, operands
+from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
 
 
-def square(name: str, shape: Shape) -> tuple[int, ...]:
+def square_shape(name: str, shape: Shape) -> tuple[int, ...]:
     """`shape` where it is that of square matrices.
 
     Raises
@@ -38,17 +38,17 @@ def square(name: str, shape: Shape) -> tuple[int, ...]:
 
 
 def _matrix_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
-    operands(op, types, 1)
-    shape = square(op.name, types[0].shape)
-    return tensor(numbers(op, types), shape[:-2] if op.name in ("det", "det_sign", "logdet") else shape)
+    check_count(op, types, 1)
+    shape = square_shape(op.name, types[0].shape)
+    return tensor(numeric_type(op, types), shape[:-2] if op.name in ("det", "det_sign", "logdet") else shape)
 
 
 def _solve_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
-    operands(op, types, 2)
-    shape, right = square(op.name, types[0].shape), fixed(types[1].shape)
+    check_count(op, types, 2)
+    shape, right = square_shape(op.name, types[0].shape), fixed(types[1].shape)
     if len(right) < 2 or right[-2] != shape[-1]:
         raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(right)}: {shape[-1]} rows are needed")
-    return tensor(numbers(op, types), (*broadcast(op.name, [shape[:-2], right[:-2]]), *right[-2:]))
+    return tensor(numeric_type(op, types), (*broadcast(op.name, [shape[:-2], right[:-2]]), *right[-2:]))
 
 
 # Values

@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.errors import ShapeError, out_of_range
 from symdiff.ops.base import Differential, Movement, Op, register
-from symdiff.ops.structure import as_index, operands
+from symdiff.ops.structure import as_index, check_count
 from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, same, show, tensor
 
@@ -28,7 +28,7 @@ def _stack_type(op: Op, types: Sequence[TensorType], payload: Payload) -> Tensor
 
 
 def _index_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     return tensor(types[0].dtype, sliced(fixed(types[0].shape), payload))
 
 
@@ -53,26 +53,26 @@ def sliced(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _scatter_type(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     return tensor(types[0].dtype, payload[1])
 
 
 def _reshape_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     if product(payload) != product(types[0].shape):
         raise ShapeError(f"cannot reshape {show(types[0].shape)} to {show(payload)}")
     return tensor(types[0].dtype, payload)
 
 
 def _broadcast_type(op: Op, types: Sequence[TensorType], payload: Shape) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     if broadcast("broadcast", [types[0].shape, payload]) != payload:
         raise ShapeError(f"cannot broadcast {show(types[0].shape)} to {show(payload)}")
     return tensor(types[0].dtype, payload)
 
 
 def _transpose_type(op: Op, types: Sequence[TensorType], payload: tuple[int, ...]) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     shape = types[0].shape
     if sorted(payload) != list(range(len(shape))):
         raise ShapeError(f"transpose: {payload} is no order of the axes of the shape {show(shape)}")
@@ -80,7 +80,7 @@ def _transpose_type(op: Op, types: Sequence[TensorType], payload: tuple[int, ...
 
 
 def _diagonal_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     shape, (first, second) = fixed(types[0].shape), payload
     if first == second or not (0 <= first < len(shape) and 0 <= second < len(shape)):
         raise ShapeError(f"diagonal: {first} and {second} are not two axes of the shape {show(shape)}")

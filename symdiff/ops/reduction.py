@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Expand, Flops, Movement, Op, register
 from symdiff.ops.movement import leading, only, unary
-from symdiff.ops.structure import lane_fold, lane_sum, numbers, operands, rows
+from symdiff.ops.structure import check_count, lane_fold, lane_sum, numeric_type, rows
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Call = Callable[..., Any]
 
 
 def _type(op: Op, types: Sequence[TensorType], axes: Axes) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     shape = fixed(types[0].shape)
     if len(set(axes)) != len(axes) or any(not 0 <= k < len(shape) for k in axes):
         raise ShapeError(f"{op.name}: {axes} are not axes of the shape {show(shape)}")
@@ -31,7 +31,7 @@ def _type(op: Op, types: Sequence[TensorType], axes: Axes) -> TensorType:
             raise ShapeError(f"{op.name} takes a condition, not a number", hint="write x != 0")
         dtype = BOOL
     else:
-        dtype = numbers(op, types)
+        dtype = numeric_type(op, types)
     result = tuple(n for k, n in enumerate(shape) if k not in axes)
     if op.name in ("amax", "amin") and 0 in [shape[k] for k in axes] and 0 not in result:
         name = op.name[1:]

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.movement import leading, unary
-from symdiff.ops.structure import numbers, operands
+from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ Scan = tuple[int, bool]
 
 
 def _type(op: Op, types: Sequence[TensorType], payload: Scan) -> TensorType:
-    operands(op, types, 2 if op.name == "recurrence" else 1)
+    check_count(op, types, 2 if op.name == "recurrence" else 1)
     shape = fixed(types[0].shape)
     if any(t.shape != shape for t in types):
         raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(types[1].shape)} differ")
     if not 0 <= payload[0] < len(shape):
         raise ShapeError(f"{op.name}: the shape {show(shape)} has no axis {payload[0]}")
-    return tensor(numbers(op, types), shape)
+    return tensor(numeric_type(op, types), shape)
 
 
 def _running_sum(x: Any, payload: Scan) -> Any:

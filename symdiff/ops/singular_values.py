@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
 from symdiff.ops.movement import leading, only
-from symdiff.ops.structure import numbers, operands
+from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def packed_size(rows: int, columns: int) -> int:
 
 
 def _rectangular(op: Op, types: Sequence[TensorType]) -> tuple[int, ...]:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     shape = fixed(types[0].shape)
     if len(shape) < 2:
         raise ShapeError(f"{op.name} takes a matrix, not the shape {show(shape)}")
@@ -39,12 +39,12 @@ def _rectangular(op: Op, types: Sequence[TensorType]) -> tuple[int, ...]:
 
 def _packed_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
     *batch, rows, columns = _rectangular(op, types)
-    return tensor(numbers(op, types), (*batch, packed_size(rows, columns)))
+    return tensor(numeric_type(op, types), (*batch, packed_size(rows, columns)))
 
 
 def _pinv_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
     *batch, rows, columns = _rectangular(op, types)
-    return tensor(numbers(op, types), (*batch, columns, rows))
+    return tensor(numeric_type(op, types), (*batch, columns, rows))
 
 
 # Values

@@ -29,7 +29,7 @@ def as_index(payload: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in payload)
 
 
-def operands(op: Op, types: Sequence[TensorType], count: int) -> None:
+def check_count(op: Op, types: Sequence[TensorType], count: int) -> None:
     """Refuse another number of operands than `count`.
 
     Raises
@@ -42,11 +42,11 @@ def operands(op: Op, types: Sequence[TensorType], count: int) -> None:
 
 
 def _like_operand(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
-    operands(op, types, 1)
+    check_count(op, types, 1)
     return types[0]
 
 
-def numbers(op: Op, types: Sequence[TensorType]) -> str:
+def numeric_type(op: Op, types: Sequence[TensorType]) -> str:
     """The one float type of operands that must be numbers.
 
     Raises

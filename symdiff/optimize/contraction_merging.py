@@ -6,14 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops.core import BROADCAST, EINSUM, EQUAL, IOTA, SUM, TRANSPOSE, WHERE
 from symdiff.optimize.patterns import CONSTANT
 from symdiff.optimize.planning.gemm import Labels
 from symdiff.types import fixed
-
-EINSUM, TRANSPOSE, SUM, BROADCAST, WHERE, EQUAL, IOTA = (
-    OPS[name] for name in ("einsum", "transpose", "sum", "broadcast", "where", "equal", "iota")
-)
 
 Marks = tuple[int | None, ...]
 """The labels of an operand's axes; None stands for an axis of size 1 that has none."""
@@ -28,7 +24,7 @@ class Contraction:
     sizes: Mapping[int, int]
 
 
-def collect(graph: Graph, roots: Sequence[int], strict: bool) -> dict[int, Contraction | None]:
+def collect_products(graph: Graph, roots: Sequence[int], strict: bool) -> dict[int, Contraction | None]:
     """The nodes that are still needed when contractions have been merged; what each contraction consists of."""
     live = graph.live(roots)
     uses = [0] * len(graph)

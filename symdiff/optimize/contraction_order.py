@@ -15,9 +15,9 @@ import numpy as np
 
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
 from symdiff.ops.base import ScalarRoutine
-from symdiff.optimize.contraction_merging import Contraction, Marks, collect
+from symdiff.ops.core import EINSUM, MUL, SUM, TRANSPOSE
+from symdiff.optimize.contraction_merging import Contraction, Marks, collect_products
 from symdiff.optimize.contraction_path import find_path, written_path
 from symdiff.optimize.patterns import CONSTANT
 from symdiff.optimize.planning.gemm import (
@@ -25,15 +25,13 @@ from symdiff.optimize.planning.gemm import (
     LARGEST_SIZE,
     Labels,
     Roles,
-    View,
-    c_strides,
-    count,
+    Strided,
+    count_elements,
+    labelled_strides,
     match_gemm,
     roles,
 )
 from symdiff.types import fixed
-
-EINSUM, TRANSPOSE, SUM, MUL = (OPS[name] for name in ("einsum", "transpose", "sum", "mul"))
 
 INTERPRETED = 1 << 16
 """Up to so many products the interpreter adds in the order of loops; so does native code with fp="strict"."""
@@ -49,7 +47,7 @@ def order_contractions(graph: Graph, roots: Sequence[int], fp: str = "contract")
     matter. With fp="strict" nothing is merged, and the operands are contracted in the order in which they stand.
     """
     strict = fp == "strict"
-    found = collect(graph, roots, strict)
+    found = collect_products(graph, roots, strict)
     contractions = {node: contraction for node, contraction in found.items() if contraction is not None}
     target = Graph(graph.dtype)
     values = Body(graph, (), roots, sorted(found)).fold(_Builder(target, contractions, strict))
@@ -57,7 +55,7 @@ def order_contractions(graph: Graph, roots: Sequence[int], fp: str = "contract")
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
+class Part:
     """A node of the new graph and the labels of its axes."""
 
     node: int
@@ -84,11 +82,11 @@ class _Builder(Nodes):
         parts = self._without_ones(parts)
         there = {x for part in parts for x in part.labels}
         # What is repeated along a label and summed over it is multiplied by its size.
-        factor = count([x for x in sizes if x not in there and x not in output], sizes)
+        factor = count_elements([x for x in sizes if x not in there and x not in output], sizes)
         if factor == 0:
             return self.graph.broadcast(self.graph.constant(0.0), shape)
         kept = tuple(x for x in output if x in there)
-        if self.strict and count(sorted(there), sizes) <= INTERPRETED:
+        if self.strict and count_elements(sorted(there), sizes) <= INTERPRETED:
             summed = dict.fromkeys(x for part in parts for x in part.labels if x not in kept)
             result = self._loops(parts, (*kept, *summed), kept)
         else:
@@ -101,7 +99,7 @@ class _Builder(Nodes):
             node = self.graph.broadcast(node, shape)
         return node
 
-    def _in_pairs(self, parts: list[Operand], output: Labels, sizes: Mapping[int, int]) -> Operand:
+    def _in_pairs(self, parts: list[Part], output: Labels, sizes: Mapping[int, int]) -> Part:
         """The contraction of all parts, two at a time."""
         users = Counter(x for labels in (*(part.labels for part in parts), output) for x in labels)
         parts = [self._summed(part, {x for x in part.labels if users[x] == 1}) for part in parts]
@@ -115,7 +113,7 @@ class _Builder(Nodes):
             parts.append(self._pair(a, b, wanted, output, sizes))
         return parts[-1]
 
-    def _pair(self, a: Operand, b: Operand, wanted: Labels, output: Labels, sizes: Mapping[int, int]) -> Operand:
+    def _pair(self, a: Part, b: Part, wanted: Labels, output: Labels, sizes: Mapping[int, int]) -> Part:
         """The product of two operands, summed over the labels that are not wanted."""
         found = output if set(wanted) == set(output) else None
         groups = roles(a.labels, b.labels, found or wanted)
@@ -127,21 +125,21 @@ class _Builder(Nodes):
             return self._loops([a, b], order, tuple(x for x in order if x not in groups.contracted))
         natural = groups.batch + groups.left + groups.right
         if found is not None:
-            views = [View(labels, c_strides(labels, sizes)) for labels in (a.labels, b.labels, found)]
+            views = [Strided(labels, labelled_strides(labels, sizes)) for labels in (a.labels, b.labels, found)]
             match = match_gemm(sizes, views[0], views[1], views[2])
             if match is not None and match.copies == (None, None, None):
                 natural = found
-        return Operand(self._einsum(a, b, natural), natural)
+        return Part(self._einsum(a, b, natural), natural)
 
-    def _is_small(self, a: Operand, b: Operand, groups: Roles, sizes: Mapping[int, int]) -> bool:
+    def _is_small(self, a: Part, b: Part, groups: Roles, sizes: Mapping[int, int]) -> bool:
         """Whether loops are at least as fast as BLAS.
 
         A matrix times a vector is as fast as memory either way where the sums run along the rows of the matrix; there
         loops also take in what is done to the operands and to the result. Measured, they take 0.8 to 0.95 of BLAS's
         time up to 700 x 700 and where rows are short, and 1.15 to 1.4 beyond. Sums down the columns need BLAS's blocks.
         """
-        m, n, k = (count(group, sizes) for group in (groups.left, groups.right, groups.contracted))
-        everything = count(tuple({*a.labels, *b.labels}), sizes) if self.strict else 0
+        m, n, k = (count_elements(group, sizes) for group in (groups.left, groups.right, groups.contracted))
+        everything = count_elements(tuple({*a.labels, *b.labels}), sizes) if self.strict else 0
         if (self.strict and everything <= INTERPRETED) or m * n * k <= FEWEST_OPERATIONS or max(m, n, k) > LARGEST_SIZE:
             return True
         if m == 1 and n == 1:
@@ -158,7 +156,7 @@ class _Builder(Nodes):
         return isinstance(self.graph.ops[node].routine, ScalarRoutine)
 
     @staticmethod
-    def _loop_order(a: Operand, b: Operand, groups: Roles) -> list[int]:
+    def _loop_order(a: Part, b: Part, groups: Roles) -> list[int]:
         """The axes of the loops, so that the operands are read in the order of their memory as far as may be."""
         orders = [
             [*groups.batch, *groups.left, *groups.contracted, *groups.right],
@@ -172,16 +170,16 @@ class _Builder(Nodes):
 
     # Nodes
 
-    def _loops(self, parts: Sequence[Operand], order: Sequence[int], kept: Labels) -> Operand:
+    def _loops(self, parts: Sequence[Part], order: Sequence[int], kept: Labels) -> Part:
         """The product of all parts as multiplications in the axes `order`, summed over those that are not kept."""
         nodes = [self._spread(part, order) for part in parts]
         node = functools.reduce(lambda x, y: self.graph.add(MUL, (x, y)), nodes)
         axes = tuple(k for k, x in enumerate(order) if x not in kept)
         if axes:
             node = self.graph.add(SUM, (node,), axes)
-        return Operand(node, tuple(x for x in order if x in kept))
+        return Part(node, tuple(x for x in order if x in kept))
 
-    def _spread(self, part: Operand, order: Sequence[int]) -> int:
+    def _spread(self, part: Part, order: Sequence[int]) -> int:
         """A part with its axes in this order, and axes of size 1 for the others after its first."""
         own = tuple(x for x in order if x in part.labels)
         node = self._arranged(part, own)
@@ -189,12 +187,12 @@ class _Builder(Nodes):
         first = order.index(own[0]) if own else len(order)
         return self.graph.reshape(node, tuple(sizes.get(x, 1) for x in order[first:]))
 
-    def _einsum(self, a: Operand, b: Operand, output: Labels) -> int:
+    def _einsum(self, a: Part, b: Part, output: Labels) -> int:
         number = {x: k for k, x in enumerate(dict.fromkeys(a.labels + b.labels))}
         labels = tuple(tuple(number[x] for x in one) for one in (a.labels, b.labels))
         return self.graph.add(EINSUM, (a.node, b.node), (labels, tuple(number[x] for x in output)))
 
-    def _arranged(self, part: Operand, order: Sequence[int]) -> int:
+    def _arranged(self, part: Part, order: Sequence[int]) -> int:
         """A part with its axes in another order."""
         perm = tuple(part.labels.index(x) for x in order)
         node = part.node
@@ -203,13 +201,13 @@ class _Builder(Nodes):
             node, perm = self.graph.args[node][0], tuple(inner[k] for k in perm)
         return node if perm == tuple(range(len(perm))) else self.graph.add(TRANSPOSE, (node,), perm)
 
-    def _summed(self, part: Operand, labels: set[int]) -> Operand:
+    def _summed(self, part: Part, labels: set[int]) -> Part:
         if not labels:
             return part
         axes = tuple(k for k, x in enumerate(part.labels) if x in labels)
-        return Operand(self.graph.add(SUM, (part.node,), axes), tuple(x for x in part.labels if x not in labels))
+        return Part(self.graph.add(SUM, (part.node,), axes), tuple(x for x in part.labels if x not in labels))
 
-    def _squeezed(self, node: int, marks: Marks) -> Operand:
+    def _squeezed(self, node: int, marks: Marks) -> Part:
         """A node without its axes that have no label, and with each label once."""
         labels = tuple(x for x in marks if x is not None)
         shape = fixed(self.graph.types[node].shape)
@@ -219,9 +217,9 @@ class _Builder(Nodes):
             second = labels.index(twice[0], first + 1)
             node = self.graph.diagonal(node, first, second)
             labels = (*(x for k, x in enumerate(labels) if k not in (first, second)), twice[0])
-        return Operand(node, labels)
+        return Part(node, labels)
 
-    def _without_ones(self, parts: list[Operand]) -> list[Operand]:
+    def _without_ones(self, parts: list[Part]) -> list[Part]:
         """The parts that are not all 1; one at least."""
         graph = self.graph
         kept = [
@@ -234,7 +232,7 @@ class _Builder(Nodes):
 
 def _union(a: Labels, b: Labels, sizes: Mapping[int, int]) -> Labels:
     """The labels of both, in the order of the larger one."""
-    first, second = (a, b) if count(a, sizes) >= count(b, sizes) else (b, a)
+    first, second = (a, b) if count_elements(a, sizes) >= count_elements(b, sizes) else (b, a)
     if set(second) <= set(first):
         return first
     return tuple(dict.fromkeys(a + b))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from symdiff.optimize.planning.gemm import Labels, count
+from symdiff.optimize.planning.gemm import Labels, count_elements
 
 MOST_EXACT = 8
 """Up to so many operands the best order is found by looking at all of them."""
@@ -27,7 +27,7 @@ def find_path(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, in
         return written_path(len(operands))
     if len(operands) > MOST_EXACT:
         return _greedy(operands, output, sizes)
-    largest = max(count(labels, sizes) for labels in (*operands, output))
+    largest = max(count_elements(labels, sizes) for labels in (*operands, output))
     return _exact(operands, output, sizes, largest) or _exact(operands, output, sizes, None)
 
 
@@ -53,7 +53,7 @@ def _exact(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int],
         inside[group] = inside[low] | inside[group ^ low]
     wanted = frozenset(output)
     kept = [inside[group] & (wanted | inside[everything ^ group]) for group in range(everything + 1)]
-    elements = [count(labels, sizes) for labels in kept]
+    elements = [count_elements(labels, sizes) for labels in kept]
     last = {1 << k: labels[-1] for k, labels in enumerate(operands) if len(labels) > 1}
     # A set's best: floating-point operations, elements of all arrays on the way, how many operands are summed down
     # their columns, and its last step's first half.
@@ -70,7 +70,7 @@ def _exact(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int],
                 continue
             one, other = best[half], best[group ^ half]
             both = kept[half] | kept[group ^ half]
-            work, down = count(both, sizes), one[2] + other[2]
+            work, down = count_elements(both, sizes), one[2] + other[2]
             if both != kept[group]:
                 work *= 2
                 down += sum(last.get(part) in kept[group] for part in (half, group ^ half))
@@ -115,9 +115,9 @@ def _greedy(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int]
 
     def propose(one: int, other: int) -> None:
         one, other = min(one, other), max(one, other)
-        made = count(product(one, other), sizes)
-        freed = count(current[one], sizes) + count(current[other], sizes)
-        heapq.heappush(heap, (made - freed, count(current[one] | current[other], sizes), one, other))
+        made = count_elements(product(one, other), sizes)
+        freed = count_elements(current[one], sizes) + count_elements(current[other], sizes)
+        heapq.heappush(heap, (made - freed, count_elements(current[one] | current[other], sizes), one, other))
 
     for k in range(len(operands)):
         for other in sorted({u for label in current[k] for u in users[label] if u > k}):
@@ -130,7 +130,7 @@ def _greedy(operands: Sequence[Labels], output: Labels, sizes: Mapping[int, int]
             if one in current and other in current:
                 break
         else:  # nothing shares a label with anything: outer products, the smallest first
-            one, other = sorted(current, key=lambda k: (count(current[k], sizes), k))[:2]
+            one, other = sorted(current, key=lambda k: (count_elements(current[k], sizes), k))[:2]
         labels = product(one, other)
         for k in (one, other):
             for label in current.pop(k):

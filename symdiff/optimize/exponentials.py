@@ -7,29 +7,13 @@ from collections.abc import Collection
 
 from symdiff.frontend.arrays.softmax import log_softmax, logsumexp, softmax
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import ADD, CONSTANT, DIV, EXP, LOGADDEXP, MUL, NAMED, SUB, SUM, SURROGATE
 from symdiff.optimize.powers import MOVED, without_name
 
 MOST_TERMS, DEEPEST = 10_000, 6
-NAMED, ADD, SUB, MUL, DIV, EXP, SUM, LOG, NEG, CONSTANT, SURROGATE, LOGADDEXP, STOP = (
-    OPS[name]
-    for name in (
-        "named",
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "exp",
-        "sum",
-        "log",
-        "neg",
-        "constant",
-        "surrogate",
-        "logaddexp",
-        "stop_gradient",
-    )
-)
-REPEATED = frozenset(OPS[name] for name in ("reshape", "broadcast"))
+STOP = core.STOP_GRADIENT
+REPEATED = frozenset((core.RESHAPE, core.BROADCAST))
 LOGARITHMIC = REPEATED | {NAMED, MUL, DIV, EXP, SUM, CONSTANT}
 """Operations whose result may be an exponential of something."""
 
@@ -162,7 +146,7 @@ def share_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int |
     if None in logs:
         return None
     rest = _logaddexp(graph, [x for x in logs if x is not None])
-    share = graph.add("sigmoid", (graph.add(SUB, (graph.args[above][0], rest)),))
+    share = graph.add(core.SIGMOID, (graph.add(SUB, (graph.args[above][0], rest)),))
     return graph.broadcast(share, graph.types[node].shape)
 
 

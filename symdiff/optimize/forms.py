@@ -20,7 +20,8 @@ import numpy as np
 from symdiff.errors import Place
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
+from symdiff.ops.core import MUL, NAMED, NEG, SQUARE
 from symdiff.optimize.exponentials import log_of_sum, share_of_sum
 from symdiff.optimize.patterns import INPUT, Rule
 from symdiff.optimize.powers import SLOPE, even_power, root_of_square, size_from_sign, size_of_positive
@@ -38,7 +39,7 @@ _PLAIN: WeakKeyDictionary[Graph, set[int]] = WeakKeyDictionary()
 Key = tuple[Any, ...]
 """An operation and, for each operand, its operation, or a tuple of that and those of its operands."""
 
-NAMED, NEG, MUL, SQUARE = (OPS[name] for name in ("named", "neg", "mul", "square"))
+
 SKIPPED = frozenset((NAMED, NEG))
 PLAIN = frozenset(("add", "mul", "neg", "named", "constant", "where", "less", "input"))
 """Kinds of operations that alone make nothing to find a form for."""
@@ -47,16 +48,16 @@ KINDS = {"sub": "add", "div": "mul", "square": "mul", "reciprocal": "mul", "inte
 """Operations that a rewriter makes of each other have one kind: these, and the others their names."""
 
 Form = Callable[[Graph, int, Collection[int]], int | None]
-KINKED = frozenset(OPS[name] for name in ("abs", "copysign", "norm", "hypot", "sqrt", "slope_of_abs"))
-EXPONENTIAL = frozenset((OPS["exp"],))
+KINKED = frozenset((core.ABS, core.COPYSIGN, core.NORM, core.HYPOT, core.SQRT, core.SLOPE_OF_ABS))
+EXPONENTIAL = frozenset((core.EXP,))
 FORMS: dict[Op, tuple[tuple[Form, frozenset[Op] | None], ...]] = {
     SQUARE: ((even_power, KINKED),),
     MUL: ((even_power, KINKED), (size_from_sign, frozenset((SLOPE,)))),
-    OPS["integer_power"]: ((even_power, KINKED),),
-    OPS["log"]: ((log_of_sum, EXPONENTIAL),),
-    OPS["div"]: ((share_of_sum, EXPONENTIAL),),
-    OPS["abs"]: ((size_of_positive, None),),
-    OPS["sqrt"]: ((root_of_square, None),),
+    core.INTEGER_POWER: ((even_power, KINKED),),
+    core.LOG: ((log_of_sum, EXPONENTIAL),),
+    core.DIV: ((share_of_sum, EXPONENTIAL),),
+    core.ABS: ((size_of_positive, None),),
+    core.SQRT: ((root_of_square, None),),
 }
 """Functions that give the form of a node with this operation, not looking into some nodes, or None; and operations of
 which a graph must have one for that, where that can be said."""
@@ -158,7 +159,7 @@ class Sketches:
             found.update(parsed.graph.ops[n] for n in parsed.order)
         kinds = {_kind(op) for op in found} | {"neg", "named"}
         inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
-        every = (*inner, *FORMS, OPS["norm"], OPS["hypot"])
+        every = (*inner, *FORMS, core.NORM, core.HYPOT)
         telling = frozenset(op for op in every if _kind(op) not in PLAIN)
         return cls(by_root, {op: tuple(form for form, _ in known) for op, known in FORMS.items()}, inner, telling)
 

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops.core import ADD, FMA, MUL, NEG, SUB
 from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.types import FLOATS
 
 MOST_ROUNDS = 4
-ADD, SUB, MUL, NEG, FMA = (OPS[name] for name in ("add", "sub", "mul", "neg", "fma"))
 
 
-def simplify(graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False) -> tuple[Graph, list[int]]:
+def simplified(graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False) -> tuple[Graph, list[int]]:
     """Rebuild with constants folded, equal nodes merged and `rules` applied until none applies.
 
     Nodes come out simplified with respect to simplified operands, so one round does; another is made only where a

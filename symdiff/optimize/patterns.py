@@ -14,12 +14,13 @@ from symdiff.errors import VerifyError
 from symdiff.frontend.bodies import from_text
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
+from symdiff.ops.core import DIV, MUL, NEG, SUB
 from symdiff.types import BOOL
 
-CONSTANT, INPUT, NEG, SUB, MUL, DIV, SIZE = (
-    OPS[name] for name in ("constant", "input", "neg", "sub", "mul", "div", "size")
-)
+CONSTANT = core.CONSTANT
+INPUT = core.INPUT
+SIZE = core.SIZE
 # Operations whose operands may change places without a changed bit. Not max and min: max(0, -0) is the first operand.
 _SYMMETRIC = ("add", "mul", "hypot", "logaddexp", "equal", "not_equal", "logical_and", "logical_or", "logical_xor")
 REORDERED = frozenset(OPS[name] for name in _SYMMETRIC)

@@ -13,9 +13,10 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Fold, Movement
+from symdiff.ops.core import INDEX, RESHAPE, STACK
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.forms import forms
-from symdiff.optimize.passes import finish, simplify
+from symdiff.optimize.passes import finish, simplified
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
 from symdiff.optimize.planning.lowering import make_plan
 from symdiff.optimize.program import Counts, Program, TensorProgram, count_nodes, count_operations
@@ -28,7 +29,7 @@ from symdiff.types import TensorType, product
 
 __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
 
-RESHAPE, STACK, INDEX = OPS["reshape"], OPS["stack"], OPS["index"]
+
 MOVING = frozenset(op for op in OPS.values() if type(op.routine) is Movement and op not in TRANSPARENT)
 
 MOST_UNROLLED = 1000
@@ -108,11 +109,11 @@ def _optimize(
     scalar = rewriter.graph
     _passed("simplify", scalar, roots, trace)
     if not rewriter.complete:
-        scalar, roots = simplify(scalar, roots, rule_set(CLASSES[fp]))
+        scalar, roots = simplified(scalar, roots, rule_set(CLASSES[fp]))
         _passed("simplify", scalar, roots, trace)
     if any(isinstance(op.routine, Expand | Fold) for op in scalar.ops):
         # Not the stable forms: they would undo what an expansion does with care.
-        scalar, roots = simplify(scalar, roots, rule_set((EXACT,)), expand=True)
+        scalar, roots = simplified(scalar, roots, rule_set((EXACT,)), expand=True)
         _passed("expand", scalar, roots, trace)
     scalar, roots = finish(scalar, roots, fuse=fp != "strict")
     _passed("finish", scalar, roots, trace)

@@ -9,54 +9,37 @@ import functools
 from collections.abc import Collection
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import core
+from symdiff.ops.core import ABS, ADD, COPYSIGN, DIV, HYPOT, MUL, NAMED, NEG, NORM, SQRT, SQUARE, SUM
 
 DEEPEST = 12
 """How many operations below a power are looked at."""
 
-NAMED, NEG, MUL, DIV, ADD, SQUARE, POWER, SQRT, ABS, NORM, HYPOT, SUM, COPYSIGN = (
-    OPS[name]
-    for name in (
-        "named",
-        "neg",
-        "mul",
-        "div",
-        "add",
-        "square",
-        "integer_power",
-        "sqrt",
-        "abs",
-        "norm",
-        "hypot",
-        "sum",
-        "copysign",
-    )
-)
-SLOPE = OPS["slope_of_abs"]
+POWER = core.INTEGER_POWER
+SLOPE = core.SLOPE_OF_ABS
 FACTORS = frozenset((MUL, SQUARE, POWER))
-MOVED = frozenset(OPS[name] for name in ("reshape", "broadcast", "transpose", "index", "diagonal"))
+MOVED = frozenset((core.RESHAPE, core.BROADCAST, core.TRANSPOSE, core.INDEX, core.DIAGONAL))
 POSITIVE = frozenset(
-    OPS[name]
-    for name in (
-        "abs",
-        "square",
-        "exp",
-        "exp2",
-        "sqrt",
-        "cosh",
-        "sech",
-        "sigmoid",
-        "softplus",
-        "erfc",
-        "norm",
-        "hypot",
-        "relu",
+    (
+        core.ABS,
+        core.SQUARE,
+        core.EXP,
+        core.EXP2,
+        core.SQRT,
+        core.COSH,
+        core.SECH,
+        core.SIGMOID,
+        core.SOFTPLUS,
+        core.ERFC,
+        core.NORM,
+        core.HYPOT,
+        core.RELU,
     )
 )
 """Operations whose result is never below 0."""
 SQUARED = MOVED | {NAMED, NEG, MUL, DIV, POWER, SQRT, ABS, NORM, HYPOT, COPYSIGN}
 """Operations whose square may have a smooth form."""
-KEEPING = MOVED | {OPS[name] for name in ("add", "div", "sum", "min", "max", "amin", "amax", "prod", "stack")}
+KEEPING = MOVED | {core.ADD, core.DIV, core.SUM, core.MIN, core.MAX, core.AMIN, core.AMAX, core.PROD, core.STACK}
 """Operations whose result is never below 0 where no operand is."""
 
 
@@ -80,7 +63,7 @@ def even_power(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | N
 
 
 def _power(graph: Graph, node: int, exponent: int) -> int:
-    return graph.apply("pow", (node, graph.constant(float(exponent))))
+    return graph.apply(core.POW, (node, graph.constant(float(exponent))))
 
 
 def _square(graph: Graph, node: int, opaque: Collection[int], depth: int = DEEPEST) -> int | None:
@@ -157,7 +140,7 @@ def is_positive(graph: Graph, node: int, opaque: Collection[int] = ()) -> bool:
             continue
         if op in KEEPING or op is NAMED or op is MUL:
             stack += args
-        elif op.name != "constant" or not _is_positive(payload):
+        elif op is not core.CONSTANT or not _is_positive(payload):
             return False
     return True
 

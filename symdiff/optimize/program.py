@@ -12,7 +12,7 @@ from symdiff.frontend.bodies import expansion
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
 from symdiff.optimize.planning.check import check_plan
 from symdiff.optimize.planning.plan import Plan
@@ -97,11 +97,11 @@ class Program:
         for node, op in enumerate(graph.ops):
             if graph.types[node].shape:
                 raise VerifyError(f"%{node}: {op.name} is not a scalar")
-            if op.name == "input":
+            if op is core.INPUT:
                 operand, element = graph.payloads[node]
                 if not (operand < len(self.inputs) and element < product(self.inputs[operand].shape)):
                     raise VerifyError(f"%{node}: there is no element {element} of operand {operand}")
-            elif op.name != "constant" and not isinstance(op.routine, Instruction | Intrinsic | Library | Special):
+            elif op is not core.CONSTANT and not isinstance(op.routine, Instruction | Intrinsic | Library | Special):
                 raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
 
 
@@ -165,7 +165,7 @@ class TensorProgram:
         for node, op in enumerate(graph.ops):
             if isinstance(op.routine, Expand | Fold):
                 raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
-            if op.name == "input":
+            if op is core.INPUT:
                 operand, start = graph.payloads[node]
                 size = product(graph.types[node].shape)
                 if not (operand < len(self.inputs) and start + size <= product(self.inputs[operand].shape)):

@@ -14,14 +14,14 @@ from symdiff.frontend.bodies import expansion
 from symdiff.interpret import of_type
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold
 from symdiff.optimize.patterns import CONSTANT, REORDERED, SIZE, RuleSet
 from symdiff.sizes import is_open
 from symdiff.types import Dim, TensorType, product
 
-BROADCAST = OPS["broadcast"]
-TRANSPARENT = frozenset((OPS["named"], OPS["stop_gradient"], OPS["custom"]))
+BROADCAST = core.BROADCAST
+TRANSPARENT = frozenset((core.NAMED, core.STOP_GRADIENT, core.CUSTOM))
 DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
@@ -138,7 +138,7 @@ class Rewriter(Domain[int]):
         if op.routine is None:
             return None
         types = [graph.types[a] for a in args]
-        if any(t.shape for t in types) or op is BROADCAST or op.name in ("stack", "scatter"):
+        if any(t.shape for t in types) or op is BROADCAST or op in (core.STACK, core.SCATTER):
             result = op.type_rule(op, types, payload)
             if any(isinstance(n, Dim) or is_open(n) for t in (result, *types) for n in t.shape):
                 return None

@@ -14,13 +14,14 @@ from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS
 from symdiff.ops.base import MatrixRoutine, Movement
+from symdiff.ops.core import ADD, MUL, NEG, SUB, WHERE
 from symdiff.ops.small_matrices import MOST_ROWS
 from symdiff.optimize.patterns import CONSTANT
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.types import INT64, TensorType, fixed, product, show, tensor
 
 LARGEST = 4096
-ADD, SUB, MUL, NEG, WHERE = (OPS[name] for name in ("add", "sub", "mul", "neg", "where"))
+
 Elements = npt.NDArray[np.object_]
 
 

@@ -25,10 +25,10 @@ from symdiff.codegen.tensors import loop as tensor_loop
 from symdiff.codegen.tensors import module as tensor_module
 from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS
-from symdiff.function.running import Bound
+from symdiff.functions.running import Bound
 from symdiff.interpret import evaluate
 from symdiff.optimize import pipeline
-from tests.function.open_formulas import FORMULAS, RANKS, arguments, names, random_formula
+from tests.functions.open_formulas import FORMULAS, RANKS, arguments, names, random_formula
 from tests.optimize.test_plan_random import graphs
 
 PAGE = mmap.PAGESIZE

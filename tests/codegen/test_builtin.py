@@ -16,7 +16,7 @@ import symdiff as sd
 from symdiff.codegen import builtin, builtin_code, jit, python_api
 from symdiff.codegen.builtin import make_builtin, write_record
 from symdiff.codegen.builtin_code import FIELDS, LARGEST_FRAME_BYTES, LARGEST_OBJECTS, LARGEST_VALUES, write_builtin
-from symdiff.function.binder import arrange
+from symdiff.functions.binder import arrange
 from tests.concurrency import run_together
 
 pytestmark = pytest.mark.skipif(python_api.python() is None, reason="this Python has no fast calls")
@@ -368,7 +368,7 @@ def test_many_threads():
 
 def test_the_code_is_well_formed_and_one_for_all():
     text, imports = write_builtin(python_api.python())
-    jit.parse(text)
+    jit.parse_module(text)
     assert all(imports.values())
     assert "inttoptr" not in text  # no address of this process: the code may be kept on disk
     assert str(id(float)) not in text

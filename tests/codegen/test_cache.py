@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 def load(cached=True, ir=IR):
     """The value at 0.5 of the function in a module."""
     libm = {"sine": numeric.address(Library("sin"))} if "@sine" in ir else {}
-    code = jit.load(ir, libm, ["f"], 2, cached=cached)
+    code = jit.link(ir, libm, ["f"], 2, cached=cached)
     return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(code["f"])(0.5)
 
 
@@ -88,7 +88,7 @@ def test_a_module_with_an_address_of_this_process_is_not_kept(folder):
 def test_what_llvm_refuses_is_an_error_and_not_kept(folder):
     for text in ("nonsense", "define i32 @f() { ret i64 0 }"):
         with pytest.raises(CompileError, match="LLVM"):
-            jit.load(text, {}, ["f"], 0, cached=True)
+            jit.link(text, {}, ["f"], 0, cached=True)
     assert not folder.exists()
 
 
@@ -128,7 +128,7 @@ def link(path):
 
 def other_entry(path):
     data = cache.unpack(path.name.removesuffix(cache.SUFFIX), path.read_bytes())
-    path.write_bytes(cache.pack("0" * 64, data))
+    path.write_bytes(cache.packed_entry("0" * 64, data))
 
 
 def folder_in_its_place(path):
@@ -251,9 +251,9 @@ def test_a_read_only_folder_is_read(folder):
 def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
     names = [f"{k:064x}" for k in range(6)]
     for k, name in enumerate(names):
-        assert cache.write(name, bytes([k + 1]) * 1000)
+        assert cache.write_entry(name, bytes([k + 1]) * 1000)
         os.utime(folder / (name + cache.SUFFIX), (1000 + k, 1000 + k))
-    assert cache.read(names[0]) == b"\1" * 1000  # used now
+    assert cache.read_entry(names[0]) == b"\1" * 1000  # used now
     monkeypatch.setenv("SYMDIFF_CACHE_SIZE", str(4 * (1000 + cache.HEAD.size)))
     left_behind = folder / f".{names[0]}.1.1.tmp"
     left_behind.write_bytes(b"x")
@@ -261,7 +261,7 @@ def test_the_entries_unused_for_longest_go_first(folder, monkeypatch):
     being_written = folder / f".{names[0]}.1.2.tmp"
     being_written.write_bytes(b"x")
     (folder / "a user's file").write_text("kept")
-    assert cache.write("f" * 64, b"new" * 300)
+    assert cache.write_entry("f" * 64, b"new" * 300)
     found = {p.name.removesuffix(cache.SUFFIX) for p in entries(folder)}
     assert found == {names[0], names[5], "f" * 64}
     assert not left_behind.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from symdiff.codegen import Options
 from symdiff.codegen.fills import FEWEST, filled_outputs
-from symdiff.codegen.layout import arrange
+from symdiff.codegen.layout import arrange_operands
 from symdiff.codegen.module import write_module, write_vector_module
 from symdiff.codegen.pieces import STORES, cut, piece_size
 from symdiff.types import product
@@ -106,7 +106,7 @@ def test_no_function_writes_much(opt, every, copied, lanes):
     prog = sparse((count,), CONSTANTS["zeros"], every, copied) if every > 1 else dense(count, copied)
     pieces, _ = cut(prog, piece_size(opt))
     assert max(len(piece.stores) for piece in pieces) <= 1.5 * STORES
-    layout = arrange(prog.inputs, prog.types)
+    layout = arrange_operands(prog.inputs, prog.types)
     write = write_module if lanes == 1 else lambda *args: write_vector_module(*args[:2], lanes, False, args[2])
     text = write(prog, layout, piece_size(opt))[0].text
     functions = re.findall(r"define .*?\n}", text, re.S)

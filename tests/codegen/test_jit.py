@@ -30,14 +30,14 @@ def test_bad_text_is_refused_not_fatal():
     undefined = "define i32 @k(i32 %x) { %y = add i32 %z, 1\n %z = add i32 %x, 1\n ret i32 %y }"
     for text in (undefined, "define i32 @k() { ret i64 0 }", "nonsense", "define i32 @k() { ret i32 %v }"):
         with pytest.raises(CompileError, match="LLVM"):
-            jit.load(text, {}, ["k"], 0)
+            jit.link(text, {}, ["k"], 0)
         with pytest.raises(CompileError, match="LLVM"):
             jit.assembly(text, 0)
 
 
 def test_a_missing_symbol_is_an_error():
     with pytest.raises(CompileError):
-        jit.load("declare i32 @m_0()\ndefine i32 @k() { %r = call i32 @m_0()\n ret i32 %r }", {}, ["k"], 0)
+        jit.link("declare i32 @m_0()\ndefine i32 @k() { %r = call i32 @m_0()\n ret i32 %r }", {}, ["k"], 0)
 
 
 def test_a_missing_routine_is_an_error_before_compiling(monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from symdiff.codegen import Options
-from symdiff.codegen.layout import arrange, operand_limit
+from symdiff.codegen.layout import arrange_operands, operand_limit
 from symdiff.codegen.status import portable
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.types import tensor
@@ -244,11 +244,11 @@ def test_packing_with_arrays_conditions_and_many_outputs():
     assert same_bits(values, x * w[1])
     assert not flipped.any()
     assert same_bits(same, np.broadcast_to(w, (3, 2)))
-    apart = arrange([tensor("float64", (2,))] * 70, [tensor("float64")])
+    apart = arrange_operands([tensor("float64", (2,))] * 70, [tensor("float64")])
     assert len(apart.inputs) == 70
     assert not apart.packed
     with pytest.raises(CompileError, match="int64"):
-        arrange([tensor("int64")], [tensor("float64")])
+        arrange_operands([tensor("int64")], [tensor("float64")])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -309,7 +309,7 @@ def test_portable_status_gives_the_same(monkeypatch):
 
     state = portable("x86_64")
     prog = program(lambda g, x: [g.add("log", (x,))], [()])
-    layout = arrange(prog.inputs, prog.types)
+    layout = arrange_operands(prog.inputs, prog.types)
     text, _ = module.write_module(prog, layout, state=state)
     code = jit.load(text.text, text.addresses(), text.exports, 2)
     batch = batches.write_batch(state)

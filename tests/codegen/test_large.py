@@ -8,7 +8,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.codegen import Options
-from symdiff.codegen.layout import arrange
+from symdiff.codegen.layout import arrange_operands
 from symdiff.codegen.pieces import cut, piece_size
 from symdiff.ir.graph import Graph
 from symdiff.optimize.program import Program
@@ -161,7 +161,7 @@ def test_waiting_values_do_not_explode():
 def test_many_outputs_of_one_node():
     prog = program(lambda g, x: [[g.add("sin", (x,))] * 50], [()])
     assert same_bits(compile_program(prog).ufunc(0.5), reference(prog, 0.5)[0])
-    assert arrange(prog.inputs, prog.types).signature == "()->(50)"
+    assert arrange_operands(prog.inputs, prog.types).signature == "()->(50)"
 
 
 @pytest.mark.parametrize("text", ["sum(A, axis=0)", "sin(A)[0]"])

@@ -39,7 +39,7 @@ def native(add, buffers):
     text = "\n".join([*algebra.declarations, *algebra.lines, *run, *ATTRIBUTES, ""])
 
     module = Module(text, tuple(algebra.imports), ("run",))
-    code = jit.load(text, module.addresses(), module.exports, 2, cached=False)
+    code = jit.link(text, module.addresses(), module.exports, 2, cached=False)
     pointers = (ctypes.c_void_p * count)(*[b.ctypes.data for b in buffers])
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code["run"])(ctypes.cast(pointers, ctypes.c_void_p))
     return [name for name, _ in algebra.imports]
@@ -128,7 +128,7 @@ def test_sizes_past_32_bits_are_refused():
 
 def test_missing_routines_are_refused():
     with pytest.raises(CompileError, match="xgemm"):
-        blas.address(blas.Blas("xgemm"))
+        blas.blas_address(blas.Blas("xgemm"))
 
 
 @pytest.mark.parametrize("first", ["", "import scipy.linalg\n", "import scipy\n"])

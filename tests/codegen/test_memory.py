@@ -63,7 +63,7 @@ def object_code(text):
     """For a processor whose instructions valgrind knows."""
     target = llvm.Target.from_triple(llvm.get_process_triple())
     machine = target.create_target_machine(cpu="x86-64-v3", features="", opt=2, reloc="pic", codemodel="default")
-    return machine.emit_object(jit.parse(text))
+    return machine.emit_object(jit.parse_module(text))
 
 
 def run(kernel, folder, constants=(), points=3):

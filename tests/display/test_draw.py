@@ -1,6 +1,6 @@
 """DOT text."""
 
-from symdiff.display.draw import dot, quoted
+from symdiff.display.draw import graphviz, quoted
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
 
@@ -8,7 +8,7 @@ from symdiff.frontend.symbols import symbols
 def test_drawing():
     x, y = symbols("x y")
     e = x * y - 2
-    text = dot(e.graph, e.node)
+    text = graphviz(e.graph, e.node)
     assert text == (
         "digraph {\n  rankdir=BT;\n  node [shape=box, style=rounded];\n"
         '  n0 [label="x", shape=ellipse];\n  n1 [label="y", shape=ellipse];\n  n2 [label="*"];\n'
@@ -22,9 +22,9 @@ def test_only_live_nodes_and_the_same_text_again():
     text = "q = x + y\nf = where(q > 0, q**3, -q)"
     parsed = parse(text)
     parsed.graph.apply("sin", (0,))
-    shown = dot(parsed.graph, {"f": parsed.output})
+    shown = graphviz(parsed.graph, {"f": parsed.output})
     assert "sin" not in shown
-    assert shown == dot(parse(text).graph, {"f": parse(text).output})
+    assert shown == graphviz(parse(text).graph, {"f": parse(text).output})
     assert 'label="q ="' in shown
 
 

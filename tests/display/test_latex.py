@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from symdiff.display.latex import latex, name
+from symdiff.display.latex import identifier, latex
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import named, symbol
@@ -48,7 +48,7 @@ def test_notation(text, wanted):
      ("speed", r"\mathit{speed}"), ("lambda_", r"\lambda"), ("α", "α"), ("a%b", r"\mathit{a\%b}")],
 )  # fmt: skip
 def test_names(plain, wanted):
-    assert name(plain) == wanted
+    assert identifier(plain) == wanted
 
 
 @pytest.mark.parametrize("op", [op for op in OPS.values() if op.kinds], ids=lambda op: op.name)

@@ -12,7 +12,7 @@ from mpmath import mp
 from scipy import special
 
 from symdiff.frontend.calls import call
-from symdiff.function.function import Function
+from symdiff.functions.function import Function
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, bessel, gamma, incomplete, integrals, normal
 from symdiff.ops.base import Op, Unavailable

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from symdiff.differentiate.operators import repeated
+from symdiff.differentiate.operators import iterated
 from symdiff.errors import DifferentiationError
-from symdiff.function.transforms import derivative
+from symdiff.functions.transforms import derivative
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand
 from tests.ops import oracle
@@ -113,9 +113,9 @@ def test_partials_are_closed_under_differentiation():
                 continue
             if op.name in ("betainc", "betaincc"):
                 with pytest.raises(DifferentiationError, match="second order"):
-                    repeated(f.graph, f.nodes[0], node, 2)
+                    iterated(f.graph, f.nodes[0], node, 2)
                 continue
-            assert repeated(f.graph, f.nodes[0], node, 4) >= 0
+            assert iterated(f.graph, f.nodes[0], node, 4) >= 0
 
 
 def test_expansions_use_primitive_operations_in_the_end():

@@ -8,7 +8,7 @@ import pytest
 from symdiff.ir.graph import Graph
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.contraction_path import find_path, written_path
-from symdiff.optimize.planning.gemm import View, c_strides, match_gemm
+from symdiff.optimize.planning.gemm import Strided, labelled_strides, match_gemm
 
 RNG = np.random.default_rng(3)
 
@@ -24,7 +24,7 @@ def matrix_products(a, b, payload):
     """An einsum node by what `match_gemm` says; its result is never computed elsewhere and moved."""
     (first, second), output = payload
     sizes = dict(zip(first + second, a.shape + b.shape, strict=True))
-    views = [View(labels, c_strides(labels, sizes)) for labels in (first, second, output)]
+    views = [Strided(labels, labelled_strides(labels, sizes)) for labels in (first, second, output)]
     match = match_gemm(sizes, *views)
     assert match.copies[2] is None
     assert match.m * match.n * match.k > 0
@@ -366,7 +366,7 @@ M, N, K, B = 0, 1, 2, 3
 )
 def test_strides(a, b, c, copies):
     sizes = {M: 20, N: 30, K: 40, B: 5}
-    match = match_gemm(sizes, View(*a), View(*b), View(*c))
+    match = match_gemm(sizes, Strided(*a), Strided(*b), Strided(*c))
     assert tuple(k for k, one in enumerate(match.copies) if one is not None) == copies
     step = match.gemm(3, 7, 4, 8, 5, 9)
     assert (step.a.offset, step.b.buffer, step.c.offset, step.m, step.n, step.k) == (7, 4, 9, match.m, match.n, match.k)
@@ -376,23 +376,23 @@ def test_strides(a, b, c, copies):
 
 def test_groups_of_axes_are_one_axis_where_they_can_be():
     sizes = {0: 6, 1: 7, 2: 40, 3: 30}
-    whole = match_gemm(sizes, *(View(x, c_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (0, 1, 3))))
+    whole = match_gemm(sizes, *(Strided(x, labelled_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (0, 1, 3))))
     assert (whole.m, whole.n, whole.k, whole.batch) == (42, 30, 40, ())
-    looped = match_gemm(sizes, *(View(x, c_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (1, 0, 3))))
+    looped = match_gemm(sizes, *(Strided(x, labelled_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (1, 0, 3))))
     assert (looped.m, looped.n, looped.k, looped.batch, looped.copies) == (7, 30, 40, (6,), (None, None, None))
     assert looped.c == (180, 1, (30,))
     sizes = {0: 60, 1: 30, 2: 3, 3: 50}
-    copied = match_gemm(sizes, *(View(x, c_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (1, 0, 3))))
+    copied = match_gemm(sizes, *(Strided(x, labelled_strides(x, sizes)) for x in ((0, 1, 2), (2, 3), (1, 0, 3))))
     assert (copied.m, copied.batch, copied.copies) == (1800, (), ((1, 0, 2), None, None))
 
 
 def test_contracted_groups_in_different_orders_need_a_copy_of_the_smaller():
     sizes = {0: 50, 1: 6, 2: 7, 3: 30}
-    match = match_gemm(sizes, *(View(x, c_strides(x, sizes)) for x in ((0, 1, 2), (2, 1, 3), (0, 3))))
+    match = match_gemm(sizes, *(Strided(x, labelled_strides(x, sizes)) for x in ((0, 1, 2), (2, 1, 3), (0, 3))))
     assert match.copies == (None, (1, 2, 3), None)
     assert (match.m, match.n, match.k) == (50, 30, 42)
 
 
 def test_sizes_past_32_bits_are_left_to_loops():
     sizes = {0: 2**31, 1: 2, 2: 2}
-    assert match_gemm(sizes, *(View(x, c_strides(x, sizes)) for x in ((0, 1), (1, 2), (0, 2)))) is None
+    assert match_gemm(sizes, *(Strided(x, labelled_strides(x, sizes)) for x in ((0, 1), (1, 2), (0, 2)))) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.differentiate.operators import repeated
+from symdiff.differentiate.operators import iterated
 from symdiff.optimize.forms import forms
 from symdiff.optimize.patterns import STABLE
 from symdiff.optimize.rules import RULES
@@ -36,7 +36,7 @@ def jets(text):
     """A function that gives the derivatives of a text by t exactly: of it as it is written, in many digits."""
     f = sd.function(text, ["t", "k"])
     graph, nodes = f.graph, f.name_table()
-    roots = [repeated(graph, f.nodes[0], nodes["t"], n) for n in ORDERS]
+    roots = [iterated(graph, f.nodes[0], nodes["t"], n) for n in ORDERS]
 
     def at(point):
         given = {nodes["t"]: mpmath.mpf(point), nodes["k"]: mpmath.mpf(K)}

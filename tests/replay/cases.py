@@ -10,7 +10,7 @@ import numpy as np
 import symdiff as sd
 from symdiff.optimize.program import TensorProgram
 from tests.benchmarks.array_cases import cases as array_cases
-from tests.function.open_formulas import FORMULAS, RANKS, arguments, names
+from tests.functions.open_formulas import FORMULAS, RANKS, arguments, names
 from tests.fuzz.generate import program, text
 from tests.replay.digest import digest, recorded
 

@@ -36,7 +36,7 @@ class Blas:
 
 
 @functools.cache
-def address(routine: Blas) -> int:
+def blas_address(routine: Blas) -> int:
     """The machine address of a routine; its integers have 32 bits, and its arguments are all pointers.
 
     Raises

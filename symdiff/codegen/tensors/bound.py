@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from symdiff.codegen.kernel import Options
-from symdiff.codegen.layout import arrange
+from symdiff.codegen.layout import arrange_operands
 from symdiff.codegen.module import Module, Statistics
 from symdiff.codegen.tensors.kernel import Guarded, TensorKernel
 from symdiff.codegen.ufunc import make_ufunc
@@ -64,7 +64,7 @@ class BoundKernel(TensorKernel):
 
     def __init__(self, of: OpenKernel, values: Mapping[str, int]) -> None:
         self.program, self.options, self.opt, self.may_fail = of.program, of.options, of.opt, of.may_fail
-        self.layout = arrange(*of.types(values))
+        self.layout = arrange_operands(*of.types(values))
         self.packed = self.layout.packed
 
         def number(size: Any) -> int:

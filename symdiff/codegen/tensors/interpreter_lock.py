@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from symdiff.codegen.python_api import supported
+from symdiff.codegen.python_api import is_supported_python
 from symdiff.sizes import is_open
 
 LONG = 200_000
@@ -57,7 +57,7 @@ DECLARATIONS = {"step_aside": "declare ptr @step_aside() #0", "step_back": "decl
 
 def set_functions(table: int) -> None:
     """Write the addresses of CPython's functions into the table, where this is a Python that has them."""
-    if not supported():
+    if not is_supported_python():
         return
     found = []
     for name in NAMES:

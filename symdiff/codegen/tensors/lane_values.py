@@ -37,7 +37,7 @@ def zero(kind: str, ops: Operations) -> str:
     return {"c": "false", "i": "0"}.get(kind, "0.0")
 
 
-def read(ops: Operations, kind: str, name: str, pointer: str) -> str:
+def read_lanes(ops: Operations, kind: str, name: str, pointer: str) -> str:
     """Load a value whose lanes lie side by side."""
     if kind == "i":
         ops.lines.append(f"{name} = load {type_of('i', ops)}, ptr {pointer}, align 8")

@@ -17,9 +17,9 @@ from symdiff.codegen.status import Status
 from symdiff.codegen.tensors.interpreter_lock import without_lock
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
-from symdiff.codegen.tensors.steps import PLACES, STEPS, Steps
-from symdiff.codegen.tensors.table import Table
-from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept
+from symdiff.codegen.tensors.steps import PLACES, STEPS, StepCode
+from symdiff.codegen.tensors.table import AddressTable
+from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept_blocks
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open
 
@@ -34,13 +34,15 @@ told why a call fails; and the function that frees what the kernel keeps."""
 class PointLoop:
     """The loop over a batch's points."""
 
-    def __init__(self, layout: Layout, plan: Plan, steps: Steps, state: Status, element: str, operations: int) -> None:
+    def __init__(
+        self, layout: Layout, plan: Plan, steps: StepCode, state: Status, element: str, operations: int
+    ) -> None:
         self.layout, self.plan, self.failing, self.state, self.element = layout, plan, steps.failing, state, element
         self.open_places, self._place_count = steps.open_places, steps.place_count
         self.operations = operations
         self.first = layout.first_strides()
         self.count = len(layout.inputs)
-        self.table = Table(plan)
+        self.table = AddressTable(plan)
         # What may have to be copied, and where in the block for copies.
         self.rooms: dict[int, int] = {}
         self.room_bytes = 0
@@ -66,10 +68,10 @@ class PointLoop:
             lines.append(f"@shape{k} = internal constant [{len(shape)} x i64] [{', '.join(f'i64 {n}' for n in shape)}]")
         release = []
         if self.on_heap:
-            lines.append(kept("work"))
+            lines.append(kept_blocks("work"))
             release.append("call void @drop(ptr @work)")
         if self.rooms:
-            lines.append(kept("rooms"))
+            lines.append(kept_blocks("rooms"))
             release.append("call void @drop(ptr @rooms)")
         lines += [f"define void @{RELEASE}() #0 {{", *release, "ret void", "}", TELL]
         return lines

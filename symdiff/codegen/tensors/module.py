@@ -12,7 +12,7 @@ from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statis
 from symdiff.codegen.status import Status, status
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
 from symdiff.codegen.tensors.segments import Tools
-from symdiff.codegen.tensors.steps import Steps
+from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import CompileError
@@ -53,7 +53,7 @@ def write_tensor_module(
     dtype = program.graph.dtype
     element = "float" if dtype == FLOAT32 else "double"
     tools = Tools(element, max(2, lanes()), vectors)
-    steps = Steps(plan, tools)
+    steps = StepCode(plan, tools)
     algebra, failing = steps.algebra, steps.failing
     operations = plan.operations
     loop = PointLoop(layout, plan, steps, state, element, operations)

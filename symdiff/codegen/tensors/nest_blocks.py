@@ -19,7 +19,7 @@ from symdiff.codegen.tensors.lane_values import (
     zero,
 )
 from symdiff.codegen.tensors.nest_body import INDEX_OP, Nesting, empty
-from symdiff.codegen.tensors.nest_shape import intersect, operands
+from symdiff.codegen.tensors.nest_shape import intersected, read_operands
 from symdiff.optimize.planning.plan import Access, Choose, Load, LoadAt, Number, Position, Range, element_bytes
 from symdiff.sizes import is_open
 
@@ -74,7 +74,7 @@ class Block:
         """The instruction that has the value of this one here: what a choice takes, where that is known."""
         body, inner = self.nesting.body, self.nesting.inner
         while isinstance(part := body[k], Choose):
-            limits = intersect(part.ranges)
+            limits = intersected(part.ranges)
             outer = self.nesting.holds([r for r in part.ranges if r.axis != inner])
             known = self._inside(limits)
             if known is False or outer == "false":
@@ -98,7 +98,7 @@ class Block:
                 continue
             found.add(n)
             if self.nesting.level[n] >= self.nesting.depth:
-                pending += [self.resolve(m) for m in operands(self.nesting.body[n])]
+                pending += [self.resolve(m) for m in read_operands(self.nesting.body[n])]
         return sorted(found)
 
     def _compute(self, k: int) -> str:
@@ -130,7 +130,7 @@ class Block:
         """Where ranges hold that are not known: a scalar `%c…`, or a vector."""
         nesting = self.nesting
         outer = nesting.holds([r for r in ranges if r.axis != nesting.inner])
-        limits = intersect(ranges).get(nesting.inner)
+        limits = intersected(ranges).get(nesting.inner)
         if limits is None or self.truth(*limits):
             return outer
         inner = self._interval(*limits)
@@ -203,7 +203,7 @@ class Block:
     def whole(self, part: Load) -> bool:
         """Whether a load is valid in all lanes of every block here."""
         outer = self.nesting.holds([r for r in part.within if r.axis != self.nesting.inner])
-        return self._inside(intersect(part.within)) is True and outer != "false" and not empty(self.nesting, part)
+        return self._inside(intersected(part.within)) is True and outer != "false" and not empty(self.nesting, part)
 
     def load(self, name: str, place: str, mask: str | None) -> str:
         """Read numbers that lie side by side."""
@@ -213,7 +213,7 @@ class Block:
         nesting, ops, lines = self.nesting, self.ops, self.lines
         access, kind = part.access, nesting.kind_of(part.access.buffer)
         outer = [r for r in part.within if r.axis != nesting.inner]
-        limits = intersect(part.within)
+        limits = intersected(part.within)
         known = self._inside(limits)
         if known is False or empty(nesting, part) or nesting.holds(outer) == "false":
             return zero(kind, ops)

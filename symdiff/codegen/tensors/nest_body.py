@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.codegen.body import Operations
-from symdiff.codegen.tensors.lane_values import note_failure, position, read, splat, to_index, type_of, zero
-from symdiff.codegen.tensors.nest_loops import Code, Loop, index_name
-from symdiff.codegen.tensors.nest_shape import intersect, operands
+from symdiff.codegen.tensors.lane_values import note_failure, position, read_lanes, splat, to_index, type_of, zero
+from symdiff.codegen.tensors.nest_loops import Loop, LoopCode, index_name
+from symdiff.codegen.tensors.nest_shape import intersected, read_operands
 from symdiff.optimize.planning.costs import body_cost
 from symdiff.optimize.planning.plan import (
     Access,
@@ -56,7 +56,7 @@ class Nesting:
         self.buffers, self.space, self.body, self.inner = buffers, space, body, inner
         inside = next((loop.step for loop in loops if loop.axis < 0), space[inner] if inner >= 0 else 1)
         self.cost = body_cost(body)
-        self.code = Code(loops, inside * self.cost)
+        self.code = LoopCode(loops, inside * self.cost)
         self.scalar = scalar
         self.uses: set[int] = set()
         self.may_fail = False
@@ -131,7 +131,7 @@ class Nesting:
 
     def row(self, access: Access, within: Sequence[Range] = ()) -> str:
         """The address of an access at 0 of the innermost axis, its offset not added; outer indices kept in ranges."""
-        limits = intersect([r for r in within if r.axis != self.inner])
+        limits = intersected([r for r in within if r.axis != self.inner])
         pointer = self.base(access.buffer)
         item = element_bytes(self.buffers[access.buffer].dtype)
         key: tuple[object, ...] = (access.buffer,)
@@ -171,7 +171,7 @@ class Nesting:
     def holds(self, ranges: Sequence[Range]) -> str:
         """The condition that ranges on outer axes hold; "true" for none."""
         result = "true"
-        for axis, (start, stop) in intersect(ranges).items():
+        for axis, (start, stop) in intersected(ranges).items():
             text = self._interval(axis, start, stop)
             if result == "true" or text == "false":
                 result = text
@@ -212,7 +212,7 @@ class Nesting:
             n = pending.pop()
             if n not in found and n not in self._values:
                 found.add(n)
-                pending += operands(self.body[n])
+                pending += read_operands(self.body[n])
         return sorted(found)
 
     def _compute(self, k: int) -> None:
@@ -250,7 +250,7 @@ class Nesting:
         item = element_bytes(self.buffers[access.buffer].dtype)
         ops.lines = lines
         lines.append(f"{name}a = getelementptr i8, ptr {pointer}, i64 {access.offset * item}")
-        return read(ops, self.kind_of(access.buffer), name, f"{name}a")
+        return read_lanes(ops, self.kind_of(access.buffer), name, f"{name}a")
 
     def kind_of(self, buffer: int) -> str:
         """f, c or i."""
@@ -307,5 +307,5 @@ class Nesting:
 
 def empty(nesting: Nesting, part: Load | LoadAt) -> bool:
     """Whether an access is never valid."""
-    limits = intersect(part.within)
+    limits = intersected(part.within)
     return any(start >= stop for start, stop in limits.values()) or 0 in nesting.buffers[part.access.buffer].shape

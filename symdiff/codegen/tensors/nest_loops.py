@@ -26,7 +26,7 @@ class Loop:
 
 
 @dataclass(slots=True)
-class Code:
+class LoopCode:
     """The lines of a nest.
 
     Attributes

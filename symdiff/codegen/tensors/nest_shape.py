@@ -26,7 +26,7 @@ EMPTY = {"sum": 0.0, "prod": 1.0, "any": False, "all": True}
 """What a reduction of nothing gives; there is no such maximum."""
 
 
-def simplify(nest: Nest) -> Nest | None:
+def simplify_nest(nest: Nest) -> Nest | None:
     """The same nest in as few axes as possible; None where there is nothing to do."""
     kept = [k for k in range(len(nest.space)) if k not in nest.reduced]
     if any(nest.space[k] == 0 for k in kept):
@@ -53,7 +53,7 @@ def _of_nothing(nest: Nest, kept: Sequence[int]) -> Nest | None:
             body.append(Number(EMPTY.get(result.kind, float("nan"))))
     if not results:
         return None
-    return simplify(Nest(tuple(nest.space[k] for k in kept), (), tuple(body), tuple(results)))
+    return simplify_nest(Nest(tuple(nest.space[k] for k in kept), (), tuple(body), tuple(results)))
 
 
 def _picked(access: Access, axes: Sequence[int]) -> Access:
@@ -177,7 +177,7 @@ def _joined(nest: Nest, axis: int) -> Nest:
     return _map(nest, space, reduced, body, lambda a: _picked(a, axes))
 
 
-def forward(scan: Scan) -> Scan:
+def turned_forward(scan: Scan) -> Scan:
     """The same recurrence from the first element to the last."""
     if not scan.reverse:
         return scan
@@ -198,7 +198,7 @@ def forward(scan: Scan) -> Scan:
     return replace(scan, reverse=False, body=body, access=turn(scan.access))
 
 
-def intersect(ranges: Sequence[Range]) -> dict[int, tuple[int, int]]:
+def intersected(ranges: Sequence[Range]) -> dict[int, tuple[int, int]]:
     """For each axis the interval in which all of its ranges hold."""
     found: dict[int, tuple[int, int]] = {}
     for r in ranges:
@@ -207,7 +207,7 @@ def intersect(ranges: Sequence[Range]) -> dict[int, tuple[int, int]]:
     return found
 
 
-def operands(part: object) -> tuple[int, ...]:
+def read_operands(part: object) -> tuple[int, ...]:
     """The instructions that an instruction reads."""
     if isinstance(part, Apply):
         return part.operands

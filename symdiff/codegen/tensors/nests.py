@@ -9,7 +9,7 @@ from math import prod
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_loops import Loop
-from symdiff.codegen.tensors.nest_shape import simplify
+from symdiff.codegen.tensors.nest_shape import simplify_nest
 from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
 from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
 from symdiff.codegen.tensors.sinks import Storing
@@ -22,7 +22,7 @@ LONG = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenNest:
     """The lines of a step.
 
     Attributes
@@ -39,11 +39,11 @@ class Written:
     may_fail: bool
 
 
-def write_nest(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> Written:
+def write_nest(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     """A nest's lines."""
-    small = simplify(nest)
+    small = simplify_nest(nest)
     if small is None:
-        return Written([], [], frozenset(), False)
+        return WrittenNest([], [], frozenset(), False)
     if not small.space:
         return _point(small, buffers, tools)
     last = len(small.space) - 1
@@ -61,22 +61,22 @@ def _nesting(nest: Nest, loops: Sequence[int], inner: int, buffers: Sequence[Buf
     return Nesting(buffers, nest.space, nest.body, made, inner, tools.scalar)
 
 
-def finish(nesting: Nesting, inner: Sequence[str], entry: Sequence[str] = ()) -> Written:
+def finish_nests(nesting: Nesting, inner: Sequence[str], entry: Sequence[str] = ()) -> WrittenNest:
     """The whole of a step, given what is in its innermost loop."""
-    return Written(list(entry), nesting.code.assemble(inner), frozenset(nesting.uses), nesting.may_fail)
+    return WrittenNest(list(entry), nesting.code.assemble(inner), frozenset(nesting.uses), nesting.may_fail)
 
 
-def _point(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> Written:
+def _point(nest: Nest, buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     nesting = _nesting(nest, (), -1, buffers, tools)
     lines: list[str] = []
     for result in nest.results:
         value = nesting.value(result.value)
         block = Block(nesting, tools.scalar, tools.memory, lines, "0", lambda start, stop: None)
         block.put(value, nesting.kinds[result.value], block.place(nesting.row(result.access), result.access), 0)
-    return finish(nesting, lines)
+    return finish_nests(nesting, lines)
 
 
-def _stored(nest: Nest, stores: list[Store], buffers: Sequence[Buffer], tools: Tools) -> Written:
+def _stored(nest: Nest, stores: list[Store], buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     last = len(nest.space) - 1
     nesting = _nesting(nest, range(last), last, buffers, tools)
     sink = Storing(nesting, stores)
@@ -89,7 +89,7 @@ def _stored(nest: Nest, stores: list[Store], buffers: Sequence[Buffer], tools: T
             segment.aligned(lines, sink, phase)
         else:
             segment.whole(lines, sink, tools.lanes)
-    return finish(nesting, lines)
+    return finish_nests(nesting, lines)
 
 
 def _alignment(nesting: Nesting, stores: Sequence[Store], tools: Tools) -> str | None:
@@ -117,7 +117,7 @@ def _alignment(nesting: Nesting, stores: Sequence[Store], tools: Tools) -> str |
 
 def _horizontal(
     nest: Nest, stores: list[Store], reduces: list[Reduce], buffers: Sequence[Buffer], tools: Tools
-) -> Written:
+) -> WrittenNest:
     """The innermost axis is reduced: sums in the lanes of a block."""
     last = len(nest.space) - 1
     kept = [k for k in range(last) if k not in nest.reduced]
@@ -151,7 +151,7 @@ def _horizontal(
     after = nesting.code.tails[level] if outer else lines
     for each in sinks:
         each.end(after)
-    return finish(nesting, lines, entry)
+    return finish_nests(nesting, lines, entry)
 
 
 def _sequence(nesting: Nesting, lines: list[str], axes: Sequence[int]) -> str:
@@ -166,7 +166,7 @@ def _sequence(nesting: Nesting, lines: list[str], axes: Sequence[int]) -> str:
 
 def _vertical(
     nest: Nest, stores: list[Store], reduces: list[Reduce], buffers: Sequence[Buffer], tools: Tools
-) -> Written:
+) -> WrittenNest:
     """The innermost axis is kept: sums for a part of it in memory, eight rows of them."""
     last = len(nest.space) - 1
     kept = [k for k in range(last) if k not in nest.reduced]
@@ -213,4 +213,4 @@ def _vertical(
             whole.between(after, header, results, begin, end)
         else:
             whole.whole(after, results, tools.lanes)
-    return finish(nesting, lines, entry)
+    return finish_nests(nesting, lines, entry)

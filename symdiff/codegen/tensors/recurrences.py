@@ -11,8 +11,8 @@ from symdiff.codegen.tensors.lane_values import note_failure
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_loops import Loop
-from symdiff.codegen.tensors.nest_shape import forward, map_body
-from symdiff.codegen.tensors.nests import Written, finish, write_nest
+from symdiff.codegen.tensors.nest_shape import map_body, turned_forward
+from symdiff.codegen.tensors.nests import WrittenNest, finish_nests, write_nest
 from symdiff.codegen.tensors.segments import Segment, Tools, segments
 from symdiff.codegen.tensors.sinks import Sink, State
 from symdiff.ops.core import ADD, MUL
@@ -31,11 +31,11 @@ from symdiff.optimize.planning.plan import (
 )
 
 
-def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
+def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     """A recurrence's lines: terms and factors are computed in lanes, the recurrence itself goes through them."""
     if 0 in scan.space:
-        return Written([], [], frozenset(), False)
-    scan = forward(scan)
+        return WrittenNest([], [], frozenset(), False)
+    scan = turned_forward(scan)
     rows = _by_rows(scan, tools.lanes)
     if rows is not None:
         return write_nest(rows, buffers, tools)
@@ -52,7 +52,7 @@ def write_scan(scan: Scan, buffers: Sequence[Buffer], tools: Tools) -> Written:
         for low, high in pairwise((segment.low, cut, segment.high)):
             if low < high:
                 Segment(nesting, tools, low, high, segment.dynamic).whole(lines, sink, tools.lanes)
-    return finish(nesting, lines, entry)
+    return finish_nests(nesting, lines, entry)
 
 
 def _by_rows(scan: Scan, least: int) -> Nest | None:
@@ -136,7 +136,7 @@ class _Recurring(Sink):
         lines.append(f"store {state[0][0]} {state[0][1]}, ptr {self.last}")
 
 
-def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> Written:
+def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     """Zeros, then additions of rows in the order of the index."""
     rows, inner = step.outer * step.size, step.inner
     total = rows * inner
@@ -145,7 +145,7 @@ def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> 
     clear = f"call void @llvm.memset.p0.i64(ptr %b{step.result}, i8 0, i64 {total * item}, i1 false)"
     if not total or not step.count:
         bad = not step.size and step.count and step.outer and inner
-        return Written([], [clear] if total else [], uses, False) if not bad else _all_fail(step, uses)
+        return WrittenNest([], [clear] if total else [], uses, False) if not bad else _all_fail(step, uses)
     lanes = tools.lanes
     wide = inner - inner % lanes if index(inner) else 0
     moves = []
@@ -211,10 +211,10 @@ def write_scatter(step: ScatterAdd, buffers: Sequence[Buffer], tools: Tools) -> 
         "br i1 %pm, label %outer, label %finished",
         "finished:",
     ]
-    return Written([], lines, uses, True)
+    return WrittenNest([], lines, uses, True)
 
 
-def _all_fail(step: ScatterAdd, uses: frozenset[int]) -> Written:
+def _all_fail(step: ScatterAdd, uses: frozenset[int]) -> WrittenNest:
     lines = [f"%x = load i64, ptr %b{step.index}"]
     note_failure(lines, "%w", "true", "%x", step.size)
-    return Written([], lines, uses, True)
+    return WrittenNest([], lines, uses, True)

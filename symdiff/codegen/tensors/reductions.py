@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.body import constant
+from symdiff.codegen.body import written_constant
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.open_sizes import room
@@ -75,7 +75,7 @@ def _carry(name: str, element: str, align: int) -> list[str]:
     ]
 
 
-def combine(kind: str, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
+def combine_partials(kind: str, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
     """Take two values together."""
     if kind in ("sum", "prod"):
         return [f"{name} = {'fadd' if kind == 'sum' else 'fmul'} {type_} {a}, {b}"]
@@ -113,7 +113,7 @@ class Reduction(Sink):
     def identity(self) -> str:
         """What the reduction starts from."""
         value = IDENTITY[self.reduce.kind]
-        return str(value) if self.condition else constant(float(value))
+        return str(value) if self.condition else written_constant(float(value))
 
     def fill(self, lines: list[str]) -> None:
         """Write the identity to all sums; their number is a multiple of the lanes."""
@@ -159,7 +159,7 @@ class Reduction(Sink):
     def merge(self, lines: list[str], a: str, b: str) -> str:
         """Take two vectors together."""
         name = self.nesting.fresh("%r")
-        lines += combine(self.reduce.kind, self.type, self.mask_type, name, a, b)
+        lines += combine_partials(self.reduce.kind, self.type, self.mask_type, name, a, b)
         return name
 
     def carry(self, lines: list[str], count: str) -> None:
@@ -228,13 +228,13 @@ class Horizontal(Reduction):
             f"{b}p = getelementptr {self.one}, ptr {self.sums}, i64 4",
             f"{a} = load {four}, ptr {self.sums}, align {self.bytes}",
             f"{b} = load {four}, ptr {b}p, align {self.bytes}",
-            *combine(kind, four, "<4 x i1>", c, a, b),
+            *combine_partials(kind, four, "<4 x i1>", c, a, b),
             f"{c}l = shufflevector {four} {c}, {four} poison, <2 x i32> <i32 0, i32 1>",
             f"{c}h = shufflevector {four} {c}, {four} poison, <2 x i32> <i32 2, i32 3>",
-            *combine(kind, two, "<2 x i1>", d, f"{c}l", f"{c}h"),
+            *combine_partials(kind, two, "<2 x i1>", d, f"{c}l", f"{c}h"),
             f"{d}l = extractelement {two} {d}, i64 0",
             f"{d}h = extractelement {two} {d}, i64 1",
-            *combine(kind, self.one, "i1", e, f"{d}l", f"{d}h"),
+            *combine_partials(kind, self.one, "i1", e, f"{d}l", f"{d}h"),
         ]
         self.put(lines, e)
 

@@ -15,7 +15,7 @@ from symdiff.codegen.interrupts import BETWEEN, poll
 from symdiff.codegen.tensors.lane_values import Memory, splat
 from symdiff.codegen.tensors.nest_blocks import Block
 from symdiff.codegen.tensors.nest_body import Nesting
-from symdiff.codegen.tensors.nest_shape import intersect
+from symdiff.codegen.tensors.nest_shape import intersected
 from symdiff.codegen.tensors.overlaps import overlapping
 from symdiff.codegen.tensors.sinks import Sink
 from symdiff.ops.base import Library
@@ -418,7 +418,7 @@ def segments(nesting: Nesting, tools: Tools) -> list[Segment]:
     cuts = {0, size}
     for part in nesting.body:
         ranges = part.within if isinstance(part, Load | LoadAt) else part.ranges if isinstance(part, Choose) else ()
-        interval = intersect(ranges).get(inner)
+        interval = intersected(ranges).get(inner)
         if interval is not None and interval[0] < interval[1]:
             cuts.update(min(max(at, 0), size) for at in interval)
     ends = sorted(cuts)

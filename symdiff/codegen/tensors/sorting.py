@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.codegen.tensors.blas import loop
-from symdiff.codegen.tensors.nests import Written
+from symdiff.codegen.tensors.nests import WrittenNest
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.optimize.planning.plan import DIGITS, Buffer, Sort, element_bytes
 
@@ -29,12 +29,12 @@ def _digit(name: str, key: str) -> list[str]:
     ]
 
 
-def write_sort(step: Sort, buffers: Sequence[Buffer], tools: Tools) -> Written:
+def write_sort(step: Sort, buffers: Sequence[Buffer], tools: Tools) -> WrittenNest:
     """The lines of a step."""
     n, one, item = step.size, tools.element, element_bytes(buffers[step.value].dtype)
     uses = frozenset((step.value, step.result, step.work))
     if not n or not step.count:
-        return Written([], [], uses, False)
+        return WrittenNest([], [], uses, False)
     widened = "%fd = fpext float %fx to double" if one == "float" else "%fd = fadd double %fx, -0.0"
     keys = loop(
         "f",
@@ -158,4 +158,4 @@ def write_sort(step: Sort, buffers: Sequence[Buffer], tools: Tools) -> Written:
         _at("%counts", f"%b{step.work}", str(4 * n)),
     ]
     entry = ["%here = alloca ptr", "%there = alloca ptr", "%sum = alloca i64"]
-    return Written(entry, [*pointers, *lines], uses, False)
+    return WrittenNest(entry, [*pointers, *lines], uses, False)

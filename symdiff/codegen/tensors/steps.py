@@ -12,12 +12,12 @@ from dataclasses import replace
 from symdiff.codegen.interrupts import STOPPED
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
-from symdiff.codegen.tensors.nests import Written, write_nest
+from symdiff.codegen.tensors.nests import WrittenNest, write_nest
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.recurrences import write_scan, write_scatter
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.sorting import write_sort
-from symdiff.codegen.tensors.table import Table
+from symdiff.codegen.tensors.table import AddressTable
 from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
@@ -110,7 +110,7 @@ def _places(step: Step) -> list[tuple[int, int]]:
     return [(number, 0) for number in (step.value, step.index, step.result)]
 
 
-class Steps:
+class StepCode:
     """The functions of a plan's steps, and a table of what is to be called.
 
     Attributes
@@ -123,7 +123,7 @@ class Steps:
     """
 
     def __init__(self, plan: Plan, tools: Tools) -> None:
-        self.plan, self.tools, self.table = plan, tools, Table(plan)
+        self.plan, self.tools, self.table = plan, tools, AddressTable(plan)
         self.lines: list[str] = []
         self.algebra = LinearAlgebra(plan.sizes, self.table.sizes)
         self._known: dict[Hashable, tuple[str, bool]] = {}
@@ -167,7 +167,7 @@ class Steps:
                 self.algebra.lapack(f"{name}_", step, dtype)
             own = [*(["ptr %table"] if self.plan.sizes else []), *(f"ptr %b{n}" for n in used)]
             call = f"call void @{name}_({', '.join(own)})"
-            written = Written([], [call], frozenset(used), False)
+            written = WrittenNest([], [call], frozenset(used), False)
         elif isinstance(step, Nest):
             written = write_nest(step, buffers, self.tools)
         elif isinstance(step, Scan):
@@ -181,7 +181,7 @@ class Steps:
         return name, written.may_fail
 
 
-def _function(name: str, written: Written, table: Table, sizes: Sizes | None) -> list[str]:
+def _function(name: str, written: WrittenNest, table: AddressTable, sizes: Sizes | None) -> list[str]:
     used = computed(sizes, [*written.entry, *written.lines], "%table", table.sizes)
     lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *used, *written.entry]
     for k in sorted(written.uses):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from symdiff.optimize.planning.plan import Plan
 
 
-class Table:
+class AddressTable:
     """One address for each array of the caller or of the code and one for the workspace, then what a failure tells, and
     the sizes by name that a call has.
 

@@ -6,7 +6,7 @@ import ctypes
 import functools
 
 from symdiff.codegen import jit
-from symdiff.codegen.module import Module, assemble
+from symdiff.codegen.module import Module, assemble_module
 from symdiff.codegen.tensors import interpreter_lock
 
 BLOCKS = 8
@@ -84,7 +84,7 @@ ret void
 }}"""
 
 
-def kept(name: str) -> str:
+def kept_blocks(name: str) -> str:
     """Room for the blocks that a kernel keeps."""
     return f"@{name} = internal global [{BLOCKS} x ptr] zeroinitializer, align 8"
 
@@ -247,7 +247,7 @@ SUPPORT = {
 def support() -> jit.Code:
     """The functions, compiled once in a process and never dropped."""
     made = support_module()
-    code = jit.load(made.text, made.addresses(), made.exports, 2, verify=False)
+    code = jit.link(made.text, made.addresses(), made.exports, 2, verify=False)
     interpreter_lock.set_functions(code[interpreter_lock.FUNCTIONS])
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
     return code
@@ -256,4 +256,4 @@ def support() -> jit.Code:
 def support_module() -> Module:
     """The module of these functions."""
     lines, exports = [KEEP, MOVE, _look("double"), _look("float"), interpreter_lock.CODE], tuple(SUPPORT)
-    return assemble(_DECLARATIONS, lines, ["malloc", "free"], (*exports, interpreter_lock.FUNCTIONS))
+    return assemble_module(_DECLARATIONS, lines, ["malloc", "free"], (*exports, interpreter_lock.FUNCTIONS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed
+from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed_factor
 from symdiff.differentiate.structured.selections import released
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 from symdiff.ops import core
@@ -58,7 +58,7 @@ def contracted(
     guard, scale, core = term.guard, term.scale, term.core
     if guard is None:
         if scale is not None:
-            lasting = squeezed(graph, scale, tuple(own)[len(own) - len(calculus.shape(scale)) :])
+            lasting = squeezed_factor(graph, scale, tuple(own)[len(own) - len(calculus.shape(scale)) :])
             if all(label in output and label not in dense for label in lasting[1]):
                 # it can wait: no axis of it is summed or released
                 inner = product([*calculus.factors(Term(term.ties, None, core), own), *others])

@@ -34,7 +34,7 @@ def ordered(graph: Graph, node: int, labels: Sequence[int], order: Sequence[int]
     return graph.reshape(node, result)
 
 
-def squeezed(graph: Graph, node: int, labels: Sequence[int]) -> Factor:
+def squeezed_factor(graph: Graph, node: int, labels: Sequence[int]) -> Factor:
     """The factor without its axes of size 1, and without transposes and repetitions that labels can express."""
     while True:
         shape = fixed(graph.types[node].shape)
@@ -79,7 +79,7 @@ def product_of(
     arrays: list[Factor] = []
     scalars: list[int] = []
     for node, labels in factors:
-        own = squeezed(graph, node, labels)
+        own = squeezed_factor(graph, node, labels)
         if own[1]:
             arrays.append(own)
         else:

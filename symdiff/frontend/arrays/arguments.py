@@ -14,7 +14,14 @@ from typing import Annotated, Any, get_origin
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError, nearest
-from symdiff.frontend.constants import as_integer, constant_array, constant_number, folded, integer, needs_array
+from symdiff.frontend.constants import (
+    as_integer,
+    constant_array,
+    constant_integer,
+    constant_number,
+    folded,
+    needs_array,
+)
 from symdiff.ir.graph import Graph
 from symdiff.types import LARGEST_RANK, fixed, product
 
@@ -262,9 +269,9 @@ def converted(graph: Graph, kind: Kind, value: Value, parameter: str, name: str,
     if value is None and (optional or kind is Kind.AXES):
         return None
     if kind is Kind.ARRAY:
-        return needs_array(graph, as_node(graph, value, what), name)
+        return needs_array(graph, argument_node(graph, value, what), name)
     if kind is Kind.NODE:
-        return as_node(graph, value, what)
+        return argument_node(graph, value, what)
     if kind is Kind.NODES:
         return nodes_of(graph, value)
     if kind is Kind.FLAG:
@@ -292,7 +299,7 @@ def converted(graph: Graph, kind: Kind, value: Value, parameter: str, name: str,
     return found
 
 
-def as_node(graph: Graph, value: Value, what: str = "an operand") -> int:
+def argument_node(graph: Graph, value: Value, what: str = "an operand") -> int:
     """An argument as a node; a tuple is a list.
 
     Raises
@@ -303,7 +310,7 @@ def as_node(graph: Graph, value: Value, what: str = "an operand") -> int:
     if isinstance(value, tuple):
         if not value:
             return graph.constant(np.zeros(0))
-        return folded(graph, [as_node(graph, v, what) for v in value])
+        return folded(graph, [argument_node(graph, v, what) for v in value])
     if not isinstance(value, int):
         raise ParseError(f"{what} must be a number or an array, not {value!r}")
     return value
@@ -312,7 +319,7 @@ def as_node(graph: Graph, value: Value, what: str = "an operand") -> int:
 def nodes_of(graph: Graph, value: Value) -> tuple[int, ...]:
     """The arrays that a function joins: those of a list or tuple, or those along the first axis of one array."""
     if isinstance(value, tuple):
-        return tuple([as_node(graph, v) for v in value])
+        return tuple([argument_node(graph, v) for v in value])
     if not isinstance(value, int) or not graph.types[value].shape:
         raise ParseError("this function takes a list of arrays", hint="write [a, b]")
     return tuple([graph.element(value, (k,)) for k in range(fixed(graph.types[value].shape)[0])])
@@ -331,7 +338,7 @@ def integers(graph: Graph, value: Value, what: str) -> Any:
     if not isinstance(value, int):
         raise ParseError(f"{what} must be a constant integer")
     if not graph.types[value].shape:
-        return integer(graph, value, what)
+        return constant_integer(graph, value, what)
     array = constant_array(graph, value)
     if array is None:
         raise ParseError(f"{what} must be constant integers")

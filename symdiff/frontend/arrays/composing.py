@@ -11,6 +11,7 @@ from symdiff.frontend.arrays.linear_algebra import square
 from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.arrays.shapes import along, ravel
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 # Several parts as one array
@@ -156,8 +157,8 @@ def _toeplitz(graph: Graph, c: Array, r: Array | None = None) -> int:
     (rows,), (columns,) = (_size(graph, n, "toeplitz") for n in (c, row))
     line = graph.concatenate([graph.element(c, (slice(None, None, -1),)), graph.element(row, (slice(1, None),))], 0)
     shape = rows, columns
-    place = graph.apply("sub", (graph.iota(shape, 1), graph.iota(shape, 0)))
-    return graph.gather(line, graph.as_index(graph.apply("add", (place, number(graph, rows - 1)))), 0)
+    place = graph.apply(core.SUB, (graph.iota(shape, 1), graph.iota(shape, 0)))
+    return graph.gather(line, graph.as_index(graph.apply(core.ADD, (place, number(graph, rows - 1)))), 0)
 
 
 @language()
@@ -165,8 +166,8 @@ def _circulant(graph: Graph, c: Array) -> int:
     """The matrix whose columns are a vector moved by one place after the other."""
     (size,) = _size(graph, c, "circulant")
     shape = size, size
-    place = graph.apply("sub", (graph.iota(shape, 0), graph.iota(shape, 1)))
-    return graph.gather(graph.as_number(c), graph.as_index(graph.apply("mod", (place, number(graph, size)))), 0)
+    place = graph.apply(core.SUB, (graph.iota(shape, 0), graph.iota(shape, 1)))
+    return graph.gather(graph.as_number(c), graph.as_index(graph.apply(core.MOD, (place, number(graph, size)))), 0)
 
 
 def _size(graph: Graph, x: int, name: str) -> tuple[int]:
@@ -183,5 +184,5 @@ def _select(graph: Graph, conditions: Nodes, arrays: Nodes, default: Node | None
         raise ShapeError(f"select: {len(conditions)} conditions for {len(arrays)} arrays")
     result = number(graph, 0.0) if default is None else default
     for condition, value in zip(reversed(conditions), reversed(arrays), strict=True):
-        result = graph.apply("where", (condition, value, result))
+        result = graph.apply(core.WHERE, (condition, value, result))
     return result

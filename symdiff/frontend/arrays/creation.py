@@ -13,6 +13,7 @@ from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, 
 from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.constants import as_integer, constant_number
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.sizes import example, is_open
 from symdiff.types import Shape
 
@@ -94,9 +95,9 @@ def _identity(graph: Graph, n: Integer) -> int:
 def _tri(graph: Graph, N: Integer, M: Integer | None = None, k: Integer = 0) -> int:
     """Ones on and below the k-th diagonal of a matrix, zeros above."""
     shape = checked((N, N if M is None else M))
-    limit = graph.apply("add", (graph.iota(shape, 0), number(graph, k)))
-    inside = graph.apply("less_equal", (graph.iota(shape, 1), limit))
-    return graph.apply("where", (inside, number(graph, 1.0), number(graph, 0.0)))
+    limit = graph.apply(core.ADD, (graph.iota(shape, 0), number(graph, k)))
+    inside = graph.apply(core.LESS_EQUAL, (graph.iota(shape, 1), limit))
+    return graph.apply(core.WHERE, (inside, number(graph, 1.0), number(graph, 0.0)))
 
 
 @language()
@@ -111,15 +112,15 @@ def _arange(graph: Graph, start: Node, stop: Node | None = None, step: Node | No
     if any(map(is_open, (first, last))) and by == 1.0:
         count: Any = last - as_integer(first, "start")
         line = graph.iota(checked((max(0, count),)), 0)
-        return graph.apply("add", (line, number(graph, first))) if first else line
+        return graph.apply(core.ADD, (line, number(graph, first))) if first else line
     if not by or not all(map(math.isfinite, (first, last, by))):
         raise ParseError("arange: start, stop and step must be finite, and the step not 0", hint="write arange(1, 10)")
     size = max(0, math.ceil((last - first) / by))
     line = graph.iota(checked((size,)), 0)
     delta = (first + by) - first
     if delta != 1:
-        line = graph.apply("mul", (line, number(graph, delta)))
-    return graph.apply("add", (line, number(graph, first))) if first else line
+        line = graph.apply(core.MUL, (line, number(graph, delta)))
+    return graph.apply(core.ADD, (line, number(graph, first))) if first else line
 
 
 def _known(graph: Graph, node: int | None, name: str) -> float | None:
@@ -142,15 +143,15 @@ def _linspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoint
     steps = num - 1 if endpoint else num
     line = graph.iota(checked((num,)), 0)
     start, stop = graph.as_number(start), graph.as_number(stop)
-    distance = graph.apply("sub", (stop, start))
+    distance = graph.apply(core.SUB, (stop, start))
     if steps <= 0:
-        return graph.apply("add", (graph.apply("mul", (line, distance)), start))
-    step = graph.apply("div", (distance, number(graph, steps)))
-    points = graph.apply("add", (graph.apply("mul", (line, step)), start))
+        return graph.apply(core.ADD, (graph.apply(core.MUL, (line, distance)), start))
+    step = graph.apply(core.DIV, (distance, number(graph, steps)))
+    points = graph.apply(core.ADD, (graph.apply(core.MUL, (line, step)), start))
     if not endpoint:
         return points
-    last = graph.apply("equal", (line, number(graph, num - 1)))
-    return graph.apply("where", (last, stop, points))
+    last = graph.apply(core.EQUAL, (line, number(graph, num - 1)))
+    return graph.apply(core.WHERE, (last, stop, points))
 
 
 @language()
@@ -159,7 +160,7 @@ def _logspace(
 ) -> int:
     """Powers of a base (10) whose exponents are at equal distances."""
     bottom = number(graph, 10.0) if base is None else base
-    return graph.apply("pow", (bottom, _linspace(graph, start, stop, num, endpoint)))
+    return graph.apply(core.POW, (bottom, _linspace(graph, start, stop, num, endpoint)))
 
 
 @language()
@@ -168,9 +169,9 @@ def _geomspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoin
     steps = num - 1 if endpoint else num
     start, stop = graph.as_number(start), graph.as_number(stop)
     part = _linspace(graph, number(graph, 0.0), number(graph, 1.0), num, endpoint)
-    points = graph.apply("mul", (start, graph.apply("pow", (graph.apply("div", (stop, start)), part))))
-    last = graph.apply("equal", (graph.iota(checked((num,)), 0), number(graph, max(steps, 1))))
-    return graph.apply("where", (last, stop, points)) if endpoint else points
+    points = graph.apply(core.MUL, (start, graph.apply(core.POW, (graph.apply(core.DIV, (stop, start)), part))))
+    last = graph.apply(core.EQUAL, (graph.iota(checked((num,)), 0), number(graph, max(steps, 1))))
+    return graph.apply(core.WHERE, (last, stop, points)) if endpoint else points
 
 
 @language("array", "asarray", "copy", "asanyarray", "ascontiguousarray")
@@ -195,7 +196,7 @@ def _matrix(graph: Graph, x: Array) -> int:
 
 def _integers(graph: Graph, values: tuple[int, ...]) -> int:
     if any(map(is_open, values)):
-        return graph.apply("stack", [number(graph, n) for n in values])
+        return graph.apply(core.STACK, [number(graph, n) for n in values])
     return graph.constant(np.array(values, float))
 
 
@@ -234,12 +235,12 @@ def rounded(graph: Graph, x: int, decimals: int) -> int:
     """`x` rounded to a number of decimals, as NumPy rounds."""
     x = graph.as_number(x)
     if not decimals:
-        return graph.apply("round", (x,))
+        return graph.apply(core.ROUND, (x,))
     if abs(decimals) > 300:
         raise ParseError("round: that many decimals are not possible")
     scale = number(graph, 10.0 ** abs(decimals))
     there, back = ("mul", "div") if decimals > 0 else ("div", "mul")
-    return graph.apply(back, (graph.apply("round", (graph.apply(there, (x, scale)),)), scale))
+    return graph.apply(back, (graph.apply(core.ROUND, (graph.apply(there, (x, scale)),)), scale))
 
 
 @language()
@@ -252,7 +253,7 @@ def _clip(graph: Graph, x: Node, lo: Node | None = None, hi: Node | None = None)
         limit = lo if hi is None else hi
         assert limit is not None
         return graph.apply("max" if hi is None else "min", (x, limit))
-    return graph.apply("clip", (x, lo, hi))
+    return graph.apply(core.CLIP, (x, lo, hi))
 
 
 @language()
@@ -262,12 +263,12 @@ def _isclose(
     """Whether the numbers agree within atol + rtol*abs(b), which are 1e-8 and 1e-5."""
     a, b = graph.as_number(a), graph.as_number(b)
     relative, absolute = number(graph, 1e-5) if rtol is None else rtol, number(graph, 1e-8) if atol is None else atol
-    size = graph.apply("abs", (b,))
-    allowed = graph.apply("add", (absolute, graph.apply("mul", (relative, size))))
-    near = graph.apply("less_equal", (graph.apply("abs", (graph.apply("sub", (a, b)),)), allowed))
-    near = graph.apply("logical_and", (near, graph.apply("less", (size, number(graph, math.inf)))))
-    near = graph.apply("logical_or", (near, graph.apply("equal", (a, b))))
+    size = graph.apply(core.ABS, (b,))
+    allowed = graph.apply(core.ADD, (absolute, graph.apply(core.MUL, (relative, size))))
+    near = graph.apply(core.LESS_EQUAL, (graph.apply(core.ABS, (graph.apply(core.SUB, (a, b)),)), allowed))
+    near = graph.apply(core.LOGICAL_AND, (near, graph.apply(core.LESS, (size, number(graph, math.inf)))))
+    near = graph.apply(core.LOGICAL_OR, (near, graph.apply(core.EQUAL, (a, b))))
     if equal_nan:
-        missing = [graph.apply("not_equal", (x, x)) for x in (a, b)]
-        near = graph.apply("logical_or", (near, graph.apply("logical_and", tuple(missing))))
+        missing = [graph.apply(core.NOT_EQUAL, (x, x)) for x in (a, b)]
+        near = graph.apply(core.LOGICAL_OR, (near, graph.apply(core.LOGICAL_AND, tuple(missing))))
     return near

@@ -10,6 +10,7 @@ from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, number, reduce, spread
 from symdiff.frontend.arrays.shapes import along, diff, ravel
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 MODES = ("full", "same", "valid")
@@ -31,7 +32,7 @@ def _correlation(graph: Graph, a: int, v: int, mode: str, name: str) -> int:
     wide = before + long + after
     padded = graph.scatter(a, ((before, before + long, 1),), (wide,)) if wide > long else a
     shape = (wide - short + 1, short)
-    places = graph.as_index(graph.apply("add", (graph.iota(shape, 0), graph.iota(shape, 1))))
+    places = graph.as_index(graph.apply(core.ADD, (graph.iota(shape, 0), graph.iota(shape, 1))))
     return graph.einsum((graph.gather(padded, places, 0), v), ((0, 1), (1,)), (0,))
 
 
@@ -84,37 +85,37 @@ def _gradient(graph: Graph, x: Array, dx: Node | None = None, axis: Axis = None,
             raise ShapeError(f"gradient: {show(graph.shape(step))} places for an axis of size {size}")
         row = tuple(size - 1 if k == at else 1 for k in range(len(shape)))
         gaps = graph.reshape(diff(graph, step, 1, 0), row)
-        slopes = graph.apply("div", (steps, gaps))
+        slopes = graph.apply(core.DIV, (steps, gaps))
         low, high = along(graph, gaps, at, slice(0, -1)), along(graph, gaps, at, slice(1, None))
         inner = graph.apply(
-            "add",
+            core.ADD,
             (
-                graph.apply("mul", (along(graph, slopes, at, slice(0, -1)), high)),
-                graph.apply("mul", (along(graph, slopes, at, slice(1, None)), low)),
+                graph.apply(core.MUL, (along(graph, slopes, at, slice(0, -1)), high)),
+                graph.apply(core.MUL, (along(graph, slopes, at, slice(1, None)), low)),
             ),
         )
-        inner = graph.apply("div", (inner, graph.apply("add", (low, high))))
+        inner = graph.apply(core.DIV, (inner, graph.apply(core.ADD, (low, high))))
     else:
-        slopes = graph.apply("div", (steps, step))
-        wide = graph.apply("sub", (along(graph, x, at, slice(2, None)), along(graph, x, at, slice(0, -2))))
-        inner = graph.apply("div", (wide, graph.apply("mul", (number(graph, 2.0), step))))
+        slopes = graph.apply(core.DIV, (steps, step))
+        wide = graph.apply(core.SUB, (along(graph, x, at, slice(2, None)), along(graph, x, at, slice(0, -2))))
+        inner = graph.apply(core.DIV, (wide, graph.apply(core.MUL, (number(graph, 2.0), step))))
     ends = [along(graph, slopes, at, slice(0, 1)), along(graph, slopes, at, slice(size - 2, None))]
     if edge_order == 2:  # a parabola through three elements: the slope changes over one gap as over both
         for k, near, far in ((0, 0, 1), (1, size - 2, size - 3)):
             gap, other = (along(graph, gaps, at, slice(j, j + 1)) if graph.shape(step) else step for j in (near, far))
-            turn = graph.apply("sub", (ends[k], along(graph, slopes, at, slice(far, far + 1))))
-            part = graph.apply("div", (gap, graph.apply("add", (gap, other))))
-            ends[k] = graph.apply("add", (ends[k], graph.apply("mul", (turn, part))))
+            turn = graph.apply(core.SUB, (ends[k], along(graph, slopes, at, slice(far, far + 1))))
+            part = graph.apply(core.DIV, (gap, graph.apply(core.ADD, (gap, other))))
+            ends[k] = graph.apply(core.ADD, (ends[k], graph.apply(core.MUL, (turn, part))))
     return joined(graph, (ends[0], inner, ends[1]), at, "gradient")
 
 
 def _present(graph: Graph, x: int) -> int:
-    return graph.apply("equal", (x, x))
+    return graph.apply(core.EQUAL, (x, x))
 
 
 def _filled(graph: Graph, x: int, value: float) -> int:
     x = graph.as_number(x)
-    return graph.apply("where", (_present(graph, x), x, number(graph, value)))
+    return graph.apply(core.WHERE, (_present(graph, x), x, number(graph, value)))
 
 
 @language()
@@ -133,7 +134,7 @@ def _nanprod(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) 
 def _nanmean(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The mean of the elements that are not NaN."""
     count = reduce(graph, "sum", graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
-    return graph.apply("div", (_nansum(graph, x, axis, keepdims), count))
+    return graph.apply(core.DIV, (_nansum(graph, x, axis, keepdims), count))
 
 
 @language()
@@ -168,7 +169,7 @@ def _nan_extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool) -
     beyond = -math.inf if name == "amax" else math.inf
     found = extremum(graph, name, _filled(graph, x, beyond), axis, keepdims, f"nan{name[1:]}")
     some = reduce(graph, "any", _present(graph, x), axis, keepdims)
-    return graph.apply("where", (some, found, number(graph, math.nan)))
+    return graph.apply(core.WHERE, (some, found, number(graph, math.nan)))
 
 
 @language()

@@ -10,6 +10,7 @@ from symdiff.frontend.arrays.arguments import Array, Flag, Integer, Nested, Real
 from symdiff.frontend.arrays.reductions import number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 LARGEST_POWER = 1 << 20
@@ -51,7 +52,7 @@ def _turned(graph: Graph, a: int, b: int) -> str:
     """A transpose that would make a product possible, in the user's names."""
     left, right = graph.shape(a), graph.shape(b)
     first, second = (
-        str(graph.payloads[n]) if graph.ops[n].name in ("input", "named") else word for n, word in ((a, "A"), (b, "B"))
+        str(graph.payloads[n]) if graph.ops[n] in (core.INPUT, core.NAMED) else word for n, word in ((a, "A"), (b, "B"))
     )
     if len(left) == 2 and left[0] == (right[-2] if len(right) > 1 else right[0]):
         return f"write {first}.T @ {second}"
@@ -77,7 +78,7 @@ def dot(graph: Graph, a: Array, b: Array) -> int:
     """NumPy's dot: the product of numbers, vectors or matrices."""
     left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
-        return graph.apply("mul", (a, b))
+        return graph.apply(core.MUL, (a, b))
     if right <= 2 and left <= 2:
         return matmul(graph, a, b, "dot")
     return _tensordot(graph, a, b, ((left - 1,), (max(right - 2, 0),)))
@@ -88,7 +89,7 @@ def _inner(graph: Graph, a: Array, b: Array) -> int:
     """The sums of products over the last axis of both."""
     left, right = len(graph.shape(a)), len(graph.shape(b))
     if not left or not right:
-        return graph.apply("mul", (a, b))
+        return graph.apply(core.MUL, (a, b))
     return _contracted(graph, a, b, ((left - 1,), (right - 1,)), "inner")
 
 
@@ -116,7 +117,7 @@ def _kron(graph: Graph, a: Array, b: Array) -> int:
     left, right = (1,) * (count - len(left)) + left, (1,) * (count - len(right)) + right
     outer = graph.reshape(a, tuple(n for size in left for n in (size, 1)))
     inner = graph.reshape(b, tuple(n for size in right for n in (1, size)))
-    product = graph.apply("mul", (outer, inner))
+    product = graph.apply(core.MUL, (outer, inner))
     return graph.reshape(product, tuple(m * n for m, n in zip(left, right, strict=True)))
 
 
@@ -229,7 +230,7 @@ def diag(graph: Graph, x: Array, k: Integer = 0) -> int:
     if k:
         x = graph.scatter(x, ((0, shape[0], 1),), (size,))
     x = graph.reshape(x, (size, 1) if k >= 0 else (1, size))
-    return graph.apply("where", (graph.same_index((size, size), 0, 1, k), x, number(graph, 0.0)))
+    return graph.apply(core.WHERE, (graph.same_index((size, size), 0, 1, k), x, number(graph, 0.0)))
 
 
 @language()

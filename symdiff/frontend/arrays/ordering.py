@@ -17,6 +17,7 @@ from symdiff.frontend.arrays.reductions import extremum, number, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
 from symdiff.types import FLOAT64, show
@@ -48,27 +49,27 @@ def _order(graph: Graph, lines: int) -> int:
     """Where the smallest element of each line is, the next, …: numbers; equal ones in their order, NaN last."""
     *batch, size = graph.shape(lines)
     if size > COMPARED:
-        return graph.add("argsort", (lines,))
-    x = graph.apply("stop_gradient", (lines,))
-    missing = graph.apply("not_equal", (x, x))
+        return graph.add(core.ARGSORT, (lines,))
+    x = graph.apply(core.STOP_GRADIENT, (lines,))
+    missing = graph.apply(core.NOT_EQUAL, (x, x))
     rows, columns = (*batch, size, 1), (*batch, 1, size)
     own, other = graph.reshape(x, rows), graph.reshape(x, columns)
-    before = graph.apply("less", (graph.iota((size, size), 1), graph.iota((size, size), 0)))
-    same = graph.apply("equal", (own, other))
+    before = graph.apply(core.LESS, (graph.iota((size, size), 1), graph.iota((size, size), 0)))
+    same = graph.apply(core.EQUAL, (own, other))
     lost, others = graph.reshape(missing, rows), graph.reshape(missing, columns)
-    same = graph.apply("logical_or", (same, graph.apply("logical_and", (lost, others))))
+    same = graph.apply(core.LOGICAL_OR, (same, graph.apply(core.LOGICAL_AND, (lost, others))))
     below = graph.apply(
-        "logical_or",
+        core.LOGICAL_OR,
         (
-            graph.apply("less", (other, own)),
-            graph.apply("logical_and", (lost, graph.apply("logical_not", (others,)))),
+            graph.apply(core.LESS, (other, own)),
+            graph.apply(core.LOGICAL_AND, (lost, graph.apply(core.LOGICAL_NOT, (others,)))),
         ),
     )
-    counted = graph.apply("logical_or", (below, graph.apply("logical_and", (same, before))))
+    counted = graph.apply(core.LOGICAL_OR, (below, graph.apply(core.LOGICAL_AND, (same, before))))
     rank = reduce(graph, "sum", graph.as_number(counted), -1)
     whole = (*batch, size, size)
-    found = graph.apply("equal", (graph.reshape(rank, columns), graph.iota(whole, len(batch))))
-    places = graph.apply("where", (found, graph.iota(whole, len(batch) + 1), number(graph, 0.0)))
+    found = graph.apply(core.EQUAL, (graph.reshape(rank, columns), graph.iota(whole, len(batch))))
+    places = graph.apply(core.WHERE, (found, graph.iota(whole, len(batch) + 1), number(graph, 0.0)))
     return reduce(graph, "sum", places, -1)
 
 
@@ -81,8 +82,8 @@ def _taken(graph: Graph, lines: int, order: int) -> int:
             f"{count * size:,} elements have places that are no numbers of {graph.dtype}", hint='write dtype="float64"'
         )
     flat = graph.reshape(order, (count, shape[-1]))
-    start = graph.apply("mul", (graph.iota((count, 1), 0), number(graph, size)))
-    places = graph.reshape(graph.as_index(graph.apply("add", (flat, start))), (count * shape[-1],))
+    start = graph.apply(core.MUL, (graph.iota((count, 1), 0), number(graph, size)))
+    places = graph.reshape(graph.as_index(graph.apply(core.ADD, (flat, start))), (count * shape[-1],))
     return graph.reshape(graph.gather(graph.reshape(lines, (count * size,)), places, 0), shape)
 
 
@@ -117,8 +118,8 @@ def _take_along_axis(graph: Graph, x: Array, indices: Array, axis: Axis = -1) ->
             f"take_along_axis: shapes {show(graph.shape(x))} and {show(graph.shape(indices))} differ in other axes, too"
         )
     size = number(graph, graph.shape(lines)[-1])
-    negative = graph.apply("less", (places, number(graph, 0.0)))
-    places = graph.apply("where", (negative, graph.apply("add", (places, size)), places))
+    negative = graph.apply(core.LESS, (places, number(graph, 0.0)))
+    places = graph.apply(core.WHERE, (negative, graph.apply(core.ADD, (places, size)), places))
     return _back(graph, _taken(graph, lines, places), at)
 
 
@@ -167,10 +168,10 @@ def _quantile(
         low = min(int(place), max(size - 2, 0))
         value, rest = along(graph, lines, last, low), place - low
         if rest:
-            step = graph.apply("sub", (along(graph, lines, last, low + 1), value))
-            value = graph.apply("add", (value, graph.apply("mul", (number(graph, rest), step))))
-        missing = graph.apply("not_equal", (along(graph, lines, last, -1),) * 2)
-        value = graph.apply("where", (missing, number(graph, math.nan), value))
+            step = graph.apply(core.SUB, (along(graph, lines, last, low + 1), value))
+            value = graph.apply(core.ADD, (value, graph.apply(core.MUL, (number(graph, rest), step))))
+        missing = graph.apply(core.NOT_EQUAL, (along(graph, lines, last, -1),) * 2)
+        value = graph.apply(core.WHERE, (missing, number(graph, math.nan), value))
         found.append(
             kept(graph, value, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else value
         )
@@ -203,11 +204,13 @@ def _place(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: 
     """The first place of an extreme element, or of a NaN."""
     shape = graph.shape(x)
     lines, _, at = _lines(graph, x, axis, called)
-    lines = graph.apply("stop_gradient", (lines,))
+    lines = graph.apply(core.STOP_GRADIENT, (lines,))
     own = graph.shape(lines)
     best = extremum(graph, name, lines, -1, True, called)
-    chosen = graph.apply("logical_or", (graph.apply("equal", (lines, best)), graph.apply("not_equal", (lines, lines))))
-    places = graph.apply("where", (chosen, graph.iota(own, len(own) - 1), number(graph, own[-1])))
+    chosen = graph.apply(
+        core.LOGICAL_OR, (graph.apply(core.EQUAL, (lines, best)), graph.apply(core.NOT_EQUAL, (lines, lines)))
+    )
+    places = graph.apply(core.WHERE, (chosen, graph.iota(own, len(own) - 1), number(graph, own[-1])))
     found = reduce(graph, "amin", places, -1)
     return kept(graph, found, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else found
 
@@ -231,7 +234,7 @@ def searchsorted(graph: Graph, x: Array, values: Node, side: Text = "left") -> i
         raise ParseError('side of searchsorted must be "left" or "right"')
     if len(graph.shape(x)) != 1:
         raise ShapeError(f"searchsorted takes an ascending vector, not a value of shape {show(graph.shape(x))}")
-    x, values = (graph.apply("stop_gradient", (graph.as_number(n),)) for n in (x, values))
+    x, values = (graph.apply(core.STOP_GRADIENT, (graph.as_number(n),)) for n in (x, values))
     each = graph.reshape(values, (*graph.shape(values), 1))
     before = graph.apply("less_equal" if side == "right" else "less", (x, each))
     return reduce(graph, "sum", graph.as_number(before), -1)
@@ -245,22 +248,22 @@ def _digitize(graph: Graph, x: Node, bins: Array, right: Flag = False) -> int:
 
 def _line(graph: Graph, xp: int, fp: int, place: int, size: int) -> tuple[int, int]:
     """Where the line to the right of a point starts, a number, and its slope."""
-    following = graph.apply("add", (place, number(graph, 1.0)))
-    low, high = graph.as_index(place), graph.as_index(graph.apply("min", (following, number(graph, size - 1))))
+    following = graph.apply(core.ADD, (place, number(graph, 1.0)))
+    low, high = graph.as_index(place), graph.as_index(graph.apply(core.MIN, (following, number(graph, size - 1))))
     (x0, x1), (y0, y1) = ((graph.gather(n, low, 0), graph.gather(n, high, 0)) for n in (xp, fp))
-    gap = graph.apply("sub", (x1, x0))
-    return gap, graph.apply("div", (graph.apply("sub", (y1, y0)), gap))
+    gap = graph.apply(core.SUB, (x1, x0))
+    return gap, graph.apply(core.DIV, (graph.apply(core.SUB, (y1, y0)), gap))
 
 
 def _wrapped(graph: Graph, x: int, xp: int, fp: int, period: int) -> tuple[int, int, int]:
     """The values within a period, and the points of one period in order with their neighbours in the next."""
-    period = graph.apply("abs", (graph.as_number(period),))
-    x, xp = (graph.apply("mod", (n, period)) for n in (x, xp))
+    period = graph.apply(core.ABS, (graph.as_number(period),))
+    x, xp = (graph.apply(core.MOD, (n, period)) for n in (x, xp))
     order = _order(graph, xp)
     xp, fp = (_taken(graph, n, order) for n in (xp, fp))
     last, first = slice(-1, None), slice(0, 1)
-    before = graph.apply("sub", (along(graph, xp, 0, last), period))
-    after = graph.apply("add", (along(graph, xp, 0, first), period))
+    before = graph.apply(core.SUB, (along(graph, xp, 0, last), period))
+    after = graph.apply(core.ADD, (along(graph, xp, 0, first), period))
     xp = graph.concatenate([before, xp, after], 0)
     return x, xp, graph.concatenate([along(graph, fp, 0, last), fp, along(graph, fp, 0, first)], 0)
 
@@ -291,28 +294,28 @@ def _interp(
         size += 2
     zero, one, half = number(graph, 0.0), number(graph, 1.0), number(graph, 0.5)
     first, last = (graph.element(xp, (k,)) for k in (0, size - 1))
-    place = graph.apply("sub", (searchsorted(graph, xp, x, "right"), one))
-    place = graph.apply("max", (place, zero))
+    place = graph.apply(core.SUB, (searchsorted(graph, xp, x, "right"), one))
+    place = graph.apply(core.MAX, (place, zero))
     base = graph.as_index(place)
     x0, y0 = graph.gather(xp, base, 0), graph.gather(fp, base, 0)
     result = y0
     if size > 1:
         _, after = _line(graph, xp, fp, place, size)
-        gap, before = _line(graph, xp, fp, graph.apply("max", (graph.apply("sub", (place, one)), zero)), size)
+        gap, before = _line(graph, xp, fp, graph.apply(core.MAX, (graph.apply(core.SUB, (place, one)), zero)), size)
         # beyond the ends it is constant; of two points in one place the line between them counts on neither side
-        after = graph.apply("where", (graph.apply("less", (x, last)), after, zero))
-        before = graph.apply("where", (graph.apply("greater", (gap, zero)), before, after))
-        before = graph.apply("where", (graph.apply("greater", (x, first)), before, zero))
-        mean = graph.apply("mul", (half, graph.apply("add", (before, after))))
-        slope = graph.apply("where", (graph.apply("equal", (x, x0)), mean, after))
-        result = graph.apply("add", (y0, graph.apply("mul", (slope, graph.apply("sub", (x, x0))))))
+        after = graph.apply(core.WHERE, (graph.apply(core.LESS, (x, last)), after, zero))
+        before = graph.apply(core.WHERE, (graph.apply(core.GREATER, (gap, zero)), before, after))
+        before = graph.apply(core.WHERE, (graph.apply(core.GREATER, (x, first)), before, zero))
+        mean = graph.apply(core.MUL, (half, graph.apply(core.ADD, (before, after))))
+        slope = graph.apply(core.WHERE, (graph.apply(core.EQUAL, (x, x0)), mean, after))
+        result = graph.apply(core.ADD, (y0, graph.apply(core.MUL, (slope, graph.apply(core.SUB, (x, x0))))))
     beyond = (
         ("less", first, graph.element(fp, (0,)) if left is None else left),
         ("greater", last, graph.element(fp, (size - 1,)) if right is None else right),
     )
     for side, end, value in beyond:
-        result = graph.apply("where", (graph.apply(side, (x, end)), value, result))
+        result = graph.apply(core.WHERE, (graph.apply(side, (x, end)), value, result))
     # NaN is not between any points: what it gives depends on all of them, and its derivatives are NaN
-    total = graph.apply("add", (reduce(graph, "sum", xp, None), reduce(graph, "sum", fp, None)))
-    lost = graph.apply("mul", (graph.apply("exp", (x,)), total))
-    return graph.apply("where", (graph.apply("equal", (x, x)), result, lost))
+    total = graph.apply(core.ADD, (reduce(graph, "sum", xp, None), reduce(graph, "sum", fp, None)))
+    lost = graph.apply(core.MUL, (graph.apply(core.EXP, (x,)), total))
+    return graph.apply(core.WHERE, (graph.apply(core.EQUAL, (x, x)), result, lost))

@@ -8,6 +8,7 @@ from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 
@@ -21,7 +22,7 @@ def _vecdot(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
         raise ShapeError(
             f"vecdot: shapes {show(graph.shape(a))} and {show(graph.shape(b))} do not fit: {sizes[0]} is not {sizes[1]}"
         )
-    product = graph.apply("mul", (a, b))
+    product = graph.apply(core.MUL, (a, b))
     return reduce(graph, "sum", product, axis % len(graph.shape(product)) if axis >= 0 else axis)
 
 
@@ -58,14 +59,14 @@ def _cross(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
     def difference(j: int, k: int) -> int:
         """a[j]*b[k] - a[k]*b[j], without the elements that a plane vector does not have."""
         terms = [
-            graph.apply("mul", (parts[0][m], parts[1][n])) if m < len(parts[0]) and n < len(parts[1]) else None
+            graph.apply(core.MUL, (parts[0][m], parts[1][n])) if m < len(parts[0]) and n < len(parts[1]) else None
             for m, n in ((j, k), (k, j))
         ]
         first, second = terms
         if first is None:
             assert second is not None
-            return graph.apply("neg", (second,))
-        return first if second is None else graph.apply("sub", (first, second))
+            return graph.apply(core.NEG, (second,))
+        return first if second is None else graph.apply(core.SUB, (first, second))
 
     if len(parts[0]) == len(parts[1]) == 2:
         return difference(0, 1)

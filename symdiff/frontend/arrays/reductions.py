@@ -8,6 +8,7 @@ from symdiff.errors import ParseError, ShapeError
 from symdiff.frontend.arrays import softmax
 from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Order, axes_of, axis_of, language
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.ops.reduction import kept
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, show
@@ -40,7 +41,7 @@ def number(graph: Graph, value: float) -> int:
 
 def chosen(graph: Graph, x: int, where: int | None, neutral: float) -> int:
     """`x` with a number that changes nothing in the places where a condition does not hold."""
-    return x if where is None else graph.apply("where", (where, graph.as_number(x), number(graph, neutral)))
+    return x if where is None else graph.apply(core.WHERE, (where, graph.as_number(x), number(graph, neutral)))
 
 
 def _with(graph: Graph, name: str, initial: int | None, result: int) -> int:
@@ -89,8 +90,8 @@ def _mean(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, 
     """The arithmetic mean of the elements, along some axes or all."""
     if where is not None:
         total = _sum(graph, x, axis, keepdims, where=where)
-        return graph.apply("div", (total, _held(graph, x, where, axis, keepdims)))
-    return graph.apply("div", (_sum(graph, x, axis, keepdims), number(graph, count(graph, x, axis, "mean"))))
+        return graph.apply(core.DIV, (total, _held(graph, x, where, axis, keepdims)))
+    return graph.apply(core.DIV, (_sum(graph, x, axis, keepdims), number(graph, count(graph, x, axis, "mean"))))
 
 
 @language()
@@ -105,19 +106,19 @@ def _average(graph: Graph, x: Array, axis: Axis = None, weights: Array | None = 
         at = axis_of(axis, len(shape), "average")
         weights = graph.reshape(weights, tuple(own[0] if k == at else 1 for k in range(len(shape))))
     weights = graph.broadcast(graph.as_number(weights), shape)
-    total = _sum(graph, graph.apply("mul", (x, weights)), axis, keepdims)
-    return graph.apply("div", (total, _sum(graph, weights, axis, keepdims)))
+    total = _sum(graph, graph.apply(core.MUL, (x, weights)), axis, keepdims)
+    return graph.apply(core.DIV, (total, _sum(graph, weights, axis, keepdims)))
 
 
 def spread(graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: int, root: bool) -> int:
     """The variance of the elements that a condition chooses, or with `root` the standard deviation."""
-    distance = graph.apply("sub", (x, _mean(graph, x, axis, True, where=where)))
+    distance = graph.apply(core.SUB, (x, _mean(graph, x, axis, True, where=where)))
     found = reduce(graph, "norm", chosen(graph, distance, where, 0.0), axis, keepdims)
-    held = graph.apply("sub", (_held(graph, x, where, axis, keepdims), number(graph, ddof)))
-    held = graph.apply("max", (held, number(graph, 0.0)))
+    held = graph.apply(core.SUB, (_held(graph, x, where, axis, keepdims), number(graph, ddof)))
+    held = graph.apply(core.MAX, (held, number(graph, 0.0)))
     if root:
-        return graph.apply("div", (found, graph.apply("sqrt", (held,))))
-    return graph.apply("div", (graph.apply("square", (found,)), held))
+        return graph.apply(core.DIV, (found, graph.apply(core.SQRT, (held,))))
+    return graph.apply(core.DIV, (graph.apply(core.SQUARE, (found,)), held))
 
 
 @language()
@@ -127,9 +128,9 @@ def _var(
     """The variance: the mean of the squared distances from the mean; `ddof` is taken off the number of elements."""
     if where is not None:
         return spread(graph, x, axis, ddof, keepdims, where, root=False)
-    distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
-    total = _sum(graph, graph.apply("square", (distance,)), axis, keepdims)
-    return graph.apply("div", (total, number(graph, max(count(graph, x, axis, "var") - ddof, 0))))
+    distance = graph.apply(core.SUB, (x, _mean(graph, x, axis, True)))
+    total = _sum(graph, graph.apply(core.SQUARE, (distance,)), axis, keepdims)
+    return graph.apply(core.DIV, (total, number(graph, max(count(graph, x, axis, "var") - ddof, 0))))
 
 
 @language()
@@ -139,11 +140,11 @@ def _std(
     """The standard deviation: the square root of the variance; its derivative where all elements are equal is 0."""
     if where is not None:
         return spread(graph, x, axis, ddof, keepdims, where, root=True)
-    distance = graph.apply("sub", (x, _mean(graph, x, axis, True)))
+    distance = graph.apply(core.SUB, (x, _mean(graph, x, axis, True)))
     size = _norm(graph, distance, None, axis, keepdims)
     left = number(graph, max(count(graph, x, axis, "std") - ddof, 0))
-    root = graph.apply("sqrt", (left,)) if graph.has_sizes else number(graph, math.sqrt(graph.payloads[left]))
-    return graph.apply("div", (size, root))
+    root = graph.apply(core.SQRT, (left,)) if graph.has_sizes else number(graph, math.sqrt(graph.payloads[left]))
+    return graph.apply(core.DIV, (size, root))
 
 
 def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
@@ -208,19 +209,19 @@ def _amin(
 @language()
 def _ptp(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The distance between the largest and the smallest element."""
-    return graph.apply("sub", (_amax(graph, x, axis, keepdims), _amin(graph, x, axis, keepdims)))
+    return graph.apply(core.SUB, (_amax(graph, x, axis, keepdims), _amin(graph, x, axis, keepdims)))
 
 
 def as_condition(graph: Graph, x: int) -> int:
     """A number as the condition that it is not 0."""
-    return x if graph.types[x].dtype == BOOL else graph.apply("not_equal", (x, number(graph, 0)))
+    return x if graph.types[x].dtype == BOOL else graph.apply(core.NOT_EQUAL, (x, number(graph, 0)))
 
 
 @language()
 def _any(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, where: Node | None = None) -> int:
     """Whether one of the conditions holds; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
-    x = x if where is None else graph.apply("logical_and", (where, x))
+    x = x if where is None else graph.apply(core.LOGICAL_AND, (where, x))
     return reduce(graph, "any", x, axis, keepdims)
 
 
@@ -228,7 +229,7 @@ def _any(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, w
 def _all(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, where: Node | None = None) -> int:
     """Whether all conditions hold; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
-    x = x if where is None else graph.apply("logical_or", (graph.apply("logical_not", (where,)), x))
+    x = x if where is None else graph.apply(core.LOGICAL_OR, (graph.apply(core.LOGICAL_NOT, (where,)), x))
     return reduce(graph, "all", x, axis, keepdims)
 
 
@@ -247,8 +248,8 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
     """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, "fro" or "nuc"."""
     x, axes = graph.as_number(x), axes_of(axis, len(graph.shape(x)), "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply("abs", (x,))
-    size = graph.apply("abs", (x,))
+        return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply(core.ABS, (x,))
+    size = graph.apply(core.ABS, (x,))
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
         order = axis if isinstance(axis, tuple) else axes
         down = axis_of(order[0 if abs(ord) == 1 else 1], len(graph.shape(x)), "norm")
@@ -271,8 +272,8 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
         return extremum(graph, "amax" if ord > 0 else "amin", size, axes, keepdims, "norm")
     if ord == 0:
         return _count_nonzero(graph, x, axes, keepdims)
-    total = _sum(graph, graph.apply("pow", (size, number(graph, ord))), axes, keepdims)
-    return graph.apply("root", (total, number(graph, 1 / ord)))
+    total = _sum(graph, graph.apply(core.POW, (size, number(graph, ord))), axes, keepdims)
+    return graph.apply(core.ROOT, (total, number(graph, 1 / ord)))
 
 
 @language()
@@ -307,8 +308,8 @@ def _logsumexp(graph: Graph, x: Array, axis: Axis = None, b: Array | None = None
         total = softmax.logsumexp(graph, x, axes)
     else:
         top = softmax.largest(graph, x, axes)
-        terms = graph.apply("mul", (b, graph.apply("exp", (graph.apply("sub", (x, top)),))))
-        total = graph.apply("add", (graph.apply("log", (_sum(graph, terms, axis, True),)), top))
+        terms = graph.apply(core.MUL, (b, graph.apply(core.EXP, (graph.apply(core.SUB, (x, top)),))))
+        total = graph.apply(core.ADD, (graph.apply(core.LOG, (_sum(graph, terms, axis, True),)), top))
     shape = graph.shape(total)
     return total if keepdims else graph.reshape(total, tuple(n for k, n in enumerate(shape) if k not in axes))
 
@@ -354,7 +355,7 @@ def _from(graph: Graph, x: int, at: int, first: float | None) -> int:
 def cumsum(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag = False) -> int:
     """The running sum along an axis, or over all elements in their order."""
     x, at = _running(graph, x, axis)
-    return _from(graph, graph.add("cumsum", (x,), (at, False)), at, 0.0 if include_initial else None)
+    return _from(graph, graph.add(core.CUMSUM, (x,), (at, False)), at, 0.0 if include_initial else None)
 
 
 @language("cumprod", "cumulative_prod")
@@ -368,9 +369,9 @@ def cumprod(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag 
 def _recurrence(graph: Graph, a: Array, b: Array, axis: Axis = 0, reverse: Flag = False) -> int:
     """The array h with h[i] = a[i]*h[i - 1] + b[i] along an axis, where h before the first element is 0."""
     a, b = graph.as_number(a), graph.as_number(b)
-    shape = graph.types[graph.apply("add", (a, b))].shape
+    shape = graph.types[graph.apply(core.ADD, (a, b))].shape
     at = axis_of(axis, len(shape), "recurrence")
-    return graph.add("recurrence", (graph.broadcast(a, shape), graph.broadcast(b, shape)), (at, reverse))
+    return graph.add(core.RECURRENCE, (graph.broadcast(a, shape), graph.broadcast(b, shape)), (at, reverse))
 
 
 @language("trapezoid", "trapz")
@@ -386,5 +387,5 @@ def _trapezoid(graph: Graph, y: Array, x: Array | None = None, dx: Node | None =
         step = diff(graph, x, 1, -1 if len(graph.shape(x)) == 1 else at)
         if len(graph.shape(x)) == 1:
             step = graph.reshape(step, tuple(shape[at] - 1 if k == at else 1 for k in range(len(shape))))
-    mean = graph.apply("div", (graph.apply("add", (upper, lower)), number(graph, 2.0)))
-    return _sum(graph, graph.apply("mul", (step, mean)), at)
+    mean = graph.apply(core.DIV, (graph.apply(core.ADD, (upper, lower)), number(graph, 2.0)))
+    return _sum(graph, graph.apply(core.MUL, (step, mean)), at)

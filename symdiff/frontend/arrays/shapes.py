@@ -23,6 +23,7 @@ from symdiff.frontend.arrays.arguments import (
 )
 from symdiff.frontend.arrays.reductions import number
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.types import show
 
 
@@ -243,7 +244,7 @@ def diff(graph: Graph, x: int, n: int, axis: int) -> int:
     shape = graph.shape(x)
     at = axis_of(axis, len(shape), "diff")
     for _ in range(min(n, shape[at])):
-        x = graph.apply("sub", (along(graph, x, at, slice(1, None)), along(graph, x, at, slice(0, -1))))
+        x = graph.apply(core.SUB, (along(graph, x, at, slice(1, None)), along(graph, x, at, slice(0, -1))))
     return x
 
 
@@ -283,8 +284,8 @@ def _pad(
     if constant_values is None:
         return padded
     inside = graph.scatter(graph.broadcast(number(graph, 1.0), shape), index, sizes)
-    inside = graph.apply("equal", (inside, number(graph, 1.0)))
-    return graph.apply("where", (inside, padded, graph.as_number(constant_values)))
+    inside = graph.apply(core.EQUAL, (inside, number(graph, 1.0)))
+    return graph.apply(core.WHERE, (inside, padded, graph.as_number(constant_values)))
 
 
 PADDING = ("edge", "reflect", "symmetric", "wrap")
@@ -308,9 +309,9 @@ def _triangle(graph: Graph, x: int, k: int, lower: bool) -> int:
     if len(shape) < 2:
         raise ShapeError(f"{'tril' if lower else 'triu'} takes a matrix, not a value of shape {show(shape)}")
     row, column = graph.iota(shape[-2:], 0), graph.iota(shape[-2:], 1)
-    limit = graph.apply("add", (row, number(graph, k))) if k else row
+    limit = graph.apply(core.ADD, (row, number(graph, k))) if k else row
     inside = graph.apply("less_equal" if lower else "greater_equal", (column, limit))
-    return graph.apply("where", (inside, x, number(graph, 0.0)))
+    return graph.apply(core.WHERE, (inside, x, number(graph, 0.0)))
 
 
 @language()

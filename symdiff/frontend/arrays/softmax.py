@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.ops.reduction import kept
 
 
@@ -22,47 +23,47 @@ def _along(graph: Graph, name: str, x: int, axes: tuple[int, ...]) -> int:
 def largest(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
     """The largest elements, for shifting exponents: constants for derivatives, 0 where they are infinite."""
     top = _along(graph, "amax", x, axes)
-    finite = graph.add("less", (graph.add("abs", (top,)), graph.constant(math.inf)))
-    return graph.add("stop_gradient", (graph.add("where", (finite, top, graph.constant(0.0))),))
+    finite = graph.add(core.LESS, (graph.add(core.ABS, (top,)), graph.constant(math.inf)))
+    return graph.add(core.STOP_GRADIENT, (graph.add(core.WHERE, (finite, top, graph.constant(0.0))),))
 
 
 def logsumexp(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
     """log(sum(exp(x))), with axes of size 1 for those that are summed over."""
     top = largest(graph, x, axes)
-    terms = graph.add("exp", (graph.add("sub", (x, top)),))
+    terms = graph.add(core.EXP, (graph.add(core.SUB, (x, top)),))
     total = _along(graph, "sum", terms, axes)
-    value = graph.add("add", (graph.add("log", (total,)), top))
-    weighted = graph.add("weigh", (x, softmax(graph, x, axes)))
-    return graph.add("surrogate", (value, _along(graph, "sum", weighted, axes)))
+    value = graph.add(core.ADD, (graph.add(core.LOG, (total,)), top))
+    weighted = graph.add(core.WEIGH, (x, softmax(graph, x, axes)))
+    return graph.add(core.SURROGATE, (value, _along(graph, "sum", weighted, axes)))
 
 
 def softmax(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
     """exp(x)/sum(exp(x))."""
-    shifted = graph.add("sub", (x, largest(graph, x, axes)))
-    terms = graph.add("exp", (shifted,))
-    shares = graph.add("div", (terms, _along(graph, "sum", terms, axes)))
+    shifted = graph.add(core.SUB, (x, largest(graph, x, axes)))
+    terms = graph.add(core.EXP, (shifted,))
+    shares = graph.add(core.DIV, (terms, _along(graph, "sum", terms, axes)))
     away = _from_mean(graph, x, shifted, shares, axes)
-    return graph.add("surrogate", (shares, graph.add("weigh", (away, shares))))
+    return graph.add(core.SURROGATE, (shares, graph.add(core.WEIGH, (away, shares))))
 
 
 def log_softmax(graph: Graph, x: int, axes: tuple[int, ...]) -> int:
     """log(softmax(x)); the logarithm of 1 + others at the largest score."""
-    shifted = graph.add("sub", (x, largest(graph, x, axes)))
-    terms, zero, one = graph.add("exp", (shifted,)), graph.constant(0.0), graph.constant(1.0)
-    is_top = graph.add("equal", (shifted, zero))
-    others = _along(graph, "sum", graph.add("where", (is_top, zero, terms)), axes)
-    more = graph.add("sub", (_along(graph, "sum", graph.as_number(is_top), axes), one))
-    value = graph.add("sub", (shifted, graph.add("log1p", (graph.add("add", (others, more)),))))
-    shares = graph.add("div", (terms, _along(graph, "sum", terms, axes)))
-    return graph.add("surrogate", (value, _from_mean(graph, x, shifted, shares, axes)))
+    shifted = graph.add(core.SUB, (x, largest(graph, x, axes)))
+    terms, zero, one = graph.add(core.EXP, (shifted,)), graph.constant(0.0), graph.constant(1.0)
+    is_top = graph.add(core.EQUAL, (shifted, zero))
+    others = _along(graph, "sum", graph.add(core.WHERE, (is_top, zero, terms)), axes)
+    more = graph.add(core.SUB, (_along(graph, "sum", graph.as_number(is_top), axes), one))
+    value = graph.add(core.SUB, (shifted, graph.add(core.LOG1P, (graph.add(core.ADD, (others, more)),))))
+    shares = graph.add(core.DIV, (terms, _along(graph, "sum", terms, axes)))
+    return graph.add(core.SURROGATE, (value, _from_mean(graph, x, shifted, shares, axes)))
 
 
 def _from_mean(graph: Graph, x: int, shifted: int, shares: int, axes: tuple[int, ...]) -> int:
     """x - sum(p*x) for the shares p, with derivatives that have their digits where one share is nearly 1."""
     zero = graph.constant(0.0)
-    is_top = graph.add("equal", (shifted, zero))
+    is_top = graph.add(core.EQUAL, (shifted, zero))
     count = _along(graph, "sum", graph.as_number(is_top), axes)
-    alone = graph.add("logical_and", (is_top, graph.add("equal", (count, graph.constant(1.0)))))
-    top = _along(graph, "sum", graph.add("where", (alone, x, zero)), axes)
-    away = graph.add("where", (alone, zero, graph.add("sub", (x, top))))
-    return graph.add("sub", (away, _along(graph, "sum", graph.add("weigh", (away, shares)), axes)))
+    alone = graph.add(core.LOGICAL_AND, (is_top, graph.add(core.EQUAL, (count, graph.constant(1.0)))))
+    top = _along(graph, "sum", graph.add(core.WHERE, (alone, x, zero)), axes)
+    away = graph.add(core.WHERE, (alone, zero, graph.add(core.SUB, (x, top))))
+    return graph.add(core.SUB, (away, _along(graph, "sum", graph.add(core.WEIGH, (away, shares)), axes)))

@@ -8,6 +8,7 @@ from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.linear_algebra import matmul
 from symdiff.frontend.arrays.reductions import number, reduce
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
 from symdiff.ops.reduction import kept
 from symdiff.types import show
 
@@ -44,21 +45,21 @@ def _cov(
             raise ShapeError(f"cov: weights of shape {show(graph.shape(weights))} for {count} observations")
     if not given:
         total = number(graph, count)
-        mean = graph.apply("div", (reduce(graph, "sum", x, 1), total))
+        mean = graph.apply(core.DIV, (reduce(graph, "sum", x, 1), total))
         taken = number(graph, ddof)
     else:
-        weights = given[0] if len(given) == 1 else graph.apply("mul", tuple(given))
+        weights = given[0] if len(given) == 1 else graph.apply(core.MUL, tuple(given))
         total = reduce(graph, "sum", weights, None)
-        mean = graph.apply("div", (reduce(graph, "sum", graph.apply("mul", (x, weights)), 1), total))
+        mean = graph.apply(core.DIV, (reduce(graph, "sum", graph.apply(core.MUL, (x, weights)), 1), total))
         taken = number(graph, ddof)
         if aweights is not None and ddof:
-            own = reduce(graph, "sum", graph.apply("mul", (weights, graph.as_number(aweights))), None)
-            taken = graph.apply("div", (graph.apply("mul", (taken, own)), total))
-    distance = graph.apply("sub", (x, kept(graph, mean, (1,), (rows, count))))
-    weighted = graph.apply("mul", (distance, weights)) if given else distance
+            own = reduce(graph, "sum", graph.apply(core.MUL, (weights, graph.as_number(aweights))), None)
+            taken = graph.apply(core.DIV, (graph.apply(core.MUL, (taken, own)), total))
+    distance = graph.apply(core.SUB, (x, kept(graph, mean, (1,), (rows, count))))
+    weighted = graph.apply(core.MUL, (distance, weights)) if given else distance
     products = matmul(graph, distance, graph.swap_last(weighted), "cov")
-    left = graph.apply("sub", (total, taken)) if given else number(graph, count - ddof)
-    result = graph.apply("div", (products, left))
+    left = graph.apply(core.SUB, (total, taken)) if given else number(graph, count - ddof)
+    result = graph.apply(core.DIV, (products, left))
     return graph.reshape(result, ()) if rows == 1 else result
 
 
@@ -67,19 +68,19 @@ def _corrcoef(graph: Graph, x: Array, y: Array | None = None, rowvar: Flag = Tru
     """The correlations of the rows of a matrix, or with rowvar=False of its columns, and of those of `y`."""
     covariance = _cov(graph, x, y, rowvar)
     if not graph.shape(covariance):
-        return graph.apply("div", (covariance, covariance))
+        return graph.apply(core.DIV, (covariance, covariance))
     size = graph.shape(covariance)[0]
-    scale = graph.apply("sqrt", (graph.diagonal(covariance, 0, 1),))
-    rows = graph.apply("div", (covariance, graph.reshape(scale, (size, 1))))
-    return graph.apply("div", (rows, scale))
+    scale = graph.apply(core.SQRT, (graph.diagonal(covariance, 0, 1),))
+    rows = graph.apply(core.DIV, (covariance, graph.reshape(scale, (size, 1))))
+    return graph.apply(core.DIV, (rows, scale))
 
 
 def _powers(graph: Graph, x: int, count: int, increasing: bool) -> int:
     """The powers of each element along a new last axis."""
     exponents = graph.iota((count,), 0)
     if not increasing:
-        exponents = graph.apply("sub", (number(graph, count - 1), exponents))
-    return graph.apply("pow", (graph.reshape(x, (*graph.shape(x), 1)), exponents))
+        exponents = graph.apply(core.SUB, (number(graph, count - 1), exponents))
+    return graph.apply(core.POW, (graph.reshape(x, (*graph.shape(x), 1)), exponents))
 
 
 @language()
@@ -97,5 +98,5 @@ def _polyval(graph: Graph, p: Array, x: Node) -> int:
     shape = graph.shape(p)
     if len(shape) != 1:
         raise ShapeError(f"polyval takes a vector of coefficients, not a value of shape {show(shape)}")
-    terms = graph.apply("mul", (p, _powers(graph, graph.as_number(x), shape[0], False)))
+    terms = graph.apply(core.MUL, (p, _powers(graph, graph.as_number(x), shape[0], False)))
     return reduce(graph, "sum", terms, -1)

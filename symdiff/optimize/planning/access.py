@@ -63,7 +63,7 @@ def scaled(coordinate: Coordinate, scale: int, offset: int) -> Coordinate:
     return (start * scale + offset, tuple([(axis, s * scale) for axis, s in terms]))
 
 
-def total(coordinates: Sequence[Coordinate], strides: Sequence[int]) -> Coordinate:
+def joint(coordinates: Sequence[Coordinate], strides: Sequence[int]) -> Coordinate:
     """The coordinate `sum(strides[k]*coordinates[k])`."""
     offset, scales = 0, dict[int, int]()
     for (start, terms), stride in zip(coordinates, strides, strict=True):
@@ -94,7 +94,7 @@ def bounds(coordinate: Coordinate, space: Sizes) -> tuple[int, int]:
     return low, high
 
 
-def limits(coordinate: Coordinate, start: int, stop: int, space: Sizes) -> Range | bool:
+def range_limits(coordinate: Coordinate, start: int, stop: int, space: Sizes) -> Range | bool:
     """Where `start <= coordinate < stop`: everywhere (True), nowhere (False), or in a range of one axis.
 
     Raises
@@ -129,7 +129,7 @@ def within(map_: Map, shape: Sizes, space: Sizes) -> tuple[Range, ...] | None:
         if len(coordinate[1]) > 1:
             found += map_.ranges
             continue
-        one = limits(coordinate, 0, size, space)
+        one = range_limits(coordinate, 0, size, space)
         if one is False:
             return None
         if one is not True:
@@ -197,15 +197,15 @@ def of_scatter(map_: Map, index: tuple[Any, ...], whole: Sizes, shape: Sizes, sp
             start, _, step = slice_bounds(part, size)
             own, count = START, next(sizes)
             if count == 1:
-                one = limits(at, start, start + 1, space)
+                one = range_limits(at, start, start + 1, space)
             else:
                 one = _divides(at, start, step)
                 if one:
                     own = (at[0] - start) // step, tuple([(axis, s // step) for axis, s in at[1]])
-                    one = limits(own, 0, count, space)
+                    one = range_limits(own, 0, count, space)
             found.append(own)
         else:
-            one = limits(at, part % size, part % size + 1, space)
+            one = range_limits(at, part % size, part % size + 1, space)
         if one is False:
             return Map(()), None
         if one is not True:
@@ -269,12 +269,12 @@ def of_reshape(map_: Map, result: Sizes, shape: Sizes, space: Sizes) -> Map:
             pieces = [coordinates[mine[0]]]
         else:
             sizes = tuple(result[k] for k in mine)
-            flat = total([coordinates[k] for k in mine], c_strides(sizes))
+            flat = joint([coordinates[k] for k in mine], c_strides(sizes))
             pieces = _split(flat, tuple(shape[k] for k in own), space) if own else []
             for k in mine:
                 low, high = bounds(coordinates[k], space)
                 if (low < 0 or high >= result[k]) and len(coordinates[k][1]) == 1:
-                    one = limits(coordinates[k], 0, result[k], space)
+                    one = range_limits(coordinates[k], 0, result[k], space)
                     if isinstance(one, Range):
                         ranges.append(one)
         parts = iter(pieces)

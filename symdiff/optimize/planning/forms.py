@@ -21,7 +21,7 @@ from symdiff.optimize.planning.access import (
     Sizes,
     c_strides,
     identity,
-    limits,
+    joint,
     of_diagonal,
     of_index,
     of_labels,
@@ -29,7 +29,7 @@ from symdiff.optimize.planning.access import (
     of_reshape,
     of_scatter,
     of_transpose,
-    total,
+    range_limits,
     within,
 )
 from symdiff.optimize.planning.plan import Range
@@ -160,7 +160,7 @@ class Forms:
             else:
                 at, map_ = found.of[0], found.of[1] or SCALAR
         if flat is None:
-            flat = total(map_.coordinates, c_strides(self._shapes[at]))
+            flat = joint(map_.coordinates, c_strides(self._shapes[at]))
         scales = dict(flat[1])
         axes = iter(range(len(space)))
         return View(at, flat[0], tuple([0 if n == 1 else scales.get(next(axes), 0) for n in shape]))
@@ -189,7 +189,7 @@ class Forms:
         except NotAffineError:
             pass
         ranges = within(map_, self._shapes[node], space)
-        return Flat(base, total(map_.coordinates, c_strides(self._shapes[node])), ranges or ())
+        return Flat(base, joint(map_.coordinates, c_strides(self._shapes[node])), ranges or ())
 
     def _view(self, node: int, args: tuple[int, ...], payload: Any, map_: Map, space: Sizes) -> Form:
         return self._moved(node, map_, space)
@@ -238,7 +238,7 @@ class Forms:
     def _joined(self, parts: list[tuple[int, int, int, Map]], at: Coordinate, space: Sizes) -> Form:
         choices: list[tuple[tuple[Range, ...], Place]] = []
         for a, start, stop, own in parts:
-            where = limits(at, start, stop, space)
+            where = range_limits(at, start, stop, space)
             if where is True:
                 return Same((a, own))
             if where is not False:
@@ -250,7 +250,7 @@ class Forms:
         view, shape, count = self.view(x), self._shapes[x], len(self._shapes[index])
         places = map_.coordinates
         own = (*places[:axis], (0, ()), *places[axis + count :])
-        start, terms = total(own, view.strides)
+        start, terms = joint(own, view.strides)
         ranges = within(map_, self._shapes[node], space)
         where = Map(places[axis : axis + count], map_.ranges)
         return Gathered(

@@ -19,10 +19,10 @@ from symdiff.optimize.planning.access import (
     Sizes,
     c_strides,
     identity,
+    joint,
     points,
     scaled,
     squeezed,
-    total,
 )
 from symdiff.optimize.planning.costs import OVERHEAD, costs_of, traffic
 from symdiff.optimize.planning.forms import (
@@ -36,8 +36,7 @@ from symdiff.optimize.planning.forms import (
     loop_labels,
     operands,
 )
-from symdiff.optimize.planning.gemm import View as LabelledView
-from symdiff.optimize.planning.gemm import match_gemm
+from symdiff.optimize.planning.gemm import Strided, match_gemm
 from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
 from symdiff.sizes import example, slice_bounds
 
@@ -181,7 +180,7 @@ class Fusion(Schedule):
                 own = self.forms.shape(a)
                 at = identity(own)
                 along = strides[1:] if op is core.STACK else strides
-                place = scaled(total(at.coordinates, along), 1, start * strides[axis])
+                place = scaled(joint(at.coordinates, along), 1, start * strides[axis])
                 start += 1 if op is core.STACK else own[axis]
                 if points(own):
                     self._put(Item(a, at, node, place), squeezed(own), places, node)
@@ -210,7 +209,7 @@ class Fusion(Schedule):
                 coordinates.append(scaled(next(rest), step, start))
             else:
                 coordinates.append((part % size, ()))
-        second = self._put(Item(operand, at, node, total(coordinates, c_strides(shape))), squeezed(own), places, node)
+        second = self._put(Item(operand, at, node, joint(coordinates, c_strides(shape))), squeezed(own), places, node)
         first = self._put(Item(ZERO, identity(shape), node, _in_order(shape)), squeezed(shape), {}, node, alone=True)
         self.precede(first, second)
         for number, _ in places:
@@ -248,7 +247,7 @@ class Fusion(Schedule):
             at, space = identity(shape), squeezed(shape)
             axes = tuple(at.coordinates[k][1][0][0] for k in sorted(payload) if shape[k] != 1)
             kept = [c for k, c in enumerate(at.coordinates) if k not in payload]
-            place = total(kept, c_strides(self.forms.shape(node)))
+            place = joint(kept, c_strides(self.forms.shape(node)))
             kind = REDUCES[op] if axes else None  # of one element: the element itself
             self._put(Item(args[0], at, node, place, kind), space, places, node, axes or None)
         elif op is core.EINSUM:
@@ -258,7 +257,7 @@ class Fusion(Schedule):
             order = [k for k in range(len(shape)) if k != axis and shape[k] != 1] + [axis]
             at = Map(tuple((0, ((order.index(k), 1),)) if k in order else START for k in range(len(shape))))
             group = self._own_group("scan", tuple(shape[k] for k in order), node, places)
-            group.items = [Item(a, at, node, total(at.coordinates, c_strides(shape))) for a in args]
+            group.items = [Item(a, at, node, joint(at.coordinates, c_strides(shape))) for a in args]
             for a in args:
                 self._need(a, group.number, at, float(example(points(shape))))
         else:
@@ -288,9 +287,9 @@ class Fusion(Schedule):
         views = [self.forms.view(a) for a in args]
         match = match_gemm(
             sizes,
-            LabelledView(labels[0], views[0].strides),
-            LabelledView(labels[1], views[1].strides),
-            LabelledView(output, tuple(c_strides(self.forms.shape(node)))),
+            Strided(labels[0], views[0].strides),
+            Strided(labels[1], views[1].strides),
+            Strided(output, tuple(c_strides(self.forms.shape(node)))),
         )
         if match is None:
             order = loop_labels(labels, output)
@@ -299,7 +298,7 @@ class Fusion(Schedule):
             strides = [*c_strides(self.forms.shape(node)), *[0] * (len(order) - len(output))]
             axes = tuple(range(len(squeezed(whole[: len(output)])), len(space)))
             kind = "sum" if axes else None
-            self._put(Item(node, at, node, total(at.coordinates, strides), kind), space, places, node, axes or None)
+            self._put(Item(node, at, node, joint(at.coordinates, strides), kind), space, places, node, axes or None)
             return
         dtype = graph.types[node].dtype
         result, moved = node, match.copies[2]
@@ -329,4 +328,4 @@ class Fusion(Schedule):
 
 
 def _in_order(shape: Sizes) -> Coordinate:
-    return total(identity(shape).coordinates, c_strides(shape))
+    return joint(identity(shape).coordinates, c_strides(shape))

@@ -23,7 +23,7 @@ Labels = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Strided:
     """One operand: its axes' labels and their strides, in elements of its buffer."""
 
     labels: Labels
@@ -96,26 +96,26 @@ def roles(a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> Roles:
     )
 
 
-def c_strides(labels: Sequence[int], sizes: Mapping[int, int]) -> tuple[int, ...]:
+def labelled_strides(labels: Sequence[int], sizes: Mapping[int, int]) -> tuple[int, ...]:
     """The strides of an array in C order, whose axes have labels."""
     return tuple(access.c_strides(tuple([max(1, sizes[label]) for label in labels])))
 
 
-def count(labels: Iterable[int], sizes: Mapping[int, int]) -> int:
+def count_elements(labels: Iterable[int], sizes: Mapping[int, int]) -> int:
     """How many elements an array with these axes has."""
     return math.prod([sizes[label] for label in labels])
 
 
-def match_gemm(sizes: Mapping[int, int], a: View, b: View, c: View) -> Match | None:
+def match_gemm(sizes: Mapping[int, int], a: Strided, b: Strided, c: Strided) -> Match | None:
     """The matrix products that contract `a` and `b` to `c`, with the cheapest copies where strides do not fit.
 
     Every label of an operand is in another operand or in the result. None where the sizes are more than BLAS takes.
     """
     views = (a, b, c)
     groups = roles(a.labels, b.labels, c.labels)
-    if any(max(1, count(g, sizes)) > LARGEST_SIZE for g in (groups.left, groups.right, groups.contracted)):
+    if any(max(1, count_elements(g, sizes)) > LARGEST_SIZE for g in (groups.left, groups.right, groups.contracted)):
         return None
-    elements = [count(view.labels, sizes) for view in views]
+    elements = [count_elements(view.labels, sizes) for view in views]
     found: list[Match] = []
     for chosen in itertools.product((False, True), repeat=3):
         one = _try(sizes, views, groups, chosen)
@@ -132,7 +132,7 @@ def match_gemm(sizes: Mapping[int, int], a: View, b: View, c: View) -> Match | N
 
 
 def _try(
-    sizes: Mapping[int, int], views: tuple[View, View, View], groups: Roles, chosen: tuple[bool, ...]
+    sizes: Mapping[int, int], views: tuple[Strided, Strided, Strided], groups: Roles, chosen: tuple[bool, ...]
 ) -> Match | None:
     """The matrix products after some of the operands have been copied to the best layout, or None."""
     a, b, c = views
@@ -141,7 +141,7 @@ def _try(
     contracted = _by_stride(b if chosen[0] and not chosen[1] else a, groups.contracted)
     layouts = (batch + left + contracted, batch + contracted + right, batch + left + right)
     a, b, c = (
-        View(labels, c_strides(labels, sizes)) if one else view
+        Strided(labels, labelled_strides(labels, sizes)) if one else view
         for one, labels, view in zip(chosen, layouts, views, strict=True)
     )
     strides = [dict(zip(view.labels, view.strides, strict=True)) for view in (a, b, c)]
@@ -149,11 +149,11 @@ def _try(
     inner = _one_stride(sizes, contracted, of_a, of_b)
     if inner is None:
         return None
-    k = count(contracted, sizes)
+    k = count_elements(contracted, sizes)
     best: tuple[int, Match] | None = None
     for rows, row_a, row_c in _runs(sizes, left, of_a, of_c):
         for columns, column_b, column_c in _runs(sizes, right, of_b, of_c):
-            m, n = count(rows, sizes), count(columns, sizes)
+            m, n = count_elements(rows, sizes), count_elements(columns, sizes)
             fits = _is_matrix(m, k, row_a, inner[0]) and _is_matrix(k, n, inner[1], column_b)
             if not (fits and _is_matrix(m, n, row_c, column_c)) or (best is not None and best[0] >= m * n):
                 continue
@@ -176,7 +176,7 @@ def _try(
     return best[1] if best else None
 
 
-def _by_stride(view: View, labels: Labels) -> Labels:
+def _by_stride(view: Strided, labels: Labels) -> Labels:
     """`labels` from the outermost axis of the view's memory to the innermost one."""
     strides = dict(zip(view.labels, view.strides, strict=True))
     place = {x: k for k, x in enumerate(view.labels)}

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.core import ADD
-from symdiff.optimize.planning.access import Coordinate, Map, Sizes, c_strides, points, total, within
+from symdiff.optimize.planning.access import Coordinate, Map, Sizes, c_strides, joint, points, within
 from symdiff.optimize.planning.forms import (
     Applied,
     Chosen,
@@ -191,7 +191,7 @@ class BodyWriter:
         ranges = within(at, shape, self.space)
         if ranges is None:
             return self.zero(self.graph.types[node].dtype)
-        return self._read(node, total(at.coordinates, c_strides(shape)), ranges)
+        return self._read(node, joint(at.coordinates, c_strides(shape)), ranges)
 
     def _read(self, node: int, at: Coordinate, ranges: tuple[Range, ...]) -> int:
         return self._instruction(Load(self.access(node, at), ranges))

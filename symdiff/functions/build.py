@@ -1,0 +1,307 @@
+"""`function`: from whatever a user has to a Function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from symdiff.budget import timed
+from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
+from symdiff.frontend.expr import Expr
+from symdiff.frontend.guarded import clamp
+from symdiff.functions.builder import Builder
+from symdiff.functions.deferred import Deferred
+from symdiff.functions.function import Function
+from symdiff.functions.inputs import read_inputs, read_shapes, settle
+from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
+from symdiff.functions.sources import given
+from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import FLOAT32, FLOAT64, Shape
+
+PROBES = (5, 7, 11, 13, 17, 19, 23), (6,)
+"""Sizes to try a formula with, of which the names of sizes take their turn: all different, all equal."""
+
+
+def function(
+    source: Any,
+    inputs: Any = None,
+    *,
+    outputs: Any = None,
+    shapes: Mapping[Any, Any] | None = None,
+    dtype: str = FLOAT64,
+    name: str | None = None,
+) -> Function:
+    """A symbolic function of a formula; nothing is compiled before its first call.
+
+    Parameters
+    ----------
+    source : a text (an expression; ``f(x, y) = …``; or several lines ``name = …`` of which the last is the output), a
+        SymPy expression or Matrix, an `Expr`, a Python callable (called once with `Expr` arguments), another
+        `Function` (under a new signature), or a list (one vector), tuple or dict (several outputs) of these.
+    inputs : the names in call order, or a dict from names to shapes or members. A nested list is one vector argument
+        packed of scalars: ``[["b1", "b2"], "x"]``.
+    outputs : names of lines to return, instead of the last.
+    shapes : shapes of inputs, ``{"W": (3, 4), "x": "n"}``: a size is a number, or a name that each call gives a number.
+        Where no shape is given for any name that needs one, each takes the shape of its argument at the call.
+    dtype : "float64" or "float32".
+    name : what the function is called in listings; ``f`` where the text does not say.
+
+    Raises
+    ------
+    ParseError
+        For a text that is not in the language; it points at the place.
+    ArgumentError
+        For names that do not fit together.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> f = sd.function("f([a, b], x) = a*exp(-b*x)")
+    >>> f([2.0, 0.0], [1.0, 3.0])
+    array([2., 2.])
+    """
+    if dtype not in (FLOAT64, FLOAT32):
+        raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
+    source, inputs = given(source, inputs)
+    sizes = read_shapes(shapes)
+    arguments = None if inputs is None else read_inputs(inputs, sizes)
+    scalars = [n for n, shape in sizes.items() if not shape]
+    if isinstance(inputs, Mapping):
+        scalars += [a.name for a in arguments or () if not a.shape and a.members is None]
+    if arguments is not None or sizes or isinstance(source, list | tuple | dict):
+        arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
+        scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
+    return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars)).make()
+
+
+def expr(source: Any, inputs: Any = None, **options: Any) -> Any:
+    """The formula of anything that `function` takes, as an `Expr` (a tuple of them for several outputs).
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.expr("x*y") + 1
+    Expr(x*y + 1)
+    """
+    if isinstance(source, Expr) and inputs is None and not options:
+        return source
+    return function(source, inputs, **options).expr
+
+
+def _leaves(source: Any) -> list[Any]:
+    parts: list[Any] = list(source.values()) if isinstance(source, dict) else list(source)
+    return [leaf for p in parts for leaf in (_leaves(p) if isinstance(p, list | tuple | dict) else [p])]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `function` was asked for: enough to make it at once, or again for the shapes of each call.
+
+    `scalars` are the names that are declared to have no axes.
+    """
+
+    source: Any
+    arguments: tuple[Argument, ...] | None
+    outputs: Any
+    shapes: Mapping[str, Shape]
+    dtype: str
+    name: str | None
+    scalars: tuple[str, ...] = ()
+
+    def make(self) -> Function:
+        """The function, deferred where it has shapes that only a call fixes."""
+        declared = [*self.shapes.values(), *(a.shape for a in self.arguments or ())]
+        if not named_sizes(declared):
+            try:
+                return self._function({})
+            except NeedsShape as error:
+                # a traceback would hold this frame, and so what is returned
+                needs: NeedsShape | None = error.with_traceback(None)
+        else:
+            needs = None
+        made = self._deferred()
+        if needs is not None and made is not None and needs.names:
+            known = {a.name for a in made.arguments if is_open_argument(a)}
+            made = made if known.intersection(needs.names) else None
+        if made is None:
+            assert needs is not None
+            raise needs
+        return made
+
+    def _deferred(self) -> Deferred | None:
+        """The function as a recipe; None where all its shapes are known."""
+        found = self._outline()
+        arguments = arguments_of(found, self.arguments, self.shapes)
+        ordered = self.arguments is not None or found.header is not None or len(arguments) < 2
+        title = self.name or found.title or "f"
+        options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
+        if any(is_open_argument(a) for a in arguments) and self._probed(arguments) is not False:
+            return Deferred(self, arguments, **options)
+        arguments = tuple(
+            replace(a, deferred=True)
+            if a.deferred or not (a.shape or a.members is not None or a.name in self.scalars or a.name in found.settled)
+            else a
+            for a in arguments
+        )
+        if not any(is_open_argument(a) for a in arguments):
+            return None
+        self._check_smallest(arguments)
+        return Deferred(self, arguments, **options)
+
+    def _check_smallest(self, arguments: tuple[Argument, ...]) -> None:
+        """Refuse a text that is too large where every open shape is a scalar's: so it is for all other shapes."""
+        if isinstance(self.source, str) and not named_sizes(a.shape for a in arguments):
+            try:
+                self._function({a.name: a.shape for a in arguments if a.deferred})
+            except LimitError:
+                raise
+            except SymdiffError:
+                pass
+
+    def _outline(self) -> Outline:
+        found = outline(self.source, self.arguments)
+        sizes = named_sizes([*self.shapes.values(), *(a.shape for a in self.arguments or ()), *found.free.values()])
+        found.free = {n: shape for n, shape in found.free.items() if n not in sizes}
+        return found
+
+    def _probed(self, arguments: tuple[Argument, ...]) -> Function | bool | None:
+        """The function for some sizes; False where it needs the shapes of other names too; None where that is unclear.
+
+        Raises
+        ------
+        SymdiffError
+            For what is wrong whatever the sizes are.
+        """
+        if any(a.deferred for a in arguments):
+            return None
+        names, refused = named_sizes(a.shape for a in arguments), None
+        for numbers in PROBES:
+            sizes = {n: numbers[k % len(numbers)] for k, n in enumerate(names)}
+            try:
+                return self._function({a.name: substitute(a.shape, sizes) for a in arguments if a.shape})
+            except NeedsShape:
+                return False
+            except ShapeError:
+                refused = None
+            except LimitError as error:
+                refused = error if refused is not None or numbers is PROBES[0] else None
+        if refused is not None:
+            raise refused
+        return None
+
+    def probe(self) -> Function | None:
+        """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
+        try:
+            probed = self._probed(arguments_of(self._outline(), self.arguments, self.shapes))
+        except SymdiffError:
+            return None
+        return probed if isinstance(probed, Function) else None
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function whose arguments have the shapes given by name."""
+        made = self._function(shapes)
+        if isinstance(made, Deferred):
+            raise made.unknown()
+        return made
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+        title = self.name or self._outline().title or "f"
+        if self.outputs is not None:
+            listed = [self.outputs] if isinstance(self.outputs, str) else list(map(str, self.outputs))
+            return [title] if isinstance(self.outputs, list) else listed
+        return _results(self.source, title)
+
+    def text(self) -> str:
+        """What a person wrote."""
+        return _text(self.source, self.name)
+
+    def _function(self, bound: Mapping[str, Shape]) -> Function:
+        source, dtype, name = self.source, self.dtype, self.name
+        arguments, shapes, sizes = self.arguments, dict(self.shapes), {}
+        if bound:
+            own = [*(arguments or ()), *(Argument(n, shape) for n, shape in shapes.items())]
+            sizes = match(name or "f", own, bound)
+            shapes = {n: substitute(shape, sizes) for n, shape in shapes.items()}
+            shapes.update((n, shape) for n, shape in bound.items() if self._is_bare(n))
+            if arguments is not None:
+                arguments = tuple(
+                    a if a.members is not None else replace(a, shape=bound.get(a.name, a.shape)) for a in arguments
+                )
+        builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
+        with timed(), collector_paused():
+            if isinstance(source, Function) and not isinstance(source, Deferred) and source.graph.dtype == dtype:
+                builder.graph, builder.shared = source.graph, True
+            elif isinstance(source, tuple | list | dict):
+                source = _fixed(source, builder)
+                shared = next((s for s in _leaves(source) if isinstance(s, Function) and s.graph.dtype == dtype), None)
+                if shared is not None:
+                    builder.graph, builder.shared = shared.graph, True
+            pairs, structure = builder.read(source, name)
+            if self.outputs is not None:
+                pairs, structure = builder.choose(self.outputs, dict(pairs))
+            clamped = clamp(builder.graph, [node for _, node in pairs])
+            if clamped:
+                pairs = [(n, clamped.get(node, node)) for n, node in pairs]
+                builder.names.update({n: clamped.get(node, node) for n, node in builder.names.items()})
+            final, ordered = builder.signature()
+            if not builder.shared:
+                builder.graph.unshaped = None  # now they are numbers
+            if not bound:
+                builder.check_shapes(final)
+        known = dict.fromkeys(n for a in final for n in a.inputs)
+        names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
+        names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node] is core.NAMED})
+        title = name or builder.title or "f"
+        return Function(builder.graph, final, pairs, name=title, names=names, structure=structure, ordered=ordered)
+
+    def _is_bare(self, name: str) -> bool:
+        """Whether nothing but a call says the shape of an input."""
+        return name not in self.shapes and all(a.name != name or not a.shape for a in self.arguments or ())
+
+
+def _fixed(source: Any, builder: Builder) -> Any:
+    """Sources in which functions with open shapes are those for the shapes that are known."""
+    if isinstance(source, Deferred):
+        return builder.settled(source)
+    if isinstance(source, dict):
+        return {k: _fixed(v, builder) for k, v in source.items()}
+    if isinstance(source, list | tuple):
+        return type(source)([_fixed(v, builder) for v in source])
+    return source
+
+
+def _results(source: Any, title: str) -> list[str] | None:
+    """The names of the outputs of a source; None for Python code, which is not run yet."""
+    if isinstance(source, Function):
+        return source.recipe.results() if isinstance(source, Deferred) else list(source.outputs)
+    if isinstance(source, dict | tuple):
+        named = source.items() if isinstance(source, dict) else ((None, part) for part in source)
+        found: list[str] = []
+        for key, part in named:
+            own = _results(part, key or _title(part))
+            if own is None:
+                return None
+            found += [key] if key and len(own) == 1 else own
+        return [n if n not in found[:k] else f"{n}_{found[:k].count(n) + 1}" for k, n in enumerate(found)]
+    return None if callable(source) and not isinstance(source, Expr) else [title]
+
+
+def _title(source: Any) -> str:
+    return outline(source).title or "f" if isinstance(source, str) else "f"
+
+
+def _text(source: Any, name: str | None) -> str:
+    if isinstance(source, str):
+        return source.strip()
+    if isinstance(source, dict):
+        return "\n".join(f"{k}: {_text(v, None)}" for k, v in source.items())
+    if isinstance(source, list | tuple):
+        return "\n".join(_text(v, None) for v in source)
+    if isinstance(source, Function | Expr):
+        return str(source)
+    return f"{name or getattr(source, '__name__', 'f')}: {type(source).__name__}"

@@ -1,0 +1,287 @@
+"""Reading sources of every kind into one graph, and the signature that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.operators import iterated
+from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.parser import parse
+from symdiff.functions.compiled import Structure
+from symdiff.functions.deferred import Deferred
+from symdiff.functions.function import Function
+from symdiff.functions.inputs import describe_arguments
+from symdiff.functions.outline import listed_shapes, sized_header
+from symdiff.functions.specialize import is_open_argument, match, named_sizes
+from symdiff.ir.body import Body
+from symdiff.ir.graph import Graph
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import Shape
+
+Pairs = list[tuple[str, int]]
+
+
+@dataclass
+class Builder:
+    """Reads sources into one graph and settles the signature that they share.
+
+    `bound` are the shapes of the arguments, by name, of the call that a function with open shapes is made for, `sizes`
+    what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes; `symbols`
+    are the SymPy objects that inputs were; `shared` says that the graph is another function's, too.
+    """
+
+    graph: Graph
+    arguments: tuple[Argument, ...] | None
+    shapes: Mapping[str, Shape]
+    names: dict[str, int] = field(default_factory=dict)
+    symbols: dict[str, Any] = field(default_factory=dict)
+    title: str | None = None
+    headers: list[tuple[Argument, ...]] = field(default_factory=list)
+    bound: Mapping[str, Shape] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    scalars: Sequence[str] = ()
+    shared: bool = False
+
+    def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        """The outputs of one source, flat, and how they are handed back."""
+        if isinstance(source, str):
+            return self._text(source, name)
+        if isinstance(source, Expr):
+            return [(name or "f", self._import(source.graph, [source.node])[source.node])], 0
+        if isinstance(source, Function):
+            return self._function(source)
+        if isinstance(source, dict):
+            return self._several(list(source.values()), list(source))
+        if isinstance(source, tuple):
+            return self._several(list(source), None)
+        if isinstance(source, list):
+            return self._vector(source, name)
+        if is_sympy(source):
+            return self._sympy(source, name)
+        if isinstance(source, int | float | np.ndarray | np.number):
+            value = source.astype(float) if isinstance(source, np.ndarray) else float(source)
+            return [(name or "f", self.graph.constant(value))], 0
+        if callable(source):
+            return self._traced(source, name)
+        raise CallError(
+            f"a formula cannot be made of a {type(source).__name__}",
+            hint="give a text, an Expr, a SymPy expression, a Python function, or a list or tuple of these",
+        )
+
+    def _text(self, text: str, name: str | None) -> tuple[Pairs, Structure]:
+        sizes, shapes, arguments = dict(self.sizes), self.shapes, self.arguments
+        header = sized_header(text)
+        if header is not None:
+            known = {**{n: s for n, s in self._declared().items() if not named_sizes([s])}, **self.bound}
+            if not all(a.name in known for a in header if is_open_argument(a)):
+                raise NeedsShape("the sizes in the header are known at each call only")
+            sizes.update(match(name or "f", header, known))
+            own = {a.name for a in header if a.shape}
+            shapes = {n: shape for n, shape in shapes.items() if n not in own}
+            arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
+        own_graph = Graph(self.graph.dtype) if self.shared else self.graph
+        parsed = parse(text, arguments=arguments, shapes=shapes, graph=own_graph, sizes=sizes or None, open_names=True)
+        if parsed.arguments is not None and self.arguments is None:
+            self.headers.append(parsed.arguments)
+        names, output = parsed.names, parsed.output
+        if self.shared:
+            mapping = Body.of(own_graph, [output, *names.values()]).copy(self.graph)
+            names, output = {n: mapping[node] for n, node in names.items()}, mapping[output]
+        self._learn(names)
+        self.title = self.title or parsed.output_name
+        return [(name or parsed.output_name or "f", output)], 0
+
+    def _function(self, source: Function) -> tuple[Pairs, Structure]:
+        if isinstance(source, Deferred):
+            source = self.settled(source)
+        table = source.name_table()
+        mapping = self._import(source.graph, [*source.nodes, *table.values()])
+        self._learn({n: mapping[node] for n, node in table.items()})
+        if source.ordered:
+            self.headers.append(source.arguments)
+        self.title = self.title or source.__name__
+        return [(n, mapping[node]) for n, node in source.output_pairs()], source.structure
+
+    def settled(self, source: Deferred) -> Function:
+        """The function of a source with open shapes, for the shapes that are known.
+
+        Raises
+        ------
+        NeedsShape
+            Where not all of them are.
+        """
+        known = {**self._declared(), **self.bound}
+        missing = [a for a in source.arguments if is_open_argument(a) and a.name not in known]
+        if missing:
+            error = source.unknown()
+            raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
+        return source.for_shapes(known)
+
+    def _declared(self) -> dict[str, Shape]:
+        """The shapes that somebody declared, by name."""
+        return {**self.shapes, **{a.name: a.shape for a in self.arguments or () if a.shape}}
+
+    def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> tuple[Pairs, Structure]:
+        if not sources:
+            raise ArgumentError("there are no outputs")
+        pairs: Pairs = []
+        structures: list[Structure] = []
+        for k, source in enumerate(sources):
+            own, structure = self.read(source, titles[k] if titles else None)
+            if titles and len(own) == 1:
+                own = [(titles[k], own[0][1])]
+            structures.append(_shifted(structure, len(pairs)))
+            pairs += own
+        taken: set[str] = set()
+        unique = []
+        for n, node in pairs:
+            title, k = n, 1
+            while title in taken:
+                k += 1
+                title = f"{n}_{k}"
+            taken.add(title)
+            unique.append((title, node))
+        self.title = "f" if titles is None and self.title is None else self.title
+        return unique, tuple(structures)
+
+    def _vector(self, sources: Sequence[Any], name: str | None) -> tuple[Pairs, Structure]:
+        if not sources:
+            raise ArgumentError("there are no outputs")
+        entries = []
+        for source in sources:
+            pairs, structure = self.read(source, None)
+            if structure != 0:
+                raise ArgumentError("a list is one vector: its entries have one output each", hint="use a tuple")
+            entries.append(self.graph.as_number(pairs[0][1]))
+        self.title = name
+        return [(name or "f", self.graph.add(core.STACK, tuple(entries)))], 0
+
+    def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        from symdiff.frontend.sympy_bridge import from_sympy
+
+        listed = listed_shapes(self.arguments, self.shapes)
+        other, node, names = from_sympy(source, listed=listed, derive=iterated)
+        self.symbols.update(names)
+        return [(name or "f", self._import(other, [node])[node])], 0
+
+    def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        from symdiff.frontend.trace import parameters, trace
+
+        given = self.arguments
+        if given is None:
+            given = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(source))
+        numbers = [n for n, shape in self.shapes.items() if not shape]
+        other, outputs, arguments = trace(source, given, self.graph.dtype, numbers)
+        if self.arguments is None:
+            self.headers.append(tuple(arguments))
+        title = getattr(source, "__name__", "f")
+        title = title if title.isidentifier() else "f"
+        self.title = self.title or title
+        flat: Pairs = []
+
+        def flatten(item: Any, called: str) -> Structure:
+            if isinstance(item, Mapping):
+                return tuple([flatten(part, key) for key, part in item.items()])
+            if isinstance(item, tuple):
+                return tuple([flatten(part, called) for part in item])
+            flat.append((called, item))
+            return len(flat) - 1
+
+        structure = flatten(outputs, name or title)
+        mapping = self._import(other, [node for _, node in flat])
+        return [(n, mapping[node]) for n, node in flat], structure
+
+    def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
+        body = Body.of(other, roots)
+        mapping = {node: node for node in body.order} if other is self.graph else body.copy(self.graph)
+        found = {}
+        for node in body.order:
+            if other.ops[node] in (core.INPUT, core.NAMED):
+                found[str(other.payloads[node])] = mapping[node]
+        self._learn(found)
+        return mapping
+
+    def _learn(self, names: Mapping[str, int]) -> None:
+        for n, node in names.items():
+            self.names.setdefault(n, node)
+
+    def shape_of(self, name: str) -> Shape:
+        """The shape of an input that the graph has, else the one declared."""
+        node = self.names.get(name)
+        if node is not None and self.graph.ops[node] is core.INPUT:
+            return self.graph.types[node].shape
+        for argument in self.arguments or ():
+            if argument.members is None and argument.name == name:
+                return argument.shape
+        return self.shapes.get(name, ())
+
+    def choose(self, outputs: Any, results: Mapping[str, int]) -> tuple[Pairs, Structure]:
+        """The named lines, or `results` by their names, that `outputs` asks for."""
+        lines = {**results, **self.names}
+        wanted = [outputs] if isinstance(outputs, str) else list(outputs)
+        pairs = []
+        for n in wanted:
+            if n not in lines:
+                raise UnknownNameError(f"there is no line {n} to return", hint=nearest(str(n), lines))
+            pairs.append((n, lines[n]))
+        if isinstance(outputs, str):
+            return pairs, 0
+        if isinstance(outputs, list):
+            node = self.graph.add(core.STACK, tuple(self.graph.as_number(node) for _, node in pairs))
+            return [(self.title or "f", node)], 0
+        return pairs, tuple(range(len(pairs)))
+
+    def signature(self) -> tuple[tuple[Argument, ...], bool]:
+        """The arguments and whether something ordered them."""
+        free = [n for n, node in self.names.items() if self.graph.ops[node] is core.INPUT]
+        if self.arguments is not None:
+            self._check_listed(self.arguments, free)
+            return tuple([self._shaped(a) for a in self.arguments]), True
+        if self.headers:
+            first = max(self.headers, key=len) if len({len(h) for h in self.headers}) > 1 else self.headers[0]
+            self._check_listed(first, free)
+            return first, True
+        arguments = tuple(Argument(n, self.shape_of(n)) for n in free)
+        return arguments, len(arguments) < 2
+
+    def _shaped(self, argument: Argument) -> Argument:
+        """An argument with the shape that its input has, where nobody declared another."""
+        if argument.members is not None or argument.shape or argument.name in self.scalars:
+            return argument
+        shape = self.shape_of(argument.name)
+        return argument if shape == argument.shape else replace(argument, shape=shape)
+
+    def check_shapes(self, arguments: Sequence[Argument]) -> None:
+        """Refuse a shape for a name that there is not."""
+        known = [a.name for a in arguments]
+        members = {n for a in arguments for n in a.members or ()}
+        for n, shape in self.shapes.items():
+            if n not in known and (shape or n not in members):
+                raise ArgumentError(f"shapes names {n}, which is not an input", hint=nearest(n, known))
+
+    def _check_listed(self, arguments: Sequence[Argument], free: Sequence[str]) -> None:
+        listed = {n for a in arguments for n in a.inputs}
+        missing = [n for n in free if n not in listed]
+        if missing:
+            known = describe_arguments([*arguments, *(Argument(n) for n in missing)])
+            hint = f"list them: {known}"
+            hint += "".join([f'; or define the function: sd.define("{n}(x) = …")' for n in missing if self._applied(n)])
+            raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=hint)
+
+    def _applied(self, name: str) -> bool:
+        """Whether an input was an undefined function of SymPy, `q(t)`."""
+        if name not in self.symbols:
+            return False
+        from sympy.core.function import AppliedUndef
+
+        return isinstance(self.symbols[name], AppliedUndef)
+
+
+def _shifted(structure: Structure, by: int) -> Structure:
+    return structure + by if isinstance(structure, int) else tuple(_shifted(s, by) for s in structure)

@@ -1,0 +1,342 @@
+"""Functions whose shapes only a call fixes: a recipe, and an ordinary function for the shapes of each call."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+
+from symdiff.budget import kept_limits, resumed
+from symdiff.errors import ArgumentError, ShapeError, SymdiffError
+from symdiff.frontend.expr import Expr, together
+from symdiff.functions.binder import SCALARS, Binder, signature
+from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.foreign import answers_itself
+from symdiff.functions.function import Function
+from symdiff.functions.running import Running
+from symdiff.functions.specialize import KEPT_BYTES, CaseTable, Key, Pattern, is_open_argument
+from symdiff.signature import Argument
+from symdiff.types import FLOAT64, Shape
+
+SUGGESTED = 3
+"""The size in the examples of what to type."""
+
+
+class Recipe(Protocol):
+    """How a function is made once the shapes of its arguments are known."""
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function whose arguments have the shapes given by name."""
+
+    def probe(self) -> Function | None:
+        """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+
+    def text(self) -> str:
+        """What a person wrote, or would write for it."""
+
+
+class Cases:
+    """The functions for the shapes of calls: one for each, made at the first such call.
+
+    It holds the recipe, not the function that it belongs to.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[Argument], ordered: bool, recipe: Recipe) -> None:
+        self.name, self.recipe = name, recipe
+        self.pattern = Pattern(name, arguments)
+        self.binder = Binder(name, arguments, ordered, FLOAT64)
+        own = weakref.ref(self)
+
+        def make(key: Key) -> Function:  # a method would hold what holds the table
+            cases = own()
+            assert cases is not None
+            return cases._make(key)
+
+        self.table: CaseTable[Function] = CaseTable(make, Function.held_bytes)
+        self.running = Running(self)
+        self._count = len(self.pattern.arguments)
+        self._limits = kept_limits()
+
+    def _make(self, key: Key) -> Function:
+        shapes = self.pattern.shapes(key)
+        try:
+            with resumed(self._limits):  # it is kept, for calls under other limits too
+                made = self.recipe.build(shapes)
+        except SymdiffError as error:
+            self._explain(error, shapes)
+            raise
+        names = [a.name for a in self.pattern.arguments]
+        if made.ordered and [a.name for a in made.arguments] == names:
+            return made
+        found = {a.name: a for a in made.arguments}
+        return made.with_arguments([found[n] for n in names])
+
+    def _explain(self, error: SymdiffError, shapes: Mapping[str, Shape]) -> None:
+        """Say what to type where the arrays may have been meant as batches of numbers."""
+        arrays = [a.name for a in self.pattern.arguments if a.deferred and shapes[a.name]]
+        declared = ", ".join(f'"{n}": ()' for n in arrays)
+        if not arrays or declared in error.hint:
+            return
+        try:
+            self.recipe.build({**shapes, **dict.fromkeys(arrays, ())})
+        except SymdiffError:
+            return
+        several = f"if the values of {', '.join(arrays)} are a batch of numbers, declare shapes={{{declared}}}"
+        error.hint = f"{error.hint}; {several}" if error.hint else several
+
+    def key(self, values: list[Any]) -> Key:
+        """What the values of a call bind; values that have no shape yet become arrays, in place."""
+        shapes: list[Shape | None] = [None] * len(values)
+        for k, _ in self.pattern.open:
+            value = values[k]
+            if isinstance(value, np.ndarray):
+                shapes[k] = value.shape
+            elif answers_itself(type(value)):
+                shapes[k] = self.binder.shape_of(k, value)
+            elif isinstance(value, SCALARS):
+                shapes[k] = ()
+            else:
+                values[k] = value = self.binder.as_array(k, value)
+                shapes[k] = value.shape
+        return self.pattern.key(shapes)
+
+    def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for shapes by name."""
+        return self.table[self.pattern.key_of(shapes)]
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The value, by the function for the shapes of the arguments."""
+        if len(args) == self._count and self.binder.ordered:
+            parts: list[Any] = []
+            for k, rank in self.pattern.open:  # arrays and numbers by position: the shapes are all that is looked at
+                value = args[k]
+                if type(value) is not np.ndarray:
+                    if rank is not None or (type(value) is not float and type(value) is not int):
+                        break
+                    parts.append(())
+                    continue
+                if rank is not None and value.ndim < rank:
+                    break
+                parts.append(value.shape if rank is None else value.shape[value.ndim - rank :])
+            else:
+                return self.running.table[tuple(parts)](*args, **keywords)
+        if any(_is_symbolic(v) for v in (*args, *keywords.values())):
+            return self.inlined(args, keywords)
+        values, rest = self.split(args, keywords)
+        return self.running.table[self.key(values)](*values, **rest)
+
+    def split(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """The values in call order, and the options `out` and `where`."""
+        if not keywords and len(args) == len(self.pattern.arguments) and self.binder.ordered:
+            return list(args), keywords
+        rest: dict[str, Any] = {}
+        for option in ("out", "where"):
+            if option in keywords and option not in self.binder.keywords:
+                rest[option] = keywords.pop(option)
+        return self.binder.order(args, keywords), rest
+
+    def inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """The formula for expressions, whose shapes are known."""
+        values = self.binder.order(args, keywords)
+        graph, nodes = together(values)
+        if graph.unshaped is not None:
+            graph.unshaped.check(graph, [nodes[k] for k, _ in self.pattern.open], f"{self.name} of a name")
+        key = self.pattern.key([graph.types[node].shape for node in nodes])
+        return self.table[key]._inlined(tuple(Expr(graph, node) for node in nodes), {})
+
+
+def _is_symbolic(value: Any) -> bool:
+    if isinstance(value, Expr):
+        return True
+    return isinstance(value, list | tuple) and any(_is_symbolic(v) for v in value)
+
+
+class Deferred(Function):
+    """A function with shapes that each call fixes: those of its arguments, or the sizes it has by name.
+
+    Transforms of it are recorded and applied to the function for the shapes of a call. What needs shapes before (its
+    graph, its code) raises a `ShapeError`; `specialize` gives the ordinary function for some arguments.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, recipe: Recipe, arguments: Sequence[Argument], *, name: str, ordered: bool, lines: Sequence[str] = ()
+    ) -> None:
+        self.__name__ = name
+        self.arguments = tuple(arguments)
+        self.lines = tuple(lines)
+        self._ordered = ordered
+        self._compiled = None
+        self.cases = Cases(name, arguments, self.ordered, recipe)
+        self._make_callable()
+
+    def _make_callable(self) -> None:
+        _SLOT.__set__(self, self.cases.__call__)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the function for the shapes of a call is made."""
+        return self.cases.recipe
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs and the named lines, each of which a derivative can be taken by."""
+        inputs = [n for a in self.arguments for n in a.inputs]
+        return tuple(dict.fromkeys([*inputs, *self.lines]))
+
+    def __repr__(self) -> str:
+        listed = ", ".join(map(str, self.arguments))
+        return f"<Function {self.__name__}({listed}), shapes known at each call>"
+
+    def __str__(self) -> str:
+        return self.recipe.text()
+
+    def _repr_latex_(self) -> None:  # type: ignore[override]
+        return None  # as text instead
+
+    def specialize(self, *args: Any, **keywords: Any) -> Function:
+        """The ordinary function for the shapes of these arguments: with a graph, statistics and code.
+
+        Examples
+        --------
+        >>> import symdiff as sd
+        >>> f = sd.function("f(x) = sum(x**2)")
+        >>> f.specialize([1.0, 2.0, 3.0])
+        <Function f(x[3]) -> float64, 3 nodes>
+        """
+        return self.cases.table[self.cases.key(self.cases.binder.order(args, keywords))]
+
+    def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
+        """The ordinary function for shapes by name."""
+        return self.cases.for_shapes(shapes)
+
+    def explain(self) -> str:
+        """How the calls so far are computed, and what is kept of them."""
+        running, table = self.cases.running, self.cases.table
+        listed = ", ".join(str(a) for a in self.arguments if is_open_argument(a))
+        size = (running.table.bytes + table.bytes) / 2**20
+        return "\n".join(
+            [
+                f"{listed}: shapes known at each call",
+                *running.explain(),
+                f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
+                "then those not used for longest are made again",
+                f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what is "
+                "chosen for one set of sizes",
+            ]
+        )
+
+    def compile(self, **options: Any) -> Any:
+        """Native code with options, as `Function.compile`, made for the shapes of each call.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown option.
+        """
+        known = inspect.signature(Function.compile).parameters
+        for option in options:
+            if option not in known or option == "self":
+                raise ArgumentError(f"there is no option {option}", hint="opt, fp, math, threads, cache, background")
+        return DeferredCompiled(self, options)
+
+    def with_arguments(self, arguments: Sequence[Argument]) -> Function:
+        """The same outputs with the arguments in another order."""
+        from symdiff.functions.record import Reordered
+
+        recipe = Reordered(self, tuple(a.name for a in arguments))
+        return Deferred(recipe, arguments, name=self.__name__, ordered=True, lines=self.lines)
+
+    def steps(self, *point: Any, **keywords: Any) -> Any:
+        """As `Function.steps`, for the shapes of the arguments."""
+        return self.specialize(*point, **keywords).steps(*point, **keywords)
+
+    def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return self.cases.inlined(args, keywords)
+
+    def unknown(self) -> ShapeError:
+        """The error for what needs shapes."""
+        return unknown(self.__name__, self.arguments)
+
+    def _refuse(self) -> NoReturn:
+        raise self.unknown()
+
+    def _default(self) -> NoReturn:
+        raise self.unknown()
+
+    # What an ordinary function has and its methods read; here all of it waits for shapes.
+    _graph = _outputs = _names = _structure = _notes = _programs = property(_refuse)
+
+
+def unknown(name: str, arguments: Sequence[Argument]) -> ShapeError:
+    """The error for what needs the shapes of arguments that each call fixes."""
+    opened = [a for a in arguments if a.deferred] or [a for a in arguments if a.shape]
+    deferred = any(a.deferred for a in arguments)
+    what = "the shapes of" if deferred else "the sizes in"
+    listed = ", ".join(map(str, opened))
+    if deferred:
+        example = ", ".join(f'"{a.name}": {_example(a)}' for a in opened)
+        declare = f"declare shapes, such as shapes={{{example}}}, () for a number"
+    else:
+        example = ", ".join(f"{a.name}[{_example(a).strip('()')}]" if a.shape else str(a) for a in arguments)
+        declare = f"write numbers for the sizes, such as {name}({example}) = …"
+    call = ", ".join(a.name for a in arguments if not a.anonymous)
+    return ShapeError(
+        f"{name}: {what} {listed} are known at each call only",
+        hint=f"{declare}, or take those of a call: {name}.specialize({call})",
+    )
+
+
+def _example(argument: Argument) -> str:
+    if argument.deferred or len(argument.shape) == 1:
+        return str(SUGGESTED)
+    return "(" + ", ".join(str(n if isinstance(n, int) else SUGGESTED) for n in argument.shape) + ")"
+
+
+_SLOT: Any = Function.__dict__["__call__"]
+
+
+class DeferredCompiled(CompiledFunction):
+    """Native code for a function whose shapes each call fixes, made with the same options for each."""
+
+    __slots__ = ()
+
+    def __init__(self, origin: Deferred, options: Mapping[str, Any]) -> None:
+        self.__name__ = origin.__name__
+        self.origin = origin, dict(options)
+        self._improving = None
+        cases = origin.cases
+        self.running = running = Running(cases, options)
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            values, rest = cases.split(args, keywords)
+            return running.table[cases.key(values)](*values, **rest)
+
+        _COMPILED_SLOT.__set__(self, call)
+
+    def __repr__(self) -> str:
+        return f"<CompiledFunction {self.__name__}({', '.join(map(str, self._made_of().arguments))})>"
+
+    def _made_of(self) -> Function:
+        assert self.origin is not None
+        return self.origin[0]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return signature(self._made_of().arguments)
+
+    def _refuse(self) -> NoReturn:
+        made_of = self._made_of()
+        raise unknown(made_of.__name__, made_of.arguments)
+
+    kernel = general = property(_refuse)
+
+
+_COMPILED_SLOT: Any = CompiledFunction.__dict__["__call__"]

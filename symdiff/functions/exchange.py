@@ -1,0 +1,78 @@
+"""What functions offer to those outside this process or this language: files, pickles, C."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+if TYPE_CHECKING:
+    from symdiff.functions.compiled import CompiledFunction
+
+
+class Exchange:
+    """The part of `Function` and `CompiledFunction` that saves them and hands them to C."""
+
+    __slots__ = ()
+    _storage: ClassVar[Any] = None
+    """The module `storage`, which makes functions of all kinds, and therefore sets this itself."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the function to a file that `symdiff.load` reads: formula, signature and options, no machine code.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written.
+        """
+        self._storage.save(self, path)
+
+    @property
+    def address(self) -> int:
+        """The C function `int f(const void *const *in, void *const *out, void *work)`; it lives as long as this.
+
+        The arrays it takes are told in docs/c-abi.md; 0 is success.
+        """
+        return int(self._native().kernel.address)
+
+    @property
+    def ctypes(self) -> Any:
+        """The C function at `address` as a function of Python's ctypes, which keeps the machine code alive."""
+        from symdiff.functions.interop import as_ctypes
+
+        return as_ctypes(self._native())
+
+    def low_level_callable(self) -> Any:
+        """The function as a `scipy.LowLevelCallable`: `quad`, `dblquad`, `nquad` call it without Python in between.
+
+        All inputs, packed vectors taken apart, are one array of numbers in call order, of which the integrators vary
+        the first and take the others from `args`.
+
+        Raises
+        ------
+        ArgumentError
+            Where the function does not take float64 numbers and give one.
+
+        Examples
+        --------
+        >>> import symdiff as sd
+        >>> from scipy.integrate import quad
+        >>> f = sd.function("f(x, a) = a*x**2")
+        >>> value, error = quad(f.low_level_callable(), 0, 1, args=(3.0,))
+        >>> round(value, 12)
+        1.0
+        """
+        from symdiff.functions.interop import low_level_callable
+
+        return low_level_callable(self._native())
+
+    def _native(self) -> CompiledFunction:
+        return cast("CompiledFunction", getattr(self, "_default", lambda: self)())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return cast("tuple[Any, ...]", self._storage.reduce(self))
+
+    def __copy__(self) -> Self:
+        return self  # nothing of it changes
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()

@@ -1,0 +1,193 @@
+"""`vmap`: a function over one more axis of its arguments, whose size each call says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, ShapeError
+from symdiff.functions.deferred import Deferred
+from symdiff.functions.directions import free_name
+from symdiff.functions.function import Function
+from symdiff.functions.record import read_source, results_of
+from symdiff.functions.specialize import named_sizes
+from symdiff.ir.batching import batched
+from symdiff.ir.body import Body
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import Dim, Shape, fixed, show
+
+Axes = tuple[int | None, ...]
+
+
+def vmap(fun: Any, in_axes: Any = 0, out_axes: int = 0) -> Function:
+    """The function of every member of an axis: one kernel instead of a Python loop.
+
+    Its derivatives are taken as of any other function. An argument that was packed of scalars becomes one array; its
+    members have no names of their own any more.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes. Its shapes are those of one member, undeclared ones too.
+    in_axes : the axis of each argument that its members lie along, or None for an argument that they share; one number
+        for all.
+    out_axes : the axis of each result that the members lie along.
+
+    Raises
+    ------
+    ArgumentError
+        Where `in_axes` are not one for each argument, or all None.
+    ShapeError
+        At a call, where the arguments have other numbers of members.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> loss = sd.function("loss(w[2], x[2], y) = (w @ x - y)**2")
+    >>> each = sd.vmap(sd.grad(loss, "w"), (None, 0, 0))        # the gradient by each sample
+    >>> each([1.0, 2.0], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0.0, 0.0, 0.0])
+    array([[2., 0.],
+           [0., 4.],
+           [6., 6.]])
+    """
+    f = fun if isinstance(fun, Function) else read_source(fun, None)
+    axes = _axes(f, in_axes)
+    if isinstance(out_axes, bool) or not isinstance(out_axes, int | np.integer):
+        raise ArgumentError(f"out_axes is {out_axes!r}", hint="the number of an axis")
+    return mapped(f, axes, int(out_axes))
+
+
+def mapped(f: Function, axes: Axes, out: int) -> Deferred:
+    """The function over one more axis, for arguments whose members lie along `axes`."""
+    taken = {*f.names, *(a.name for a in f.arguments), *named_sizes(a.shape for a in f.arguments)}
+    size = Dim(free_name("batch", taken))
+    arguments = tuple(_wider(a, axis, size) for a, axis in zip(f.arguments, axes, strict=True))
+    lines = [n for n in f.names if n not in {name for a in f.arguments for name in a.inputs}]
+    recipe = Mapped(f, axes, out)
+    return Deferred(recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines)
+
+
+def _axes(f: Function, given: Any) -> Axes:
+    count = len(f.arguments)
+    listed = tuple(given) if isinstance(given, tuple | list) else (given,) * count
+    if len(listed) != count:
+        shown = ", ".join(map(str, f.arguments))
+        raise ArgumentError(
+            f"in_axes has {len(listed)} entries, {f.__name__} has {count} arguments ({shown})",
+            hint="one for each: an axis, or None for an argument that all members share",
+        )
+    for axis in listed:
+        if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int | np.integer)):
+            raise ArgumentError(f"in_axes has {axis!r}", hint="an axis, or None")
+    if all(axis is None for axis in listed):
+        raise ArgumentError("no argument has the new axis", hint="give an axis for at least one: in_axes=(0, None)")
+    return tuple(None if axis is None else int(axis) for axis in listed)
+
+
+def _wider(argument: Argument, axis: int | None, size: Dim) -> Argument:
+    """An argument with one more axis."""
+    if axis is None or argument.deferred:
+        return argument
+    rank = len(argument.shape) + 1
+    if not -rank <= axis < rank:
+        raise ArgumentError(f"in_axes has {axis} for {argument}, which has {rank} axes with the new one")
+    at = axis % rank
+    shape = (*argument.shape[:at], size, *argument.shape[at:])
+    return replace(argument, shape=shape, members=None, anonymous=False)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A function over one more axis, to be made when its size is known."""
+
+    base: Function
+    axes: Axes
+    out: int
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for these shapes, with the new axis."""
+        inner, size = dict(shapes), None
+        wide: dict[str, Shape] = {}
+        for argument, axis in zip(self.base.arguments, self.axes, strict=True):
+            if axis is None:
+                continue
+            shape = fixed(shapes[argument.name])
+            if not -len(shape) <= axis < len(shape):
+                raise ShapeError(f"vmap: {argument.name} of shape {show(shape)} has no axis {axis}")
+            at, wide[argument.name] = axis % len(shape), shape
+            if size is not None and shape[at] != size:
+                raise ShapeError(f"vmap: {argument.name} has {shape[at]} members, the arguments before it {size}")
+            size = shape[at]
+            inner[argument.name] = (*shape[:at], *shape[at + 1 :])
+        assert size is not None
+        made = self.base.for_shapes(inner) if isinstance(self.base, Deferred) else self.base
+        with collector_paused():
+            return self._over(made, wide, size)
+
+    def _over(self, made: Function, wide: Mapping[str, Shape], size: int) -> Function:
+        graph, table, source = Graph(made.graph.dtype), made.name_table(), made.graph
+        along = dict(zip((a.name for a in self.base.arguments), self.axes, strict=True))
+        known: dict[int, int] = {}
+        arguments, inputs = [], {}
+        for argument in made.arguments:
+            axis = along[argument.name]
+            if axis is None:
+                arguments.append(argument)
+                continue
+            shape = fixed(wide[argument.name])
+            node = graph.input(argument.name, shape)
+            arguments.append(replace(argument, shape=shape, members=None, anonymous=False, deferred=False))
+            inputs[argument.name] = node
+            front = _moved(graph, node, axis % len(shape), 0)
+            if argument.members is None:
+                known[table[argument.name]] = front
+            else:
+                for member, place in zip(argument.members, argument.places, strict=True):
+                    known[table[member]] = graph.element(front, (slice(None), *place))
+        lines = {n: node for n, node in table.items() if source.ops[node] is not core.INPUT}
+        shared = [table[n] for a in arguments if along[a.name] is None for n in a.inputs]
+        found = batched(Body.of(source, [*made.nodes, *lines.values(), *shared]), graph, known, size)
+        outputs = []
+        for title, node in made.output_pairs():
+            new, has = found[node]
+            if not has:
+                new = graph.broadcast(new, (size, *source.shape(node)))
+            rank = len(graph.shape(new))
+            if not -rank <= self.out < rank:
+                raise ShapeError(f"vmap: out_axes is {self.out}, {title} has {rank} axes with the new one")
+            outputs.append((title, _moved(graph, new, 0, self.out % rank)))
+        names = {n: inputs[n] if n in inputs else found[table[n]][0] for a in arguments for n in a.inputs}
+        names.update((n, found[node][0]) for n, node in lines.items())
+        return Function(
+            graph,
+            arguments,
+            outputs,
+            name=f"vmap_{made.__name__}",
+            names=names,
+            structure=made.structure,
+            ordered=made.ordered,
+            notes=made.notes,
+            stable=made.stable,
+        )
+
+    def probe(self) -> Function | None:
+        """None: whether it can be batched is seen at the first call."""
+        return None
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs."""
+        return results_of(self.base)
+
+    def text(self) -> str:
+        """The call, and what it is of."""
+        return f"vmap(f, {self.axes}, {self.out}) of\n{self.base}"
+
+
+def _moved(graph: Graph, node: int, start: int, to: int) -> int:
+    """The node with one axis moved to another place."""
+    order: Sequence[int] = [k for k in range(len(graph.shape(node))) if k != start]
+    return graph.transpose(node, (*order[:to], start, *order[to:]))

@@ -1,0 +1,207 @@
+"""What can be said of a source before the shapes of its arguments are known: its names, their order, its title."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.operators import iterated
+from symdiff.errors import ShapeError, Source, UnknownNameError
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.lexer import tokenize
+from symdiff.frontend.mistakes import refuse_what_is_no_name
+from symdiff.frontend.parser import free_names
+from symdiff.frontend.statements import split
+from symdiff.functions.function import Function
+from symdiff.functions.inputs import describe_arguments
+from symdiff.functions.specialize import named_sizes
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import Dim, Shape, show
+
+_SIZED = re.compile(r"\w\s*\[[\s\d,]*[^\W\d]")
+"""A name with brackets that hold another name."""
+
+_SHAPED = re.compile(r"\w\s*\[")
+"""A name with brackets."""
+
+
+def sized_header(text: str) -> tuple[Argument, ...] | None:
+    """The arguments of a text's header where it has sizes that are names."""
+    found = _header(text, _SIZED)
+    return found if found is not None and any(isinstance(n, Dim) for a in found for n in a.shape) else None
+
+
+def _header(text: str, mark: re.Pattern[str]) -> tuple[Argument, ...] | None:
+    """The arguments of a text's header; None where it has none, or `mark` is in no header of the text."""
+    before, at = 0, text.find("=")
+    while at >= 0:
+        k = at - 1
+        while k > before and text[k].isspace():
+            k -= 1
+        if text[k] == ")" and mark.search(text, before, at):
+            return split(tokenize(Source(text)))[-1].parameters
+        before, at = at, text.find("=", at + 1)
+    return None
+
+
+def listed_shapes(arguments: Sequence[Argument] | None, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
+    """The shapes in numbers of the names that somebody listed; None where only a call says them, or there are none."""
+    known = {a.name: a.shape for a in arguments or () if a.members is None} | dict(shapes)
+    return {n: shape if shape and not named_sizes([shape]) else None for n, shape in known.items()}
+
+
+def shapes_of(source: Any) -> dict[str, Shape]:
+    """The shapes of inputs that a source has already, by name: those in a header, of an Expr, a Function, a symbol.
+
+    Of an Expr and of a Function a scalar is known to be one; where a text has no shape for a name there is none.
+
+    Raises
+    ------
+    ShapeError
+        Where parts of the source have different shapes for one name.
+    """
+    if isinstance(source, str):
+        return {a.name: a.shape for a in _header(source, _SHAPED) or () if a.shape and a.members is None}
+    if isinstance(source, Function):
+        return {n: a.shape if a.members is None else () for a in source.arguments if not a.deferred for n in a.inputs}
+    if isinstance(source, Expr):
+        graph = source.graph
+        inputs = [n for n in graph.live([source.node]) if graph.ops[n] is core.INPUT]
+        return {graph.payloads[n]: graph.types[n].shape for n in inputs}
+    if isinstance(source, dict | list | tuple):
+        found: dict[str, Shape] = {}
+        for part in source.values() if isinstance(source, dict) else source:
+            for name, shape in shapes_of(part).items():
+                before = found.setdefault(name, shape)
+                named = len(before) == len(shape) and named_sizes([before, shape])
+                if before != shape and not named:
+                    raise ShapeError(
+                        f"{name} has the shape {show(before)} in one source and {show(shape)} in another",
+                        hint="rename one of them",
+                    )
+        return found
+    if is_sympy(source):
+        from symdiff.frontend.sympy_leaves import frozen, is_array, parts, symbol_name, symbol_shape
+
+        arrays = [item for item in parts(frozen(source)) if is_array(item)]
+        return {symbol_name(item): shape for item in arrays if (shape := symbol_shape(item))}
+    return {}
+
+
+@dataclass
+class Outline:
+    """The names of a source.
+
+    Attributes
+    ----------
+    header : the arguments in an order that the source itself gives, if it does.
+    free : the inputs as they appear, each with the shape that the source gives it.
+    lines : the named lines.
+    title : what the source is called.
+    settled : inputs whose shapes are known, those of scalars too: expressions and functions have no others.
+    """
+
+    header: tuple[Argument, ...] | None
+    free: dict[str, Shape]
+    lines: list[str]
+    title: str | None
+    settled: set[str]
+
+
+def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline:
+    """The names of one source; `arguments` are those that somebody listed."""
+    if isinstance(source, str):
+        return _of_text(source, arguments)
+    if isinstance(source, Function):
+        free = {n: a.shape if a.members is None else () for a in source.arguments for n in a.inputs}
+        inputs = set(free)
+        settled = {n for a in source.arguments if not a.deferred for n in a.inputs}
+        lines = [n for n in source.names if n not in inputs]
+        return Outline(source.arguments if source.ordered else None, free, lines, source.__name__, settled)
+    if isinstance(source, dict | list | tuple):
+        return _of_several(
+            list(source.values()) if isinstance(source, dict) else list(source), arguments, isinstance(source, tuple)
+        )
+    if isinstance(source, int | float | np.ndarray | np.number):
+        return Outline(None, {}, [], None, set())
+    if is_sympy(source):
+        from symdiff.frontend.sympy_bridge import from_sympy
+        from symdiff.frontend.sympy_leaves import arrays_in
+
+        listed = listed_shapes(arguments, {})
+        opened = [n for n in arrays_in(source) if n in listed and listed[n] is None]
+        if opened:  # elements of arrays whose shapes a call says
+            names = [n for a in arguments or () for n in a.inputs]
+            return Outline(None, dict.fromkeys(names, ()), [], None, set(names).difference(opened))
+        graph, node, _ = from_sympy(source, listed=listed, derive=iterated)
+        source = Expr(graph, node)
+    if isinstance(source, Expr):
+        graph = source.graph
+        live = graph.live([source.node])
+        free = {graph.payloads[n]: graph.types[n].shape for n in live if graph.ops[n] is core.INPUT}
+        return Outline(None, free, [graph.payloads[n] for n in live if graph.ops[n] is core.NAMED], None, set(free))
+    from symdiff.frontend.trace import callable_name, parameters
+
+    header = tuple(parameters(source)) if arguments is None else None
+    title = callable_name(source)
+    return Outline(header, {a.name: a.shape for a in header or ()}, [], title, set())
+
+
+def _of_text(text: str, arguments: Sequence[Argument] | None) -> Outline:
+    tokens = tokenize(Source(text))
+    statements = split(tokens)
+    last = statements[-1]
+    lines = [s.name for s in statements if s.name is not None and s.parameters is None]
+    known = arguments if last.parameters is None else last.parameters
+    refuse_what_is_no_name(tokens, statements, known is None)
+    if known is None:
+        free: dict[str, Shape] = dict.fromkeys(free_names(text), ())
+    else:
+        free = {n: () if a.members is not None else a.shape for a in known for n in a.inputs}
+        sizes = named_sizes(free.values())
+        free.update(dict.fromkeys((n for n in free_names(text) if n not in free and n not in sizes), ()))
+    return Outline(last.parameters if arguments is None else None, free, lines, last.name, set())
+
+
+def _of_several(sources: Sequence[Any], arguments: Sequence[Argument] | None, apart: bool) -> Outline:
+    parts = [outline(s, arguments) for s in sources]
+    headers = [p.header for p in parts if p.header is not None]
+    free: dict[str, Shape] = {}
+    for part in parts:
+        for name, shape in part.free.items():
+            free[name] = free.get(name, ()) or shape
+    header = max(headers, key=len) if headers else None
+    lines = list(dict.fromkeys(n for p in parts for n in p.lines))
+    title = next((p.title for p in parts if p.title), "f") if apart else None
+    return Outline(header, free, lines, title, set().union(*(p.settled for p in parts)))
+
+
+def arguments_of(found: Outline, given: Sequence[Argument] | None, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
+    """The arguments in call order with the shapes that are declared.
+
+    Raises
+    ------
+    UnknownNameError
+        Where a name is used that is not among those that are listed.
+    """
+    listed = given if given is not None else found.header
+    if listed is None:
+        return tuple(Argument(n, shapes.get(n, shape)) for n, shape in found.free.items())
+    names = {n for a in listed for n in a.inputs}
+    missing = [n for n in found.free if n not in names]
+    if missing:
+        known = describe_arguments([*listed, *(Argument(n) for n in missing)])
+        raise UnknownNameError(f"not among the inputs: {', '.join(missing)}", hint=f"list them: {known}")
+    return tuple(
+        a if a.shape or a.members is not None else _shaped(a, shapes.get(a.name, found.free.get(a.name, ())))
+        for a in listed
+    )
+
+
+def _shaped(argument: Argument, shape: Shape) -> Argument:
+    return replace(argument, shape=shape, deferred=argument.deferred and not shape)

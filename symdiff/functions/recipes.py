@@ -1,0 +1,246 @@
+"""Recipes of functions as data that JSON can hold, and back: texts, signatures and the names of transforms."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import StorageError, SymdiffError
+from symdiff.frontend.define import define
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.sympy_leaves import arrays_in
+from symdiff.functions.build import Request, function
+from symdiff.functions.deferred import Deferred, Recipe
+from symdiff.functions.function import Function
+from symdiff.functions.mapping import Mapped, mapped
+from symdiff.functions.record import TRANSFORMS, Reordered, Transformed, record
+from symdiff.ir.flat import written_shape
+from symdiff.ir.payloads import items, printable, read_shape, refuse, word
+from symdiff.signature import Argument
+from symdiff.types import FLOATS, product
+
+DEEPEST = 50
+"""So many recipes may be made of each other."""
+
+
+def write_recipe(made: Deferred, to_bytes: Callable[[Function], bytes]) -> dict[str, Any]:
+    """The recipe of a function; `to_bytes` writes functions whose shapes are known.
+
+    Raises
+    ------
+    StorageError
+        Where it was made of Python code, which is never saved.
+    """
+    return _recipe(made.recipe, to_bytes, DEEPEST)
+
+
+def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int) -> dict[str, Any]:
+    if depth == 0:
+        raise StorageError(f"more than {DEEPEST} transforms of transforms are not saved", hint="declare shapes")
+    if isinstance(recipe, Transformed):
+        return {
+            "transform": recipe.transform,
+            "args": [_value(a) for a in recipe.args],
+            "keywords": {k: _value(v) for k, v in recipe.keywords.items()},
+            "of": _recipe(recipe.base.recipe, to_bytes, depth - 1),
+        }
+    if isinstance(recipe, Mapped):
+        return {
+            "axes": list(recipe.axes),
+            "out": recipe.out,
+            "source": _source(recipe.base, to_bytes, depth - 1),
+        }
+    if isinstance(recipe, Reordered):
+        return {"order": list(recipe.order), "of": _recipe(recipe.base.recipe, to_bytes, depth - 1)}
+    assert isinstance(recipe, Request)
+    given = recipe.arguments
+    return {
+        "source": _source(recipe.source, to_bytes, depth - 1),
+        "inputs": given and [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in given],
+        "outputs": _value(recipe.outputs),
+        "shapes": {n: written_shape(shape) for n, shape in recipe.shapes.items()},
+        "dtype": recipe.dtype,
+        "name": recipe.name,
+        "scalars": list(recipe.scalars),
+    }
+
+
+def _source(source: Any, to_bytes: Callable[[Function], bytes], depth: int) -> Any:
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Deferred):
+        return {"recipe": _recipe(source.recipe, to_bytes, depth)}
+    if isinstance(source, list):
+        return {"list": [_source(s, to_bytes, depth) for s in source]}
+    if isinstance(source, tuple):
+        return {"tuple": [_source(s, to_bytes, depth) for s in source]}
+    if isinstance(source, dict):
+        return {"dict": [[k, _source(s, to_bytes, depth)] for k, s in source.items()]}
+    if is_sympy(source) and arrays_in(source):
+        raise StorageError(
+            "a SymPy formula of arrays whose sizes are not known is not saved",
+            hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives',
+        )
+    if isinstance(source, Function | Expr | int | float | np.ndarray | np.number) or is_sympy(source):
+        made = source if isinstance(source, Function) else function(source)
+        return {"function": base64.b64encode(to_bytes(made)).decode("ascii")}
+    raise StorageError(
+        "a Python function whose shapes are not known is not saved",
+        hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives',
+    )
+
+
+def texts(recipe: Any) -> Iterator[str]:
+    """The formulas in a recipe that `written` gave."""
+    stack = [recipe]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("source"), str):
+                yield item["source"]
+            stack += [v for k, v in item.items() if k in ("source", "of", "recipe", "list", "tuple", "dict")]
+        elif isinstance(item, list):
+            yield from (v for v in item if isinstance(v, str))
+            stack += [v for v in item if isinstance(v, dict | list)]
+
+
+def restore(entry: Any) -> None:
+    """Define a function of a user's that a file needs, unless it is defined.
+
+    Raises
+    ------
+    StorageError
+        Where it is defined otherwise, or is no definition.
+    """
+    fields = [entry.get(k) for k in ("text", "backward", "partials")] if type(entry) is dict else []
+    if len(fields) != 3 or type(fields[0]) is not str or any(type(f) is not dict for f in fields[1:]):
+        raise refuse("a definition is missing")
+    text, backward, partials = entry["text"], entry["backward"], entry["partials"]
+    try:
+        define(text, backward=backward or None, partials=partials or None)
+    except SymdiffError as error:
+        raise StorageError(f"the function needs a definition: {text}\n{error.message}", hint=error.hint) from None
+
+
+def _value(value: Any) -> Any:
+    """A `wrt` or another argument: tuples are told apart from lists."""
+    if isinstance(value, tuple):
+        return {"tuple": [_value(v) for v in value]}
+    if isinstance(value, list):
+        return [_value(v) for v in value]
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def read_recipe(content: Any, from_bytes: Callable[[bytes], Any]) -> Deferred:
+    """The function of a recipe that `written` wrote.
+
+    Raises
+    ------
+    StorageError
+        For anything that it does not write.
+    """
+    try:
+        made = _read(content, from_bytes, DEEPEST)
+    except StorageError:
+        raise
+    except (SymdiffError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise refuse(str(error).partition("\n")[0]) from error
+    if not isinstance(made, Deferred):
+        raise refuse("its shapes are known")
+    return made
+
+
+def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Function:
+    if type(content) is not dict or depth == 0:
+        raise refuse("there is no recipe")
+    if "axes" in content:
+        base = _read_source(content["source"], from_bytes, depth - 1)
+        axes = items(content["axes"], "the axes")
+        if not isinstance(base, Function) or type(content["out"]) is not int:
+            raise refuse("there is no function to map")
+        if len(axes) != len(base.arguments) or any(a is not None and type(a) is not int for a in axes):
+            raise refuse("its axes are not those of a function")
+        return mapped(base, tuple(axes), content["out"])
+    if "of" in content:
+        base = _read(content["of"], from_bytes, depth - 1)
+        if not isinstance(base, Deferred):
+            raise refuse("its shapes are known")
+        if "order" in content:
+            named = {a.name: a for a in base.arguments}
+            order = [named[n] for n in items(content["order"], "the order", len(named))]
+            return base.with_arguments(order)
+        transform = content.get("transform")
+        if type(transform) is not str or transform not in TRANSFORMS:
+            raise StorageError(f"there is no transform {str(transform)[:80]!r}", hint="a newer symdiff may know it")
+        args = tuple(_unwritten(a, depth) for a in items(content.get("args"), "the arguments"))
+        keywords = {word(k, "an argument"): _unwritten(v, depth) for k, v in content["keywords"].items()}
+        return record(base, transform, args, keywords)
+    dtype, given, title = content.get("dtype"), content.get("inputs"), content.get("name")
+    if dtype not in FLOATS or not (title is None or type(title) is str):
+        raise refuse("its type of numbers or its name is unknown")
+    if title is not None:
+        printable(title, "a function")
+    arguments = None if given is None else tuple(argument(a) for a in items(given, "the inputs"))
+    shapes = {word(n, "an input"): read_shape(shape) for n, shape in content["shapes"].items()}
+    scalars = tuple(word(n, "an input") for n in items(content.get("scalars"), "the scalars"))
+    source, outputs = _read_source(content["source"], from_bytes, depth - 1), _unwritten(content["outputs"], depth)
+    return Request(source, arguments, outputs, shapes, dtype, title, scalars).make()
+
+
+def argument(entry: Any) -> Argument:
+    """An argument of a function as it is written.
+
+    Raises
+    ------
+    StorageError
+        For anything else.
+    """
+    title, shape, members, anonymous = items(entry, "an argument", 4)
+    if type(anonymous) is not bool or (anonymous and members is None):
+        raise refuse("an argument is neither named nor a pack")
+    if members is None:
+        return Argument(word(title, "an argument"), read_shape(shape))
+    listed = tuple(word(m, "a member") for m in items(members, "the members of a pack"))
+    size = read_shape(shape)
+    if any(type(n) is not int for n in size) or product(size) != len(listed):
+        raise refuse("a pack of another size than its members")
+    title = printable(title, "a pack") if anonymous else word(title, "a pack")  # members' names joined may be long
+    return Argument(title, size, listed, anonymous)
+
+
+def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Any:
+    if type(content) is str:
+        return content
+    if type(content) is not dict or len(content) != 1 or depth <= 0:
+        raise refuse("there is no source")
+    ((kind, value),) = content.items()
+    if kind == "recipe":
+        return _read(value, from_bytes, depth - 1)
+    if kind == "function":
+        try:
+            return from_bytes(base64.b64decode(value, validate=True))
+        except (binascii.Error, TypeError) as error:
+            raise refuse(str(error)) from None
+    if kind == "dict":
+        pairs = [items(pair, "a pair", 2) for pair in items(value, "the sources")]
+        return {word(k, "an output"): _read_source(v, from_bytes, depth - 1) for k, v in pairs}
+    parts = [_read_source(v, from_bytes, depth - 1) for v in items(value, "the sources")]
+    if kind not in ("list", "tuple"):
+        raise refuse("there is no source")
+    return parts if kind == "list" else tuple(parts)
+
+
+def _unwritten(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise refuse("an argument is too deep")
+    if type(value) is dict:
+        return tuple(_unwritten(v, depth - 1) for v in items(value.get("tuple"), "a tuple"))
+    if type(value) is list:
+        return [_unwritten(v, depth - 1) for v in value]
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    raise refuse("an argument is of an unknown kind")

@@ -1,0 +1,291 @@
+"""Transforms of functions whose shapes are not known yet: recorded, and applied for the shapes of each call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from symdiff.budget import timed, under
+from symdiff.errors import ArgumentError, ShapeError, SymdiffError, UnknownNameError, nearest
+from symdiff.frontend.expr import Expr, is_sympy
+from symdiff.frontend.sympy_leaves import is_array
+from symdiff.functions.build import function
+from symdiff.functions.deferred import Deferred
+from symdiff.functions.function import Function
+from symdiff.functions.inputs import name_of, shape_of
+from symdiff.functions.specialize import match
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import Shape, show
+
+Results = Callable[[Sequence[str], str, "int | None", Mapping[str, Any]], "list[str] | None"]
+"""(outputs, name of the function, number of things the derivative is by, other arguments): the names of the outputs."""
+
+TRANSFORMS: dict[str, Callable[..., Function]] = {}
+"""The transforms that are recorded, by name: those of functions whose shapes are known."""
+
+_titles: dict[str, str] = {}
+_arguments: dict[str, Callable[..., tuple[Argument, ...]]] = {}
+_results: dict[str, Results] = {}
+_WRT = ("wrt", "name")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def same_results(outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]) -> list[str]:
+    """One result for each output."""
+    return list(outputs)
+
+
+def target_results(title: str) -> Results:
+    """One result for each thing that the derivative is by."""
+
+    def results(outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]) -> list[str] | None:
+        return None if count is None else titles(title.format(f=name), count)
+
+    return results
+
+
+def titles(name: str, count: int) -> list[str]:
+    """Names for several results; one keeps the name."""
+    return [name] if count == 1 else [f"{name}_{k}" for k in range(count)]
+
+
+def recorded(
+    title: str,
+    arguments: Callable[..., tuple[Argument, ...]] | None = None,
+    results: Results | None = None,
+) -> Callable[[F], F]:
+    """Let a transform `t(fun, wrt=…, …)` take functions whose shapes only a call fixes.
+
+    `title` is the name of the result, with `{f}` for the name of the function and `{n}` for an order. `arguments` are
+    those of the result, given the function with open shapes and the transform's own arguments; those of the function
+    where it is None. `results` are the names of the outputs.
+    """
+
+    def decorate(transform: F) -> F:
+        TRANSFORMS[transform.__name__], _titles[transform.__name__] = transform, title
+        if arguments is not None:
+            _arguments[transform.__name__] = arguments
+        _results[transform.__name__] = results or target_results(title)
+
+        @functools.wraps(transform)
+        def wrapper(fun: Any, *args: Any, **keywords: Any) -> Any:
+            wrt = _wrt(args, keywords)
+            f = fun if isinstance(fun, Function) else read_source(fun, wrt)
+            if isinstance(f, Deferred):
+                made = record(f, transform.__name__, args, keywords)
+            else:
+                with under(f.graph.limits), timed():
+                    made = transform(f, *args, **keywords)
+            if wrt is None and len(f.arguments) > 1 and isinstance(made, Function):
+                made.by_all = True
+            return made
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def _wrt(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """What the derivative is by: the argument after the function."""
+    return args[0] if args else next((keywords[k] for k in _WRT if k in keywords), None)
+
+
+def listed_names(wrt: Any) -> list[str]:
+    """The names that a list or tuple `wrt` consists of; none where it has other parts."""
+    if not isinstance(wrt, list | tuple):
+        return []
+    names = [name_of(w) for w in wrt if isinstance(w, str | Expr) or hasattr(w, "free_symbols")]
+    return names if len(names) == len(wrt) and all(n.isidentifier() for n in names) else []
+
+
+def brought(symbols: Sequence[Any]) -> dict[str, Shape]:
+    """The shapes that the symbols in a `wrt` have."""
+    inputs = [w for w in symbols if isinstance(w, Expr) and w.graph.ops[w.node] is core.INPUT]
+    inputs += [w for w in symbols if is_sympy(w) and is_array(w)]
+    return {name_of(w): shape for w in inputs if (shape := shape_of(w))}
+
+
+def read_source(source: Any, wrt: Any) -> Function:
+    """The function of a source; a list or tuple `wrt` orders its names where it names every free one."""
+    names = listed_names(wrt)
+    symbols = wrt if isinstance(wrt, list | tuple) else [wrt]
+    if is_sympy(source) and any(is_sympy(w) and is_array(w) for w in symbols):
+        return function(source, list(symbols))  # elements x[i] are those of the array x
+    shapes = brought(symbols)
+    if "E" in names and isinstance(source, str):
+        try:
+            return function(source, names, shapes=shapes)
+        except (ArgumentError, UnknownNameError):
+            pass  # it does not list every name
+    f = function(source, shapes=shapes)
+    free = {a.name: a for a in f.arguments}
+    if not f.ordered and sorted(names) == sorted(free):
+        return f.with_arguments([free[n] for n in names])
+    return f
+
+
+def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Deferred:
+    """The transform of a function whose shapes are not known yet.
+
+    Raises
+    ------
+    ArgumentError
+        For a `wrt` that no shapes could make right.
+    """
+    args = tuple(without_symbols(a) for a in args)
+    keywords = {k: without_symbols(v) for k, v in keywords.items()}
+    wrt = _wrt(args, keywords)
+    _check(f, wrt)
+    if transform in _arguments and wrt is None and len(f.arguments) > 1:  # which arguments there are, whatever shapes
+        wrt = tuple(list(a.members or ()) if a.anonymous else a.name for a in f.arguments)
+        args, keywords = (wrt, *args[1:]), {k: v for k, v in keywords.items() if k not in _WRT}
+    # the other arguments are checked on the simplest function that there is
+    TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
+    applied = Transformed(f, transform, args, keywords)
+    orders = [a for a in (*args[1:], *keywords.values()) if isinstance(a, int)]
+    name = _titles[transform].format(f=f.__name__, n=orders[0] if orders else 1)
+    probe = f.recipe.probe()
+    if probe is not None:  # what is wrong for every size is wrong now
+        try:
+            TRANSFORMS[transform](probe, *args, **keywords)
+        except ShapeError:
+            pass  # that may be the fault of these sizes
+        except SymdiffError as error:
+            sizes = match(f.__name__, f.arguments, {a.name: a.shape for a in probe.arguments})
+            if "shape" in error.message:
+                error.message += f", for {', '.join(f'{n} = {size}' for n, size in sizes.items())}"
+            raise
+    own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
+    return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines)
+
+
+def results_of(f: Function) -> list[str] | None:
+    """The names of the outputs of a function; None where only shapes say how many there are."""
+    return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
+
+
+def without_symbols(value: Any) -> Any:
+    """An argument with names for symbols, so that it means the same for every graph."""
+    if isinstance(value, list):
+        return [without_symbols(v) for v in value]
+    if isinstance(value, tuple):
+        return tuple(without_symbols(v) for v in value)
+    if isinstance(value, Expr) and value.graph.ops[value.node] is core.INDEX:
+        return str(value)
+    if isinstance(value, Expr) or hasattr(value, "free_symbols"):
+        return str(value) if type(value).__name__ == "Indexed" else name_of(value)
+    return value
+
+
+def _check(f: Deferred, wrt: Any) -> None:
+    """Refuse what no shapes make right."""
+    if wrt is None:
+        if not f.arguments:
+            raise ArgumentError("the function has no inputs to differentiate by")
+        if not f.ordered:
+            names = ", ".join(f'"{a.name}"' for a in f.arguments)
+            raise ArgumentError(
+                "several names are free and nothing orders them",
+                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
+            )
+        return
+    if isinstance(wrt, set | frozenset):
+        raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
+    known = list(dict.fromkeys([*f.names, *(a.name for a in f.arguments)]))
+    stack = [wrt]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list | tuple):
+            if not item:
+                raise ArgumentError("an empty wrt list", hint="name the inputs to differentiate by")
+            stack.extend(item)
+            continue
+        name = name_of(item).split("[", 1)[0].strip()
+        if name not in known:
+            raise UnknownNameError(
+                f"{name} is neither an input nor a named line",
+                hint=nearest(name, known) or f"the names are: {', '.join(known)}",
+            )
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A transform of a function, to be made when the shapes are known."""
+
+    base: Deferred
+    transform: str
+    args: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The transform of the function for these shapes, in the same graph."""
+        made = TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+        known = {a.name for a in self.base.arguments}
+        for argument in made.arguments:
+            given = shapes.get(argument.name, argument.shape)
+            if argument.name not in known and given != argument.shape:
+                raise ShapeError(
+                    f"{made.__name__}: {argument.name} has shape {show(argument.shape)}, the value given has shape "
+                    f"{show(given)}"
+                )
+        return made
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs; None where only shapes say how many there are."""
+        outputs = results_of(self.base)
+        if outputs is None:
+            return None
+        return _results[self.transform](outputs, self.base.__name__, self._count(), self.keywords)
+
+    def _count(self) -> int | None:
+        """How many things the derivative is by, where it says so."""
+        wrt = _wrt(self.args, self.keywords)
+        if wrt is None:
+            return 1 if len(self.base.arguments) == 1 else None
+        return len(wrt) if isinstance(wrt, tuple) else 1
+
+    def probe(self) -> Function | None:
+        """The transform for some sizes, where they are all that is missing."""
+        probe = self.base.recipe.probe()
+        try:
+            return None if probe is None else TRANSFORMS[self.transform](probe, *self.args, **self.keywords)
+        except SymdiffError:
+            return None
+
+    def text(self) -> str:
+        """The call, and what it is of."""
+        given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.keywords.items()]
+        return f"{self.transform}({', '.join(['f', *given])}) of\n{self.base.recipe.text()}"
+
+
+@dataclass(frozen=True)
+class Reordered:
+    """A function with its arguments in another order."""
+
+    base: Deferred
+    order: tuple[str, ...]
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for these shapes, reordered."""
+        return self._ordered(self.base.for_shapes(shapes))
+
+    def _ordered(self, made: Function) -> Function:
+        named = {a.name: a for a in made.arguments}
+        return made.with_arguments([named[n] for n in self.order])
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs."""
+        return results_of(self.base)
+
+    def probe(self) -> Function | None:
+        """The function for some sizes, reordered."""
+        probe = self.base.recipe.probe()
+        return None if probe is None else self._ordered(probe)
+
+    def text(self) -> str:
+        """What it is of."""
+        return self.base.recipe.text()

@@ -1,0 +1,353 @@
+"""Functions as bytes, for files, pickles and other processes: the formula and its signature, never machine code.
+
+A container is a head (magic, format, two lengths, a SHA-256 digest of all the rest), a description in JSON and flat
+arrays of little-endian numbers. Reading one runs nothing and believes nothing: every index, type, name and size is
+checked, and types and shapes are derived again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import ArgumentError, StorageError, SymdiffError
+from symdiff.frontend.custom import Layer, needed
+from symdiff.functions import recipes
+from symdiff.functions.binder import Structure
+from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.deferred import Deferred
+from symdiff.functions.exchange import Exchange
+from symdiff.functions.function import Function
+from symdiff.ir.flat import flatten, unflatten, written_shape
+from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
+from symdiff.ops import core
+from symdiff.types import FLOATS
+from symdiff.version import VERSION
+
+MAGIC = b"\x93symdiff"
+FORMAT = 1
+"""The format that this version writes; it reads this one and all before it."""
+
+LARGEST_FILE, CHUNK = 2**32, 2**24
+DEEPEST = 100
+"""So many tuples may stand in each other among the outputs."""
+
+HEAD = struct.Struct("<8sIIQQ")
+DIGEST = hashlib.sha256().digest_size
+OPEN, CLOSE = -1, -2
+
+RECIPE = "Recipe"
+"""The kind of a function whose shapes each call fixes: the container holds how it is made."""
+
+KEPT, LARGEST_KEPT = 16, 2**22
+"""So many of the functions unpickled last are kept, where they are not larger than this."""
+
+SAVED = "_saved"
+"""Where a function keeps its own bytes once it was pickled."""
+
+
+def to_bytes(function: Function | CompiledFunction) -> bytes:
+    """A function as bytes that any symdiff of this version or later reads on any machine.
+
+    They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
+    a graph's other nodes, machine code and the places in the user's text are left out.
+    """
+
+    options: Mapping[str, Any] = {}
+    source = function
+    if isinstance(source, CompiledFunction):
+        source, options = _origin(source)
+    if isinstance(source, Deferred):
+        recipe = recipes.write_recipe(source, to_bytes)
+        content = {
+            "symdiff": VERSION,
+            "kind": RECIPE,
+            "options": dict(options),
+            "recipe": recipe,
+            "compiled": isinstance(function, CompiledFunction),
+            "definitions": needed([], list(recipes.texts(recipe))),
+        }
+        return _closed(content, b"")
+    table, pairs = source.name_table(), source.output_pairs()
+    graph = source.graph
+    description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
+    content = {
+        "symdiff": VERSION,
+        "kind": "CompiledFunction" if isinstance(function, CompiledFunction) else "Function",
+        "options": dict(options),
+        "name": source.__name__,
+        "dtype": graph.dtype,
+        "ordered": source.ordered,
+        "stable": source.stable,
+        "notes": list(source._notes),
+        "arguments": [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in source.arguments],
+        "outputs": [[title, place[node]] for title, node in pairs],
+        "names": [[title, place[node]] for title, node in table.items()],
+        "structure": _tokens(source.structure),
+        "graph": description,
+        "definitions": needed(
+            [*description["operations"], *(v.name for v in description["payloads"] if isinstance(v, Layer))]
+        ),
+    }
+    return _closed(content, data)
+
+
+def _closed(content: dict[str, Any], data: bytes) -> bytes:
+    """The container of a description and arrays."""
+    if not content["definitions"]:
+        del content["definitions"]
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
+    head = HEAD.pack(MAGIC, FORMAT, 0, len(text), len(data))
+    return b"".join([head, hashlib.sha256(head + text + data).digest(), text, data])
+
+
+def from_bytes(data: bytes) -> Any:
+    """The Function or CompiledFunction that `to_bytes` wrote; a compiled one is compiled again, for this machine.
+
+    Raises
+    ------
+    StorageError
+        For bytes that are damaged, cut off, of a newer format, or not of symdiff at all.
+    """
+    content, arrays = _opened(memoryview(data))
+    kind = content.get("kind")
+    for entry in items(content.get("definitions", []), "the definitions"):
+        recipes.restore(entry)
+    function = recipes.read_recipe(content.get("recipe"), from_bytes) if kind == RECIPE else _function(content, arrays)
+    if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
+        return function
+    if kind not in ("CompiledFunction", RECIPE):
+        raise refuse("it is neither a Function nor a CompiledFunction")
+    options = content.get("options")
+    known = inspect.signature(Function.compile).parameters
+    if type(options) is not dict:
+        raise refuse("its options are missing")
+    for option, value in options.items():
+        kinds = [] if option not in known or option == "self" else str(known[option].annotation).split(" | ")
+        if ("None" if value is None else type(value).__name__) not in kinds:
+            raise StorageError(f"there is no option {shown(option)} of this kind", hint="a newer symdiff may know it")
+    try:
+        return function.compile(**options)
+    except ArgumentError as error:
+        raise refuse(error.message) from None
+
+
+_recent = functools.lru_cache(KEPT)(from_bytes)
+
+
+def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
+    """The description and the arrays of a container whose digest is right."""
+    start = HEAD.size + DIGEST
+    if len(view) < 12 or bytes(view[:8]) != MAGIC:
+        raise StorageError("this is not a function that symdiff saved", hint="sd.load reads what f.save(path) wrote")
+    version = int.from_bytes(view[8:12], "little")
+    if version > FORMAT:
+        raise StorageError(
+            f"a newer symdiff wrote this: format {version}, this one reads up to {FORMAT}", hint="update symdiff"
+        )
+    if len(view) < start:
+        raise StorageError("the saved function is cut off", hint="save it again")
+    _, _, flags, text, data = HEAD.unpack(view[: HEAD.size])
+    if len(view) != start + text + data:
+        raise StorageError("the saved function is cut off, or something follows it", hint="save it again")
+    digest = hashlib.sha256(view[: HEAD.size])
+    digest.update(view[start:])
+    if flags or version < 1 or digest.digest() != bytes(view[HEAD.size : start]):
+        raise StorageError("the saved function is damaged: its digest does not fit", hint="save it again")
+    try:
+        content = json.loads(bytes(view[start : start + text]))
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise refuse(str(error)) from None
+    if type(content) is not dict:
+        raise refuse("its description is missing")
+    return content, view[start + text :]
+
+
+def _function(content: dict[str, Any], arrays: memoryview) -> Function:
+    dtype = content.get("dtype")
+    if dtype not in FLOATS:
+        raise refuse("its type of numbers is unknown")
+    title, ordered = content.get("name"), content.get("ordered")
+    notes = items(content.get("notes"), "the notes")
+    stable = content.get("stable", False)
+    if type(ordered) is not bool or type(stable) is not bool:
+        raise refuse("its order is missing")
+    title, notes = printable(title, "a function"), [printable(note, "notes") for note in notes]
+    arguments = tuple(recipes.argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
+    graph, ids = unflatten(content.get("graph"), arrays, dtype)
+
+    def pairs(key: str, read: Callable[[Any, str], str]) -> list[tuple[str, int]]:
+        entries = [items(entry, key, 2) for entry in items(content.get(key), key)]
+        found = [(read(n, key), ids[integer(k, 0, len(ids) - 1, key)]) for n, k in entries]
+        if len(dict(found)) != len(found):
+            raise refuse(f"{key}: a name is given twice")
+        return found
+
+    outputs, names = pairs("outputs", printable), dict(pairs("names", word))
+    if not outputs:
+        raise refuse("there are no outputs")
+    taken = [a.name for a in arguments if a.members is not None and not a.anonymous]
+    for argument in arguments:
+        members = argument.inputs
+        shape = argument.shape if argument.members is None else ()
+        taken += members
+        for member in members:
+            node = names.get(member)
+            if node is None or graph.payloads[node] != member or graph.ops[node] is not core.INPUT:
+                raise refuse(f"the argument {member} is not an input")
+            if graph.types[node].shape != shape:
+                raise refuse(f"the argument {member} has another shape than the input")
+    if len(set(taken)) != len(taken):
+        raise refuse("an argument is given twice")
+    structure = _structure(content.get("structure"), len(outputs))
+    return Function(
+        graph,
+        arguments,
+        outputs,
+        name=title,
+        names=names,
+        structure=structure,
+        ordered=ordered,
+        notes=notes,
+        stable=stable,
+    )
+
+
+def _tokens(structure: Structure) -> list[int]:
+    """A structure as a flat list: indices, and marks where a tuple begins and ends."""
+    tokens: list[int] = []
+    stack: list[Structure | None] = [structure]
+    while stack:
+        at = stack.pop()
+        if at is None:
+            tokens.append(CLOSE)
+        elif isinstance(at, int):
+            tokens.append(at)
+        else:
+            tokens.append(OPEN)
+            stack += [None, *at[::-1]]
+    return tokens
+
+
+def _structure(tokens: Any, count: int) -> Structure:
+    open_tuples: list[list[Structure]] = [[]]
+    for token in items(tokens, "the structure of the outputs"):
+        if token == OPEN and type(token) is int and len(open_tuples) <= DEEPEST:
+            open_tuples.append([])
+        elif token == CLOSE and type(token) is int and len(open_tuples) > 1:
+            closed = tuple(open_tuples.pop())
+            open_tuples[-1].append(closed)
+        else:
+            open_tuples[-1].append(integer(token, 0, count - 1, "an output"))
+    if len(open_tuples) != 1 or len(open_tuples[0]) != 1:
+        raise refuse("the structure of the outputs is not one")
+    return open_tuples[0][0]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, Layer):
+        return value.name
+    raise TypeError(f"{type(value).__name__} is not data")
+
+
+def _origin(compiled: CompiledFunction) -> tuple[Function, Mapping[str, Any]]:
+    """The function that was compiled, and the options."""
+    if compiled.origin is None:
+        raise StorageError("this compiled function does not know its formula", hint="save the Function")
+    return compiled.origin
+
+
+def reduce_function(function: Function | CompiledFunction) -> tuple[Any, tuple[bytes]]:
+    """What pickle keeps of a function: the same bytes as a file, made once."""
+    kept = function.__dict__
+    if SAVED not in kept:
+        kept[SAVED] = to_bytes(function)
+    return loads, (kept[SAVED],)
+
+
+def loads(data: bytes) -> Any:
+    """The function in a pickle; a worker that gets the same one with each of its tasks compiles it once.
+
+    Raises
+    ------
+    StorageError
+        As `from_bytes`.
+    """
+    return _recent(data) if len(data) <= LARGEST_KEPT else from_bytes(data)
+
+
+def save(function: Function | CompiledFunction, path: str | os.PathLike[str]) -> None:
+    """Write a function to a file, which is replaced as a whole: a reader sees the old one or the new one.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
+    data = to_bytes(function)
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe is written, not replaced
+        with open(target, "wb") as stream:
+            stream.write(data)
+        return
+    temporary = f"{target}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if os.path.exists(target):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The Function, or CompiledFunction, that `save` wrote to a file. Only data is read; nothing in it is run.
+
+    Raises
+    ------
+    StorageError
+        For a file that is damaged, cut off, of a newer symdiff, or not of symdiff at all.
+    OSError
+        Where the file cannot be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import symdiff as sd
+    >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
+    >>> sd.grad("x**2*y", ["x", "y"]).save(path)
+    >>> sd.load(path)(3.0, 2.0)
+    array([12.,  9.])
+    """
+    chunks, size = [], 0
+    with open(path, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_FILE:
+                raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
+    try:
+        return from_bytes(b"".join(chunks))
+    except SymdiffError as error:
+        error.add_note(f"in {os.fspath(path)}")
+        raise
+
+
+Exchange._storage = sys.modules[__name__]

@@ -1,0 +1,344 @@
+"""The transforms: from a function to its derivatives, again as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
+from symdiff.differentiate.operators import costs, derivatives, gradient, iterated, second_derivatives
+from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.frontend.expr import Expr
+from symdiff.functions.compiled import Structure
+from symdiff.functions.function import Function
+from symdiff.functions.inputs import name_of
+from symdiff.functions.record import read_source, recorded, same_results, titles
+from symdiff.functions.wrt import Scope, Target, Wrt
+from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import core
+from symdiff.signature import Argument
+from symdiff.types import fixed, show
+
+LARGEST_ORDER = 64
+
+
+def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
+    """The function and what to differentiate it by; a list or tuple of all free names orders them."""
+    f = fun if isinstance(fun, Function) else read_source(fun, wrt)
+    return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
+
+
+def stable(f: Function, wrt: Wrt) -> tuple[Function, Wrt]:
+    """The function and what to differentiate it by, in the stable and smooth form that derivatives are taken of."""
+    mapping = stable_forms(f.graph, f.nodes, wrt.nodes)
+    return (f.moved(mapping), wrt.moved(mapping)) if mapping else (f, wrt)
+
+
+def stable_forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> dict[int, int]:
+    """Which nodes have a stable or smooth form that takes their place, not looking below `targets`."""
+    from symdiff.optimize.forms import forms
+
+    return forms(graph, nodes, targets)
+
+
+def one_scalar(f: Function, what: str) -> int:
+    """The node of the one output, which must be a scalar."""
+    if len(f.nodes) != 1 or f.structure != 0:
+        raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
+    shape = f.types[0].shape
+    if shape:
+        raise DifferentiationError(
+            f"{what} of {f.__name__}, whose value has shape {show(shape)}",
+            hint="a gradient belongs to a scalar: use jacobian",
+        )
+    return f.nodes[0]
+
+
+def _gradient(f: Function, wrt: Wrt) -> list[int]:
+    output = one_scalar(f, "the gradient")
+    return arranged(f, wrt, [output], gradient(f.graph, output, wrt.nodes))
+
+
+def arranged(f: Function, wrt: Wrt, outputs: Sequence[int], found: Sequence[int]) -> list[int]:
+    """What was found for each independent node, shaped as it, in the shapes of the targets."""
+    nodes, graph = wrt.nodes, f.graph
+    by_node = dict(zip(nodes, found, strict=True))
+    if any(graph.types[n].shape for n in nodes) and not is_elementary(graph, outputs, nodes):
+        return [t.join(graph, [by_node[n] for n in t.nodes], 0) for t in wrt.targets]
+    results = []
+    for target in wrt.targets:
+        if target.picks == (None,) and target.shape == _shape(f, target.nodes[0]):
+            results.append(by_node[target.nodes[0]])
+        else:
+            blocks = [elements(graph, by_node[n]) for n in target.nodes]
+            results.append(assemble(graph, target.arrange(blocks, 0)))
+    return results
+
+
+def apart_structure(count: int, apart: bool, start: int = 0) -> Structure:
+    """How results for several targets, from `start` on among the outputs, are handed back."""
+    return tuple(range(start, start + count)) if apart else start
+
+
+@recorded("grad_{f}")
+def grad(fun: Any, wrt: Any = None) -> Function:
+    """The gradient of a scalar-valued function.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes.
+    wrt : a name (shaped as that input; a part such as ``"x[1:]"`` as that part), a list of names (one axis of all their
+        scalars), a tuple (a tuple of gradients), a named line. Default: the only input, else the list of all inputs
+        where all are scalars, else the tuple of all.
+
+    Raises
+    ------
+    DifferentiationError
+        For a function that is not scalar-valued: use `jacobian`.
+    ArgumentError
+        Where several names are free, nothing orders them, and wrt does not say.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.grad("x**2*y", ["x", "y"])(3.0, 2.0)
+    array([12.,  9.])
+    """
+    f, targets = stable(*prepare(fun, wrt))
+    with collector_paused():
+        nodes = _gradient(f, targets)
+    name = f"grad_{f.__name__}"
+    pairs = list(zip(titles(name, len(nodes)), nodes, strict=True))
+    return f.with_outputs(name, pairs, apart_structure(len(nodes), targets.apart), stable=True)
+
+
+def _value_and_grad_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else [outputs[0], *titles(f"grad_{name}", count)]
+
+
+@recorded("value_and_grad_{f}", results=_value_and_grad_results)
+def value_and_grad(fun: Any, wrt: Any = None) -> Function:
+    """The pair (value, gradient) from one kernel; arguments and errors as for `grad`.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.value_and_grad("x**2")(3.0)
+    (9.0, 6.0)
+    """
+    written, targets = prepare(fun, wrt)
+    f, targets = stable(written, targets)
+    with collector_paused():
+        nodes = _gradient(f, targets)
+    name = f"grad_{f.__name__}"
+    pairs = [written.output_pairs()[0], *zip(titles(name, len(nodes)), nodes, strict=True)]
+    structure = (0, apart_structure(len(nodes), targets.apart, 1))
+    return f.with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
+
+
+def _jacobian_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else [n for title in outputs for n in titles(f"jacobian_{title}", count)]
+
+
+@recorded("jacobian_{f}", results=_jacobian_results)
+def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
+    """The dense Jacobian: for an output of shape S and an input of shape T an array of shape S + T.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes; several outputs give a tuple, outputs outermost.
+    wrt : as for `grad`.
+    mode : "forward", "reverse", or "auto": the one that takes fewer operations; `explain()` tells.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown mode.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.jacobian("[x*y, x + y]", ["x", "y"])(3.0, 2.0)
+    array([[2., 3.],
+           [1., 1.]])
+    """
+    if mode not in ("auto", "forward", "reverse"):
+        raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward" or "reverse"')
+    f, targets = stable(*prepare(fun, wrt))
+    graph, nodes = f.graph, targets.nodes
+    column = {n: j for j, n in enumerate(nodes)}
+    pairs: list[tuple[str, int]] = []
+    parts: list[Structure] = []
+    with collector_paused():
+        if is_elementary(graph, f.nodes, nodes):
+            counted = costs(graph, f.nodes, nodes)
+            chosen = counted.cheaper if mode == "auto" else mode
+            note = f"jacobian: {chosen} mode; operations: forward {counted.forward}, reverse {counted.reverse}"
+            elementary = derivatives(graph, f.nodes, nodes, chosen)
+
+            def found(i: int, target: Target, lead: int) -> int:
+                return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
+        else:
+            blocks = jacobian_blocks(graph, f.nodes, nodes, mode)
+            note = blocks.note
+
+            def found(i: int, target: Target, lead: int) -> int:
+                return target.join(graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
+
+        for i, (title, output) in enumerate(f.output_pairs()):
+            made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
+            parts.append(apart_structure(len(made), targets.apart, len(pairs)))
+            pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
+    return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note], stable=True)
+
+
+def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
+    return parts[structure] if isinstance(structure, int) else tuple(_nested(s, parts) for s in structure)
+
+
+def _hessian_results(
+    outputs: Sequence[str], name: str, count: int | None, keywords: Mapping[str, Any]
+) -> list[str] | None:
+    return None if count is None else titles(f"hessian_{name}", count * count)
+
+
+@recorded("hessian_{f}", results=_hessian_results)
+def hessian(fun: Any, wrt: Any = None) -> Function:
+    """The matrix of second derivatives of a scalar-valued function, symmetric bit for bit.
+
+    For a tuple `wrt` a tuple of tuples, ``[i][j]`` of shape S_i + S_j; otherwise arguments and errors as for `grad`.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.hessian("x**2*y", ["x", "y"])(3.0, 2.0)
+    array([[4., 6.],
+           [6., 0.]])
+    """
+    f, targets = stable(*prepare(fun, wrt))
+    output = one_scalar(f, "the Hessian")
+    graph, nodes = f.graph, targets.nodes
+    symmetric = all(graph.ops[n] is core.INPUT for n in nodes)
+    with collector_paused():
+        block = _second(f, output, targets, symmetric)
+        pairs: list[tuple[str, int]] = []
+        rows: list[Structure] = []
+        for a in targets.targets:
+            rows.append(tuple(range(len(pairs), len(pairs) + len(targets.targets))))
+            pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
+    if len(pairs) > 1:
+        pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
+    return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0, stable=True)
+
+
+def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
+    """The block of second derivatives for two targets."""
+    graph, nodes = f.graph, wrt.nodes
+    index = {n: j for j, n in enumerate(nodes)}
+    slopes = gradient(graph, output, nodes)
+    moved = stable_forms(graph, slopes, nodes)
+    slopes, again = [moved.get(n, n) for n in slopes], [moved.get(n, n) for n in nodes]
+    if is_elementary(graph, [output], nodes):
+        blocks = second_derivatives(graph, slopes, again, symmetric)
+
+        def elementary(a: Target, b: Target) -> int:
+            columns = []
+            for n in b.nodes:
+                rank = len(_shape(f, n))
+                rows = [_transposed(blocks[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes]
+                columns.append(_transposed(a.arrange(rows, rank), rank))
+            return assemble(graph, b.arrange(columns, len(a.shape)))
+
+        return elementary
+    found = hessian_blocks(graph, slopes, again, symmetric)
+
+    def joined(a: Target, b: Target) -> int:
+        columns = []
+        for n in b.nodes:
+            rank = len(_shape(f, n))
+            rows = [_rolled(graph, found[index[m]][index[n]], len(_shape(f, m))) for m in a.nodes]
+            columns.append(_rolled(graph, a.join(graph, rows, rank), rank))
+        return b.join(graph, columns, len(a.shape))
+
+    return joined
+
+
+def _shape(f: Function, node: int) -> tuple[int, ...]:
+    return fixed(f.graph.types[node].shape)
+
+
+def _transposed(block: np.ndarray[Any, Any], lead: int) -> np.ndarray[Any, Any]:
+    """The block with its first `lead` axes moved to the end."""
+    if lead in (0, block.ndim):
+        return block
+    return np.moveaxis(block, tuple(range(lead)), tuple(range(block.ndim - lead, block.ndim)))
+
+
+def _rolled(graph: Graph, node: int, lead: int) -> int:
+    """The node with its first `lead` axes moved to the end."""
+    rank = len(graph.shape(node))
+    return graph.transpose(node, (*range(lead, rank), *range(lead)))
+
+
+@recorded("d{n}_{f}", results=same_results)
+def derivative(fun: Any, name: Any, n: int = 1) -> Function:
+    """The n-th derivative by a scalar input or named line, by re-applied forward differentiation.
+
+    Raises
+    ------
+    ArgumentError
+        For an order that is not an integer from 0 to 64, or an input that is not a scalar.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> sd.derivative("sin(2*x)", "x", 3)(0.0)
+    -8.0
+    """
+    f, targets = prepare(fun, name)
+    _check_order(n)
+    if targets.apart or len(targets.nodes) != 1 or targets.targets[0].shape:
+        raise ArgumentError("derivative is by one scalar", hint="use jacobian or hessian for vectors")
+    with collector_paused():
+        for _ in range(n):
+            f, targets = stable(f, targets)
+            slopes = [(title, iterated(f.graph, node, targets.nodes[0], 1)) for title, node in f.output_pairs()]
+            f = f.with_outputs(f.__name__, slopes, f.structure)
+    pairs = [(f"d{n}_{title}", node) for title, node in f.output_pairs()]
+    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure, stable=n > 0)
+
+
+def _check_order(n: Any) -> None:
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 0 <= n <= LARGEST_ORDER:
+        raise ArgumentError(f"the order is {n!r}", hint=f"an integer from 0 to {LARGEST_ORDER}")
+
+
+def diff(expr: Any, x: Any, n: int = 1) -> Any:
+    """The n-th derivative of an expression by a scalar, as an expression (like `sympy.diff`).
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> x, y = sd.symbols("x y")
+    >>> sd.diff(x**2*y, x)
+    Expr(2*x*y)
+    """
+    _check_order(n)
+    if isinstance(expr, Expr):
+        graph, node, name = expr.graph, expr.node, name_of(x)
+        found = [
+            k for k in graph.live([node]) if graph.payloads[k] == name and graph.ops[k] in (core.INPUT, core.NAMED)
+        ]
+        if not found:
+            graph.input(name, x.graph.types[x.node].shape if isinstance(x, Expr) else ())
+            return Expr(graph, graph.full_like(0.0, node))
+        f = Function(graph, [Argument(name)], [("f", node)], names={name: found[-1]})
+        return derivative(f, name, n).expr
+    return derivative(expr, x, n).expr
