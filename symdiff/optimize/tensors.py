@@ -310,7 +310,7 @@ def _same_signs(value: Any) -> bool:
 def simplify_tensors(
     graph: Graph, outputs: list[int], rules: RuleSet, expand: bool = False, strict: bool = False
 ) -> tuple[Graph, list[int]]:
-    """As `passes.simplify`, for a graph with arrays."""
+    """As `passes.simplified`, for a graph with arrays."""
     for _ in range(4):
         rewriter = TensorRewriter(graph.dtype, rules, expand, strict)
         outputs = rewriter.run(graph, outputs)

@@ -311,10 +311,10 @@ def test_portable_status_gives_the_same(monkeypatch):
     prog = program(lambda g, x: [g.add("log", (x,))], [()])
     layout = arrange_operands(prog.inputs, prog.types)
     text, _ = module.write_module(prog, layout, state=state)
-    code = jit.load(text.text, text.addresses(), text.exports, 2)
+    code = jit.link(text.text, text.addresses(), text.exports, 2)
     batch = batches.write_batch(state)
-    loud = jit.load(batch.text, batch.addresses(), batch.exports, 2)
-    description = batches.describe(layout, code["k"])
+    loud = jit.link(batch.text, batch.addresses(), batch.exports, 2)
+    description = batches.describe_kernel(layout, code["k"])
     quiet = ufunc.make_ufunc(layout, code["k"], 0, "f", "", [code])
     raising = ufunc.make_ufunc(layout, loud["batch"], description.ctypes.data, "f", "", [code, loud, description])
     with np.errstate(all="raise"):

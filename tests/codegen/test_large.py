@@ -86,7 +86,7 @@ def test_no_memory_for_the_workspace(monkeypatch):
     monkeypatch.setattr(module, "c_function", lambda name: address if name == "malloc" else real(name))
     kernel = compile_program(wide(4000))
     driver = batches.write_batch()
-    code = jit.load(driver.text, driver.addresses(), driver.exports, 2)
+    code = jit.link(driver.text, driver.addresses(), driver.exports, 2)
     monkeypatch.undo()
     monkeypatch.setattr("symdiff.codegen.kernel.batch_code", lambda: code)
     out = [np.ones((3, 2))[:, 0], np.ones(3), np.ones((4000, 3), bool).T]

@@ -18,7 +18,7 @@ from symdiff.frontend.bodies import expansion
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
-from symdiff.frontend.sympy_bridge import from_sympy, name_of, to_sympy
+from symdiff.frontend.sympy_bridge import from_sympy, symbol_name, to_sympy
 from symdiff.frontend.sympy_export import LONGEST_EXPANSION
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
@@ -137,7 +137,7 @@ LEAVES = [
 
 @pytest.mark.parametrize(("leaf", "name"), LEAVES, ids=[n for _, n in LEAVES])
 def test_names(leaf, name):
-    assert name_of(leaf) == name
+    assert symbol_name(leaf) == name
     graph, node, names = from_sympy(leaf)
     assert names == {name: leaf}
     assert graph.payloads[node] == name

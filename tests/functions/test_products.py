@@ -31,6 +31,11 @@ def leaves(value):
 
 
 # formula, wrt, point: scalars, lists, packs, named lines, parts, tuples, arrays, several outputs
+def identify(value):
+    """Names of functions instead of their addresses."""
+    return value.__name__ if callable(value) else str(value)
+
+
 FORMULAS = [
     ("f(x, y) = sin(x*y) + exp(-x**2)", ["x", "y"], (0.3, 0.7)),
     ("f(x, y) = x**2*y", "x", (0.3, 0.7)),
@@ -156,7 +161,7 @@ SIGNATURES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "transform", "wrt", "arguments"), SIGNATURES, ids=str)
+@pytest.mark.parametrize(("text", "transform", "wrt", "arguments"), SIGNATURES, ids=identify)
 def test_where_new_arguments_go_and_what_they_are_called(text, transform, wrt, arguments):
     product = transform(text, wrt)
     assert ", ".join(map(str, product.arguments)) == arguments
@@ -222,7 +227,7 @@ OPEN_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "wrt", "point"), OPEN_CASES, ids=str)
+@pytest.mark.parametrize(("text", "wrt", "point"), OPEN_CASES, ids=identify)
 @pytest.mark.parametrize("n", [2, 5, 20, 33])
 def test_open_shapes_give_what_known_ones_do(text, wrt, point, n):
     f, values = sd.function(text), point(n)
