@@ -31,7 +31,7 @@ def symbol_name(symbol: Any) -> str:
     Examples
     --------
     >>> import sympy
-    >>> name_of(sympy.Symbol("I_{xx}"))
+    >>> symbol_name(sympy.Symbol("I_{xx}"))
     'I_xx'
     """
     text = unicodedata.normalize("NFKC", _text_of(symbol))

@@ -69,7 +69,7 @@ class Exchange:
         return cast("CompiledFunction", getattr(self, "_default", lambda: self)())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return cast("tuple[Any, ...]", self._storage.reduce(self))
+        return cast("tuple[Any, ...]", self._storage.reduce_function(self))
 
     def __copy__(self) -> Self:
         return self  # nothing of it changes
