@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from symdiff.display.array_text import PRODUCTS
+from symdiff.display.simplify import starts_with_factor
 from symdiff.display.text import (
     ATOM,
     MOST_LINES,
+    MOST_PI,
     POWER,
     PRODUCT,
     SIGN,
@@ -35,6 +37,7 @@ _GREEK_NAMES = (
     " omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
 GREEK = frozenset(_GREEK_NAMES.split())
+_PI = {math.pi: (r"\pi", ATOM), **{k * math.pi: (rf"{k} \cdot \pi", PRODUCT) for k in range(2, MOST_PI + 1)}}
 FRACTION = PRODUCT + 5
 """How tightly a fraction binds: a factor as it is, but not the base of a power."""
 CALL = POWER - 1
@@ -47,13 +50,13 @@ REDUCTIONS = {
     "all": r"\operatorname{all}",
 }
 """The notation of the reductions."""
-_SIMPLE_CALL = re.compile(r"(\\[a-z]+)\\left\(\{\}\\right\)\Z")
+_SIMPLE_CALL = re.compile(r"(\\[a-z]+(?:\{\{\w+\}\})?)\\left\(\{\}\\right\)\Z")
 _OPENING = ("{", "(", "|", "lfloor ", "lceil ", ", ", "& ", "cases} ", r"\\ ")
 
 
-def latex(graph: Graph, node: int) -> str:
+def latex(graph: Graph, node: int, *, simplify: bool = True) -> str:
     """The LaTeX of a node; lines in an `aligned` block where it has bindings or shares long parts."""
-    writer = LatexWriter(graph, [node])
+    writer = LatexWriter(graph, [node], simplify=simplify)
     root = writer.roots[0]
     if not writer.names:
         return writer.limited(root)
@@ -95,8 +98,8 @@ def numeral(value: Any) -> tuple[str, int]:
     power = ATOM
     if math.isinf(size):
         text = r"\infty"
-    elif size == math.pi:
-        text = r"\pi"
+    elif size in _PI:
+        text, power = _PI[size]
     else:
         text = repr(size)
         digits, mark, exponent = text.partition("e")
@@ -125,8 +128,8 @@ class LatexWriter(Writer):
 
     brackets = (r"\left(", r"\right)")
 
-    def __init__(self, graph: Graph, roots: Sequence[int]) -> None:
-        super().__init__(graph, roots)
+    def __init__(self, graph: Graph, roots: Sequence[int], *, simplify: bool = True) -> None:
+        super().__init__(graph, roots, simplify=simplify)
         self.names = {node: identifier(text) for node, text in self.names.items()}
 
     def limited(self, node: int) -> str:
@@ -167,6 +170,8 @@ class LatexWriter(Writer):
         if op.kinds is None:
             before, after = op.latex.replace("{{", "{").replace("}}", "}").split("{}")
             return CALL, [before, *commas(args), after]
+        if op is core.NEG and args[0] not in self.names and starts_with_factor(graph, args[0], self.names):
+            return SIGN, ["-", (args[0], PRODUCT, False)]
         if op in (core.SQUARE, core.INTEGER_POWER):
             return self._power(args[0], 2 if op is core.SQUARE else payload)
         if op is core.ADD and is_negative(graph, args[1]):
@@ -198,7 +203,8 @@ class LatexWriter(Writer):
         graph = self.graph
         found = _SIMPLE_CALL.match(graph.ops[base].latex or "")
         if found and exponent > 0 and base not in self.names:
-            return CALL, [rf"{found[1]}^{{{exponent}}}\left(", (graph.args[base][0], 0, False), r"\right)"]
+            function = found[1].replace("{{", "{").replace("}}", "}")
+            return CALL, [rf"{function}^{{{exponent}}}\left(", (graph.args[base][0], 0, False), r"\right)"]
         return POWER, [(base, POWER + 1, False), f"^{{{exponent}}}"]
 
     def _rows(self, node: int) -> Sequence[Part]:

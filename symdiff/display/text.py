@@ -10,6 +10,7 @@ import numpy as np
 
 from symdiff.display.array_text import NOTATIONS, shape_text
 from symdiff.display.lines import Lines, opened
+from symdiff.display.simplify import readable, starts_with_factor
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, core
 from symdiff.ops.base import Fold
@@ -18,7 +19,11 @@ from symdiff.types import Shape
 
 ATOM, POWER, SIGN, PRODUCT, SUM = 100, 80, 70, 60, 50
 MOST_LINES = 40
+MOST_PI = 8
+"""Up to so many times pi are written so."""
 LONGEST_LINE = 4000
+WIDEST = 80
+"""A matrix with a longer text has a line for each row."""
 
 Part = str | tuple[int, int, bool]
 """A piece of text, or a node to be written: (node, least binding power without parentheses, after an operator)."""
@@ -34,16 +39,19 @@ def written_number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
     if math.isnan(value):
         return ("0/0", PRODUCT) if "nan" in taken else ("nan", ATOM)
     size, negative = abs(value), math.copysign(1.0, value) < 0
+    power = ATOM
     if math.isinf(value):
         text, power = ("1/0", PRODUCT) if "inf" in taken else ("inf", ATOM)
         return (f"-{text}", min(SIGN, power)) if negative else (text, power)
-    if size == math.pi and "pi" not in taken:
-        text = "pi"
+    turns = round(size / math.pi) if size < MOST_PI * 4 else 0
+    if turns and size == turns * math.pi and turns <= MOST_PI and "pi" not in taken:
+        text = "pi" if turns == 1 else f"{turns}*pi"
+        power = ATOM if turns == 1 else PRODUCT
     else:
         text = repr(size)
         if text.endswith(".0") and not (size == 0 and negative):
             text = text[:-2]
-    return (f"-{text}", SIGN) if negative else (text, ATOM)
+    return (f"-{text}", min(SIGN, power)) if negative else (text, power)
 
 
 def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
@@ -72,10 +80,10 @@ def array(values: Any, taken: Iterable[str] = ()) -> str:
     return "[" + ", ".join([array(row, taken) for row in values]) + "]"
 
 
-def expression(graph: Graph, node: int) -> str:
+def expression(graph: Graph, node: int, *, simplify: bool = True) -> str:
     """The text of a node; several lines where the graph has bindings or shares long parts."""
-    writer = Writer(graph, [node])
-    return "\n".join([*writer.assignments(skip=writer.roots[0]), writer.last(writer.roots[0])])
+    writer = Writer(graph, [node], simplify=simplify)
+    return "\n".join([*writer.assignments(skip=writer.roots[0]), *writer.last(writer.roots[0])])
 
 
 def program(
@@ -85,8 +93,11 @@ def program(
     outputs: Outputs,
     *,
     full: bool = False,
+    simplify: bool = True,
 ) -> str:
     """A whole function as text: named lines, then the header with the value; long texts are cut unless `full`.
+
+    Unless `simplify` is False, it is written as `simplify.simplified` puts it.
 
     Several outputs are lines with their names, after a comment that tells the arguments' order.
     """
@@ -94,18 +105,19 @@ def program(
     reserved = [name, *(names_of(arguments) if arguments is not None else ())]
     header = None if arguments is None else f"{name}({', '.join(map(str, arguments))})"
     if isinstance(outputs, int):
-        writer = Writer(graph, [outputs], reserved, own=name)
+        writer = Writer(graph, [outputs], reserved, own=name, simplify=simplify)
         root = writer.roots[0]
         if header is None:
-            lines = [*writer.assignments(skip=root), writer.last(root)]
+            lines = [*writer.assignments(skip=root), *writer.last(root)]
         else:
             own = root if writer.is_own(root) else None
-            lines = [*writer.assignments(skip=own), f"{header} = {writer.value(root)}"]
+            lines = [*writer.assignments(skip=own), *writer.value(f"{header} = ", root)]
     else:
-        writer = Writer(graph, list(named.values()), [*reserved, *named])
+        writer = Writer(graph, list(named.values()), [*reserved, *named], simplify=simplify)
         lines = [] if header is None else [f"# {header} -> {', '.join(named)}"]
         lines += writer.assignments()
-        lines += [f"{n} = {writer.value(root)}" for n, root in zip(named, writer.roots, strict=True)]
+        for n, root in zip(named, writer.roots, strict=True):
+            lines += writer.value(f"{n} = ", root)
     return "\n".join(lines if full else shortened(lines))
 
 
@@ -151,9 +163,18 @@ class Writer:
 
     brackets = ("(", ")")
 
-    def __init__(self, graph: Graph, roots: Sequence[int], reserved: Iterable[str] = (), own: str = "") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        roots: Sequence[int],
+        reserved: Iterable[str] = (),
+        own: str = "",
+        simplify: bool = True,
+    ) -> None:
         self.own = own
         self.graph, self.roots = opened(graph, roots, WRITTEN)
+        if simplify:
+            self.graph, self.roots = readable(self.graph, self.roots)
         lines = Lines(self.graph, self.roots, set(reserved) - {own})
         self.names, self.taken = lines.names, lines.taken
 
@@ -163,15 +184,36 @@ class Writer:
 
     def assignments(self, skip: int | None = None) -> list[str]:
         """The lines `name = …`, except that of `skip`."""
-        return [f"{name} = {self.body(node)}" for node, name in self.names.items() if node != skip]
+        lines: list[str] = []
+        for node, name in self.names.items():
+            if node != skip:
+                lines += self._line(f"{name} = ", node)
+        return lines
 
-    def last(self, root: int) -> str:
-        """The line of the result: an expression, or `name = …` where the result is a binding."""
-        return f"{self.names[root]} = {self.body(root)}" if root in self.names else self.body(root)
+    def last(self, root: int) -> list[str]:
+        """The lines of the result: an expression, or `name = …` where the result is a binding."""
+        return self._line(f"{self.names[root]} = " if root in self.names else "", root)
 
-    def value(self, root: int) -> str:
-        """The text that stands for a result: the name of its line, or its expression."""
-        return self.names[root] if root in self.names and not self.is_own(root) else self.body(root)
+    def value(self, left: str, root: int) -> list[str]:
+        """The lines of a result after `left`: the name of its line, or its expression."""
+        if root in self.names and not self.is_own(root):
+            return [left + self.names[root]]
+        return self._line(left, root)
+
+    def _line(self, left: str, node: int) -> list[str]:
+        """The text of a line's value after `left`; a matrix that is wide has a line for each row."""
+        text, graph = left + self.body(node), self.graph
+        while graph.ops[node] is core.NAMED:
+            node = graph.args[node][0]
+        rows = graph.args[node]
+        if len(text) <= WIDEST or graph.ops[node] is not core.STACK or not all(self._is_row(row) for row in rows):
+            return [text]
+        between = ",\n" + " " * (len(left) + 1)
+        return f"{left}[{between.join([self._write([(row, 0, False)]) for row in rows])}]".split("\n")
+
+    def _is_row(self, node: int) -> bool:
+        """Whether a node is a list of scalars, or a name for one."""
+        return len(self.graph.types[node].shape) == 1
 
     def body(self, node: int) -> str:
         """The text of a line's value, other lines by their names."""
@@ -210,6 +252,8 @@ class Writer:
         if special is not None:
             return special(self, node)
         infix = op.infix
+        if op is core.NEG and args[0] not in self.names and starts_with_factor(graph, args[0], self.names):
+            return SIGN, ["-", (args[0], PRODUCT, False)]
         if infix is not None and infix.prefix and len(args) == 1:
             word = infix.symbol.isalpha()
             return infix.power, [infix.symbol + " " * word, (args[0], infix.power + (not word), not word)]

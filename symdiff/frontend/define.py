@@ -226,7 +226,7 @@ def _renamed(parsed: Parsed, node: int, names: Sequence[str]) -> str:
 
     graph = Graph()
     known = {parsed.names[n]: graph.input(short) for n, short in zip(names, OPERAND_NAMES, strict=False)}
-    return expression(graph, Body.of(parsed.graph, [node]).copy(graph, known)[node])
+    return expression(graph, Body.of(parsed.graph, [node]).copy(graph, known)[node], simplify=False)
 
 
 def _python_function(layer: Layer) -> Callable[..., Any]:

@@ -37,7 +37,7 @@ def jvp(fun: Any, wrt: Any = None) -> Function:
     >>> f([1.0, 2.0], [1.0, 0.0])
     array([2., 1.])
     >>> print(sd.jvp("f(x, a) = a*x**2", "x"))
-    jvp_f(x, x_dot, a) = 2*x_dot*x*a
+    jvp_f(x, x_dot, a) = 2*x*a*x_dot
     """
     f, targets = stable(*prepare(fun, wrt))
     with collector_paused():

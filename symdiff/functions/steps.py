@@ -123,5 +123,6 @@ def _one_step(graph: Graph, node: int, labels: Mapping[int, str]) -> str:
     if graph.ops[node] in (core.INPUT, core.NAMED):
         return labels[node]
     if graph.ops[node] is core.CONSTANT:
-        return expression(graph, node)
-    return expression(small, small.add(graph.ops[node], tuple(args), graph.payloads[node]))
+        return expression(graph, node, simplify=False)
+    alone = small.add(graph.ops[node], tuple(args), graph.payloads[node])
+    return expression(small, alone, simplify=False)

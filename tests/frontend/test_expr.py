@@ -180,7 +180,7 @@ def test_mixing_graphs():
     x, y = symbol("x"), symbol("y")
     e = x * y
     assert e.graph in (x.graph, y.graph)
-    assert str(e + symbol("z") * y) == "x*y + z*y"
+    assert str(e + symbol("z") * y) == "x*y + y*z"
     with pytest.raises(ShapeError, match="x is declared"):
         e + symbol("x", 3)
     total = symbol("a0")
@@ -201,7 +201,7 @@ def test_text():
     x = symbol("x")
     assert repr(x + 1) == "Expr(x + 1)"
     assert len(repr(sum(symbols("a1:100")))) == 86
-    assert str(named("q", x + 1) * 2) == "q = x + 1\nq*2"
+    assert str(named("q", x + 1) * 2) == "q = x + 1\n2*q"
     assert repr(named("q", x + 1)) == "Expr(q = x + 1)"
     assert str(named("n", 3)) == "n = 3"
 

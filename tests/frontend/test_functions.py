@@ -140,7 +140,7 @@ def test_numpy_functions():
     assert str(np.round(x)) == "round(x)"
     assert str(np.logical_and(x > 0, y > 0)) == "x > 0 and y > 0"
     assert [str(e) for e in np.sin(np.array([x, y]))] == ["sin(x)", "sin(y)"]
-    assert str(sum(np.array([x, y]) * 2)) == "0 + x*2 + y*2"
+    assert str(sum(np.array([x, y]) * 2)) == "2*x + 2*y"
     assert isinstance(np.float64(2) * x, Expr)
     assert isinstance(np.array([1.0, 2.0]) + x, Expr)
     assert as_expr(np.array([[x, 1], [2, y]])).shape == (2, 2)
