@@ -38,17 +38,22 @@ def symbol_name(symbol: Any) -> str:
     name = re.sub(r"\W+", "_", re.sub(r"[{}\\]", "", text))
     if name != text:
         name = name.strip("_") or "_"
-    if name[:1].isdigit():
+    try:
+        return checked_name(_fitting(name))
+    except ArgumentError:  # letters of two scripts, or of a script that the language does not read
+        return checked_name(_fitting(re.sub("_+", "_", "".join(map(_spelled, name))).strip("_")))
+
+
+def _fitting(name: str) -> str:
+    """Letters, digits and _ as a name of the language: no digit first, no reserved word, not too long."""
+    if not name or name[0].isdigit():
         name = f"_{name}"
     if name in RESERVED:
         name += "_"
     if len(name) > current().name:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[: current().name - 9]}_{digest}"
-    try:
-        return checked_name(name)
-    except ArgumentError:  # letters of two scripts, or of a script that the language does not read
-        return checked_name(re.sub("_+", "_", "".join(map(_spelled, name))).strip("_"))
+    return name
 
 
 def _spelled(letter: str) -> str:

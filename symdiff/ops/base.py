@@ -41,7 +41,7 @@ class Library:
     """A function of the platform's C mathematics library; `vector`: glibc's libmvec has it, too, and it was checked."""
 
     symbol: str
-    vector: bool = False
+    vector: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
