@@ -25,6 +25,8 @@ from symdiff.errors import (
     VerifyError,
 )
 from symdiff.frontend import functions as _functions
+from symdiff.frontend import library as _library  # noqa: F401  # what is imported registers itself
+from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
 from symdiff.frontend.define import define
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols

@@ -14,6 +14,7 @@ import numpy as np
 
 from symdiff.budget import current, exceeded
 from symdiff.frontend.bodies import expansion
+from symdiff.frontend.constants import evaluator
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
@@ -25,6 +26,7 @@ Value = Any
 """A NumPy scalar or array."""
 
 
+@evaluator
 def evaluate(graph: Graph, outputs: Sequence[int], values: Mapping[int, Value]) -> list[Value]:
     """The values of the nodes `outputs`, given those of the inputs (or of any nodes to cut the graph at).
 

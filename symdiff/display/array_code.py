@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.array_text import subscripts
-from symdiff.display.text import subscript
+from symdiff.display.array_text import subscript, subscripts
 from symdiff.ops import Op
 from symdiff.ops.structure import as_index
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,23 @@ PRODUCTS: dict[Any, tuple[bool, bool]] = {
     (((0, 1, 2), (2,)), (0, 1)): (False, False),
 }
 """The contractions that are products of matrices and vectors, and which operands are transposed in them."""
+
+
+def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
+    """The payload of an `index` node as Python writes it between brackets; `shape` is that of the operand."""
+    shown = []
+    for axis, part in enumerate(index):
+        if isinstance(part, tuple):
+            start, stop, step = part
+            if axis < len(shape) and stop == shape[axis] and step > 0:
+                stop = None
+            if axis < len(shape) and step < 0 and start == shape[axis] - 1:  # type: ignore[operator]
+                start = None
+            ends = f"{start if start or (step < 0 and start is not None) else ''}:{'' if stop is None else stop}"
+            shown.append(ends if step == 1 else f"{ends}:{step}")
+        else:
+            shown.append(str(part))
+    return ", ".join(shown)
 
 
 def shape_text(shape: Shape) -> str:
@@ -174,8 +191,6 @@ def _reshape(writer: Writer, node: int) -> Written:
 
 
 def _scatter(writer: Writer, node: int) -> Written:
-    from symdiff.display.text import subscript
-
     index, shape = writer.graph.payloads[node]
     return _call("scatter", _operand(writer, node), f'"{subscript(index, shape)}"', shape_text(shape))
 

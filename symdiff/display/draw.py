@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.array_text import subscripts
-from symdiff.display.text import Outputs, output_names, subscript, written_number
+from symdiff.display.array_text import subscript, subscripts
+from symdiff.display.text import Outputs, output_names, written_number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.array_text import PRODUCTS
+from symdiff.display.array_text import PRODUCTS, subscript
 from symdiff.display.simplify import starts_with_factor
 from symdiff.display.text import (
     ATOM,
@@ -25,7 +25,6 @@ from symdiff.display.text import (
     Writer,
     commas,
     is_negative,
-    subscript,
 )
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.array_text import NOTATIONS, shape_text
+from symdiff.display.array_text import NOTATIONS, shape_text, subscript
 from symdiff.display.lines import Lines, opened
 from symdiff.display.simplify import readable, starts_with_factor
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, core
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
-from symdiff.types import Shape
 
 ATOM, POWER, SIGN, PRODUCT, SUM = 100, 80, 70, 60, 50
 MOST_LINES = 40
@@ -52,23 +51,6 @@ def written_number(value: float, taken: Iterable[str] = ()) -> tuple[str, int]:
         if text.endswith(".0") and not (size == 0 and negative):
             text = text[:-2]
     return (f"-{text}", min(SIGN, power)) if negative else (text, power)
-
-
-def subscript(index: Iterable[Any], shape: Shape = ()) -> str:
-    """The payload of an `index` node as Python writes it between brackets; `shape` is that of the operand."""
-    shown = []
-    for axis, part in enumerate(index):
-        if isinstance(part, tuple):
-            start, stop, step = part
-            if axis < len(shape) and stop == shape[axis] and step > 0:
-                stop = None
-            if axis < len(shape) and step < 0 and start == shape[axis] - 1:  # type: ignore[operator]
-                start = None
-            ends = f"{start if start or (step < 0 and start is not None) else ''}:{'' if stop is None else stop}"
-            shown.append(ends if step == 1 else f"{ends}:{step}")
-        else:
-            shown.append(str(part))
-    return ", ".join(shown)
 
 
 def array(values: Any, taken: Iterable[str] = ()) -> str:

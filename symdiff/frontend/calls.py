@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from symdiff.errors import LimitError, ParseError, ShapeError, UnknownNameError, nearest
-from symdiff.frontend import subscripts
-from symdiff.frontend.arrays import (
-    composing,
-    creation,
-    filters,
-    joining,
-    linear_algebra,
-    ordering,
-    products,
-    reductions,
-    shapes,
-    statistics,
-)
-from symdiff.frontend.arrays.arguments import ARRAYS, Value, argument_node
+from symdiff.frontend.arguments import ARRAYS, Value, argument_node
 from symdiff.frontend.constants import constant_integer
 from symdiff.frontend.spellings import LACKING, MISSING
 from symdiff.ir.graph import Graph
@@ -27,6 +14,9 @@ from symdiff.types import BOOL
 
 CUSTOM: dict[str, Callable[[Graph, str, list[int], Mapping[str, int]], int]] = {}
 """Functions that users defined, by name: they are looked up before those of the language."""
+
+EXPANSIONS: dict[tuple[str, int], Callable[[Graph, Sequence[int]], int]] = {}
+"""The functions that stand for an expression, by name and number of operands; `bodies`, which reads them, adds them."""
 
 LARGEST_ORDER = 30
 
@@ -82,11 +72,8 @@ def call(graph: Graph, name: str, args: list[Value], keywords: Mapping[str, Valu
         return special(graph, name, args, keywords)
     definition = DEFINITIONS.get((name, len(args) + len(keywords)))
     if definition is not None:
-        from symdiff.frontend.bodies import from_text
-
-        args = bind(name, definition.parameters, args, keywords)
-        (node,) = from_text(definition.text, definition.parameters).splice(graph, [graph.as_number(a) for a in args])
-        return node
+        nodes = [graph.as_number(a) for a in bind(name, definition.parameters, args, keywords)]
+        return EXPANSIONS[name, len(nodes)](graph, nodes)
     if op is None:
         if name in DEFINED:
             raise ParseError(_usage(name, len(args) + len(keywords)), hint=f"write {_signatures(name)}")
@@ -294,19 +281,3 @@ UNAVAILABLE: dict[str, tuple[str, str]] = {
     "array_split": ("gives several values", "write x[:2] and x[2:]"),
 }
 """Functions that users of NumPy know and that are not in the language: what they are, and what to type."""
-
-__all__ = [
-    "ARRAYS",
-    "composing",
-    "constant_integer",
-    "creation",
-    "filters",
-    "joining",
-    "linear_algebra",
-    "ordering",
-    "products",
-    "reductions",
-    "shapes",
-    "statistics",
-    "subscripts",
-]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,11 +25,26 @@ LARGEST_LITERAL = 1_000_000
 
 LARGEST_INTEGER = 2**53
 
+Evaluate = Callable[[Graph, Sequence[int], Mapping[int, Any]], list[Any]]
+
+_evaluators: list[Evaluate] = []
+
 _scalars: WeakKeyDictionary[Graph, frozenset[str]] = WeakKeyDictionary()
 """The inputs of a graph that are declared to be scalars, as far as any are."""
 
 _settled: WeakKeyDictionary[Graph, set[int]] = WeakKeyDictionary()
 """The nodes of a graph that depend on no input which might be an array."""
+
+
+def evaluator(function: Evaluate) -> Evaluate:
+    """Make a function what computes the values of nodes: the interpreter, which is built on the language, says so."""
+    _evaluators[:] = [function]
+    return function
+
+
+def evaluated(graph: Graph, node: int, values: Mapping[int, Any] | None = None) -> Any:
+    """The value of a node, given those of the inputs that it depends on."""
+    return _evaluators[0](graph, [node], values or {})[0]
 
 
 def declare_scalars(graph: Graph, names: Iterable[str]) -> None:
@@ -103,9 +118,7 @@ def constant_array(graph: Graph, node: int) -> npt.NDArray[Any] | None:
     live = _without_inputs(graph, node)
     if live is None:
         return None
-    from symdiff.interpret import evaluate
-
-    value = evaluate(graph, [node], {})[0]
+    value = evaluated(graph, node)
     return np.broadcast_to(np.asarray(value), fixed(graph.types[node].shape))
 
 
@@ -143,6 +156,11 @@ def constant_number(graph: Graph, node: int) -> float | None:
 def open_size(graph: Graph, node: int) -> Any:
     """The size that a node is, which stands for an integer; None for what is none."""
     return graph.payloads[node] if graph.ops[node] is core.SIZE else None
+
+
+def number(graph: Graph, value: float) -> int:
+    """A constant."""
+    return graph.constant(value if is_open(value) else float(value))
 
 
 def constant_integer(graph: Graph, node: int, what: str) -> int:

@@ -10,7 +10,11 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
+from symdiff.frontend.attributes import matrix_product
+from symdiff.frontend.expr_subscripts import numeric_part
 from symdiff.frontend.given import as_float
+from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
+from symdiff.frontend.subscripts import part_of, subscripted
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import CALLABLE, OPS, Op, core
@@ -93,8 +97,6 @@ class Expr(ArrayMethods):
 
     @staticmethod
     def _matmul(a: Any, b: Any) -> Expr:
-        from symdiff.frontend.attributes import matrix_product
-
         graph, (left, right) = together((a, b))
         with graph.lock:
             return Expr(graph, matrix_product(graph, left, right))
@@ -180,11 +182,13 @@ class Expr(ArrayMethods):
         raise CallError("whether an Expr contains a value is not known before numbers are given")
 
     def __getitem__(self, index: Any) -> Expr:
-        from symdiff.frontend.expr_subscripts import as_subscript
-        from symdiff.frontend.subscripts import subscripted
-
-        graph, node, parts = as_subscript(self, index)
+        given = index if isinstance(index, tuple) else (index,)
+        graph, (node, *nodes) = together([self, *(part for part in given if is_symbolic(part))])
+        found = iter(nodes)
         with graph.lock:
+            parts = tuple(
+                [part_of(graph, next(found)) if is_symbolic(part) else numeric_part(graph, part) for part in given]
+            )
             if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node] is core.STACK:
                 entries = graph.args[node][parts[0]]
                 return Expr(graph, graph.add(core.STACK, entries) if entries else graph.element(node, parts))
@@ -229,14 +233,10 @@ class Expr(ArrayMethods):
     # How others see it
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        from symdiff.frontend.numpy_protocol import apply_ufunc
-
-        return apply_ufunc(ufunc, method, inputs, options)
+        return HANDLERS[UFUNC](ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        from symdiff.frontend.numpy_protocol import apply_function
-
-        return apply_function(function, args, options)
+        return HANDLERS[FUNCTION](function, args, options)
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
         op = CALLABLE.get(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array

@@ -8,41 +8,30 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError
-from symdiff.frontend.expr import Expr, is_symbolic, together
-from symdiff.frontend.subscripts import ChosenPart, Mask, part_of
+from symdiff.frontend.subscripts import ChosenPart, Mask
 from symdiff.ir.graph import Graph
 
 
-def as_subscript(e: Expr, index: Any) -> tuple[Graph, int, tuple[Any, ...]]:
-    """What stands between the brackets of `e[…]`, with the graph and the node that it is about.
+def numeric_part(graph: Graph, part: Any) -> Any:
+    """A part of what stands between the brackets of `e[…]` that holds no expression.
 
     Raises
     ------
     CallError
         For an index of another type.
     """
-    given = index if isinstance(index, tuple) else (index,)
-    graph, (node, *nodes) = together([e, *(part for part in given if is_symbolic(part))])
-    found = iter(nodes)
-    parts: list[Any] = []
-    for part in given:
-        if is_symbolic(part):
-            with graph.lock:
-                parts.append(part_of(graph, next(found)))
-        elif isinstance(part, slice):
-            parts.append(_slice(part))
-        elif part is None or part is Ellipsis:
-            parts.append(part)
-        elif isinstance(part, list | np.ndarray) and np.ndim(part):
-            parts.append(_places(graph, np.asarray(part)))
-        elif isinstance(part, bool | np.bool_) or not hasattr(part, "__index__"):
-            raise CallError(
-                f"an index must be an integer, a slice, None, ..., or an array of integers or conditions, not {part!r}",
-                hint="to choose by a condition write sd.where(c, a, b)",
-            )
-        else:
-            parts.append(operator.index(part))
-    return graph, node, tuple(parts)
+    if isinstance(part, slice):
+        return _slice(part)
+    if part is None or part is Ellipsis:
+        return part
+    if isinstance(part, list | np.ndarray) and np.ndim(part):
+        return _places(graph, np.asarray(part))
+    if isinstance(part, bool | np.bool_) or not hasattr(part, "__index__"):
+        raise CallError(
+            f"an index must be an integer, a slice, None, ..., or an array of integers or conditions, not {part!r}",
+            hint="to choose by a condition write sd.where(c, a, b)",
+        )
+    return operator.index(part)
 
 
 def _slice(part: slice) -> slice:

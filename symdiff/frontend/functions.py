@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError, nearest
-from symdiff.frontend.arrays.arguments import ARRAYS, ArrayFunction, Kind, Value
+from symdiff.frontend.arguments import ARRAYS, ArrayFunction, Kind, Value
 from symdiff.frontend.calls import CUSTOM, REDUCE, SPECIAL, call, functions, is_function
-from symdiff.frontend.constants import declare_scalars
+from symdiff.frontend.constants import declare_scalars, evaluated
 from symdiff.frontend.expr import Expr, as_node, is_symbolic, shared_graph
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS
@@ -69,9 +69,7 @@ def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None
         raise CallError(error.message, hint=error.hint) from None
     if symbolic:
         return Expr(graph, node)
-    from symdiff.interpret import evaluate
-
-    value = evaluate(graph, [node], values or {})[0]
+    value = evaluated(graph, node, values)
     if graph.types[node].shape or any(isinstance(v, np.ndarray | list | tuple) for v in everything):
         return np.broadcast_to(value, fixed(graph.types[node].shape)).copy()
     return bool(value) if graph.types[node].dtype == BOOL else float(value)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, UnknownNameError
-from symdiff.frontend.arrays.arguments import ARRAYS
+from symdiff.frontend.arguments import ARRAYS
 from symdiff.frontend.calls import REDUCE, UNAVAILABLE, is_function, unknown_function
 from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.functions import apply
+from symdiff.frontend.handlers import FUNCTION, METHOD, UFUNC, handles
+from symdiff.frontend.numpy_functions import FUNCTIONS
 from symdiff.ops import CALLABLE
 
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
@@ -40,6 +42,7 @@ LONGEST = 4096
 """The most elements that a ufunc is folded over."""
 
 
+@handles(UFUNC)
 def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """What `ufunc(*inputs)`, or a method of the ufunc, is when one of the inputs is an Expr.
 
@@ -124,6 +127,7 @@ def _refuse(title: str, options: Sequence[str], usage: str = "") -> None:
         raise CallError(f"{title} of an Expr takes no {key}=", hint=hint)
 
 
+@handles(METHOD)
 def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """A function of arrays called with NumPy's options.
 
@@ -142,6 +146,7 @@ def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[st
     return apply(own, args, kept)
 
 
+@handles(FUNCTION)
 def apply_function(function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """What NumPy's `function(*args, **options)` is when one of the arguments is an Expr.
 
@@ -150,8 +155,6 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
     CallError
         For functions that have no meaning here, and options that they do not have here.
     """
-    from symdiff.frontend.numpy_functions import FUNCTIONS
-
     name, title = function.__name__, _title(function)
     known = FUNCTIONS.get(function)
     if known is not None:

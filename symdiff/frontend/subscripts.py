@@ -11,10 +11,15 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
-from symdiff.frontend.arrays.arguments import Array, Axis, Integer, Node, Sizes, Text, axis_of, language
-from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import as_integer, constant_array, constant_integer, needs_array, open_size, undeclared
-from symdiff.ir.building import as_triple
+from symdiff.frontend.constants import (
+    as_integer,
+    constant_array,
+    constant_integer,
+    needs_array,
+    number,
+    open_size,
+    undeclared,
+)
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import BOOL, Shape, broadcast, fixed, show
@@ -221,7 +226,7 @@ def gathered_part(graph: Graph, node: int, parts: Sequence[ChosenPart], axes: Se
     order = [*axes, *(k for k in range(len(shape)) if k not in axes)]
     if len(axes) == 1:
         (axis,) = axes
-        result = graph.gather(node, _checked(graph, parts[0], shape[axis]), axis)
+        result = graph.gather(node, checked_index(graph, parts[0], shape[axis]), axis)
         new = len(graph.shape(result)) - len(shape) + 1
         return _moved(graph, result, axis, new, target)
     sizes = [shape[k] for k in axes]
@@ -253,7 +258,7 @@ def _wrapped(values: Any, size: int) -> Any:
     return np.where(values < 0, values + size, values)
 
 
-def _checked(graph: Graph, part: ChosenPart, size: int) -> int:
+def checked_index(graph: Graph, part: ChosenPart, size: int) -> int:
     """The node of one index: constants are in range, others are checked where they are known."""
     if part.values is not None:
         return graph.constant(np.asarray(_wrapped(part.values, size), np.int64))
@@ -278,60 +283,3 @@ def _place(graph: Graph, parts: Sequence[ChosenPart], sizes: Sequence[int]) -> i
         place = at if place is None else graph.apply(core.ADD, (graph.apply(core.MUL, (place, limit)), at))
     assert place is not None
     return place if inside is None else graph.apply(core.WHERE, (inside, place, number(graph, math.prod(sizes))))
-
-
-@language("take")
-def _take(graph: Graph, x: Array, indices: Array, axis: Axis = None, mode: Text = "raise") -> int:
-    """The elements at some indices along an axis, or of all elements in their order; `mode` as NumPy's."""
-    shape = graph.shape(x)
-    if axis is None:
-        x, axis = graph.reshape(x, (math.prod(shape),)), 0
-    at = axis_of(axis, len(graph.shape(x)), "take")
-    if mode not in ("raise", "wrap", "clip"):
-        raise ParseError('mode of take must be "raise", "wrap" or "clip"')
-    if mode != "raise":
-        size = number(graph, graph.shape(x)[at])
-        rounded = graph.apply(core.ROUND, (graph.as_number(indices),))
-        last = graph.apply(core.SUB, (size, number(graph, 1.0)))
-        indices = (
-            graph.apply(core.MOD, (rounded, size))
-            if mode == "wrap"
-            else graph.apply(core.CLIP, (rounded, number(graph, 0.0), last))
-        )
-    return subscripted(graph, x, (*(slice(None),) * at, part_of(graph, indices)))
-
-
-@language("scatter_add")
-def _scatter_add(graph: Graph, x: Array, indices: Array, size: Integer, axis: Axis = 0) -> int:
-    """Zeros with `size` elements along an axis, to which `x` is added at some indices: the transpose of take."""
-    at = axis_of(axis, len(graph.shape(x)), "scatter_add")
-    part = part_of(graph, indices)
-    part = ChosenPart(indices, np.array(part, np.int64)) if isinstance(part, int) else part
-    return graph.scatter_add(graph.as_number(x), _checked(graph, part, size), at, size)
-
-
-@language("scatter")
-def _scatter(graph: Graph, x: Node, index: Text, shape: Sizes) -> int:
-    """Zeros of a shape with `x` at an index, written as text: `scatter(x, "1:, 0", (3, 2))` is that of x[1:, 0]."""
-    parts: list[Any] = []
-    for axis, piece in enumerate(index.split(",")):
-        found = [p.strip() for p in piece.split(":")]
-        if axis >= len(shape) or len(found) > 3 or not all(p.removeprefix("-").isdigit() or not p for p in found):
-            raise ParseError(
-                f"scatter: {quote(index)} is no index of an array of shape {show(shape)}",
-                hint='write scatter(x, "1:3", (5,))',
-            )
-        ends = [int(p) if p else None for p in found]
-        if len(ends) == 3 and ends[2] == 0:
-            raise ParseError("scatter: the step of a slice must not be 0")
-        if len(ends) > 1:
-            parts.append(as_triple(slice(*ends), shape[axis]))
-        elif ends[0] is None or not -shape[axis] <= ends[0] < shape[axis]:
-            raise ShapeError(
-                f"scatter: index {piece.strip()} is out of range for an axis of size {shape[axis]}",
-                hint="the index is one of the new array's",
-            )
-        else:
-            parts.append(ends[0] % shape[axis])
-    region = np.broadcast_to(np.False_, shape)[tuple(slice(*p) if isinstance(p, tuple) else p for p in parts)]
-    return graph.scatter(graph.broadcast(x, region.shape), tuple(parts), shape)

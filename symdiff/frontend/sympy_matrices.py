@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.arrays.linear_algebra import matmul
+from symdiff.frontend.attributes import matmul
 from symdiff.frontend.bodies import from_text
 from symdiff.frontend.calls import call
 from symdiff.frontend.sympy_arithmetic import Plan

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import symdiff
-from symdiff.frontend.arrays.arguments import ARRAYS
+from symdiff.frontend.arguments import ARRAYS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import scipy.linalg
 import scipy.special
 
 from symdiff.errors import NeedsShape, ParseError, ShapeError, SymdiffError, UnknownNameError
-from symdiff.frontend.arrays.arguments import ARRAYS
+from symdiff.frontend.arguments import ARRAYS
 from symdiff.frontend.calls import UNAVAILABLE, is_function
 from symdiff.frontend.functions import function_named
 from symdiff.frontend.parser import free_names, parse

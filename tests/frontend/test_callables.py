@@ -8,7 +8,9 @@ import pytest
 
 import symdiff as sd
 from symdiff.frontend import lexer
-from symdiff.frontend.arrays.arguments import ANNOTATIONS, ARRAYS, Array, Axis, Flag, Kind, Text, language
+from symdiff.frontend.arguments import ANNOTATIONS, ARRAYS, Array, Axis, Flag, Kind, Text, language
+from symdiff.frontend.arrays.methods import ArrayMethods
+from symdiff.frontend.attributes import METHODS
 from symdiff.frontend.calls import functions, is_function
 
 
@@ -90,3 +92,9 @@ def test_texts_in_quotes_elsewhere_are_refused(text, under):
     place = caught.value.place
     assert place.source.text[place.start : place.end] == under
     assert caught.value.hint == "write names without quotes"
+
+
+def test_every_method_of_an_expression_is_one_of_a_text():
+    own = {n for n, value in vars(ArrayMethods).items() if callable(value) and n[0] != "_"}
+    assert own == METHODS
+    assert all(is_function(name) for name in METHODS)

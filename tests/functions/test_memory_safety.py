@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.frontend.arrays.arguments import ARRAYS
+from symdiff.frontend.arguments import ARRAYS
 from symdiff.functions.function import Function
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument, pack

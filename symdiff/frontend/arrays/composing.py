@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Array, Axis, Integer, Node, Nodes, Text, axis_of, language
+from symdiff.frontend.arguments import Array, Axis, Integer, Node, Nodes, Text, axis_of, language
 from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.linear_algebra import square
-from symdiff.frontend.arrays.reductions import number
 from symdiff.frontend.arrays.shapes import along, ravel
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show

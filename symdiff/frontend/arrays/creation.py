@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from symdiff.budget import current, exceeded
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Sizes, axis_of, language
-from symdiff.frontend.arrays.reductions import number
-from symdiff.frontend.constants import as_integer, constant_number
+from symdiff.frontend.arguments import Array, Axis, Flag, Integer, Node, Sizes, axis_of, language
+from symdiff.frontend.attributes import sizes
+from symdiff.frontend.constants import as_integer, constant_number, number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.sizes import example, is_open
@@ -194,12 +192,6 @@ def _matrix(graph: Graph, x: Array) -> int:
 # Sizes
 
 
-def _integers(graph: Graph, values: tuple[int, ...]) -> int:
-    if any(map(is_open, values)):
-        return graph.apply(core.STACK, [number(graph, n) for n in values])
-    return graph.constant(np.array(values, float))
-
-
 @language("size")
 def size(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The number of elements, or the size of one axis: a constant."""
@@ -208,13 +200,13 @@ def size(graph: Graph, x: Array, axis: Axis = None) -> int:
 
 
 @language("shape")
-def shape(graph: Graph, x: Array) -> int:
+def _shape(graph: Graph, x: Array) -> int:
     """The sizes of the axes: constants."""
-    return _integers(graph, graph.shape(x))
+    return sizes(graph, x)
 
 
 @language("ndim")
-def ndim(graph: Graph, x: Array) -> int:
+def _ndim(graph: Graph, x: Array) -> int:
     """The number of axes: a constant."""
     return number(graph, len(graph.shape(x)))
 

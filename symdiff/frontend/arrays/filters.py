@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from symdiff.errors import ParseError, ShapeError
-from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Text, axis_of, language
+from symdiff.frontend.arguments import Array, Axis, Flag, Integer, Node, Text, axis_of, language
 from symdiff.frontend.arrays.joining import joined
-from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, number, reduce, spread
+from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, reduce, spread
 from symdiff.frontend.arrays.shapes import along, diff, ravel
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show

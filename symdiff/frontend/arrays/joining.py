@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import Array, Axis, Nodes, axis_of, language
+from symdiff.frontend.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.shapes import ravel
 from symdiff.frontend.constants import needs_array
 from symdiff.ir.graph import Graph

@@ -6,61 +6,16 @@ import math
 from typing import Any
 
 from symdiff.errors import ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import Array, Flag, Integer, Nested, Real, Text, axis_of, language
-from symdiff.frontend.arrays.reductions import number, reduce
+from symdiff.frontend.arguments import Array, Flag, Integer, Nested, Real, Text, axis_of, language
+from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
+from symdiff.frontend.attributes import matmul, unfit
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show
 
 LARGEST_POWER = 1 << 20
-
-
-def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
-    """The matrix product by NumPy's rules: vectors are rows or columns, leading axes broadcast.
-
-    Raises
-    ------
-    ShapeError
-        For a scalar, and where the columns of the first are not the rows of the second.
-    """
-    a, b = graph.as_number(a), graph.as_number(b)
-    left, right = graph.shape(a), graph.shape(b)
-    if not left or not right:
-        raise ShapeError(
-            f"{name}: shapes {show(left)} and {show(right)}: a scalar is no matrix",
-            hint="write * for a product with a number",
-        )
-    rows = right[-2] if len(right) > 1 else right[0]
-    if left[-1] != rows:
-        raise ShapeError(
-            f"{name}: shapes {show(left)} and {show(right)} do not fit: {left[-1]} is not {rows}",
-            hint=_turned(graph, a, b),
-        )
-    try:
-        return graph.matmul(a, b)
-    except ShapeError as error:
-        raise _unfit(graph, (a, b), name, error) from None
-
-
-def _unfit(graph: Graph, nodes: tuple[int, ...], name: str, error: ShapeError) -> ShapeError:
-    shapes = " and ".join(show(graph.types[n].shape) for n in nodes)
-    return ShapeError(f"{name}: shapes {shapes} do not fit", hint=error.hint)
-
-
-def _turned(graph: Graph, a: int, b: int) -> str:
-    """A transpose that would make a product possible, in the user's names."""
-    left, right = graph.shape(a), graph.shape(b)
-    first, second = (
-        str(graph.payloads[n]) if graph.ops[n] in (core.INPUT, core.NAMED) else word for n, word in ((a, "A"), (b, "B"))
-    )
-    if len(left) == 2 and left[0] == (right[-2] if len(right) > 1 else right[0]):
-        return f"write {first}.T @ {second}"
-    if len(right) == 2 and left[-1] == right[1]:
-        return f"write {first} @ {second}.T"
-    if len(left) == 1 and len(right) == 1:
-        return "write outer(a, b) for all products"
-    return "the last axis of the first must be as long as the last but one of the second"
 
 
 @language("matmul")
@@ -184,7 +139,7 @@ def _einsum(graph: Graph, subscripts: Text, *operands: Array) -> int:
     try:
         return graph.einsum(nodes, [[k + shift for k in own] for own in labels], [k + shift for k in output])
     except ShapeError as error:
-        raise _unfit(graph, nodes, "einsum", error) from None
+        raise unfit(graph, nodes, "einsum", error) from None
 
 
 # Diagonals

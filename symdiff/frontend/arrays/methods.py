@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff.frontend.attributes import transposed
+from symdiff.frontend.handlers import HANDLERS, METHOD
 from symdiff.sizes import numbers
 from symdiff.types import Shape, product
 
@@ -19,9 +21,7 @@ def _method(name: str) -> Callable[..., Any]:
     """The method that is a function of the language; NumPy's options that change no number are left out."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        from symdiff.frontend.numpy_protocol import call_as_numpy
-
-        return call_as_numpy(name, name, (self, *args), options)
+        return HANDLERS[METHOD](name, name, (self, *args), options)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"As `symdiff.{name}` of this value."
@@ -72,13 +72,10 @@ class ArrayMethods:
         return self._turned(last=True)
 
     def _turned(self, last: bool) -> Expr:
-        from symdiff.frontend.arrays.shapes import transposed
-        from symdiff.frontend.expr import Expr
-
         if self.ndim < 2:
             return self  # type: ignore[return-value]
         with self.graph.lock:
-            return Expr(self.graph, transposed(self.graph, self.node, last))
+            return type(self)(self.graph, transposed(self.graph, self.node, last))  # type: ignore[call-arg,return-value]
 
     all, any = _method("all"), _method("any")
     argmax, argmin = _method("argmax"), _method("argmin")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import LimitError, ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Node, Text, axis_of, language
-from symdiff.frontend.arrays.reductions import extremum, number, reduce
+from symdiff.frontend.arguments import Array, Axis, Flag, Node, Text, axis_of, language
+from symdiff.frontend.arrays.reductions import extremum, reduce
 from symdiff.frontend.arrays.shapes import along
-from symdiff.frontend.constants import constant_array
+from symdiff.frontend.constants import constant_array, number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.indexing import LAST_SINGLE

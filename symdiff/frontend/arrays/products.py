@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import Array, Axis, Nodes, axis_of, language
-from symdiff.frontend.arrays.linear_algebra import matmul
+from symdiff.frontend.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
+from symdiff.frontend.attributes import matmul
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 from symdiff.errors import ParseError, ShapeError
+from symdiff.frontend.arguments import Array, Axis, Flag, Integer, Node, Order, axes_of, axis_of, language
 from symdiff.frontend.arrays import softmax
-from symdiff.frontend.arrays.arguments import Array, Axis, Flag, Integer, Node, Order, axes_of, axis_of, language
+from symdiff.frontend.arrays.shapes import along, diff
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.reduction import kept
-from symdiff.sizes import is_open
 from symdiff.types import BOOL, show
 
 
@@ -32,11 +33,6 @@ def count(graph: Graph, x: int, axis: Axis, name: str) -> int:
     """How many elements each result of a reduction is made of."""
     shape = graph.shape(x)
     return math.prod(shape[k] for k in axes_of(axis, len(shape), name))
-
-
-def number(graph: Graph, value: float) -> int:
-    """A constant."""
-    return graph.constant(value if is_open(value) else float(value))
 
 
 def chosen(graph: Graph, x: int, where: int | None, neutral: float) -> int:
@@ -377,8 +373,6 @@ def _recurrence(graph: Graph, a: Array, b: Array, axis: Axis = 0, reverse: Flag 
 @language("trapezoid", "trapz")
 def _trapezoid(graph: Graph, y: Array, x: Array | None = None, dx: Node | None = None, axis: Axis = -1) -> int:
     """The integral by the trapezoidal rule."""
-    from symdiff.frontend.arrays.shapes import along, diff
-
     shape = graph.shape(y)
     at = axis_of(axis, len(shape), "trapezoid")
     upper, lower = along(graph, y, at, slice(1, None)), along(graph, y, at, slice(0, -1))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError, quote
-from symdiff.frontend.arrays.arguments import (
+from symdiff.frontend.arguments import (
     Array,
     Axis,
     Integer,
@@ -21,7 +21,8 @@ from symdiff.frontend.arrays.arguments import (
     axis_of,
     language,
 )
-from symdiff.frontend.arrays.reductions import number
+from symdiff.frontend.attributes import transposed
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import show
@@ -97,11 +98,6 @@ def _at_least(count: int, name: str) -> None:
 
 for _count in (1, 2, 3):
     _at_least(_count, f"atleast_{_count}d")
-
-
-def transposed(graph: Graph, x: int, last: bool = False) -> int:
-    """The axes in reverse order; `last`: the last two swapped."""
-    return graph.swap_last(x) if last else graph.transpose(x, tuple(range(len(graph.shape(x))))[::-1])
 
 
 @language("transpose", "permute_dims")

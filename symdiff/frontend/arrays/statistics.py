@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from symdiff.errors import ShapeError
-from symdiff.frontend.arrays.arguments import Array, Flag, Integer, Node, language
+from symdiff.frontend.arguments import Array, Flag, Integer, Node, language
 from symdiff.frontend.arrays.joining import joined
-from symdiff.frontend.arrays.linear_algebra import matmul
-from symdiff.frontend.arrays.reductions import number, reduce
+from symdiff.frontend.arrays.reductions import reduce
+from symdiff.frontend.attributes import matmul
+from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.reduction import kept
