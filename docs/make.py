@@ -8,7 +8,6 @@ from pathlib import Path
 
 import symdiff
 from symdiff.frontend import functions
-from symdiff.frontend.calls import CUSTOM
 from symdiff.frontend.custom import LAYERS
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op, Unavailable
@@ -137,7 +136,7 @@ def named_functions() -> str:
     """symdiff/named_functions.pyi: what type checkers know of `symdiff.sin` and the others."""
     lines = ["# The functions of the language, as attributes of the package: written by `python docs/make.py`.",
              "from symdiff.frontend.annotations import Called", ""]  # fmt: skip
-    own = {*symdiff.__all__, *CUSTOM, *LAYERS}  # not what somebody defined in this process
+    own = {*symdiff.__all__, *LAYERS}  # not what somebody defined in this process
     lines += [f"{name}: Called" for name in functions.names() if name not in own and not keyword.iskeyword(name)]
     return "\n".join(lines) + "\n"
 

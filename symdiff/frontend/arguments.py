@@ -8,12 +8,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any, get_origin
 
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError, nearest
+from symdiff.frontend.calls import FUNCTIONS, Entry, Kind, Value
 from symdiff.frontend.constants import (
     as_integer,
     constant_array,
@@ -24,37 +24,6 @@ from symdiff.frontend.constants import (
 )
 from symdiff.ir.graph import Graph
 from symdiff.types import LARGEST_RANK, fixed, product
-
-Value = Any
-"""A node (an integer), a text, None, or a tuple of values."""
-
-
-class Kind(Enum):
-    """What a parameter takes."""
-
-    ARRAY = "an array"
-    NODE = "an array or a number"
-    NODES = "several arrays"
-    SIZES = "the sizes of a shape"
-    AXES = "an axis, axes or None"
-    INTEGER = "an integer"
-    INTEGERS = "integers"
-    NESTED = "integers, and tuples of such"
-    REAL = "a number that is a constant"
-    FLAG = "True or False"
-    TEXT = "a text in quotes"
-    ORDER = "the order of a norm"
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it may be a text in quotes."""
-        return self is Kind.TEXT or self is Kind.ORDER
-
-    @property
-    def is_node(self) -> bool:
-        """Whether it is a value or several, not a part of the call alone."""
-        return self is Kind.ARRAY or self is Kind.NODE or self is Kind.NODES
-
 
 # How the builders annotate their parameters: the kind of an argument, and the type that the builder gets.
 Array = Annotated[int, Kind.ARRAY]
@@ -108,12 +77,12 @@ ALIASES_OF = {("searchsorted", "v"): "values"}
 """The same for one function, where another has the name for another parameter."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayFunction:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArrayFunction(Entry):
     """A function of arrays: `build` makes the node from the graph and the arguments; `optional` are its defaults.
 
     `parameters` that start with `*` take all further arguments; those in `named` are given by name alone; `kinds` has
-    what each takes; `takes_texts`: one of them may be a text in quotes.
+    what each takes.
     """
 
     name: str
@@ -123,6 +92,7 @@ class ArrayFunction:
     kinds: Mapping[str, Kind]
     named: frozenset[str] = frozenset()
     takes_texts: bool = False
+    takes_parts: bool = True
 
     @property
     def usage(self) -> str:
@@ -131,9 +101,14 @@ class ArrayFunction:
         return f"{self.name}({', '.join(shown)})"
 
     @property
-    def doc(self) -> str:
-        """What it computes, in one sentence."""
-        return (self.build.__doc__ or "").split("\n")[0]
+    def documentation(self) -> str:
+        """What it computes, in one sentence, and how it is called."""
+        return f"{(self.build.__doc__ or '').split(chr(10))[0]}\n\nIn a formula: {self.usage}."
+
+    @property
+    def by_numpy(self) -> ArrayFunction:
+        """Itself: it has NumPy's options."""
+        return self
 
     @property
     def signature(self) -> inspect.Signature:
@@ -167,6 +142,10 @@ class ArrayFunction:
         """What a parameter takes; an argument that has no parameter is refused later and passes for an array."""
         return self.kinds.get(parameter, Kind.ARRAY)
 
+    def kind_of(self, position: int | str, count: int) -> Kind:
+        """What an argument of a call is, by its position among `count` without names or by its name."""
+        return self.kind(self.slots(count)[position] if isinstance(position, int) else self.parameter(position))
+
     def bind(self, args: Sequence[Value], keywords: Mapping[str, Value]) -> dict[str, Value]:
         """The arguments by the names of the parameters; those of a `*` parameter as a tuple.
 
@@ -197,8 +176,9 @@ class ArrayFunction:
             raise ParseError(_count(self, len(args) + len(keywords)), hint=hint)
         return values
 
-    def __call__(self, graph: Graph, name: str, args: Sequence[Value], keywords: Mapping[str, Value]) -> int:
+    def node(self, graph: Graph, args: Sequence[Value], keywords: Mapping[str, Value]) -> int:
         """The node that a call stands for."""
+        name = self.name
         values = self.bind(args, keywords)
         given: dict[str, Any] = dict(self.optional)
         rest: tuple[Value, ...] = ()
@@ -223,14 +203,11 @@ def _count(function: ArrayFunction, count: int) -> str:
     return f"{function.name} cannot take {count} argument{'' if count == 1 else 's'}"
 
 
-ARRAYS: dict[str, ArrayFunction] = {}
-"""The functions of arrays, by all their names."""
-
-
-def language(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def language(*names: str, parts: bool = True) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a builder a function of the language: its own name without `_`, or `names`.
 
-    Its annotations say what the arguments may be (`Array`, `Node`, `Axis`, …), with `| None` where None is the default.
+    Its annotations say what the arguments may be (`Array`, `Node`, `Axis`, …), with `| None` where None is the default;
+    without `parts` no argument may be a tuple or None.
     """
 
     def register(build: Callable[..., int]) -> Callable[..., int]:
@@ -242,7 +219,7 @@ def language(*names: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
         named = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY and not starred)
         texts = any(kind.is_text for kind in kinds.values())
         for name in names or (build.__name__.strip("_"),):
-            ARRAYS[name] = ArrayFunction(name, build, parameters, optional, kinds, named, texts)
+            FUNCTIONS[name] = ArrayFunction(name, build, parameters, optional, kinds, named, texts, parts)
         return build
 
     return register

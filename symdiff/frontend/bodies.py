@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
 
-from symdiff.frontend.calls import EXPANSIONS
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import DEFINITIONS, Op
-from symdiff.ops.base import OPERAND_NAMES, Definition, Expand
+from symdiff.ops import Op
+from symdiff.ops.base import OPERAND_NAMES, Expand
 from symdiff.signature import Argument
 
 
@@ -33,14 +31,3 @@ def expansion(op: Op, payload: object = None) -> Body:
     names = tuple(OPERAND_NAMES[: len(kinds)])
     conditions = frozenset(n for n, kind in zip(names, kinds, strict=True) if kind == "c")
     return from_text(op.routine.of(payload), names, conditions)
-
-
-def _calling(definition: Definition) -> Callable[[Graph, Sequence[int]], int]:
-    def call(graph: Graph, nodes: Sequence[int]) -> int:
-        (node,) = from_text(definition.text, definition.parameters).splice(graph, nodes)
-        return node
-
-    return call
-
-
-EXPANSIONS.update((key, _calling(definition)) for key, definition in DEFINITIONS.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from symdiff.frontend.calls import Entry
 from symdiff.frontend.names import Helper
 from symdiff.frontend.subscripts import Subscript
 
@@ -27,15 +28,22 @@ class Bracket:
 class Calling(Bracket):
     """A call whose arguments are read: those with names, the name that waits for its value, those before the names.
 
-    `takes_parts`: tuples and None may be arguments; `takes_texts`: texts in quotes too. `start` is its first character.
+    `entry` is the function that is called, None for one of the text itself; `start` is its first character.
     """
 
     keywords: dict[str, int] = field(default_factory=dict)
     keyword: str | None = None
     positional: int = 0
-    takes_parts: bool = False
-    takes_texts: bool = False
+    entry: Entry | None = None
     start: int = -1
+
+    def takes_parts(self) -> bool:
+        """Whether tuples and None may be arguments."""
+        return self.entry is not None and self.entry.takes_parts
+
+    def takes_texts(self) -> bool:
+        """Whether texts in quotes may be arguments."""
+        return self.entry is not None and self.entry.takes_texts
 
 
 @dataclass(slots=True)

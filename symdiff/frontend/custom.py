@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symdiff.errors import NeedsShape, ShapeError, Source
-from symdiff.frontend.calls import bind
+from symdiff.frontend.calls import Entry, bind, written_call
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
@@ -24,7 +25,7 @@ LAYERS: dict[str, Layer] = {}
 """The functions that users defined, by name, each after those that it is made of."""
 
 
-class Layer:
+class Layer(Entry):
     """A function that a user defined.
 
     Attributes
@@ -42,7 +43,8 @@ class Layer:
         backward: Mapping[str, str],
         partials: Mapping[str, str],
     ) -> None:
-        self.name, self.parameters, self.text = name, tuple(parameters), text
+        super().__init__(name)
+        self.parameters, self.text = tuple(parameters), text
         self.backward, self.partials = dict(backward), dict(partials)
         self._read: dict[Any, Body] = {}
 
@@ -54,7 +56,23 @@ class Layer:
         mine, theirs = (self.text, self.backward, self.partials), (other.text, other.backward, other.partials)
         return mine == theirs
 
-    def __call__(self, graph: Graph, name: str, args: list[int], keywords: Mapping[str, int]) -> int:
+    @property
+    def usage(self) -> str:
+        """How it is called, in words."""
+        return written_call(self.name, [p.name for p in self.parameters])
+
+    @property
+    def documentation(self) -> str:
+        """Its definition."""
+        return f"Defined by its user: {self.text}"
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Its operands."""
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature([inspect.Parameter(p.name, kind) for p in self.parameters])
+
+    def node(self, graph: Graph, args: Sequence[int], keywords: Mapping[str, int]) -> int:
         """The node of a call."""
         bound = bind(self.name, tuple(p.name for p in self.parameters), args, keywords)
         operands = [graph.as_number(a) for a in bound]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from symdiff.errors import ArgumentError, ShapeError, Source, SymdiffError, UnknownNameError, nearest
-from symdiff.frontend.calls import CUSTOM, is_function
+from symdiff.frontend.calls import FUNCTIONS, is_function
 from symdiff.frontend.custom import ADJOINT, LAYERS, RESULT, Layer
+from symdiff.frontend.elements import ElementFunction
+from symdiff.frontend.functions import python_function
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse
 from symdiff.frontend.statements import split
@@ -77,7 +78,7 @@ def define(
             raise ArgumentError(f"{name} is a function of the language", hint="choose another name")
     else:
         _add(layer)
-    return _python_function(layer)
+    return python_function(FUNCTIONS[name])
 
 
 def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, str]:
@@ -111,7 +112,7 @@ def _is_shipped(layer: Layer) -> bool:
     operands = [graph.input(f"operand_{k}") for k in range(len(names))]
     theirs = Layer(layer.name, [Argument(n) for n in shipped.parameters], shipped.text, {}, {})
     try:
-        return layer(graph, "", operands, {}) == theirs(graph, "", operands, {})
+        return layer.node(graph, operands, {}) == theirs.node(graph, operands, {})
     except SymdiffError:
         return False
 
@@ -143,10 +144,11 @@ def _add(layer: Layer) -> None:
         op = _operation(layer, scalar)
     if op is not None:
         register(op)
+        FUNCTIONS[layer.name] = ElementFunction(layer.name, op)
     else:
         if layer.partials:
             layer.backward = {n: f"{ADJOINT}*({text})" for n, text in layer.partials.items()}
-        CUSTOM[layer.name] = layer
+        FUNCTIONS[layer.name] = layer
     LAYERS[layer.name] = layer
 
 
@@ -227,20 +229,3 @@ def _renamed(parsed: Parsed, node: int, names: Sequence[str]) -> str:
     graph = Graph()
     known = {parsed.names[n]: graph.input(short) for n, short in zip(names, OPERAND_NAMES, strict=False)}
     return expression(graph, Body.of(parsed.graph, [node]).copy(graph, known)[node], simplify=False)
-
-
-def _python_function(layer: Layer) -> Callable[..., Any]:
-    """The function for Python code."""
-    from symdiff.frontend.functions import apply
-
-    def function(*operands: Any, **keywords: Any) -> Any:
-        return apply(layer.name, operands, keywords)
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    function.__name__ = function.__qualname__ = layer.name
-    function.__module__ = "symdiff"
-    function.__doc__ = f"Defined by its user: {layer.text}"
-    function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(p.name, kind) for p in layer.parameters]
-    )
-    return function

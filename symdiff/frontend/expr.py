@@ -11,13 +11,14 @@ import numpy as np
 from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
+from symdiff.frontend.calls import find
 from symdiff.frontend.expr_subscripts import numeric_part
 from symdiff.frontend.given import as_float
 from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
 from symdiff.frontend.subscripts import part_of, subscripted
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import CALLABLE, OPS, Op, core
+from symdiff.ops import OPS, Op, core
 from symdiff.types import BOOL, Dim, check_rank
 
 SHOWN_LENGTH = 80
@@ -239,7 +240,8 @@ class Expr(ArrayMethods):
         return HANDLERS[FUNCTION](function, args, options)
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
-        op = CALLABLE.get(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
+        entry = find(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
+        op = None if entry is None else entry.op
         if op is not None and op.payload is None and op.kinds in ("f", "ff"):
             return lambda *others: combine(op, self, *others)
         if name == "__array__" and self.graph.unshaped is not None:  # NumPy is about to take it for one object

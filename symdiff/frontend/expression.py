@@ -20,14 +20,13 @@ from symdiff.frontend.brackets import (
     Calling,
     Pairs,
 )
-from symdiff.frontend.calls import call, is_function, piecewise, takes_parts, takes_texts
+from symdiff.frontend.calls import FUNCTIONS, find, piecewise
 from symdiff.frontend.constants import folded
 from symdiff.frontend.inlining import Inlining
 from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, OPEN, OPERATOR, TEXT
 from symdiff.frontend.names import Names
 from symdiff.frontend.operators import CHOICE, ELSE, IF, INFIX, PREFIX
 from symdiff.frontend.subscripts import Subscript, element
-from symdiff.ops import OPS
 
 SEPARATED = frozenset((LIST, CALL, PAIRS, PAIR, TUPLE))
 """Where commas separate values."""
@@ -119,7 +118,7 @@ class Reader(Inlining):
             elif text == "..." and self.open.kind == INDEX and self._is_part(i):
                 node = Ellipsis
                 break
-            elif kind == TEXT and isinstance(self.open, Calling) and self.open.takes_texts and self._is_part(i):
+            elif kind == TEXT and isinstance(self.open, Calling) and self.open.takes_texts() and self._is_part(i):
                 node = text[1:-1]
                 break
             elif self._may_be_left_out(i):
@@ -145,7 +144,7 @@ class Reader(Inlining):
 
     def _takes_parts(self, top: Bracket) -> bool:
         """Whether what is open takes tuples and None: a call of some functions, or a tuple in one."""
-        return top.kind == TUPLE or (isinstance(top, Calling) and top.takes_parts)
+        return top.kind == TUPLE or (isinstance(top, Calling) and top.takes_parts())
 
     def _is_part(self, i: int) -> bool:
         """Whether a token stands where an argument or an index may be no value, and is all of it."""
@@ -235,14 +234,12 @@ class Reader(Inlining):
             )
         if text == PIECEWISE:
             self.enter(Pairs(PAIRS, i, len(self.pending), len(self.nodes)))
-        elif text in names.helpers or is_function(text) or (self.hidden and text in OPS):
-            parts, start = text not in names.helpers and takes_parts(text), self.tokens.starts[i]
-            texts = parts and takes_texts(text)
-            self.enter(
-                Calling(CALL, i, len(self.pending), len(self.nodes), takes_parts=parts, takes_texts=texts, start=start)
-            )
-        else:
+            return i + 2
+        helper = names.helpers.get(text)
+        entry = find(text, self.hidden) if helper is None else None
+        if entry is None and helper is None:
             mistakes.refuse_call(self.tokens, i, names.variables, names.constants, self.scope)
+        self.enter(Calling(CALL, i, len(self.pending), len(self.nodes), entry=entry, start=self.tokens.starts[i]))
         return i + 2
 
     def _attribute(self, i: int) -> int:
@@ -251,10 +248,8 @@ class Reader(Inlining):
         name = texts[i + 1]
         self.at = i + 1
         if texts[i + 2] == "(" and name in METHODS:
-            top = Calling(CALL, i + 1, len(self.pending), len(self.nodes) - 1, takes_parts=True, start=self.starts[-1])
-            top.takes_texts = takes_texts(name)
-            top.positional = 1
-            self.enter(top)
+            place = i + 1, len(self.pending), len(self.nodes) - 1
+            self.enter(Calling(CALL, *place, entry=FUNCTIONS[name], positional=1, start=self.starts[-1]))
             return i + 3
         if texts[i + 2] == "(" or name not in ATTRIBUTES:
             mistakes.refuse_operator(self.tokens, i, self.starts[-1])
@@ -318,11 +313,10 @@ class Reader(Inlining):
         self.at = top.at
         if isinstance(top, Calling):
             self._end_argument(top)
-            helper = self.names.helpers.get(tokens.texts[top.at])
-            if helper is not None:
-                return self.enter_helper(top, helper, i)
+            if top.entry is None:
+                return self.enter_helper(top, self.names.helpers[tokens.texts[top.at]], i)
             start = top.start
-            node = call(graph, tokens.texts[top.at], nodes[values:], top.keywords, self.hidden)
+            node = top.entry.node(graph, nodes[values:], top.keywords)
         elif top.kind == INDEX:
             self._end_index(top, "]", i)
             self.at = top.at

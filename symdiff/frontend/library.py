@@ -1,6 +1,6 @@
 """All functions of the language: who imports this has them registered."""
 
-from symdiff.frontend import bodies
+from symdiff.frontend import elements
 from symdiff.frontend.arrays import (
     composing,
     creation,
@@ -16,9 +16,9 @@ from symdiff.frontend.arrays import (
 )
 
 __all__ = [
-    "bodies",
     "composing",
     "creation",
+    "elements",
     "filters",
     "indexing",
     "joining",

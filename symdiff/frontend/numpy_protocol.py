@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, UnknownNameError
-from symdiff.frontend.arguments import ARRAYS
-from symdiff.frontend.calls import REDUCE, UNAVAILABLE, is_function, unknown_function
+from symdiff.frontend.calls import UNAVAILABLE, find, is_function, unknown_function
 from symdiff.frontend.expr import Expr, as_expr
-from symdiff.frontend.functions import apply
+from symdiff.frontend.functions import apply, called
 from symdiff.frontend.handlers import FUNCTION, METHOD, UFUNC, handles
 from symdiff.frontend.numpy_functions import FUNCTIONS
-from symdiff.ops import CALLABLE
 
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 """Ufuncs that the language calls otherwise."""
@@ -53,13 +51,13 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
     """
     name, title = ufunc.__name__, _title(ufunc)
     if method == "__call__":
-        return _called(name, title, inputs, options)
+        return _of_ufunc(name, title, inputs, options)
     if ufunc.nin != 2 or ufunc.nout != 1 or method not in ("reduce", "accumulate", "outer"):
         raise CallError(f"{title}.{method} of an Expr is not supported", hint="write sum(x), or a loop over x")
     if method == "outer":
         first, second = (as_expr(x) for x in inputs)
         spread = apply("reshape", (first, (*first.shape, *(1,) * second.ndim)))
-        return _called(name, title, (spread, second), options)
+        return _of_ufunc(name, title, (spread, second), options)
     known = (REDUCED if method == "reduce" else RUNNING).get(name)
     if known is not None:
         return call_as_numpy(known, f"{title}.{method}", inputs, {"axis": 0, **options})
@@ -70,7 +68,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
         raise CallError(f"{title}.{method} of {lines.shape[0]} elements", hint=f"it takes from 1 to {LONGEST:,}")
     folded = [lines[0]]
     for k in range(1, lines.shape[0]):
-        folded.append(_called(name, title, (folded[-1], lines[k]), {}))
+        folded.append(_of_ufunc(name, title, (folded[-1], lines[k]), {}))
     if method == "accumulate":
         return apply("stack", (folded,), {"axis": axis})
     if keepdims:
@@ -79,11 +77,12 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
     return folded[-1]
 
 
-def _called(name: str, title: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def _of_ufunc(name: str, title: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     out = options.get("out")
     if out is not None:
-        op = CALLABLE.get(RENAMED.get(name, name))
-        symbol = "@" if name == "matmul" else op.infix.symbol if op is not None and op.infix is not None else ""
+        entry = find(RENAMED.get(name, name))
+        infix = entry.op.infix if entry is not None and entry.op is not None else None
+        symbol = "@" if name == "matmul" else infix.symbol if infix is not None else ""
         given = f"instead of z {symbol}= x write z = z {symbol} x" if symbol else f"write z = {title}(x)"
         raise CallError(f"{title} of an Expr writes into no array", hint=f"{given}: a new value")
     _refuse(title, [k for k, v in options.items() if k != "out" and not _is_fixed(k, v)])
@@ -136,14 +135,17 @@ def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[st
     CallError
         For an option that would change the result and that the function does not have.
     """
-    target, kept = ARRAYS[f"a{own}" if own in REDUCE else own], {}
+    entry = find(own)
+    target = None if entry is None else entry.by_numpy
+    assert target is not None
+    kept = {}
     for key, value in options.items():
         if target.parameter(key) in target.parameters:
             if value is not None or key == "axis" or target.optional.get(target.parameter(key), 0) is None:
                 kept[key] = value
         elif not _is_fixed(key, value):
             _refuse(title, [key], f"it takes {target.usage}")
-    return apply(own, args, kept)
+    return called(target, args, kept)
 
 
 @handles(FUNCTION)
@@ -163,16 +165,16 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
         except TypeError as error:
             raise CallError(f"{title} of an Expr: {error}", hint="write it with operators and sd's functions") from None
         return known(*args, **options)
-    own = f"a{name}" if name in REDUCE else name
-    if own not in ARRAYS:
+    entry = find(name)
+    if entry is None or entry.by_numpy is None:
         if name in UNAVAILABLE:
             raise UnknownNameError(f"{title} {UNAVAILABLE[name][0]}", hint=UNAVAILABLE[name][1])
-        if is_function(name) and all(_is_fixed(k, v) for k, v in options.items()):
-            return apply(name, args)
-        hint = f"write sd.{name}(x)" if is_function(name) else "write it with operators and sd's functions"
+        if entry is not None and all(_is_fixed(k, v) for k, v in options.items()):
+            return called(entry, args)
+        hint = "write it with operators and sd's functions" if entry is None else f"write sd.{name}(x)"
         raise CallError(f"{title} of an Expr is not supported", hint=hint)
     positional, keywords = _arguments(function, args, options)
-    return call_as_numpy(own, title, positional, keywords)
+    return call_as_numpy(name, title, positional, keywords)
 
 
 def _arguments(

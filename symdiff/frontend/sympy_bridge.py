@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, SymdiffError, nearest, quote
-from symdiff.frontend.calls import CUSTOM, call, piecewise
+from symdiff.frontend.calls import call, piecewise
+from symdiff.frontend.custom import LAYERS
 from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
 from symdiff.frontend.sympy_export import to_sympy
 from symdiff.frontend.sympy_functions import FUNCTIONS
@@ -164,7 +165,7 @@ class _Converter:
             return (), lambda graph, nodes: node
         if isinstance(item, AppliedUndef):
             name = item.func.__name__
-            if name in CUSTOM and name not in self.listed:
+            if name in LAYERS and name not in self.listed:
                 return item.args, lambda graph, nodes: _called(graph, name, nodes)
             if hasattr(item.func, "_imp_") and name not in self.listed:
                 raise ArgumentError(

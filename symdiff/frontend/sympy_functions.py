@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from symdiff.ops import CALLABLE, OPS, Op
+from symdiff.ops import OPS, Op
 from symdiff.ops.base import OPERAND_NAMES
 
 
@@ -42,7 +42,7 @@ def _of_records() -> dict[str, str]:
     for op in OPS.values():
         operands = ", ".join(([op.payload] if op.payload else []) + list(OPERAND_NAMES[: len(op.kinds or "")]))
         call = re.fullmatch(r"(\w+)\((.*)\)", op.sympy or "")
-        if call and call[2] == operands and op.name in CALLABLE and call[1] not in HELPERS:
+        if call and call[2] == operands and not op.hidden and call[1] not in HELPERS:
             found[call[1]] = op.name
     return found
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 import symdiff
-from symdiff.frontend.arguments import ARRAYS
+from symdiff.frontend.arguments import ArrayFunction
+from symdiff.frontend.calls import FUNCTIONS
+
+ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,12 +6,14 @@ import scipy.linalg
 import scipy.special
 
 from symdiff.errors import NeedsShape, ParseError, ShapeError, SymdiffError, UnknownNameError
-from symdiff.frontend.arguments import ARRAYS
-from symdiff.frontend.calls import UNAVAILABLE, is_function
+from symdiff.frontend.arguments import ArrayFunction
+from symdiff.frontend.calls import FUNCTIONS, UNAVAILABLE, is_function
 from symdiff.frontend.functions import function_named
 from symdiff.frontend.parser import free_names, parse
 from symdiff.interpret import evaluate
 from symdiff.signature import Argument
+
+ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
 
 RANDOM = np.random.default_rng(5)
 VALUES = {

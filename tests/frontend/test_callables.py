@@ -8,15 +8,18 @@ import pytest
 
 import symdiff as sd
 from symdiff.frontend import lexer
-from symdiff.frontend.arguments import ANNOTATIONS, ARRAYS, Array, Axis, Flag, Kind, Text, language
+from symdiff.frontend.arguments import ANNOTATIONS, Array, ArrayFunction, Axis, Flag, Kind, Text, language
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import METHODS
-from symdiff.frontend.calls import functions, is_function
+from symdiff.frontend.calls import FUNCTIONS, functions, is_function
+from symdiff.frontend.functions import function_named
 
 
 def test_kinds_are_those_of_the_annotations():
     """Also where a builder is given names that other builders use for something else."""
-    for function in ARRAYS.values():
+    for function in FUNCTIONS.values():
+        if not isinstance(function, ArrayFunction):
+            continue
         annotations = [p.annotation for p in inspect.signature(function.build).parameters.values()][1:]
         kinds = [ANNOTATIONS[text.removesuffix(" | None")] for text in annotations]
         assert [function.kind(p) for p in function.parameters] == kinds, function.name
@@ -29,14 +32,14 @@ def _odd():
 
     language("odd_names")(build)
     yield
-    del ARRAYS["odd_names"]
+    del FUNCTIONS["odd_names"]
 
 
 @pytest.mark.usefixtures("_odd")
 def test_no_kind_follows_from_a_name():
-    kinds = [ARRAYS["odd_names"].kind(p) for p in ("axis", "x", "shape", "size")]
+    kinds = [FUNCTIONS["odd_names"].kind(p) for p in ("axis", "x", "shape", "size")]
     assert kinds == [Kind.ARRAY, Kind.FLAG, Kind.AXES, Kind.TEXT]
-    assert ARRAYS["odd_names"].takes_texts
+    assert FUNCTIONS["odd_names"].takes_texts
     assert sd.function('f(x[2]) = odd_names(x, True, None, "word")')([1.0, 2.0]).tolist() == [1.0, 2.0]
     with pytest.raises(sd.ParseError, match="x of odd_names must be True or False"):
         sd.function("f(x[2]) = odd_names(x, x)")
@@ -92,6 +95,23 @@ def test_texts_in_quotes_elsewhere_are_refused(text, under):
     place = caught.value.place
     assert place.source.text[place.start : place.end] == under
     assert caught.value.hint == "write names without quotes"
+
+
+@pytest.mark.parametrize("name", functions())
+def test_the_table_has_all_that_is_known_of_a_function(name):
+    """Its names in other languages' words, its Python function and the hint of a wrong call come from one entry."""
+    entry = FUNCTIONS[name]
+    assert entry.name == name
+    assert entry.usage.startswith(f"{name}(")
+    function = function_named(name)
+    assert (function.__name__, function.__doc__) == (name, entry.documentation)
+    assert function.__doc__
+    assert inspect.signature(function) == entry.signature
+    assert getattr(sd, name).__doc__ == entry.documentation or name in sd.__all__
+    taken = [k for k, p in entry.signature.parameters.items() if p.kind is p.VAR_POSITIONAL]
+    with pytest.raises(sd.ParseError) as caught:
+        sd.function(f"{name}(x, no_parameter=1)", shapes={"x": 3})
+    assert taken or "no_parameter" in caught.value.message or "argument" in caught.value.message
 
 
 def test_every_method_of_an_expression_is_one_of_a_text():

@@ -10,7 +10,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.frontend import custom
-from symdiff.frontend.calls import CUSTOM
+from symdiff.frontend.calls import FUNCTIONS
 from symdiff.interpret import evaluate
 from symdiff.ops.base import CALLABLE, OPS
 
@@ -21,7 +21,7 @@ B = np.array([0.5, 2.0, -0.4])
 @pytest.fixture(scope="module", autouse=True)
 def _definitions():
     """The functions of these tests, gone after them."""
-    tables = (OPS, CALLABLE, CUSTOM, custom.LAYERS)
+    tables = (OPS, CALLABLE, FUNCTIONS, custom.LAYERS)
     kept = [dict(table) for table in tables]
     sd.define("c_square(x) = x**2")
     sd.define("c_mean_free(x) = x - mean(x)")

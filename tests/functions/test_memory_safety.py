@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.frontend.arguments import ARRAYS
+from symdiff.frontend.arguments import ArrayFunction
+from symdiff.frontend.calls import FUNCTIONS
 from symdiff.functions.function import Function
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument, pack
 from symdiff.types import LARGEST_RANK
+
+ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
 
 ENDS = (None, -9, -4, -3, -2, -1, 0, 1, 2, 3, 9)
 STEPS = (None, 1, 2, 5, -1, -2, -5)
