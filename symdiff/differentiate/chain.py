@@ -14,6 +14,8 @@ from symdiff.ops.core import ADD, BROADCAST, CONSTANT, DIV, MUL, NEG, SCATTER, S
 from symdiff.types import broadcast, fixed, product
 
 SMALL = 1e-100
+SPECIAL = frozenset((BROADCAST, CONSTANT, NEG))
+"""Operations at operands that products, quotients and sums look at; for others nothing is simpler."""
 
 
 def number_at(graph: Graph, node: int) -> float | None:
@@ -47,6 +49,8 @@ def negate(graph: Graph, a: int) -> int:
 
 def multiply(graph: Graph, a: int, b: int) -> int:
     """a*b; a factor 1 disappears and a sign moves out of the product."""
+    if graph.ops[a] not in SPECIAL and graph.ops[b] not in SPECIAL:
+        return graph.add(MUL, (a, b))
     if graph.ops[a] is BROADCAST or graph.ops[b] is BROADCAST:
         first, second = _once(graph, a), _once(graph, b)
         if not graph.types[first].shape and not graph.types[second].shape:
@@ -102,6 +106,8 @@ def _scaled(graph: Graph, factor: float, constant: int, node: int) -> int:
 
 def divide(graph: Graph, a: int, b: int) -> int:
     """a/b."""
+    if graph.ops[a] not in SPECIAL and graph.ops[b] not in SPECIAL:
+        return graph.add(DIV, (a, b))
     if graph.ops[a] is BROADCAST:
         a = _unrepeated(graph, a, b)
     x, y = number_at(graph, a), number_at(graph, b)
@@ -155,6 +161,8 @@ class LateFactors:
 
 def add(graph: Graph, a: int, b: int) -> int:
     """a + b, a difference where one of them is negated."""
+    if graph.ops[a] not in SPECIAL and graph.ops[b] not in SPECIAL:
+        return graph.add(ADD, (a, b))
     if number_at(graph, a) is not None and number_at(graph, b) is not None:
         return apply_folded(graph, ADD, (a, b))
     if graph.ops[b] is NEG:

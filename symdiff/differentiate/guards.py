@@ -11,10 +11,12 @@ infinite or NaN (`Guards.clean`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from symdiff.differentiate.chain import LateFactors, total
+from symdiff.differentiate.chain import LateFactors, apply_folded, total
 from symdiff.differentiate.finite import Finite
+from symdiff.ir.body import Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.core import GREATER, WHERE
@@ -55,6 +57,8 @@ class Guards:
         self.finite = Finite(graph)
         self.late: LateFactors | None = None
         """In reverse mode the factors that can wait."""
+        self.folded = Nodes(graph, functools.partial(apply_folded, graph))
+        """What the parts of partials become: nodes of the graph, constants folded."""
         self._known: dict[tuple[Guard | None, int, bool], Guard] = {}
         self.noted: dict[int, set[Guard]] = {}
         """For a value the guards under which it is 0 already where they do not hold."""

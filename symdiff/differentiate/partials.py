@@ -14,11 +14,10 @@ from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.errors import DifferentiationError
 from symdiff.frontend.bodies import from_text
-from symdiff.ir.body import Body, Nodes
-from symdiff.ir.graph import Graph
+from symdiff.ir.body import Body
 from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Unavailable
-from symdiff.ops.core import CONSTANT, WHERE
+from symdiff.ops.core import CONSTANT, INPUT, WHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,11 @@ class Partial:
         self.parts: dict[int, Body] = {}
         self.steps = tuple(self._steps(parsed.root))
         *_, before, last = (None, None, *(s for s in self.steps if s.kind != "negate"))
+        leaves = parsed.leaves
+        self.operands = tuple((k, leaves[n]) for k, n in enumerate(OPERAND_NAMES) if n in leaves)
+        self.result, self.tally = leaves.get("y"), leaves.get("t")
         divides = before is not None and before.kind == "divide"
-        self.is_quotient = divides and last is not None and last.node == parsed.leaves.get("y")
+        self.is_quotient = divides and last is not None and last.node == self.result
         """Whether it is something over a divisor, times the result."""
 
     def _steps(self, node: int) -> list[Link]:
@@ -64,14 +66,16 @@ class Partial:
 
     def _use(self, kind: str, node: int, holds: bool = True) -> Link:
         graph = self.body.graph
-        self.parts[node] = Body(graph, self.body.parameters, (node,), graph.live([node]))
+        order = [n for n in graph.live([node]) if graph.ops[n] is not INPUT]  # for which there always are nodes
+        self.parts[node] = Body(graph, self.body.parameters, (node,), order)
         return Link(kind, node, holds)
 
     def times(self, guards: Guards, values: dict[int, int], g: Guarded) -> Guarded | None:
         """g times the partial; `values` maps body nodes to nodes of the graph and is filled. None: zero."""
         found = self._follow(guards, values, g, self.steps)
         if found is not None and self.is_quotient and guards.late is not None:
-            guards.late.note(found[0], values[self.body.leaves["y"]])
+            assert self.result is not None
+            guards.late.note(found[0], values[self.result])
         return found
 
     def _follow(self, guards: Guards, values: dict[int, int], g: Guarded, steps: tuple[Link, ...]) -> Guarded | None:
@@ -84,7 +88,9 @@ class Partial:
             if step.kind == "negate":
                 negative = not negative
                 continue
-            node = self._value(graph, values, step.node)
+            if step.node not in values:
+                self.parts[step.node].fold(guards.folded, values)
+            node = values[step.node]
             if step.kind == "multiply":
                 product = late.apply(chain.multiply, value, node) if late else chain.multiply(graph, value, node)
                 if guards.noted:
@@ -122,13 +128,6 @@ class Partial:
                 sides.append(side)
         return guards.merge(sides)
 
-    def _value(self, graph: Graph, values: dict[int, int], node: int) -> int:
-        found = values.get(node)
-        if found is not None:
-            return found
-        domain = Nodes(graph, functools.partial(chain.apply_folded, graph))
-        return self.parts[node].fold(domain, values)[node]
-
 
 def _names(op: Op) -> tuple[str, ...]:
     operands = tuple(OPERAND_NAMES[: len(op.kinds)]) if op.kinds is not None else ("a",)
@@ -152,6 +151,7 @@ def _compiled(op: Op, k: int, payload: Any) -> Partial | None:
     return Partial(from_text(text, names, conditions))
 
 
+@functools.lru_cache(maxsize=4096)
 def has_partial(op: Op, k: int) -> bool:
     """Whether the operation has a derivative by operand k that is not zero everywhere."""
     if op.differential is not None:
@@ -175,12 +175,11 @@ class Application:
         if partial is None:
             return None
         operands = self.args if self.op.kinds is not None else (self.args[k],)
-        leaves = partial.body.leaves
-        values = {leaves[n]: a for n, a in zip(OPERAND_NAMES, operands, strict=False) if n in leaves}
-        if "y" in leaves:
-            values[leaves["y"]] = self.node
-        if "t" in leaves:
-            values[leaves["t"]] = self._summed()
+        values = {leaf: operands[j] for j, leaf in partial.operands}
+        if partial.result is not None:
+            values[partial.result] = self.node
+        if partial.tally is not None:
+            values[partial.tally] = self._summed()
         return partial.times(self.guards, values, g)
 
     def _summed(self) -> int:

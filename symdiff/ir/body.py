@@ -6,7 +6,9 @@ make the interpreter, nodes of another graph a rebuild or a splice, texts a prin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from symdiff.errors import ArgumentError, IndexRangeError, Place
@@ -27,7 +29,7 @@ class Domain(Generic[V]):
         made by `make`.
     """
 
-    special: Container[int] = ()
+    special: Collection[int] = ()
 
     def constant(self, value: Any) -> V:
         """A constant: a float, a bool or an array."""
@@ -140,16 +142,10 @@ class Body:
             self._leaves = {graph.payloads[n]: n for n in self.order if graph.ops[n] is INPUT}
         return self._leaves
 
-    def users(self) -> list[int]:
-        """For each node of the graph, how often nodes of the body and its results use it."""
-        args = self.graph.args
-        users = [0] * len(args)
-        for node in self.order:
-            for a in args[node]:
-                users[a] += 1
-        for node in self.results:
-            users[node] += 1
-        return users
+    def users(self) -> Counter[int]:
+        """For each node, how often nodes of the body and its results use it."""
+        operands = map(self.graph.args.__getitem__, self.order)
+        return Counter(chain.from_iterable(chain((self.results,), operands)))
 
     def fold(
         self,
@@ -184,13 +180,14 @@ class Body:
         if not self._chosen:
             order = graph.live(self.results, values) if any(map(args.__getitem__, values)) else self.order
         assert order is not None
-        users = self.users() if uses is not None else ()
+        users = self.users() if uses is not None else Counter[int]()
+        given = bool(values)
         constant, make, special = domain.constant, domain.make, domain.special
         value_of = values.__getitem__
         node = -1
         try:
             for node in order:
-                if node in values:
+                if given and node in values:
                     continue
                 op = ops[node]
                 if op is CONSTANT:
@@ -200,7 +197,7 @@ class Body:
                 else:
                     if op is NAMED:
                         made = domain.named(payloads[node], values[args[node][0]])
-                    elif node in special:
+                    elif special and node in special:
                         made = domain.at(node, values)
                     else:
                         made = make(op, tuple(map(value_of, args[node])), payloads[node])

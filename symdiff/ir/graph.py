@@ -8,6 +8,7 @@ import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class Graph(MatrixBuilding):
                 type_ = op.type_rule(op, [types[a] for a in args], payload)
                 break
         else:  # scalar numbers only: the common case of the elementwise rule
-            if op.kinds is not None and op.kinds == _ALL_NUMBERS.get(len(args)) and op.result == "f":
+            if args and op.result == "f" and op.kinds == "f" * len(args):
                 type_ = number
             else:
                 type_ = op.type_rule(op, [types[a] for a in args] or [number], payload)
@@ -133,9 +134,9 @@ class Graph(MatrixBuilding):
             op = OPS[op]
         kinds = op.kinds
         if kinds and len(kinds) == len(args):
-            types = self.types
+            types, number = self.types, self._number
             for k, a in enumerate(args):
-                if kinds[k] == "f" and types[a].dtype == BOOL:
+                if types[a] is not number and kinds[k] == "f" and types[a].dtype == BOOL:
                     args = (*args[:k], self.as_number(a), *args[k + 1 :])
         args = tuple(args)
         if self.has_sizes and op.name in SIZE_ARITHMETIC:
@@ -269,19 +270,16 @@ class Graph(MatrixBuilding):
 
     def live(self, roots: Iterable[int], stop: Iterable[int] = ()) -> list[int]:
         """The ids that `roots` depend on, and they themselves, ascending; not past the nodes in `stop`."""
-        barrier = set(stop)
-        stack = [r for r in roots if r not in barrier] if barrier else list(roots)
-        key = tuple(stack)
+        barrier, key = set(stop), tuple(roots)
         known, found = self._walked
         if known == key and not barrier:  # passes ask one after the other; operands never change
             return found.copy()
-        seen = barrier.union(stack)
-        args = self.args
-        while stack:
-            for a in args[stack.pop()]:
-                if a not in seen:
-                    seen.add(a)
-                    stack.append(a)
+        operands = self.args.__getitem__
+        level = set(key) - barrier
+        seen = barrier | level
+        while level:
+            level = set(chain.from_iterable(map(operands, level))) - seen
+            seen |= level
         if barrier:
             return sorted(seen - barrier)
         found = sorted(seen)
@@ -324,5 +322,4 @@ class Graph(MatrixBuilding):
 LIST = core.STACK
 """Makes an array of scalars that stay apart in it: a list of results is one for each element of a batch."""
 
-_ALL_NUMBERS = {1: "f", 2: "ff", 3: "fff"}
 __all__ = ["Graph", "collector_paused"]

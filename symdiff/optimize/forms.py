@@ -248,7 +248,7 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     ops, args, payloads = graph.ops, graph.args, graph.payloads
     live = graph.live(outputs)
     mapping: dict[int, int] = {}
-    present = frozenset([ops[n] for n in live])
+    present = frozenset(map(ops.__getitem__, live))
     if known.telling.isdisjoint(present):
         return mapping
     here = known.among(present)

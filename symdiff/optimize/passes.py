@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
@@ -35,21 +36,19 @@ def postorder(graph: Graph, outputs: Sequence[int]) -> list[int]:
     args = graph.args
     done = bytearray(len(graph))
     order: list[int] = []
-    for root in outputs:
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            if done[node]:
-                stack.pop()
-                continue
-            before = len(stack)
-            for a in reversed(args[node]):
-                if not done[a]:
-                    stack.append(a)
-            if len(stack) == before:
-                done[node] = 1
+    stack = list(reversed(outputs))
+    while stack:
+        node = stack.pop()
+        if node < 0:  # its operands are in the order
+            order.append(~node)
+        elif not done[node]:
+            done[node] = 1
+            operands = args[node]
+            if operands:
+                stack.append(~node)
+                stack += operands[::-1]
+            else:
                 order.append(node)
-                stack.pop()
     return order
 
 
@@ -88,13 +87,7 @@ class _Fused(Nodes):
 
 def _has_dead(graph: Graph, outputs: Sequence[int]) -> bool:
     """Whether there are nodes that nothing uses: a sign, say, that went into a fused operation."""
-    used = bytearray(len(graph))
-    for args in graph.args:
-        for a in args:
-            used[a] = 1
-    for node in outputs:
-        used[node] = 1
-    return 0 in used
+    return len(set(chain.from_iterable(graph.args)).union(outputs)) < len(graph)
 
 
 def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[int, int]:
@@ -103,16 +96,12 @@ def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[i
     Of two, a sum takes the first and a difference the second, whose sign often goes into a constant factor.
     """
     ops, args = graph.ops, graph.args
-    uses = [0] * len(graph)
-    for node in order:
-        for a in args[node]:
-            uses[a] += 1
-    for node in outputs:
-        uses[node] += 1
+    uses = Body(graph, (), outputs, order).users()
     found: dict[int, int] = {}
     for node in order:
-        if ops[node] is ADD or ops[node] is SUB:
-            for a in args[node] if ops[node] is ADD else args[node][::-1]:
+        op = ops[node]
+        if op is ADD or op is SUB:
+            for a in args[node] if op is ADD else args[node][::-1]:
                 if ops[a] is MUL and uses[a] == 1 and graph.types[a].shape == graph.types[node].shape:
                     found[node] = a
                     break

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.budget import time_left
 from symdiff.errors import ArgumentError
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS
+from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.ops.core import INDEX, RESHAPE, STACK
 from symdiff.optimize.contraction_order import order_contractions
@@ -19,7 +20,7 @@ from symdiff.optimize.forms import forms
 from symdiff.optimize.passes import finish, simplified
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
 from symdiff.optimize.planning.lowering import make_plan
-from symdiff.optimize.program import Counts, Program, TensorProgram, count_nodes, count_operations
+from symdiff.optimize.program import Counts, Program, TensorProgram, count_operations
 from symdiff.optimize.rewrite import TRANSPARENT, Rewriter
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
@@ -31,6 +32,9 @@ __all__ = ["CLASSES", "VERIFY", "Operand", "count_operations", "optimize"]
 
 
 MOVING = frozenset(op for op in OPS.values() if type(op.routine) is Movement and op not in TRANSPARENT)
+
+EXPRESSIONS = (Expand, Fold)
+"""Routines of operations that stand for an expression."""
 
 MOST_UNROLLED = 1000
 """Formulas on arrays that take at most so many operations on elements become scalar code."""
@@ -91,7 +95,6 @@ def _optimize(
     elements = [_entries(graph, node) for node in outputs]
     flat = [node for output in elements for node in output]
     live = graph.live(flat)
-    before = count_nodes(graph, live)
     reads = None if any(graph.types[node].shape for node in flat) else _element_reads(graph, operands, live)
     if reads is not None:
         scalars = [node for node in live if not graph.types[node].shape] if reads else live
@@ -111,7 +114,7 @@ def _optimize(
     if not rewriter.complete:
         scalar, roots = simplified(scalar, roots, rule_set(CLASSES[fp]))
         _passed("simplify", scalar, roots, trace)
-    if any(isinstance(op.routine, Expand | Fold) for op in scalar.ops):
+    if _has_expressions(scalar.ops):
         # Not the stable forms: they would undo what an expansion does with care.
         scalar, roots = simplified(scalar, roots, rule_set((EXACT,)), expand=True)
         _passed("expand", scalar, roots, trace)
@@ -121,11 +124,16 @@ def _optimize(
     for length in lengths:
         parts.append(tuple(roots[start : start + length]))
         start += length
-    counts = Counts(before, count_nodes(scalar, range(len(scalar))))
+    counts = Counts(Body(graph, (), flat), Body(scalar, (), roots))
     program = Program(scalar, tuple(type_ for type_, _ in operands), tuple(parts), types, counts)
     if VERIFY:
         program.verify()
     return program
+
+
+def _has_expressions(ops: Iterable[Op]) -> bool:
+    """Whether some of these operations stand for an expression."""
+    return any(isinstance(op.routine, EXPRESSIONS) for op in set(ops))
 
 
 def _is_open(operands: Sequence[Operand]) -> bool:
@@ -160,7 +168,6 @@ def _tensors(
     types = tuple(graph.types[node] for node in outputs)
     live = graph.live(outputs)
     strict = fp == "strict"
-    before = count_nodes(graph, live)
     rewriter = TensorRewriter(graph.dtype, rule_set(CLASSES[fp]), strict=strict)
     known = _inputs(rewriter, graph, operands, live)
     roots = rewriter.run(graph, outputs, known, live)
@@ -169,7 +176,7 @@ def _tensors(
     if not rewriter.complete:
         made, roots = simplify_tensors(made, roots, rule_set(CLASSES[fp]), strict=strict)
         _passed("simplify", made, roots, trace)
-    if any(isinstance(made.ops[node].routine, Expand | Fold) for node in made.live(roots)):
+    if _has_expressions(made.ops[node] for node in made.live(roots)):
         made, roots = simplify_tensors(made, roots, rule_set((EXACT,)), expand=True, strict=strict)
         _passed("expand", made, roots, trace)
     made, roots = order_contractions(made, roots, fp)
@@ -177,7 +184,7 @@ def _tensors(
     made, roots = finish(made, roots, fuse=not strict)
     _passed("finish", made, roots, trace)
     inputs = tuple(type_ for type_, _ in operands)
-    counts = Counts(before, count_nodes(made, range(len(made))))
+    counts = Counts(Body(graph, (), outputs), Body(made, (), roots))
     program = TensorProgram(made, inputs, tuple(roots), types, counts, make_plan(made, inputs, roots))
     if VERIFY:
         program.verify()
@@ -229,7 +236,7 @@ def _element_reads(graph: Graph, operands: Sequence[Operand], live: Sequence[int
     """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
     types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
     if not (graph.has_arrays and any(types[n].shape for n in live)):
-        return reads if MOVING.isdisjoint([ops[n] for n in live]) else None
+        return reads if MOVING.isdisjoint(map(ops.__getitem__, live)) else None
     arrays, starts = set[int](), dict[int, tuple[int, int]]()
     for node in live:
         op = ops[node]

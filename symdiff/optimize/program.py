@@ -21,12 +21,21 @@ from symdiff.types import Dim, Shape, TensorType, product
 NOT_COUNTED = frozenset(("input", "constant", "where", "logical_and", "logical_or", "logical_xor", "logical_not"))
 
 
-@dataclass(frozen=True, slots=True)
 class Counts:
-    """Floating-point operations by name, before and after optimization."""
+    """Floating-point operations by name, before and after optimization; counted when somebody asks."""
 
-    before: Mapping[str, int] = field(default_factory=dict)
-    after: Mapping[str, int] = field(default_factory=dict)
+    def __init__(self, given: Body | None = None, made: Body | None = None) -> None:
+        self._given, self._made = given, made
+
+    @functools.cached_property
+    def before(self) -> Mapping[str, int]:
+        """What the graph asked for."""
+        return _counted(self._given)
+
+    @functools.cached_property
+    def after(self) -> Mapping[str, int]:
+        """What the program does."""
+        return _counted(self._made)
 
     @property
     def total_before(self) -> int:
@@ -173,19 +182,19 @@ class TensorProgram:
         check_plan(self.plan, [product(t.shape) for t in self.inputs], [product(t.shape) for t in self.types])
 
 
+def _counted(body: Body | None) -> Mapping[str, int]:
+    return {} if body is None else count_operations(body.graph, body.results)
+
+
 def count_operations(graph: Graph, outputs: Iterable[int]) -> dict[str, int]:
     """Floating-point operations by name that the evaluation of `outputs` takes, elements of tensors counted each.
 
     Functions that stand for an expression count as the operations of that expression.
     """
-    return count_nodes(graph, graph.live(outputs))
-
-
-def count_nodes(graph: Graph, nodes: Iterable[int]) -> dict[str, int]:
-    """As `count_operations`, of these nodes."""
+    nodes = graph.live(outputs)
     ops, payloads, types = graph.ops, graph.payloads, graph.types
     found: dict[tuple[Op, object], int] = {}
-    nodes, singly = list(nodes), set[Op]()
+    singly = set[Op]()
     arrays = graph.has_arrays and any(types[node].shape for node in nodes)
     for op, count in Counter([ops[node] for node in nodes]).items():
         if arrays or op.flops is not None or op.payload or type(op.routine) in (Movement, Fold):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,8 +87,8 @@ class Rewriter(Domain[int]):
         if op in TRANSPARENT:
             return args[0]
         graph = self.graph
-        operands = [graph.ops[a] for a in args]
-        if CONSTANT in operands and all(o is CONSTANT for o in operands):
+        operands = list(map(graph.ops.__getitem__, args))
+        if CONSTANT in operands and operands.count(CONSTANT) == len(operands):
             folded = self._fold(op, args, payload)
             if folded is not None:
                 return folded
@@ -122,7 +122,7 @@ class Rewriter(Domain[int]):
         node = graph.add(op, args, payload)
         digests = self._digests
         if node == len(digests):
-            digests.append(_mix(_seed(op, payload), [digests[a] for a in args]))
+            digests.append(_mix(_seed(op, payload), map(digests.__getitem__, args)))
         return node
 
     def _shaped(self, node: int, op: Op, args: tuple[int, ...], payload: Any) -> int:
@@ -175,7 +175,7 @@ class Rewriter(Domain[int]):
         return [values[node] for node in outputs]
 
 
-def _mix(seed: int, digests: Sequence[int]) -> int:
+def _mix(seed: int, digests: Iterable[int]) -> int:
     """A digest of a node from those of its operands, in order; the same in every process."""
     mixed = seed
     for digest in digests:
