@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
+from symdiff.errors import ParseError
 from symdiff.frontend.calls import Entry
-from symdiff.frontend.names import Helper
-from symdiff.frontend.subscripts import Subscript
+from symdiff.frontend.syntax import Code, Helper, Pieces, Span
 
-TOP, GROUP, LIST, INDEX, CALL, PAIRS, PAIR, INLINED, TUPLE = range(9)
+TOP, GROUP, LISTED, INDEX, CALLED, PAIRS, PAIR, INLINED, TUPLE = range(9)
 """What is open: nothing; ( ); [ ]; a subscript; a call; Piecewise(; one of its pairs; the body of a helper; what may
 become a tuple, as an argument."""
 
@@ -21,7 +22,6 @@ class Bracket:
     at: int
     base: int
     values: int
-    subscript: Subscript | None = None
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Calling(Bracket):
     `entry` is the function that is called, None for one of the text itself; `start` is its first character.
     """
 
-    keywords: dict[str, int] = field(default_factory=dict)
+    keywords: list[str] = field(default_factory=list)
     keyword: str | None = None
     positional: int = 0
     entry: Entry | None = None
@@ -50,15 +50,46 @@ class Calling(Bracket):
 class Pairs(Bracket):
     """The pairs of a Piecewise so far."""
 
-    pairs: list[tuple[int, int]] = field(default_factory=list)
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Indexing(Bracket):
+    """A subscript whose parts are read, `given` of them values; `pieces` are those of a slice before its last colon."""
+
+    parts: list[Pieces] = field(default_factory=list)
+    pieces: list[Span | None] = field(default_factory=list)
+    given: int = 0
+
+    def piece(self, place: Span | None, closed_by: str) -> None:
+        """Note the index that ends at a colon, a comma or the bracket; `place` where one is given.
+
+        Raises
+        ------
+        ParseError
+            For an empty subscript, or a slice with too many parts.
+        """
+        self.given += place is not None
+        if closed_by == ":":
+            if len(self.pieces) == 2:
+                raise ParseError("a slice has at most three parts", hint="write x[start:stop:step]")
+            self.pieces.append(place)
+        elif self.pieces:
+            self.parts.append(Pieces((*self.pieces, place), True))
+            self.pieces.clear()
+        elif place is not None:
+            self.parts.append(Pieces((place,), False))
+        elif closed_by == "," or not self.parts:
+            raise ParseError("an empty subscript", hint="write x[0]")
 
 
 @dataclass(slots=True)
 class Inlined(Bracket):
-    """A helper's body that is read at a call, and what comes back when it ends."""
+    """A helper's body that is read at its first call, and what comes back when it ends."""
 
-    arguments: tuple[int, ...] = ()
+    call: Calling | None = None
     closing: int = 0
     helper: Helper | None = None
-    scope: dict[str, int] | None = None
+    scope: Container[str] | None = None
     varied: bool = False
+    code: Code = field(default_factory=list)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 
 from symdiff.budget import current, exceeded
-from symdiff.errors import NeedsShape, ParseError, ShapeError
+from symdiff.errors import ParseError
 from symdiff.frontend import mistakes
-from symdiff.frontend.calls import bind, is_function
-from symdiff.frontend.constants import undeclared
+from symdiff.frontend.calls import is_function
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.spellings import VALUES
 from symdiff.frontend.statements import Statement
-from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.frontend.syntax import Helper
 from symdiff.signature import Argument
-from symdiff.types import BOOL, FLOAT32, Shape, show
 
 CONSTANTS: dict[str, float | bool] = {
     "pi": math.pi,
@@ -34,98 +30,37 @@ CONSTANTS: dict[str, float | bool] = {
 }
 """Names with a value, unless they are declared."""
 
-LARGEST = {FLOAT32: 3.4028235677973366e38}
-"""The least number that overflows, where it is not that of float64."""
-
-
-@dataclass(slots=True)
-class Helper:
-    """A function that the text defines with a header: inlined at each call, equal calls once.
-
-    `calls` maps arguments to the result, and whether it depends on an input beside its arguments.
-    """
-
-    name: str
-    parameters: tuple[Argument, ...]
-    body: int
-    calls: dict[tuple[int, ...], tuple[int, bool]] = field(default_factory=dict)
-
-    def bind(self, graph: Graph, args: Sequence[int], keywords: Mapping[str, int]) -> tuple[int, ...]:
-        """The arguments of a call in the order of the parameters.
-
-        Raises
-        ------
-        ParseError
-            Where they are not those that the header lists.
-        """
-        return tuple(bind(self.name, tuple(p.name for p in self.parameters), args, keywords))
-
-    def scope(self, graph: Graph, bound: Sequence[int]) -> dict[str, int]:
-        """What the names of the parameters stand for in a call.
-
-        Raises
-        ------
-        ShapeError
-            Where an argument has another shape than the header declares.
-        """
-        scope: dict[str, int] = {}
-        for parameter, node in zip(self.parameters, bound, strict=True):
-            shape = graph.types[node].shape
-            if parameter.shape not in ((), shape):
-                message = f"{self.name}: {parameter} is given a value of shape {show(shape)}"
-                missing = undeclared(graph, node)
-                raise NeedsShape(message, names=missing) if missing else ShapeError(message)
-            if parameter.members is None:
-                scope[parameter.name] = node
-            else:
-                places = zip(parameter.members, parameter.places, strict=True)
-                scope.update((member, graph.element(node, place)) for member, place in places)
-        return scope
-
 
 class Names:
-    """What the names in a text stand for.
+    """What the names in a text are.
 
-    `variables` depend on the inputs and `constants` do not; `free` lists undeclared inputs in the order of appearance.
+    `variables` depend on the inputs and `constants` do not; `free` are undeclared inputs in the order of appearance.
+    `settled` says that no more inputs are added: what is read now is part of nothing.
     """
 
     def __init__(
         self,
         tokens: Tokens,
-        graph: Graph,
         statements: Sequence[Statement],
         arguments: tuple[Argument, ...] | None,
-        shapes: Mapping[str, Shape],
-        conditions: frozenset[str],
-        sizes: Mapping[str, int],
+        sizes: Collection[str],
     ) -> None:
         self.tokens = tokens
-        self.graph = graph
         self.statements = statements
         self.arguments = arguments
-        self.shapes = shapes
-        self.variables: dict[str, int] = {}
-        self.constants: dict[str, int] = {}
-        self.literals: dict[str, int] = {}
+        self.variables: set[str] = set()
+        self.literals: set[str] = set()
         self.helpers: dict[str, Helper] = {}
-        self.free: dict[str, int] = {}
+        self.free: dict[str, None] = {}
         self.later = {s.name for s in statements if s.name is not None and s.parameters is None}
         for argument in arguments or ():
-            self._declare(argument, conditions)
-        self.sizes = {name: size for name, size in sizes.items() if name not in self.variables}
-        self.constants.update((name, graph.constant(size)) for name, size in self.sizes.items())
-        self.inputs = dict(self.variables)
-
-    def _declare(self, argument: Argument, conditions: frozenset[str]) -> None:
-        graph, variables = self.graph, self.variables
-        if argument.members is None:
-            dtype = BOOL if argument.name in conditions else None
-            variables[argument.name] = graph.input(argument.name, argument.shape, dtype)
-            return
-        members = tuple(graph.input(member) for member in argument.members)
-        variables.update(zip(argument.members, members, strict=True))
-        if members and not argument.anonymous:
-            variables[argument.name] = graph.reshape(graph.add(core.STACK, members), argument.shape)
+            self.variables.update(argument.inputs)
+            if argument.members and not argument.anonymous:
+                self.variables.add(argument.name)
+        self.sizes = {name for name in sizes if name not in self.variables}
+        self.constants = set(self.sizes)
+        self.inputs = set(self.variables)
+        self.settled = False
 
     def check_unbound(self, statement: Statement) -> None:
         """Refuse a line that binds a name which is bound or in use.
@@ -164,25 +99,14 @@ class Names:
         assert statement.parameters is not None
         self.helpers[statement.name] = Helper(statement.name, statement.parameters, statement.body)
 
-    def bind(self, statement: Statement, node: int, varied: bool) -> int:
-        """Bind the name of a line; the node that the name stands for.
+    def bind(self, statement: Statement, varied: bool) -> None:
+        """Bind the name of a line: a variable where its value depends on inputs."""
+        assert statement.name is not None
+        self.later.discard(statement.name)
+        (self.variables if varied else self.constants).add(statement.name)
 
-        A value that depends on inputs gets a node of its own, at which derivatives can be cut; others are constants.
-        """
-        name = statement.name
-        assert name is not None
-        self.later.discard(name)
-        if not varied:
-            self.constants[name] = node
-            return node
-        size = len(self.graph)
-        node = self.variables[name] = self.graph.named(name, node)
-        if len(self.graph) > size:
-            self.graph.places[node] = self.tokens.place(statement.first, statement.last - 1)
-        return node
-
-    def resolve(self, text: str, at: int) -> int:
-        """The node of a name, at a token, that is neither a variable nor a constant yet.
+    def resolve(self, text: str, at: int) -> bool:
+        """Find what a name, at a token, is that was not met yet; whether it is an input.
 
         Raises
         ------
@@ -191,14 +115,14 @@ class Names:
         ParseError
             For a name that is bound further down, a function that is not called, and an `E` of unclear meaning.
         """
-        tokens, graph = self.tokens, self.graph
+        tokens = self.tokens
         if text in self.later:
             raise ParseError(
                 f"{text} is used above the line that binds it", hint="move its line up", place=tokens.place(at)
             )
         if text in CONSTANTS and (text != "E" or self.arguments is not None):
-            node = self.constants[text] = graph.constant(CONSTANTS[text])
-            return node
+            self.constants.add(text)
+            return False
         if text in ("None", "newaxis"):
             raise ParseError(
                 f"{text} is no number",
@@ -209,39 +133,31 @@ class Names:
             mistakes.refuse_function_without_call(tokens, at)
         elif tokens.texts[at + 1] == "[":
             mistakes.refuse_brackets(tokens, at)
+        if self.settled:
+            return True
         if self.arguments is not None:
             known = {*self.variables, *self.later}
             raise mistakes.missing_names(tokens, self.statements, known, CONSTANTS, self.arguments, at)
         if text == "E" or text in VALUES:
             mistakes.refuse_unclear(tokens, at)
-        size = len(graph)
-        node = self.variables[text] = self.free[text] = graph.input(text, tuple(self.shapes.get(text, ())))
-        if graph.unshaped is not None and text not in self.shapes:
-            graph.unshaped.add(text)
-        if len(graph) > size:
-            graph.places[node] = tokens.place(at)
-        return node
+        self.variables.add(text)
+        self.free[text] = None
+        return True
 
-    def literal(self, text: str, at: int) -> int:
-        """The constant of a number, at a token.
+    def literal(self, text: str, at: int) -> None:
+        """Check a number, at a token.
 
         Raises
         ------
         LimitError
             For more digits than `Limits.digits`.
         ParseError
-            For a number that overflows or has leading zeros.
+            For a number that has leading zeros.
         """
-        place, graph = self.tokens.place(at), self.graph
         if len(text) > current().digits:
+            place = self.tokens.place(at)
             raise exceeded("digits", len(text), f"a number of {len(text):,} digits", place=place)
         if text[0] == "0" and len(text) > 1 and text.isdigit():
-            raise ParseError("a number does not start with 0", hint=f"write {text.lstrip('0') or '0'}", place=place)
-        value = float(text)
-        if value >= LARGEST.get(graph.dtype, math.inf):
-            raise ParseError(f"this number overflows {graph.dtype}", hint="write inf for infinity", place=place)
-        size = len(graph)
-        node = self.literals[text] = graph.constant(value)
-        if len(graph) > size:
-            graph.places[node] = place
-        return node
+            hint = f"write {text.lstrip('0') or '0'}"
+            raise ParseError("a number does not start with 0", hint=hint, place=self.tokens.place(at))
+        self.literals.add(text)

@@ -1,19 +1,22 @@
 """Parsing: from a text of the language to a graph.
 
 A text comes from anywhere, a web form too: whatever it holds, the answer is a graph or an error that points into it.
+It is read once, into its `Syntax`; this is elaborated for the shapes of its arguments, once for each that there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from symdiff.errors import Source
 from symdiff.frontend.constants import declare_scalars
-from symdiff.frontend.expression import NOTHING, Reader
+from symdiff.frontend.elaborate import Elaboration
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.names import CONSTANTS, Names
+from symdiff.frontend.reader import NOTHING, Reader
 from symdiff.frontend.statements import reconcile, scalars, split
+from symdiff.frontend.syntax import Line, Syntax
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.unshaped import Unshaped
 from symdiff.signature import Argument
@@ -44,6 +47,114 @@ class Parsed:
     source: Source
 
 
+def read_text(
+    text: str, *, arguments: Sequence[Argument] | None = None, sizes: Collection[str] = (), hidden: bool = False
+) -> Syntax:
+    """The syntax of a text, with `arguments` for its inputs, whatever their shapes.
+
+    The names of sizes are those in the header and in the arguments, and `sizes`. With `hidden` operations can be called
+    that users cannot call.
+
+    Raises
+    ------
+    ParseError
+        Where the text is not in the language; the hint is what to type.
+    UnknownNameError
+        For functions that do not exist, and names that are not among the arguments.
+    LimitError
+        For a text larger than `Limits` allows.
+    """
+    with collector_paused():
+        tokens = tokenize(Source(text))
+        statements = split(tokens)
+        last = statements[-1]
+        place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
+        known = reconcile(last.parameters, arguments, None, place)
+        dims = [n.name for a in (*(last.parameters or ()), *(known or ())) for n in a.shape if isinstance(n, Dim)]
+        names = Names(tokens, statements, known, (*dims, *sizes))
+        syntax = Syntax(tokens, statements, last.parameters, known, helpers=names.helpers)
+        for statement in statements:
+            if statement.name is not None:
+                names.check_unbound(statement)
+            if statement.parameters is not None and statement is not last:
+                names.define(statement)
+                continue
+            reader = Reader(names, hidden)
+            code = reader.read(statement.body)
+            if statement.name is not None and statement.parameters is None:
+                names.bind(statement, reader.varied)
+            syntax.lines.append(Line(statement, code, reader.varied))
+        syntax.free = tuple(names.free)
+        names.settled = True
+        for helper in names.helpers.values():
+            if helper.code is None:
+                Reader(names, hidden).read_uncalled(helper)
+        return syntax
+
+
+def elaborate(
+    syntax: Syntax,
+    *,
+    arguments: Sequence[Argument] | None = None,
+    shapes: Mapping[str, Shape] | None = None,
+    conditions: frozenset[str] = frozenset(),
+    dtype: str = FLOAT64,
+    graph: Graph | None = None,
+    sizes: Mapping[str, int] | None = None,
+    open_names: bool = False,
+) -> Parsed:
+    """The nodes of a text that was read, in a new graph unless one is given.
+
+    `arguments` are the inputs with their shapes, `shapes` those of names without one (those that the text does not have
+    are ignored: several texts may share the shapes); a name with the shape () there is a scalar for certain, others
+    without a shape may be meant to be arrays. With `open_names` what depends on whether they are raises `NeedsShape`,
+    after all that does not was made, and in what is added to the graph after it. `sizes` are the numbers that sizes
+    are. `conditions` are the inputs that are conditions.
+
+    Raises
+    ------
+    ParseError
+        For arguments that functions do not have, and numbers that overflow.
+    ShapeError
+        For operands that do not fit together.
+    NeedsShape
+        For an operation of arrays on an input that no shape is declared for.
+    LimitError
+        For a formula larger than `Limits` allows.
+    """
+    if graph is None:
+        graph = Graph(dtype)
+    last = syntax.statements[-1]
+    with graph.lock, collector_paused():
+        place = None if last.parameters is None else syntax.tokens.place(last.first, last.body - 2)
+        known = reconcile(last.parameters, arguments, shapes, place)
+        if sizes and known is not None:
+            known = tuple([replace(a, shape=_bound(a.shape, sizes)) for a in known])
+        numbers = {name for name, shape in (shapes or {}).items() if not shape}
+        declare_scalars(graph, numbers)
+        if open_names:
+            graph.unshaped = graph.unshaped or Unshaped()
+            for argument in known or ():
+                if not argument.shape and argument.members is None and argument.name not in numbers:
+                    graph.unshaped.add(argument.name)
+        work = Elaboration(syntax, graph, shapes or {} if known is None else {}, open_names)
+        work.declare(known or (), conditions, sizes or {})
+        inputs = dict(work.variables)
+        output = -1
+        lines: dict[str, int] = {}
+        for line in syntax.lines:
+            output = work.line(line)
+            if line.statement.name is not None and line.statement.parameters is None:
+                lines[line.statement.name] = output
+        needs = work.needs
+        if needs is not None:
+            try:
+                raise needs
+            finally:
+                del needs, work  # the traceback holds this frame
+        return Parsed(graph, known, tuple(work.free), inputs | work.free | lines, output, last.name, syntax.source)
+
+
 def parse(
     text: str,
     *,
@@ -56,60 +167,23 @@ def parse(
     sizes: Mapping[str, int] | None = None,
     open_names: bool = False,
 ) -> Parsed:
-    """Parse a text of the language into a graph, a new one unless one is given.
-
-    `arguments` declares the inputs, `shapes` the shapes of names without one (those that the text does not have are
-    ignored: several texts may share the shapes); a name with the shape () there is a scalar for certain, others without
-    a shape may be meant to be arrays. With `open_names` what depends on whether they are raises `NeedsShape`, here and
-    in what is added to the graph after it. `sizes` are named sizes: integers in the text. For the texts in symdiff's
-    own records:
-    `conditions` are the inputs that are conditions, and `hidden` lets operations be called that users cannot call.
+    """Parse a text of the language into a graph, a new one unless one is given: `read_text` it and `elaborate` it.
 
     Raises
     ------
-    ParseError
-        Where the text is not in the language; the hint is what to type.
-    UnknownNameError
-        For functions that do not exist, and names that are not among the arguments.
-    ShapeError
-        For operands that do not fit together.
-    NeedsShape
-        For an operation of arrays on an input that no shape is declared for.
-    LimitError
-        For a text larger than `Limits` allows.
+    SymdiffError
+        As these do.
     """
-    source = Source(text)
-    if graph is None:
-        graph = Graph(dtype)
-    with graph.lock, collector_paused():
-        tokens = tokenize(source)
-        statements = split(tokens)
-        last = statements[-1]
-        place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
-        known = reconcile(last.parameters, arguments, shapes, place)
-        if sizes and known is not None:
-            known = tuple([replace(a, shape=_bound(a.shape, sizes)) for a in known])
-        numbers = {name for name, shape in (shapes or {}).items() if not shape}
-        declare_scalars(graph, numbers)
-        if open_names:
-            graph.unshaped = graph.unshaped or Unshaped()
-            for argument in known or ():
-                if not argument.shape and argument.members is None and argument.name not in numbers:
-                    graph.unshaped.add(argument.name)
-        names = Names(tokens, graph, statements, known, shapes or {} if known is None else {}, conditions, sizes or {})
-        lines: dict[str, int] = {}
-        output = -1
-        for statement in statements:
-            if statement.name is not None:
-                names.check_unbound(statement)
-            if statement.parameters is not None and statement is not last:
-                names.define(statement)
-                continue
-            reader = Reader(names, hidden)
-            output = reader.read(statement.body)
-            if statement.name is not None and statement.parameters is None:
-                output = lines[statement.name] = names.bind(statement, output, reader.varied)
-        return Parsed(graph, known, tuple(names.free), names.inputs | names.free | lines, output, last.name, source)
+    return elaborate(
+        read_text(text, arguments=arguments, sizes=sizes or (), hidden=hidden),
+        arguments=arguments,
+        shapes=shapes,
+        conditions=conditions,
+        dtype=dtype,
+        graph=graph,
+        sizes=sizes,
+        open_names=open_names,
+    )
 
 
 def _bound(shape: Shape, sizes: Mapping[str, int]) -> Shape:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError, out_of_range, quote
+from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, Source, SymdiffError, out_of_range, quote
 from symdiff.frontend.constants import (
     as_integer,
     constant_array,
@@ -20,6 +20,7 @@ from symdiff.frontend.constants import (
     open_size,
     undeclared,
 )
+from symdiff.frontend.syntax import Pieces
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import BOOL, Shape, broadcast, fixed, show
@@ -57,44 +58,39 @@ class Mask:
         return [ChosenPart(graph.constant(places.astype(np.int64)), places) for places in np.nonzero(self.values)]
 
 
-@dataclass(slots=True)
-class Subscript:
-    """The parts of a subscript while it is read; `pieces` are those of a slice before its last colon."""
+def index_of(graph: Graph, pieces: Sequence[Pieces], values: Sequence[Any], source: Source) -> tuple[Any, ...]:
+    """The parts of a subscript of which `values` are those that were written.
 
-    parts: list[Any] = field(default_factory=list)
-    pieces: list[int | None] = field(default_factory=list)
-
-    def piece(self, graph: Graph, value: Any, given: bool, place: Place | None, closed_by: str) -> None:
-        """Note the index that ends at a colon, a comma or the bracket, if one is `given` there.
-
-        Raises
-        ------
-        ParseError
-            For an index that is no constant integer, an empty subscript, or a slice with too many parts.
-        """
-        index: Any = None
-        try:
-            if given and (closed_by == ":" or self.pieces):
-                index = None if value is None else constant_integer(graph, value, "the end of a slice")
-            elif given:
-                index = part_of(graph, value)
-        except SymdiffError as error:
-            if place is not None and error.place is None:
-                error.locate(place)
-            raise
-        if closed_by == ":":
-            if len(self.pieces) == 2:
-                raise ParseError("a slice has at most three parts", hint="write x[start:stop:step]")
-            self.pieces.append(index)
-        elif self.pieces:
-            if len(self.pieces) == 2 and index == 0:
-                raise ParseError("the step of a slice must not be 0", hint="write x[start:stop]")
-            self.parts.append(slice(self.pieces[0], *(*self.pieces[1:], index)))
-            self.pieces.clear()
-        elif given:
-            self.parts.append(index)
-        elif closed_by == "," or not self.parts:
-            raise ParseError("an empty subscript", hint="write x[0]")
+    Raises
+    ------
+    ParseError
+        For an index that is no constant integer.
+    """
+    parts: list[Any] = []
+    waiting = iter(values)
+    for piece in pieces:
+        found: list[Any] = []
+        for place in piece.places:
+            value = None if place is None else next(waiting)
+            try:
+                if not piece.is_slice:
+                    found.append(part_of(graph, value))
+                else:
+                    found.append(None if value is None else constant_integer(graph, value, "the end of a slice"))
+            except SymdiffError as error:
+                if place is not None and error.place is None:
+                    error.locate(Place(source, *place))
+                raise
+        if not piece.is_slice:
+            parts += found
+            continue
+        if len(found) == 3 and found[2] == 0:
+            span = piece.places[2]
+            raise ParseError(
+                "the step of a slice must not be 0", hint="write x[start:stop]", place=span and Place(source, *span)
+            )
+        parts.append(slice(*found))
+    return tuple(parts)
 
 
 def part_of(graph: Graph, value: Any) -> Any:

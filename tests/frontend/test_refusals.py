@@ -92,7 +92,7 @@ REFUSED = [
     ("a == not b", "write (not b)", "not"),
     ("x not y", "write x and not …", "not"), ("[a, b][x > 0]", "write where(c, x, 0)", "x > 0"),
     ("[a, b][]", "write x[0]", "]"),
-    ("[a, b][::0]", "write x[start:stop]", "]"),
+    ("[a, b][::0]", "write x[start:stop]", "0"),
     ("[a, b][1:2:1:1]", "write x[start:stop:step]", ":"), ("[a, b][0.5]", None, "0.5"),
     ("x @ y", 'declare its shape: shapes={"x": (3, 3)}, or f(x[3, 3]) = …', "@"),
     ("W.T", 'declare its shape: shapes={"W": (3, 3)}, or f(W[3, 3]) = …', "T"),
