@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from symdiff.errors import ShapeError
 from symdiff.sizes import example
@@ -136,12 +137,15 @@ def known_product(shape: Shape) -> int:
     """How many elements a shape has at least: those of the sizes that are known, if no other is 0."""
     count = 1
     for size in shape:
-        if isinstance(size, int):
+        if type(size) is int:
+            count *= size
+        elif isinstance(size, int):
             count *= example(size)
     return count
 
 
 def fixed(shape: Shape) -> tuple[int, ...]:
     """`shape` as plain integers; its dimensions must be known numbers."""
-    product(shape)
-    return tuple(size for size in shape if not isinstance(size, Dim))
+    if Dim in map(type, shape):
+        product(shape)
+    return cast("tuple[int, ...]", tuple(shape))

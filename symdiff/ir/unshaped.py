@@ -57,6 +57,8 @@ class Unshaped:
         NeedsShape
             Where one is made of inputs that may be arrays.
         """
+        if not self.names:
+            return
         missing = tuple(dict.fromkeys(n for node in nodes for n in self.inputs(graph, node)))
         if missing:
             raise NeedsShape(

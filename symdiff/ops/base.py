@@ -317,6 +317,8 @@ def elementwise(op: Op, types: Sequence[TensorType]) -> TensorType:
         raise ShapeError(f"{op.name} takes {len(kinds)} operands, not {len(types)}")
     dtype = None
     for kind, type_ in zip(kinds, types, strict=True):
+        if kind == "f" and type_.dtype == dtype:  # as the operand before
+            continue
         if (kind == "c") != (type_.dtype == BOOL):
             wanted, got = ("a condition", "a number") if kind == "c" else ("a number", "a condition")
             hint = "write x != 0 for the condition that x is not zero" if kind == "c" else "write where(c, 1, 0)"

@@ -194,7 +194,7 @@ def _function(name: str, written: WrittenNest, table: AddressTable, sizes: Sizes
             f"%b{k}s = load ptr, ptr %b{k}p",
             f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f",
         ]
-    stops = any(f"label %{STOPPED}" in line for line in written.lines)
+    stops = f"label %{STOPPED}" in "\n".join(written.lines)
     stopped = [f"{STOPPED}:", "ret i32 0"] if stops else []  # the loop over the points learns of it by itself
     if not written.may_fail:
         return [*lines, *written.lines, "ret i32 0", *stopped, "}"]

@@ -7,6 +7,7 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from symdiff.optimize.planning.plan import (
     Access,
@@ -33,11 +34,11 @@ ALIGNMENT = 64
 def arrange_memory(buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object]) -> Plan:
     """The plan of these steps, whose work buffers have no place yet."""
     merged = _share(buffers, steps)
-    if merged:
-        steps = [renumbered(step, merged) for step in steps]
-    used = sorted({b for step in steps for b in (*written(step), *read(step))})
+    touched = {b for step in steps for b in (*written(step), *read(step))}
+    used = sorted({merged.get(b, b) for b in touched})
     number = {b: k for k, b in enumerate(used)}
-    if used != list(range(len(buffers))):
+    if merged or used != list(range(len(buffers))):
+        number = {b: number[merged.get(b, b)] for b in touched}
         steps = [renumbered(step, number) for step in steps]
     placed, size = _place([buffers[b] for b in used], steps)
     return Plan(tuple(placed), tuple(steps), size, tuple(constants))
@@ -246,10 +247,15 @@ def renumbered(step: Step, number: Mapping[int, int]) -> Step:
         return number.get(buffer, buffer)
 
     def moved(access: Access) -> Access:
-        return access if of(access.buffer) == access.buffer else replace(access, buffer=of(access.buffer))
+        return Access(of(access.buffer), access.offset, access.strides)
+
+    def loaded(part: Any) -> Any:
+        if isinstance(part, Load):
+            return Load(moved(part.access), part.within)
+        return replace(part, access=moved(part.access)) if isinstance(part, LoadAt) else part
 
     def body(old: Body) -> Body:
-        return tuple(replace(i, access=moved(i.access)) if isinstance(i, Load | LoadAt) else i for i in old)
+        return tuple(map(loaded, old))
 
     if isinstance(step, Nest):
         results = tuple(replace(r, access=moved(r.access)) for r in step.results)
