@@ -22,7 +22,10 @@ MOST_PI = 8
 """Up to so many times pi are written so."""
 LONGEST_LINE = 4000
 WIDEST = 80
-"""A matrix with a longer text has a line for each row."""
+"""A vector with a longer text has a line for each entry, unless the entries are short."""
+SHORT_ENTRY = 16
+WIDEST_ALIGNED = 120
+"""A matrix whose rows would be longer with aligned columns has rows as long as their texts."""
 
 Part = str | tuple[int, int, bool]
 """A piece of text, or a node to be written: (node, least binding power without parentheses, after an operator)."""
@@ -62,9 +65,12 @@ def array(values: Any, taken: Iterable[str] = ()) -> str:
     return "[" + ", ".join([array(row, taken) for row in values]) + "]"
 
 
-def expression(graph: Graph, node: int, *, simplify: bool = True) -> str:
-    """The text of a node; several lines where the graph has bindings or shares long parts."""
-    writer = Writer(graph, [node], simplify=simplify)
+def expression(graph: Graph, node: int, *, simplify: bool = True, rows: bool = True) -> str:
+    """The text of a node; several lines where the graph has bindings or shares long parts.
+
+    Without `rows` a matrix is written on one line.
+    """
+    writer = Writer(graph, [node], simplify=simplify, rows=rows)
     return "\n".join([*writer.assignments(skip=writer.roots[0]), *writer.last(writer.roots[0])])
 
 
@@ -140,6 +146,17 @@ def output_names(outputs: Outputs, name: str) -> dict[str, int]:
     return found
 
 
+def in_columns(rows: Sequence[Sequence[str]], indent: int) -> list[str]:
+    """Rows of entries as lists, their columns one below the other where the lines do not get too long."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if indent + sum(widths) + 2 * len(widths) > WIDEST_ALIGNED:
+        widths = [0] * len(widths)
+    return [
+        "[" + " ".join([f"{e},".ljust(w + 1) for e, w in zip(row[:-1], widths, strict=False)] + list(row[-1:])) + "]"
+        for row in rows
+    ]
+
+
 class Writer:
     """Writes the nodes of a graph as lines of text."""
 
@@ -152,8 +169,9 @@ class Writer:
         reserved: Iterable[str] = (),
         own: str = "",
         simplify: bool = True,
+        rows: bool = True,
     ) -> None:
-        self.own = own
+        self.own, self.rows = own, rows
         self.graph, self.roots = opened(graph, roots, WRITTEN)
         if simplify:
             self.graph, self.roots = readable(self.graph, self.roots)
@@ -183,19 +201,39 @@ class Writer:
         return self._line(left, root)
 
     def _line(self, left: str, node: int) -> list[str]:
-        """The text of a line's value after `left`; a matrix that is wide has a line for each row."""
-        text, graph = left + self.body(node), self.graph
-        while graph.ops[node] is core.NAMED:
-            node = graph.args[node][0]
-        rows = graph.args[node]
-        if len(text) <= WIDEST or graph.ops[node] is not core.STACK or not all(self._is_row(row) for row in rows):
-            return [text]
-        between = ",\n" + " " * (len(left) + 1)
-        return f"{left}[{between.join([self._write([(row, 0, False)]) for row in rows])}]".split("\n")
+        """The text of a line's value after `left`; a matrix has a line for each row, and so has a long vector."""
+        at = node
+        while self.graph.ops[at] is core.NAMED:
+            at = self.graph.args[at][0]
+        rows = self._rows_of(at, len(left)) if self.rows else []
+        if not rows:
+            return [left + self.body(node)]
+        indent = " " * (len(left) + 1)
+        lines = [indent + row + "," for row in rows]
+        lines[0] = f"{left}[{rows[0]},"
+        lines[-1] = f"{indent}{rows[-1]}]"
+        return lines
 
-    def _is_row(self, node: int) -> bool:
-        """Whether a node is a list of scalars, or a name for one."""
-        return len(self.graph.types[node].shape) == 1
+    def _rows_of(self, node: int, indent: int) -> list[str]:
+        """The texts of the rows of a matrix or of a long vector; none where it is better on one line."""
+        graph = self.graph
+        value, rank = graph.payloads[node], len(graph.types[node].shape)
+        if graph.ops[node] is core.CONSTANT and rank == 2 and len(value) > 1 and value.size:
+            return in_columns([[array(entry, self.taken) for entry in row] for row in value], indent)
+        if graph.ops[node] is not core.STACK or len(graph.args[node]) < 2:
+            return []
+        if rank == 2 and all(self._is_list(row) for row in graph.args[node]):
+            return in_columns(
+                [[self._write([(entry, 0, False)]) for entry in graph.args[row]] for row in graph.args[node]], indent
+            )
+        rows = [self._write([(row, 0, False)]) for row in graph.args[node]]
+        total = sum(map(len, rows)) + 2 * len(rows)
+        wide = indent + total > WIDEST and (rank > 1 or total > SHORT_ENTRY * len(rows))
+        return rows if wide or (rank == 2 and len(rows) > 1) else []
+
+    def _is_list(self, node: int) -> bool:
+        """Whether a node is written as a list of its entries."""
+        return self.graph.ops[node] is core.STACK and node not in self.names
 
     def body(self, node: int) -> str:
         """The text of a line's value, other lines by their names."""

@@ -12,7 +12,7 @@ from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.calls import find
-from symdiff.frontend.expr_subscripts import numeric_part
+from symdiff.frontend.expr_subscripts import listed_part, numeric_part
 from symdiff.frontend.given import as_float
 from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
 from symdiff.frontend.subscripts import part_of, subscripted
@@ -190,10 +190,8 @@ class Expr(ArrayMethods):
             parts = tuple(
                 [part_of(graph, next(found)) if is_symbolic(part) else numeric_part(graph, part) for part in given]
             )
-            if len(parts) == 1 and isinstance(parts[0], slice) and graph.ops[node] is core.STACK:
-                entries = graph.args[node][parts[0]]
-                return Expr(graph, graph.add(core.STACK, entries) if entries else graph.element(node, parts))
-            return Expr(graph, subscripted(graph, node, parts))
+            listed = listed_part(graph, node, parts)
+            return Expr(graph, subscripted(graph, node, parts) if listed is None else listed)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise CallError(
@@ -259,7 +257,9 @@ class Expr(ArrayMethods):
         return expression(self.graph, self.node)
 
     def _brief(self) -> str:
-        text = str(self).replace("\n", "; ")
+        from symdiff.display.text import expression
+
+        text = expression(self.graph, self.node, rows=False).replace("\n", "; ")
         return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
 
     def __repr__(self) -> str:

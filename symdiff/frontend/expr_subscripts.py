@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from symdiff.errors import CallError
 from symdiff.frontend.subscripts import ChosenPart, Mask
 from symdiff.ir.graph import Graph
+from symdiff.ops import core
+from symdiff.sizes import is_open
 
 
 def numeric_part(graph: Graph, part: Any) -> Any:
@@ -32,6 +35,36 @@ def numeric_part(graph: Graph, part: Any) -> Any:
             hint="to choose by a condition write sd.where(c, a, b)",
         )
     return operator.index(part)
+
+
+def listed_part(graph: Graph, node: int, parts: Sequence[Any]) -> int | None:
+    """The entries at `parts` of a list, or of the rows of a Hessian of scalars, without the others.
+
+    None for other nodes, for parts that are no integers or slices, and for integers out of range.
+    """
+    if graph.ops[node] is core.STACK:
+        if len(parts) != 1 or not isinstance(parts[0], slice):
+            return None
+        entries = graph.args[node][parts[0]]
+        return graph.add(core.STACK, entries) if entries else None
+    flat = graph.args[node][0] if graph.ops[node] is core.RESHAPE else node
+    shape: Any = graph.types[node].shape
+    if (
+        graph.ops[flat] is not core.STACK
+        or len(graph.types[flat].shape) > 1
+        or any(map(is_open, shape))
+        or len(parts) > len(shape)
+        or not all(type(p) is slice or (type(p) is int and -n <= p < n) for p, n in zip(parts, shape, strict=False))
+    ):
+        return None
+    if len(parts) == len(shape) and not any(type(p) is slice for p in parts):
+        at = 0
+        for part, size in zip(parts, shape, strict=True):
+            at = at * size + part % size
+        return graph.args[flat][at]
+    places = np.arange(len(graph.args[flat])).reshape(shape)[tuple(parts)]
+    entries = tuple([graph.args[flat][k] for k in places.ravel().tolist()])
+    return graph.reshape(graph.add(core.STACK, entries), places.shape) if entries else None
 
 
 def _slice(part: slice) -> slice:

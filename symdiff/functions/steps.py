@@ -123,6 +123,6 @@ def _one_step(graph: Graph, node: int, labels: Mapping[int, str]) -> str:
     if graph.ops[node] in (core.INPUT, core.NAMED):
         return labels[node]
     if graph.ops[node] is core.CONSTANT:
-        return expression(graph, node, simplify=False)
+        return expression(graph, node, simplify=False, rows=False)
     alone = small.add(graph.ops[node], tuple(args), graph.payloads[node])
-    return expression(small, alone, simplify=False)
+    return expression(small, alone, simplify=False, rows=False)

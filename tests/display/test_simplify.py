@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import mpmath
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -296,20 +295,6 @@ def test_the_same_text_whatever_the_hash_seed():
         for seed in ("1", "2", "3")
     }
     assert len(texts) == 1
-
-
-def test_hessians_are_matrices():
-    assert str(sd.hessian("x**2*y", ["x", "y"])) == "hessian_f(x, y) = [[2*y, 2*x], [2*x, 0]]"
-    wide = sd.hessian("a(x, y) = x**4*y**3*exp(x + y)")
-    lines = str(wide).splitlines()
-    rows = [k for k, line in enumerate(lines) if "[" in line and "(x, y)" in line]
-    assert len(lines) == rows[0] + 2
-    assert lines[rows[0] + 1].index("[") == lines[rows[0]].index("[[") + 1
-    again = sd.function(str(wide))
-    np.testing.assert_allclose(again(0.3, 0.4), wide(0.3, 0.4), rtol=1e-13)
-    tex = sd.hessian("x**2*y", ["x", "y"])._repr_latex_()
-    assert tex == r"$$\begin{bmatrix} 2 \cdot y & 2 \cdot x \\ 2 \cdot x & 0 \end{bmatrix}$$"
-    assert str(sd.jacobian("[x*y, x + y, x]", ["x", "y"])) == "jacobian_f(x, y) = [[y, x], [1, 1], [1, 0]]"
 
 
 def test_a_copy_of_every_node_is_made():

@@ -31,7 +31,7 @@ CASES = [
     (lambda x, y: x * y + sin(x), None, "f(x, y) = x*y + sin(x)"),
     (lambda x: 2, None, "f(x) = 2"),
     (lambda x: [x, 1], None, "f(x) = [x, 1]"),
-    (lambda x: [[x, 1], [2, x]], None, "f(x) = [[x, 1], [2, x]]"),
+    (lambda x: [[x, 1], [2, x]], None, "f(x) = [[x, 1],\n        [2, x]]"),
     (lambda x: np.array([x, x + 1]), None, "f(x) = [x, x + 1]"),
     (lambda x: np.arange(3), None, "f(x) = [0, 1, 2]"),
     (lambda x: (x, [x, 2]), None, "# f(x) -> f_0, f_1\nf_0 = x\nf_1 = [x, 2]"),
