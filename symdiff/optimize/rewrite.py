@@ -22,6 +22,8 @@ from symdiff.types import Dim, TensorType, product
 
 BROADCAST = core.BROADCAST
 TRANSPARENT = frozenset((core.NAMED, core.STOP_GRADIENT, core.CUSTOM))
+VALUED = frozenset((core.SURROGATE, core.CUSTOM))
+"""Operations that have the value of their first operand: the others say what their derivatives are."""
 DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1
 _LAST = 1 << 64  # constants come after everything else
@@ -163,16 +165,37 @@ class Rewriter(Domain[int]):
     ) -> list[int]:
         """Rebuild what `outputs` depend on; `known` maps nodes of `source` to nodes made before.
 
-        `live` is `source.live(outputs)` where the caller has it.
+        `live` is `computed(source, outputs)` where the caller has it.
 
         Returns
         -------
         list of int
             What `outputs` have become.
         """
+        order = computed(source, outputs) if live is None else live
+        if not VALUED.isdisjoint(map(source.ops.__getitem__, order)):
+            self._source = source
+            self.special = {node for node in order if source.ops[node] in VALUED}
         with np.errstate(all="ignore"):
-            values = Body(source, (), outputs, live).fold(self, dict(known or {}), uses=self._uses)
+            values = Body(source, (), outputs, order).fold(self, dict(known or {}), uses=self._uses)
         return [values[node] for node in outputs]
+
+    def at(self, node: int, values: dict[int, int]) -> int:
+        """What has the value of its first operand, without the others. It hides that from the rules as before."""
+        value = values[self._source.args[node][0]]
+        return value if self._source.ops[node] in TRANSPARENT else self.make(core.SURROGATE, (value, value))
+
+
+def computed(graph: Graph, outputs: Iterable[int]) -> list[int]:
+    """The nodes that the values of `outputs` depend on, ascending: live ones, but for those of derivatives alone."""
+    ops, args = graph.ops, graph.args
+    if VALUED.isdisjoint(ops):
+        return graph.live(outputs)
+    found, level = set[int](), set(outputs)
+    while level:
+        found |= level
+        level = {a for n in level for a in (args[n][:1] if ops[n] in VALUED else args[n])} - found
+    return sorted(found)
 
 
 def _mix(seed: int, digests: Iterable[int]) -> int:

@@ -363,3 +363,16 @@ def test_rules_by_mode():
     assert shown(scalars("x - x", fp="fast")) == ["constant 0.0"]
     assert shown(scalars("x - x"))[-1].startswith("sub")
     assert rules.rule_set(("exact",)) is rules.rule_set(("exact",))
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (40, 300)])
+def test_what_only_derivatives_are_made_of_is_left_out_at_once(shape):
+    graph, made = Graph(), []
+    x = graph.input("x", shape)
+    value, other = graph.add("exp", (x,)), graph.add("erf", (graph.add("sin", (x,)),))
+    root = graph.add("mul", (graph.add("surrogate", (value, other)), x))
+    operands = [(tensor("float64", shape), (x,))]
+    program = pipeline.optimize(graph, operands, [root], trace=lambda _, found, __: made.append(found))
+    assert program.counts.after == {"exp": math.prod(shape), "mul": math.prod(shape)}
+    if shape != (5,):  # elements are made of everything
+        assert not any(op.name in ("sin", "erf") for found in made for op in found.ops)
