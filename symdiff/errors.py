@@ -140,11 +140,17 @@ class NeedsShape(ShapeError):
         self.names = names
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_needs_shape, (self.message, self.names, self.hint, self.place)
+        return _rebuild_needs_shape, (type(self), self.message, self.names, self.hint, self.place)
 
 
-def _rebuild_needs_shape(message: str, names: tuple[str, ...], hint: str, place: Place | None) -> NeedsShape:
-    return NeedsShape(message, names=names, hint=hint, place=place)
+class NeedsStructure(NeedsShape, AttributeError):
+    """An attribute of a scalar, which is none if the inputs it is made of are trees; `hasattr` is then False."""
+
+
+def _rebuild_needs_shape(
+    kind: type[NeedsShape], message: str, names: tuple[str, ...], hint: str, place: Place | None
+) -> NeedsShape:
+    return kind(message, names=names, hint=hint, place=place)
 
 
 def out_of_range(index: int, size: int) -> ShapeError:

@@ -24,12 +24,12 @@ from symdiff.codegen.builtin_code import (
     builtin_code,
 )
 from symdiff.codegen.layout import BYTES
+from symdiff.trees import Plain
 from symdiff.types import FLOAT64, TensorType, fixed
 
 if TYPE_CHECKING:
     from symdiff.codegen.kernel import Kernel
 
-Structure = int | tuple["Structure", ...]
 FASTCALL, KEYWORDS = 0x80, 0x02
 DESCRIPTIONS = {name: np.dtype(name) for name in ("float64", "bool")}
 """One object each, for ever: records hold their addresses."""
@@ -56,7 +56,7 @@ class _Method(ctypes.Structure):
 
 
 def make_builtin(
-    kernel: Kernel, structure: Structure, name: str, doc: str, general: Callable[..., Any]
+    kernel: Kernel, structure: Plain, name: str, doc: str, general: Callable[..., Any]
 ) -> Callable[..., Any] | None:
     """A builtin for a kernel whose inputs are all scalars, or None where there can be none.
 
@@ -99,7 +99,7 @@ class _Values:
         return place
 
 
-def write_record(kernel: Kernel, structure: Structure) -> bytes | None:
+def write_record(kernel: Kernel, structure: Plain) -> bytes | None:
     """The record of a kernel for `builtin_code`, or None where it does not fit."""
     layout, types = kernel.layout, kernel.program.types
     inputs = kernel.program.inputs
@@ -130,11 +130,11 @@ def write_record(kernel: Kernel, structure: Structure) -> bytes | None:
     return _pack(kernel, types, operands, arrays, scalars, tuples)
 
 
-def _tuples(structure: Structure, members: dict[int, int]) -> tuple[list[list[int]], int]:
+def _tuples(structure: Plain, members: dict[int, int]) -> tuple[list[list[int]], int]:
     """The items of each tuple, inner ones first, as numbers of objects; and how many objects the result is made of."""
     tuples: list[list[int]] = []
     seen: set[int] = set()
-    pending: list[tuple[Structure, list[int] | None]] = [(structure, None)]
+    pending: list[tuple[Plain, list[int] | None]] = [(structure, None)]
     finished: list[int] = []
     # A tuple comes by twice: to line up its items, and, when they have their numbers, to take them.
     while pending:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.errors import ArgumentError, CallError, NeedsStructure, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.calls import find
@@ -183,6 +183,8 @@ class Expr(ArrayMethods):
         raise CallError("whether an Expr contains a value is not known before numbers are given")
 
     def __getitem__(self, index: Any) -> Expr:
+        if isinstance(index, str) and self.graph.unshaped is not None:  # what it is of may be a dict
+            self.graph.unshaped.check(self.graph, [self.node], f"the entry {index!r} of a name")
         given = index if isinstance(index, tuple) else (index,)
         graph, (node, *nodes) = together([self, *(part for part in given if is_symbolic(part))])
         found = iter(nodes)
@@ -244,6 +246,10 @@ class Expr(ArrayMethods):
             return lambda *others: combine(op, self, *others)
         if name == "__array__" and self.graph.unshaped is not None:  # NumPy is about to take it for one object
             self.graph.unshaped.check(self.graph, (self.node,), "an array of a name")
+        if self.graph.unshaped is not None and name[0] != "_" and not hasattr(np.ndarray, name):
+            missing = tuple(self.graph.unshaped.inputs(self.graph, self.node))
+            if missing:  # what it is of may be a tree
+                raise NeedsStructure(f"the attribute {name} of {', '.join(missing)}", names=missing)
         raise AttributeError(f"an Expr has no attribute {name!r}")
 
     def _sympy_(self) -> Any:

@@ -17,7 +17,8 @@ from symdiff.frontend.given import checked_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
+from symdiff.trees import DEEPEST, arrange, fields_of, keys_of, too_deep
 from symdiff.types import FLOAT64
 
 _OBJECTS = re.compile(
@@ -36,7 +37,7 @@ def trace(
     dtype: str = FLOAT64,
     numbers: Collection[str] | None = None,
 ) -> tuple[Graph, Any, list[Argument]]:
-    """The graph of `fun`, its outputs as it returned them (nodes, in tuples and dicts), and its arguments.
+    """The graph of `fun`, its outputs as it returned them (nodes, in tuples, dicts and lists), and its arguments.
 
     Without `arguments` they are scalars named as its parameters; parameters with a default keep their default.
     A list that it returns is one vector. Where `numbers` are given, these are scalars for certain, and others without
@@ -60,7 +61,7 @@ def trace(
                 graph.unshaped.add(argument.name)
     with collector_paused():
         try:
-            result = fun(*inputs)
+            result = fun(*_values(given, inputs))
         except SymdiffError as error:
             if not isinstance(error, NeedsShape):
                 error.hint = _by_scipy(error) or error.hint
@@ -154,18 +155,37 @@ def input_node(graph: Graph, argument: Argument) -> int:
     return graph.reshape(graph.add(core.STACK, tuple(map(graph.input, argument.members))), argument.shape)
 
 
-def collect_results(graph: Graph, result: Any, name: str) -> Any:
-    """What a function returned, with a node for each output; tuples and dicts stay apart, lists are vectors.
+def _values(arguments: Sequence[Argument], inputs: Sequence[Expr]) -> Sequence[Any]:
+    """What a function is called with: expressions, put together where a parameter takes a tree."""
+    if not any(a.place for a in arguments):
+        return inputs
+    return [
+        inputs[p.start] if p.tree is None else arrange(p.tree.structure, inputs[p.start :])
+        for p in parameters_of(arguments)
+    ]
+
+
+def collect_results(graph: Graph, result: Any, name: str, depth: int = DEEPEST) -> Any:
+    """What a function returned, with a node for each output; tuples and dicts stay apart.
+
+    A list is one vector; one with a dict, a named tuple or a tuple of arrays among its entries is a list of these.
 
     Raises
     ------
     CallError
         Where something in it is no number or expression.
     """
-    if isinstance(result, tuple):
-        return tuple([collect_results(graph, part, name) for part in result])
     if isinstance(result, Mapping):
-        return {checked_name(key): collect_results(graph, part, name) for key, part in result.items()}
+        inner, parts = _deeper(depth, name), list(result.values())
+        return {
+            k: collect_results(graph, part, name, inner)
+            for k, part in zip(keys_of(dict(result), name), parts, strict=True)
+        }
+    if isinstance(result, tuple):
+        parts = [collect_results(graph, part, name, _deeper(depth, name)) for part in result]
+        return tuple(parts) if fields_of(type(result), name) is None else type(result)(*parts)
+    if isinstance(result, list) and any(_stays_apart(entry) for entry in result):
+        return [collect_results(graph, part, name, _deeper(depth, name)) for part in result]
     if result is None:
         raise CallError(f"{name} returned None", hint="end it with return and its value")
     if not is_operand(result):
@@ -174,6 +194,28 @@ def collect_results(graph: Graph, result: Any, name: str) -> Any:
             hint="return an expression, a list (one vector), or a tuple or dict of these (several outputs)",
         )
     return as_node(graph, result)
+
+
+def _deeper(depth: int, name: str) -> int:
+    if depth == 0:
+        raise too_deep(f"the results of {name}")
+    return depth - 1
+
+
+def _stays_apart(value: Any) -> bool:
+    """Whether an entry of a list is a tree: a dict, a named tuple, a tuple of arrays, or a list with one of these."""
+    stack, depth = [value], 0
+    while stack and depth <= DEEPEST:
+        inner: list[Any] = []
+        for item in stack:
+            if isinstance(item, Mapping) or hasattr(type(item), "_fields"):
+                return True
+            if isinstance(item, tuple) and any(getattr(part, "shape", ()) for part in item):
+                return True
+            if isinstance(item, list | tuple):
+                inner += item
+        stack, depth = inner, depth + 1
+    return False
 
 
 def _check_inputs(graph: Graph, outputs: Any, arguments: Sequence[Argument], name: str) -> None:

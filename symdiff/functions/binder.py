@@ -12,11 +12,8 @@ import numpy as np
 from symdiff.errors import CallError, ShapeError, nearest
 from symdiff.functions.foreign import NUMBERS, answers_itself, culprit, describe_foreign, entry_of
 from symdiff.functions.specialize import is_open_argument
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
 from symdiff.types import FLOAT64, Shape, fixed, show
-
-Structure = int | tuple["Structure", ...]
-"""How flat outputs are handed back: an index, or a tuple of structures."""
 
 SHOWN_ARGUMENTS = 20
 """Up to how many arguments are repeated in a hint."""
@@ -31,9 +28,10 @@ def python_name(name: str) -> str:
 
 def signature(arguments: Sequence[Argument]) -> inspect.Signature:
     """The arguments as Python shows them; packs that nobody named are positional only."""
-    last = max((k for k, a in enumerate(arguments) if a.anonymous), default=-1)
+    listed = parameters_of(arguments)
+    last = max((k for k, p in enumerate(listed) if p.arguments[0].anonymous), default=-1)
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return inspect.Signature([inspect.Parameter(python_name(a.name), kinds[k > last]) for k, a in enumerate(arguments)])
+    return inspect.Signature([inspect.Parameter(python_name(p.name), kinds[k > last]) for k, p in enumerate(listed)])
 
 
 class AnswersItself(Exception):
@@ -190,7 +188,7 @@ class Binder:
         try:
             return value if isinstance(value, np.ndarray) else np.asarray(value)
         except (ValueError, TypeError) as error:
-            raise CallError(f"{self.name}: {self.arguments[k]} is not an array of numbers: {error}") from None
+            raise CallError(f"{self.name}: {self.arguments[k].written} is not an array of numbers: {error}") from None
 
     def _array(self, k: int, value: Any) -> Any:
         argument, shape = self.arguments[k], self.shapes[k]
@@ -213,10 +211,11 @@ class Binder:
                 if array.dtype.kind == "U":
                     raise self.refusal(k, str(array.ravel()[0]) if array.size else "")
                 what = "complex numbers" if array.dtype.kind == "c" else f"values of type {array.dtype}"
-                raise CallError(f"{self.name}: {argument} got {what}; inputs are real numbers")
+                raise CallError(f"{self.name}: {argument.written} got {what}; inputs are real numbers")
         if shape and array.shape[-len(shape) :] != shape:
             raise ShapeError(
-                f"{self.name}: {argument} has shape {show(shape)}, the value given has shape {show(array.shape)}",
+                f"{self.name}: {argument.written} has shape {show(shape)}, the value given has shape "
+                f"{show(array.shape)}",
                 hint=_columns(shape, array.shape)
                 or self._derived_by()
                 or "axes to the left of the declared ones are batch axes",
@@ -229,7 +228,9 @@ class Binder:
     def refusal(self, k: int, value: Any, before: str = "") -> CallError:
         """The error for a value that is no number, or is not to be taken by position."""
         what, hint = describe_foreign(value)
-        return CallError(f"{self.name}: {self.arguments[k]} got {before}{what}; inputs are real numbers", hint=hint)
+        return CallError(
+            f"{self.name}: {self.arguments[k].written} got {before}{what}; inputs are real numbers", hint=hint
+        )
 
     def shape_of(self, k: int, value: Any) -> Shape:
         """The shape of a value that answers itself."""
@@ -241,7 +242,7 @@ class Binder:
         """A matrix or a masked array as an ordinary array: results of other shapes cannot be of their class."""
         if np.ma.is_masked(array):
             raise CallError(
-                f"{self.name}: {self.arguments[k]} got masked values",
+                f"{self.name}: {self.arguments[k].written} got masked values",
                 hint="give numbers for them, such as x.filled(0.0)",
             )
         return np.asarray(array)
@@ -278,10 +279,3 @@ class Parts(tuple[Any, ...]):
                 f"these are {len(self)} arrays of the shapes {shapes}: derivatives by every argument",
                 hint='name what to differentiate by: sd.jacobian(f, "x") or sd.jacobian(f, ["b1", "b2"])',
             ) from None
-
-
-def arrange(structure: Structure, flat: Sequence[Any]) -> Any:
-    """Flat results in the shape of the outputs."""
-    if isinstance(structure, int):
-        return flat[structure]
-    return tuple(arrange(s, flat) for s in structure)

@@ -8,8 +8,9 @@ from typing import Any
 
 from symdiff.budget import timed
 from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
-from symdiff.frontend.expr import Expr
+from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.guarded import clamp
+from symdiff.frontend.trace import parameters
 from symdiff.functions.builder import Builder
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
@@ -17,9 +18,11 @@ from symdiff.functions.inputs import read_inputs, read_shapes, settle
 from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
 from symdiff.functions.sources import given
 from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
+from symdiff.functions.tree_arguments import refuse_trees, with_trees
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument
+from symdiff.trees import Structure, leaves_of
 from symdiff.types import FLOAT32, FLOAT64, Shape
 
 PROBES = (5, 7, 11, 13, 17, 19, 23), (6,)
@@ -46,7 +49,9 @@ def function(
         packed of scalars: ``[["b1", "b2"], "x"]``.
     outputs : names of lines to return, instead of the last.
     shapes : shapes of inputs, ``{"W": (3, 4), "x": "n"}``: a size is a number, or a name that each call gives a number.
-        Where no shape is given for any name that needs one, each takes the shape of its argument at the call.
+        Where no shape is given for any name that needs one, each takes the shape of its argument at the call. A
+        parameter of a Python callable may be a tree, ``{"params": {"W": (3, 4), "b": 4}}``: dicts, lists, tuples of
+        shapes in each other, or of arrays that have them.
     dtype : "float64" or "float32".
     name : what the function is called in listings; ``f`` where the text does not say.
 
@@ -63,15 +68,28 @@ def function(
     >>> f = sd.function("f([a, b], x) = a*exp(-b*x)")
     >>> f([2.0, 0.0], [1.0, 3.0])
     array([2., 2.])
+
+    A parameter of a Python function can be a dict, list or tuple of arrays, as the weights of a network are; so are its
+    derivatives:
+
+    >>> def loss(p, x):
+    ...     return sum((p["W"] @ x - p["b"])**2)
+    >>> gradient = sd.grad(sd.function(loss, {"p": {"W": (1, 2), "b": 1}, "x": 2}), "p")
+    >>> gradient({"W": [[1.0, 2.0]], "b": [4.0]}, [1.0, 1.0])
+    {'W': array([[-2., -2.]]), 'b': array([2.])}
     """
     if dtype not in (FLOAT64, FLOAT32):
         raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
     source, inputs = given(source, inputs)
-    sizes = read_shapes(shapes)
-    arguments = None if inputs is None else read_inputs(inputs, sizes)
+    sizes, trees = read_shapes(shapes)
+    if trees and inputs is None:
+        inputs = listed_for_trees(source)
+    arguments = None if inputs is None else read_inputs(inputs, sizes, trees)
     scalars = [n for n, shape in sizes.items() if not shape]
-    if isinstance(inputs, Mapping):
-        scalars += [a.name for a in arguments or () if not a.shape and a.members is None]
+    declared = isinstance(inputs, Mapping)
+    scalars += [a.name for a in arguments or () if not a.shape and a.members is None and (declared or a.place)]
+    if any(a.place for a in arguments or ()) and not takes_trees(source):
+        refuse_trees(arguments)
     if arguments is not None or sizes or isinstance(source, list | tuple | dict):
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
@@ -90,6 +108,27 @@ def expr(source: Any, inputs: Any = None, **options: Any) -> Any:
     if isinstance(source, Expr) and inputs is None and not options:
         return source
     return function(source, inputs, **options).expr
+
+
+def listed_for_trees(source: Any) -> list[str]:
+    """The names of the parameters, where trees are declared for some of them."""
+    if not is_code(source):
+        raise ArgumentError("a tree is declared, which a Python function takes")
+    return [a.name for a in parameters(source)]
+
+
+def is_code(source: Any) -> bool:
+    """Whether a source is Python code, which is called to find its formula."""
+    return callable(source) and not isinstance(source, Expr | Function) and not is_sympy(source)
+
+
+def takes_trees(source: Any) -> bool:
+    """Whether parameters of a source may be trees, of which each call may say the structure."""
+    if isinstance(source, Deferred):
+        return source.recipe.takes_trees()
+    if isinstance(source, list | tuple | dict):
+        return any(takes_trees(s) for s in _leaves(source))
+    return is_code(source)
 
 
 def _leaves(source: Any) -> list[Any]:
@@ -208,6 +247,21 @@ class Request:
             raise made.unknown()
         return made
 
+    def takes_trees(self) -> bool:
+        """Whether it is made of Python code."""
+        return takes_trees(self.source)
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees."""
+        opened = {n: (structure, [()] * len(leaves_of(structure))) for n, structure in trees.items()}
+        if not is_code(self.source):
+            return replace(self, source=_structured(self.source, trees)).make()
+        listed = self.arguments
+        if listed is None:
+            listed = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(self.source))
+        sizes = named_sizes([*self.shapes.values(), *(a.shape for a in listed)])
+        return replace(self, arguments=with_trees(listed, opened, sizes)).make()
+
     def results(self) -> list[str] | None:
         """The names of the outputs; None where only shapes say how many there are."""
         title = self.name or self._outline().title or "f"
@@ -272,6 +326,21 @@ def _fixed(source: Any, builder: Builder) -> Any:
         return {k: _fixed(v, builder) for k, v in source.items()}
     if isinstance(source, list | tuple):
         return type(source)([_fixed(v, builder) for v in source])
+    return source
+
+
+def _structured(source: Any, trees: Mapping[str, Structure]) -> Any:
+    """Sources in which Python code takes trees."""
+    if isinstance(source, dict):
+        return {k: _structured(v, trees) for k, v in source.items()}
+    if isinstance(source, list | tuple):
+        return type(source)([_structured(v, trees) for v in source])
+    if is_code(source):
+        source = function(source)
+    if isinstance(source, Deferred):
+        known = {a.name for a in source.arguments if a.deferred}
+        own = {n: structure for n, structure in trees.items() if n in known}
+        return source.structured(own) if own else source
     return source
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,6 @@ from symdiff.differentiate.operators import iterated
 from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import parse
-from symdiff.functions.compiled import Structure
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
@@ -22,9 +22,12 @@ from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.signature import Argument
+from symdiff.trees import Branch, Structure, shifted_structure
 from symdiff.types import Shape
 
 Pairs = list[tuple[str, int]]
+
+NO_LETTER = r"\W"
 
 
 @dataclass
@@ -136,19 +139,10 @@ class Builder:
             own, structure = self.read(source, titles[k] if titles else None)
             if titles and len(own) == 1:
                 own = [(titles[k], own[0][1])]
-            structures.append(_shifted(structure, len(pairs)))
+            structures.append(shifted_structure(structure, len(pairs)))
             pairs += own
-        taken: set[str] = set()
-        unique = []
-        for n, node in pairs:
-            title, k = n, 1
-            while title in taken:
-                k += 1
-                title = f"{n}_{k}"
-            taken.add(title)
-            unique.append((title, node))
         self.title = "f" if titles is None and self.title is None else self.title
-        return unique, tuple(structures)
+        return _different(pairs), tuple(structures)
 
     def _vector(self, sources: Sequence[Any], name: str | None) -> tuple[Pairs, Structure]:
         if not sources:
@@ -186,16 +180,19 @@ class Builder:
         flat: Pairs = []
 
         def flatten(item: Any, called: str) -> Structure:
-            if isinstance(item, Mapping):
-                return tuple([flatten(part, key) for key, part in item.items()])
-            if isinstance(item, tuple):
-                return tuple([flatten(part, called) for part in item])
+            if isinstance(item, dict):
+                return Branch(dict, tuple(item), tuple([flatten(part, str(key)) for key, part in item.items()]))
+            if isinstance(item, tuple | list):
+                fields = getattr(type(item), "_fields", ())
+                called_so = fields or [called] * len(item)
+                parts = tuple([flatten(part, title) for title, part in zip(called_so, item, strict=True)])
+                return parts if type(item) is tuple else Branch(type(item), fields, parts)
             flat.append((called, item))
             return len(flat) - 1
 
         structure = flatten(outputs, name or title)
         mapping = self._import(other, [node for _, node in flat])
-        return [(n, mapping[node]) for n, node in flat], structure
+        return _different([(n, mapping[node]) for n, node in flat]), structure
 
     def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
         body = Body.of(other, roots)
@@ -283,5 +280,16 @@ class Builder:
         return isinstance(self.symbols[name], AppliedUndef)
 
 
-def _shifted(structure: Structure, by: int) -> Structure:
-    return structure + by if isinstance(structure, int) else tuple(_shifted(s, by) for s in structure)
+def _different(pairs: Pairs) -> Pairs:
+    """The outputs with names that differ; a name that is no identifier has _ in it instead."""
+    taken: set[str] = set()
+    unique = []
+    for n, node in pairs:
+        base = n if n.isidentifier() else f"f_{re.sub(NO_LETTER, '_', n)}"
+        title, k = base, 1
+        while title in taken:
+            k += 1
+            title = f"{base}_{k}"
+        taken.add(title)
+        unique.append((title, node))
+    return unique

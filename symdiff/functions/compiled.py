@@ -13,11 +13,14 @@ import numpy as np
 from symdiff.budget import CHEAP, Limits, current, exceeded, under
 from symdiff.errors import CallError, IndexRangeError, ShapeError, SymdiffError
 from symdiff.frontend.annotations import Called
-from symdiff.functions.binder import AnswersItself, Binder, Parts, Structure, arrange, signature
+from symdiff.functions.binder import AnswersItself, Binder, Parts, signature
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.foreign import answers_itself, has_protocol
+from symdiff.functions.tree_arguments import TreeBinder
+from symdiff.signature import listed_parameters
 from symdiff.sizes import example
+from symdiff.trees import Structure, arrange, is_plain
 from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast, check_rank, fixed, show
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from symdiff.functions.function import Function
     from symdiff.ir.graph import Graph
 
-__all__ = ["CompiledFunction", "GeneralCall", "Structure"]
+__all__ = ["CompiledFunction", "GeneralCall"]
 
 _OPTIONS = ("out", "where")
 
@@ -43,6 +46,7 @@ class CompiledFunction(Exchange, Sealed, Direct):
     kernel : the code; it lives as long as this object.
     general : what answers all calls that the builtin does not.
     origin : the function that was compiled and the options, where somebody asked for it.
+    trees : what takes values apart, where a parameter takes a tree.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
@@ -56,14 +60,16 @@ class CompiledFunction(Exchange, Sealed, Direct):
         self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
+        self.trees: TreeBinder | None = None
         put(self, _SLOT, self.general.__call__)
 
     def answer(self) -> None:
         """Let a builtin answer plain calls: of what somebody compiled, not of what a function calls itself."""
-        put(self, _SLOT, self.entry(self.general.__call__))
+        call = self.entry(self.general.__call__)
+        put(self, _SLOT, call if self.trees is None else self.trees.calling(call))
 
     def __repr__(self) -> str:
-        return f"<CompiledFunction {self.__name__}({', '.join(map(str, self.general.binder.arguments))})>"
+        return f"<CompiledFunction {self.__name__}({listed_parameters(self.general.binder.arguments)})>"
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -74,12 +80,13 @@ class CompiledFunction(Exchange, Sealed, Direct):
 
         It holds the kernel, not this object.
         """
-        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly:
+        structure = self.general.structure
+        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly or not is_plain(structure):
             return general
         from symdiff.codegen.builtin import make_builtin
 
         doc = f"{self.__name__}{self.__signature__}\n--\n\nThe value."
-        return make_builtin(self.kernel, self.general.structure, self.__name__, doc, general) or general
+        return make_builtin(self.kernel, structure, self.__name__, doc, general) or general
 
     def replace(self, kernel: Kernel) -> None:
         """Use other code for the same program from the next call on; calls under way keep what they have."""
@@ -379,7 +386,7 @@ class GeneralCall:
         if self.structure == 0:
             return result[0] if isinstance(result, tuple) else result
         arranged = arrange(self.structure, result if isinstance(result, tuple) else (result,))
-        return Parts(arranged) if self.binder.by_all else arranged
+        return Parts(arranged) if self.binder.by_all and type(arranged) is tuple else arranged
 
     @staticmethod
     def _number(value: Any, type_: TensorType) -> Any:

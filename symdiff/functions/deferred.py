@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -17,8 +17,10 @@ from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.foreign import answers_itself
 from symdiff.functions.function import Function
 from symdiff.functions.running import Running
-from symdiff.functions.specialize import KEPT_BYTES, CaseTable, Key, Pattern, is_open_argument
-from symdiff.signature import Argument
+from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, Pattern, is_open_argument
+from symdiff.functions.tree_cases import TreeCase, TreeCases
+from symdiff.signature import Argument, listed_parameters
+from symdiff.trees import Structure
 from symdiff.types import FLOAT64, Shape
 
 SUGGESTED = 3
@@ -33,6 +35,12 @@ class Recipe(Protocol):
 
     def probe(self) -> Function | None:
         """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
+
+    def takes_trees(self) -> bool:
+        """Whether parameters without a shape may be trees, of which each call says the structure."""
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees, of structures by name."""
 
     def results(self) -> list[str] | None:
         """The names of the outputs; None where only shapes say how many there are."""
@@ -62,6 +70,9 @@ class Cases:
         self.running = Running(self)
         self._count = len(self.pattern.arguments)
         self._limits = kept_limits()
+        self.trees = (
+            TreeCases(name, arguments, recipe) if any(a.deferred for a in arguments) and recipe.takes_trees() else None
+        )
 
     def _make(self, key: Key) -> Function:
         shapes = self.pattern.shapes(key)
@@ -126,6 +137,11 @@ class Cases:
                 parts.append(value.shape if rank is None else value.shape[value.ndim - rank :])
             else:
                 return self.running.table[tuple(parts)](*args, **keywords)
+        if self.trees is not None:
+            values, rest = self.split(args, dict(keywords))
+            found = self.trees.find(values)
+            if found is not None:
+                return found[0].call(*found[1], **rest)
         if any(_is_symbolic(v) for v in (*args, *keywords.values())):
             return self.inlined(args, keywords)
         values, rest = self.split(args, keywords)
@@ -144,6 +160,9 @@ class Cases:
     def inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """The formula for expressions, whose shapes are known."""
         values = self.binder.order(args, keywords)
+        found = self.trees.find(values) if self.trees is not None else None
+        if found is not None:
+            return found[0].call(*found[1])
         graph, nodes = together(values)
         if graph.unshaped is not None:
             graph.unshaped.check(graph, [nodes[k] for k, _ in self.pattern.open], f"{self.name} of a name")
@@ -174,11 +193,22 @@ class Deferred(Function):
         self.lines = tuple(lines)
         self._ordered = ordered
         self._compiled = None
+        self._trees = any(a.place for a in self.arguments)
         self.cases = Cases(name, arguments, self.ordered, recipe)
         self._make_callable()
 
     def _make_callable(self) -> None:
-        _SLOT.__set__(self, self.cases.__call__)
+        binder = self.tree_binder()
+        _SLOT.__set__(self, self.cases.__call__ if binder is None else binder.calling(self.cases.__call__))
+
+    def flat_call(self) -> Any:
+        """What takes a value for each argument, also for each leaf of a tree."""
+        return self.cases.__call__
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees, of structures by the names of parameters."""
+        assert self.cases.trees is not None
+        return self.cases.trees.structured(trees)
 
     @property
     def recipe(self) -> Recipe:
@@ -192,8 +222,7 @@ class Deferred(Function):
         return tuple(dict.fromkeys([*inputs, *self.lines]))
 
     def __repr__(self) -> str:
-        listed = ", ".join(map(str, self.arguments))
-        return f"<Function {self.__name__}({listed}), shapes known at each call>"
+        return f"<Function {self.__name__}({listed_parameters(self.arguments)}), shapes known at each call>"
 
     def __str__(self) -> str:
         return self.recipe.text()
@@ -211,7 +240,15 @@ class Deferred(Function):
         >>> f.specialize([1.0, 2.0, 3.0])
         <Function f(x[3]) -> float64, 3 nodes>
         """
-        return self.cases.table[self.cases.key(self.cases.binder.order(args, keywords))]
+        cases, binder = self.cases, self.tree_binder()
+        values = cases.binder.order(args, keywords) if binder is None else binder.flat(args, keywords)
+        found = cases.trees.find(values) if cases.trees is not None else None
+        if found is not None:
+            case, values = found
+            if not isinstance(case.function, Deferred):
+                return case.function
+            cases = case.function.cases
+        return cases.table[cases.key(values)]
 
     def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
         """The ordinary function for shapes by name."""
@@ -303,6 +340,29 @@ def _example(argument: Argument) -> str:
 _SLOT: Any = Function.__dict__["__call__"]
 
 
+def _compiled_call(cases: Cases, options: Mapping[str, Any]) -> tuple[Running, Callable[..., Any]]:
+    """The code with options for the sizes of calls, and what calls it with a value for each argument."""
+    running = Running(cases, options)
+    compiled: dict[TreeCase, Callable[..., Any]] = {}
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        values, rest = cases.split(args, keywords)
+        found = cases.trees.find(values) if cases.trees is not None else None
+        if found is None:
+            return running.table[cases.key(values)](*values, **rest)
+        case, flat = found
+        with SPECIALIZING:
+            if case not in compiled:
+                made = case.function
+                if isinstance(made, Deferred):
+                    compiled[case] = _compiled_call(made.cases, options)[1]
+                else:
+                    compiled[case] = made.flat_call().compile(**options)
+        return compiled[case](*flat, **rest)
+
+    return running, call
+
+
 class DeferredCompiled(CompiledFunction):
     """Native code for a function whose shapes each call fixes, made with the same options for each."""
 
@@ -313,16 +373,12 @@ class DeferredCompiled(CompiledFunction):
         self.origin = origin, dict(options)
         self._improving = None
         cases = origin.cases
-        self.running = running = Running(cases, options)
-
-        def call(*args: Any, **keywords: Any) -> Any:
-            values, rest = cases.split(args, keywords)
-            return running.table[cases.key(values)](*values, **rest)
-
-        _COMPILED_SLOT.__set__(self, call)
+        self.running, call = _compiled_call(cases, options)
+        binder = origin.tree_binder()
+        _COMPILED_SLOT.__set__(self, call if binder is None else binder.calling(call))
 
     def __repr__(self) -> str:
-        return f"<CompiledFunction {self.__name__}({', '.join(map(str, self._made_of().arguments))})>"
+        return f"<CompiledFunction {self.__name__}({listed_parameters(self._made_of().arguments)})>"
 
     def _made_of(self) -> Function:
         assert self.origin is not None

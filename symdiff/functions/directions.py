@@ -8,9 +8,10 @@ named lines alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr
@@ -19,39 +20,74 @@ from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
 from symdiff.functions.record import results_of
 from symdiff.functions.specialize import named_sizes, substitute
+from symdiff.functions.tree_arguments import free_name, leaf_arguments, tree_part
 from symdiff.functions.wrt import Wrt
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
 from symdiff.sizes import Sizes
 from symdiff.sizes import is_open as is_size
+from symdiff.trees import Structure, Tree, from_zero, is_plain, leaves_of
 from symdiff.types import Dim, Shape, fixed, product
 
 LONGEST = 64
 """Joined names of more characters are called `wrt`."""
 
+NO_LETTER, BEHIND = re.compile(r"\W"), re.compile(r"[\[.]")
+
 EXAMPLES, LEAST = (17, 19, 23, 29, 31, 37, 41, 43), 16
 """Sizes to find the shape of an output with, and what they are known to be at least."""
 
 
-def free_name(base: str, taken: Collection[str]) -> str:
-    """`base`, or where that is taken the first of `base_2`, `base_3`, … that is not."""
-    found, count = base, 1
-    while found in taken:
-        count += 1
-        found = f"{base}_{count}"
-    return found
+@dataclass(frozen=True)
+class Along:
+    """One thing that a derivative is by: the inputs and named lines it consists of, and which arguments are theirs."""
+
+    names: tuple[str, ...]
+    owners: tuple[int, ...]
+
+    @property
+    def dotted(self) -> str:
+        """What its tangent is called."""
+        joined = "_".join(self.names)
+        return f"{joined if len(joined) <= LONGEST else 'wrt'}_dot"
 
 
-def bases(wrt: Any, arguments: Sequence[Argument]) -> list[tuple[str, ...]]:
-    """For each thing that a derivative is by the inputs and named lines that it consists of."""
+def items_of(wrt: Any, arguments: Sequence[Argument]) -> list[Along]:
+    """The things that a derivative is by."""
     if wrt is None:
-        if len(arguments) > 1 and all(a.members is None and not a.shape for a in arguments):
-            return [tuple(a.name for a in arguments)]
-        return [(a.name,) for a in arguments]
-    items = wrt if isinstance(wrt, tuple) else (wrt,)
-    return [tuple(dict.fromkeys(map(_base, item if isinstance(item, list) else [item]))) for item in items]
+        parameters = parameters_of(arguments)
+        if len(arguments) > 1 and all(a.members is None and not a.shape and a.place is None for a in arguments):
+            return [_joined([_item(a.name, arguments) for a in arguments])]
+        return [Along((p.name,), tuple(range(p.start, p.start + len(p.arguments)))) for p in parameters]
+    listed = wrt if isinstance(wrt, tuple) else (wrt,)
+    return [
+        _joined([_item(part, arguments) for part in item]) if isinstance(item, list) else _item(item, arguments)
+        for item in listed
+    ]
+
+
+def _joined(items: Sequence[Along]) -> Along:
+    names = dict.fromkeys(n for item in items for n in item.names)
+    return Along(tuple(names), tuple(k for item in items for k in item.owners))
+
+
+def _item(item: Any, arguments: Sequence[Argument]) -> Along:
+    part = tree_part(arguments, item)
+    if part is None:
+        name = _base(item)
+        owners = [k for k, a in enumerate(arguments) if a.name == name or name in (a.members or ())]
+        if not owners:  # a leaf of what may turn out to be a tree
+            owners = [k for k, a in enumerate(arguments) if a.deferred and name.startswith(f"{a.name}_")]
+        return Along((name,), tuple(owners))
+    structure, places, _ = part
+    whole = parameters_of(arguments[places[0] : places[-1] + 1])
+    if isinstance(structure, int):
+        return Along((arguments[places[0]].name,), tuple(places))
+    if len(whole) == 1:
+        return Along((whole[0].name,), tuple(places))
+    return Along((NO_LETTER.sub("_", re.sub(r"[\s\"'\]]", "", item)),), tuple(places))
 
 
 def _base(item: Any) -> str:
@@ -60,32 +96,33 @@ def _base(item: Any) -> str:
         item = str(item)
     if not isinstance(item, str) and type(item).__name__ == "Indexed":
         item = str(item)
-    return name_of(item).split("[", 1)[0].strip()
-
-
-def _dotted(names: Sequence[str]) -> str:
-    joined = "_".join(names)
-    return f"{joined if len(joined) <= LONGEST else 'wrt'}_dot"
-
-
-def _place(arguments: Sequence[Argument], names: Collection[str]) -> int:
-    """Where new arguments go: after the last that a derivative is by."""
-    owners = [k for k, a in enumerate(arguments) if a.name in names or any(m in names for m in a.members or ())]
-    return max(owners, default=len(arguments) - 1) + 1
+    return BEHIND.split(name_of(item), maxsplit=1)[0].strip()
 
 
 def _taken(f: Function) -> set[str]:
     return {*f.names, *(a.name for a in f.arguments), *named_sizes(a.shape for a in f.arguments)}
 
 
-def _inserted(f: Function, wrt: Any, names: Sequence[str], shapes: Sequence[Shape | None]) -> tuple[Argument, ...]:
-    """The arguments with new ones of these names and shapes; None is that of the value at each call."""
-    taken, added = _taken(f), []
-    for base, shape in zip(names, shapes, strict=True):
+Added = tuple[str, Structure, Sequence["Shape | None"]]
+"""The name of a new parameter, its structure, 0 for an array, and the shapes; None is that of the value at a call."""
+
+
+def _inserted(f: Function, items: Sequence[Along], new: Sequence[Added]) -> tuple[Argument, ...]:
+    """The arguments with new ones, after the last of those that a derivative is by."""
+    taken = _taken(f) | {p.name for p in parameters_of(f.arguments)}
+    added: list[Argument] = []
+    for base, structure, shapes in new:
         name = free_name(base, taken)
         taken.add(name)
-        added.append(Argument(name, shape or (), deferred=shape is None))
-    at = _place(f.arguments, {n for part in bases(wrt, f.arguments) for n in part})
+        if isinstance(structure, int):
+            added.append(Argument(name, shapes[0] or (), deferred=shapes[0] is None))
+        else:
+            added += leaf_arguments(Tree(name, structure), shapes, taken)
+    owners = [k for item in items for k in item.owners]
+    at = max(owners, default=len(f.arguments) - 1) + 1
+    place = f.arguments[at - 1].place if at else None
+    if place is not None:  # not within a tree
+        at += place.tree.count - 1 - place.index
     return (*f.arguments[:at], *added, *f.arguments[at:])
 
 
@@ -148,13 +185,24 @@ def _extended(f: Function, wrt: Wrt, arguments: tuple[Argument, ...]) -> Extende
 
 def with_tangents(f: Function, resolved: Wrt, wrt: Any) -> Extended:
     """The function with an argument for the tangent of each target; `resolved` is what `wrt` says."""
-    names = list(map(_dotted, bases(wrt, f.arguments)))
-    return _extended(f, resolved, _inserted(f, wrt, names, [t.shape for t in resolved.targets]))
+    items = items_of(wrt, f.arguments)
+    apart = isinstance(resolved.structure, tuple) and (isinstance(wrt, tuple) or len(items) > 1)
+    structures = cast("tuple[Structure, ...]", resolved.structure) if apart else (resolved.structure,)
+    new: list[Added] = []
+    for item, structure in zip(items, structures, strict=True):
+        shapes = [resolved.targets[k].shape for k in leaves_of(structure)]
+        new.append((item.dotted, from_zero(structure), shapes))
+    return _extended(f, resolved, _inserted(f, items, new))
 
 
 def with_cotangents(f: Function, resolved: Wrt, wrt: Any) -> Extended:
     """The function with an argument for the cotangent of each output."""
-    return _extended(f, resolved, _inserted(f, wrt, _barred(f.outputs), [t.shape for t in f.types]))
+    shapes = [t.shape for t in f.types]
+    if is_plain(f.structure) or leaves_of(f.structure) != list(range(len(shapes))):
+        new: list[Added] = [(n, 0, [shape]) for n, shape in zip(_barred(f.outputs), shapes, strict=True)]
+    else:
+        new = [(f"{f.__name__}_bar", f.structure, shapes)]
+    return _extended(f, resolved, _inserted(f, items_of(wrt, f.arguments), new))
 
 
 def _barred(outputs: Sequence[str]) -> list[str]:
@@ -166,9 +214,20 @@ def _barred(outputs: Sequence[str]) -> list[str]:
 
 def open_tangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
     """The arguments of a function with open shapes, and the tangents."""
-    names = list(map(_dotted, bases(wrt, f.arguments)))
-    items = [a.name for a in f.arguments] if wrt is None else wrt if isinstance(wrt, tuple) else (wrt,)
-    return _inserted(f, wrt, names, [_open_shape(f, item) for item in items])
+    items = items_of(wrt, f.arguments)
+    if wrt is None:
+        listed: tuple[Any, ...] = tuple([p.name for p in parameters_of(f.arguments)])
+    else:
+        listed = wrt if isinstance(wrt, tuple) else (wrt,)
+    new: list[Added] = []
+    for item, given in zip(items, listed, strict=True):
+        part = tree_part(f.arguments, given)
+        if part is None or part[2] or isinstance(part[0], int):
+            new.append((item.dotted, 0, [_open_shape(f, given)]))
+        else:
+            shapes = [None if a.deferred else a.shape for a in (f.arguments[k] for k in part[1])]
+            new.append((item.dotted, part[0], shapes))
+    return _inserted(f, items, new)
 
 
 def _open_shape(f: Deferred, item: Any) -> Shape | None:
@@ -180,7 +239,10 @@ def _open_shape(f: Deferred, item: Any) -> Shape | None:
         if any(p is None or named_sizes([p]) for p in parts):
             return None
         return (sum(product(p) for p in parts if p is not None),)
-    name = item if isinstance(item, str) else _base(item)
+    leaves = tree_part(f.arguments, item)
+    if leaves is not None and (leaves[2] or not isinstance(leaves[0], int)):
+        return None
+    name = f.arguments[leaves[1][0]].name if leaves is not None else item if isinstance(item, str) else _base(item)
     for argument in f.arguments:
         if argument.name == name:
             return None if argument.deferred else argument.shape
@@ -202,7 +264,10 @@ def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
         raise ArgumentError(
             f"how many outputs {f.__name__} has is known at each call only", hint='declare shapes, shapes={"x": 3}'
         )
-    return _inserted(f, wrt, _barred(outputs), _output_shapes(f, len(outputs)))
+    new: list[Added] = [
+        (name, 0, [shape]) for name, shape in zip(_barred(outputs), _output_shapes(f, len(outputs)), strict=True)
+    ]
+    return _inserted(f, items_of(wrt, f.arguments), new)
 
 
 def _output_shapes(f: Deferred, count: int) -> list[Shape | None]:

@@ -74,6 +74,14 @@ def entry_of(value: Any) -> Any:
     return None
 
 
+def is_number_like(value: Any) -> bool:
+    """Whether a value may be a number or an array: what it holds is seen where it is converted."""
+    kind = type(value)
+    return kind in NUMBERS or any(
+        hasattr(kind, n) for n in ("__array__", "__float__", "__index__", "__dlpack__", "shape")
+    )
+
+
 def describe_foreign(value: Any) -> tuple[str, str]:
     """What a value that is no number is, in words, and how its numbers are given instead."""
     if value is None:

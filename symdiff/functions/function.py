@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -14,15 +14,17 @@ from symdiff.budget import CHEAP, current, exceeded, timed, under
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
-from symdiff.functions.binder import Binder, Structure, arrange, signature
+from symdiff.functions.binder import Binder, signature
 from symdiff.functions.calls import Call
 from symdiff.functions.compiled import CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
+from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, listed_parameters
+from symdiff.trees import Structure, arrange
 from symdiff.types import TensorType, known_product, show, tensor
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class Function(Exchange, Sealed, Direct):
         self.stable = stable
         self._compiled: CompiledFunction | None = None
         self._programs: dict[str, Program | TensorProgram] = {}
+        self._trees = any(a.place for a in self.arguments)
         self._check_inputs()
         self._check_results()
         self._make_callable()
@@ -181,7 +184,7 @@ class Function(Exchange, Sealed, Direct):
         types = ", ".join(map(str, self.types))
         if self._structure != 0:
             types = f"({types})"
-        return f"<Function {self.__name__}({', '.join(map(str, self.arguments))}) -> {types}, {count} nodes>"
+        return f"<Function {self.__name__}({listed_parameters(self.arguments)}) -> {types}, {count} nodes>"
 
     def __str__(self) -> str:
         from symdiff.display.text import program
@@ -198,7 +201,20 @@ class Function(Exchange, Sealed, Direct):
 
     def _make_callable(self) -> None:
         general = Call(self).__call__
-        put(self, _SLOT, general if self._compiled is None else self._compiled.entry(general))
+        self._answer(general if self._compiled is None else self._compiled.entry(general))
+
+    def _answer(self, call: Callable[..., Any]) -> None:
+        """Let `call`, which takes the values of all arguments, answer calls."""
+        binder = self.tree_binder()
+        put(self, _SLOT, call if binder is None else binder.calling(call))
+
+    def tree_binder(self) -> TreeBinder | None:
+        """What takes the values of parameters apart; None where none of them takes a tree."""
+        return TreeBinder(self.__name__, self.arguments, self.ordered) if self._trees else None
+
+    def flat_call(self) -> Any:
+        """What takes a value for each argument, also for each leaf of a tree."""
+        return self._varied(_trees=False) if self._trees else self
 
     def _default(self) -> CompiledFunction:
         with COMPILING:
@@ -211,7 +227,7 @@ class Function(Exchange, Sealed, Direct):
                 else:
                     compiled = self.compile()
                     compiled.origin = None  # the two would hold each other
-                put(self, _SLOT, compiled.entry(Call(self).__call__))
+                self._answer(compiled.entry(Call(self).__call__))
                 self._compiled = compiled
             return compiled
 
@@ -291,6 +307,7 @@ class Function(Exchange, Sealed, Direct):
             leaves = tuple([self._leaves(a) for a in self.arguments])
             compiled.general.formula = Formula(self._graph, self.nodes, leaves)
         compiled.general.limits = self._graph.limits
+        compiled.trees = self.tree_binder()
         return compiled
 
     def held_bytes(self) -> int:
@@ -339,14 +356,16 @@ class Function(Exchange, Sealed, Direct):
         for argument, node in zip(self.arguments, nodes, strict=True):
             given = target.types[node].shape
             if argument.shape not in ((), given):
+                if target.unshaped is not None:
+                    target.unshaped.check(target, [node], f"{self.__name__} of a name")
                 raise ShapeError(
-                    f"{self.__name__}: {argument} has shape {show(argument.shape)}, the expression given "
+                    f"{self.__name__}: {argument.written} has shape {show(argument.shape)}, the expression given "
                     f"has shape {show(given)}"
                 )
             leaves = self._leaves(argument)
             if given and not argument.shape and self._has_arrays():
                 raise ShapeError(
-                    f"{self.__name__}: {argument} is a number that meets arrays, the expression given has "
+                    f"{self.__name__}: {argument.written} is a number that meets arrays, the expression given has "
                     f"shape {show(given)}",
                     hint=f"give {self.__name__} one element of it",
                 )
@@ -377,8 +396,9 @@ class Function(Exchange, Sealed, Direct):
         """
         from symdiff.functions.steps import trace_steps
 
-        binder = self._binder()
-        values, _ = binder.convert(binder.order(point, keywords))
+        binder, trees = self._binder(), self.tree_binder()
+        given = binder.order(point, keywords) if trees is None else trees.flat(point, keywords)
+        values, _ = binder.convert(given)
         leaves: dict[int, Any] = {}
         for argument, value in zip(self.arguments, values, strict=True):
             nodes = self._leaves(argument)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, ShapeError
+from symdiff.errors import ArgumentError, ShapeError, nearest
 from symdiff.frontend.expr import Expr
-from symdiff.frontend.given import as_shape, checked_name
+from symdiff.frontend.given import checked_name
+from symdiff.functions.specialize import named_sizes
+from symdiff.functions.tree_arguments import declared_shape, declared_tree, with_trees
 from symdiff.signature import Argument, pack
 from symdiff.types import Dim, Shape, show
 
@@ -57,9 +59,18 @@ def is_matrix(item: Any) -> bool:
     return sympy is not None and isinstance(item, sympy.MatrixBase | sympy.NDimArray)
 
 
-def read_shapes(shapes: Mapping[Any, Any] | None) -> dict[str, Shape]:
-    """The `shapes` argument."""
-    return {name_of(name): _declared(name, as_shape(shape)) for name, shape in (shapes or {}).items()}
+def read_shapes(shapes: Mapping[Any, Any] | None) -> tuple[dict[str, Shape], dict[str, Any]]:
+    """The `shapes` argument: those of arrays, and the structures and shapes of trees."""
+    found: dict[str, Shape] = {}
+    trees: dict[str, Any] = {}
+    for item, shape in (shapes or {}).items():
+        name = name_of(item)
+        tree = declared_tree(shape, name)
+        if tree is None:
+            found[name] = _declared(item, declared_shape(shape))
+        else:
+            trees[name] = tree
+    return found, trees
 
 
 def _declared(item: Any, shape: Shape) -> Shape:
@@ -79,10 +90,12 @@ def _declared(item: Any, shape: Shape) -> Shape:
     return shape
 
 
-def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...]:
+def read_inputs(
+    inputs: Any, shapes: Mapping[str, Shape], trees: Mapping[str, Any] | None = None
+) -> tuple[Argument, ...]:
     """The `inputs` argument: names in call order, a nested list for a packed vector, or a dict of shapes or members.
 
-    A Matrix of symbols is packed in its own shape.
+    A Matrix of symbols is packed in its own shape. `trees` are the structures and the shapes of leaves of parameters.
 
     Raises
     ------
@@ -94,13 +107,18 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
     if isinstance(inputs, str | Expr) or not isinstance(inputs, Iterable):
         inputs = [inputs]
     found: list[Argument] = []
+    structures = dict(trees or {})
     if isinstance(inputs, Mapping):
         for key, value in inputs.items():
             name = checked_name(name_of(key))
-            if isinstance(value, list):
+            tree = declared_tree(value, name)
+            if tree is not None:
+                structures[name] = tree
+                found.append(Argument(name))
+            elif isinstance(value, list):
                 found.append(pack(tuple(checked_name(name_of(m)) for m in value), name))
             else:
-                found.append(Argument(name, _declared(key, as_shape(value))))
+                found.append(Argument(name, _declared(key, declared_shape(value))))
     else:
         for item in inputs:
             if is_matrix(item):
@@ -120,7 +138,13 @@ def read_inputs(inputs: Any, shapes: Mapping[str, Shape]) -> tuple[Argument, ...
         if name in seen:
             raise ArgumentError(f"the input {name} is given twice")
         seen.add(name)
-    return tuple(found)
+    if not structures:
+        return tuple(found)
+    missing = [n for n in structures if n not in names]
+    if missing:
+        raise ArgumentError(f"shapes names {missing[0]}, which is not an input", hint=nearest(missing[0], names))
+    listed = [*shapes.values(), *(shape for _, leaves in structures.values() for shape in leaves)]
+    return with_trees(found, structures, named_sizes([*listed, *(a.shape for a in found)]))
 
 
 def settle(

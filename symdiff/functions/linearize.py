@@ -9,10 +9,11 @@ from weakref import WeakKeyDictionary
 from symdiff.budget import timed, under
 from symdiff.differentiate.operators import tangents
 from symdiff.functions.deferred import Deferred
-from symdiff.functions.directions import Extended, free_name, with_tangents
+from symdiff.functions.directions import Extended, with_tangents
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.transforms import prepare, stable
+from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument

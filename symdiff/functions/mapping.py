@@ -10,15 +10,16 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.functions.deferred import Deferred
-from symdiff.functions.directions import free_name
 from symdiff.functions.function import Function
-from symdiff.functions.record import read_source, results_of
+from symdiff.functions.record import read_source, results_of, structured_base
 from symdiff.functions.specialize import named_sizes
+from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
+from symdiff.trees import Structure
 from symdiff.types import Dim, Shape, fixed, show
 
 Axes = tuple[int | None, ...]
@@ -72,10 +73,11 @@ def mapped(f: Function, axes: Axes, out: int) -> Deferred:
 
 
 def _axes(f: Function, given: Any) -> Axes:
-    count = len(f.arguments)
+    parameters = parameters_of(f.arguments)
+    count = len(parameters)
     listed = tuple(given) if isinstance(given, tuple | list) else (given,) * count
     if len(listed) != count:
-        shown = ", ".join(map(str, f.arguments))
+        shown = ", ".join(map(str, parameters))
         raise ArgumentError(
             f"in_axes has {len(listed)} entries, {f.__name__} has {count} arguments ({shown})",
             hint="one for each: an axis, or None for an argument that all members share",
@@ -85,7 +87,8 @@ def _axes(f: Function, given: Any) -> Axes:
             raise ArgumentError(f"in_axes has {axis!r}", hint="an axis, or None")
     if all(axis is None for axis in listed):
         raise ArgumentError("no argument has the new axis", hint="give an axis for at least one: in_axes=(0, None)")
-    return tuple(None if axis is None else int(axis) for axis in listed)
+    numbers = [None if axis is None else int(axis) for axis in listed]
+    return tuple([axis for axis, p in zip(numbers, parameters, strict=True) for _ in p.arguments])
 
 
 def _wider(argument: Argument, axis: int | None, size: Dim) -> Argument:
@@ -94,7 +97,7 @@ def _wider(argument: Argument, axis: int | None, size: Dim) -> Argument:
         return argument
     rank = len(argument.shape) + 1
     if not -rank <= axis < rank:
-        raise ArgumentError(f"in_axes has {axis} for {argument}, which has {rank} axes with the new one")
+        raise ArgumentError(f"in_axes has {axis} for {argument.written}, which has {rank} axes with the new one")
     at = axis % rank
     shape = (*argument.shape[:at], size, *argument.shape[at:])
     return replace(argument, shape=shape, members=None, anonymous=False)
@@ -173,6 +176,22 @@ class Mapped:
             notes=made.notes,
             stable=made.stable,
         )
+
+    def takes_trees(self) -> bool:
+        """Whether the function does that is mapped."""
+        return isinstance(self.base, Deferred) and self.base.recipe.takes_trees()
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees, all leaves of which have the new axis where the parameter had."""
+        assert isinstance(self.base, Deferred)
+        made = structured_base(self.base, trees)
+        along = dict(zip([p.name for p in parameters_of(self.base.arguments)], self._by_parameter(), strict=True))
+        return mapped(
+            made, tuple([along[p.name] for p in parameters_of(made.arguments) for _ in p.arguments]), self.out
+        )
+
+    def _by_parameter(self) -> list[int | None]:
+        return [self.axes[p.start] for p in parameters_of(self.base.arguments)]
 
     def probe(self) -> Function | None:
         """None: whether it can be batched is seen at the first call."""

@@ -8,7 +8,7 @@ from symdiff.differentiate.operators import adjoints, gradient, tangents
 from symdiff.functions.directions import open_cotangents, open_tangents, with_cotangents, with_tangents
 from symdiff.functions.function import Function
 from symdiff.functions.record import recorded, same_results, target_results, titles
-from symdiff.functions.transforms import apart_structure, arranged, one_scalar, prepare, stable, stable_forms
+from symdiff.functions.transforms import arranged, one_scalar, prepare, stable, stable_forms
 from symdiff.ir.graph import collector_paused
 
 
@@ -82,7 +82,7 @@ def vjp(fun: Any, wrt: Any = None) -> Function:
         nodes = arranged(f, targets, f.nodes, adjoints(f.graph, f.nodes, given.added, targets.nodes))
     name = f"vjp_{f.__name__}"
     pairs = list(zip(titles(name, len(nodes)), nodes, strict=True))
-    return given.returning(name, pairs, apart_structure(len(nodes), targets.apart))
+    return given.returning(name, pairs, targets.structure)
 
 
 @recorded("hvp_{f}", arguments=open_tangents, results=target_results("hvp_{f}"))
@@ -123,4 +123,4 @@ def hvp(fun: Any, wrt: Any = None) -> Function:
         results = arranged(f, targets, f.nodes, found)
     name = f"hvp_{f.__name__}"
     pairs = list(zip(titles(name, len(results)), results, strict=True))
-    return given.returning(name, pairs, apart_structure(len(results), targets.apart))
+    return given.returning(name, pairs, targets.structure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,12 +17,16 @@ from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.specialize import match
+from symdiff.functions.tree_arguments import tree_part
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
+from symdiff.trees import Structure
 from symdiff.types import Shape, show
 
 Results = Callable[[Sequence[str], str, "int | None", Mapping[str, Any]], "list[str] | None"]
 """(outputs, name of the function, number of things the derivative is by, other arguments): the names of the outputs."""
+
+_HEAD = re.compile(r"[\[.]")
 
 TRANSFORMS: dict[str, Callable[..., Function]] = {}
 """The transforms that are recorded, by name: those of functions whose shapes are known."""
@@ -75,18 +80,24 @@ def recorded(
         def wrapper(fun: Any, *args: Any, **keywords: Any) -> Any:
             wrt = _wrt(args, keywords)
             f = fun if isinstance(fun, Function) else read_source(fun, wrt)
-            if isinstance(f, Deferred):
-                made = record(f, transform.__name__, args, keywords)
-            else:
-                with under(f.graph.limits), timed():
-                    made = transform(f, *args, **keywords)
-            if wrt is None and len(f.arguments) > 1 and isinstance(made, Function):
-                made.by_all = True
-            return made
+            return applied(f, transform.__name__, args, keywords)
 
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
+    """A transform of a function, recorded where shapes are not known yet."""
+    if isinstance(f, Deferred):
+        made: Function = record(f, transform, args, keywords)
+    else:
+        with under(f.graph.limits), timed():
+            made = TRANSFORMS[transform](f, *args, **keywords)
+    several = len(f.arguments) > 1 and _wrt(args, keywords) is None
+    if several and len(parameters_of(f.arguments)) > 1 and isinstance(made, Function):
+        made.by_all = True
+    return made
 
 
 def _wrt(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
@@ -141,7 +152,8 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     wrt = _wrt(args, keywords)
     _check(f, wrt)
     if transform in _arguments and wrt is None and len(f.arguments) > 1:  # which arguments there are, whatever shapes
-        wrt = tuple(list(a.members or ()) if a.anonymous else a.name for a in f.arguments)
+        first = [(p.name, p.arguments[0]) for p in parameters_of(f.arguments)]
+        wrt = tuple(list(a.members or ()) if a.anonymous else name for name, a in first)
         args, keywords = (wrt, *args[1:]), {k: v for k, v in keywords.items() if k not in _WRT}
     # the other arguments are checked on the simplest function that there is
     TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
@@ -161,6 +173,13 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
             raise
     own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
     return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines)
+
+
+def structured_base(f: Deferred, trees: Mapping[str, Structure]) -> Function:
+    """The function that a transform is of, whose parameters take those of the trees that are its own."""
+    known = {a.name for a in f.arguments if a.deferred}
+    own = {n: structure for n, structure in trees.items() if n in known}
+    return f.structured(own) if own else f
 
 
 def results_of(f: Function) -> list[str] | None:
@@ -196,6 +215,7 @@ def _check(f: Deferred, wrt: Any) -> None:
     if isinstance(wrt, set | frozenset):
         raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
     known = list(dict.fromkeys([*f.names, *(a.name for a in f.arguments)]))
+    opened = [f"{a.name}_" for a in f.arguments if a.deferred] if f.recipe.takes_trees() else []
     stack = [wrt]
     while stack:
         item = stack.pop()
@@ -204,8 +224,10 @@ def _check(f: Deferred, wrt: Any) -> None:
                 raise ArgumentError("an empty wrt list", hint="name the inputs to differentiate by")
             stack.extend(item)
             continue
-        name = name_of(item).split("[", 1)[0].strip()
-        if name not in known:
+        if tree_part(f.arguments, item) is not None:
+            continue
+        name = _HEAD.split(name_of(item), maxsplit=1)[0].strip()
+        if name not in known and not any(name.startswith(start) for start in opened):
             raise UnknownNameError(
                 f"{name} is neither an input nor a named line",
                 hint=nearest(name, known) or f"the names are: {', '.join(known)}",
@@ -246,7 +268,17 @@ class Transformed:
         wrt = _wrt(self.args, self.keywords)
         if wrt is None:
             return 1 if len(self.base.arguments) == 1 else None
+        if any(a.place for a in self.base.arguments) or self.base.recipe.takes_trees():
+            return None  # each leaf of a tree is one
         return len(wrt) if isinstance(wrt, tuple) else 1
+
+    def takes_trees(self) -> bool:
+        """Whether the function does, of which this is the transform."""
+        return self.base.recipe.takes_trees()
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The transform of the function whose parameters take trees."""
+        return applied(structured_base(self.base, trees), self.transform, self.args, dict(self.keywords))
 
     def probe(self) -> Function | None:
         """The transform for some sizes, where they are all that is missing."""
@@ -276,6 +308,16 @@ class Reordered:
     def _ordered(self, made: Function) -> Function:
         named = {a.name: a for a in made.arguments}
         return made.with_arguments([named[n] for n in self.order])
+
+    def takes_trees(self) -> bool:
+        """Whether the function does that is reordered."""
+        return self.base.recipe.takes_trees()
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees, reordered."""
+        made = structured_base(self.base, trees)
+        named = {p.name: p.arguments for p in parameters_of(made.arguments)}
+        return made.with_arguments([a for n in self.order for a in named[n]])
 
     def results(self) -> list[str] | None:
         """The names of the outputs."""

@@ -99,7 +99,7 @@ class Running:
             if found.kernel is not None:
                 return _bound(cases, key, found, values)
             fixed.update((name, values[name]) for name in found.sizes.fixed)
-        made = cases.table[key]
+        made = cases.table[key].flat_call()
         return made if self.options is None else made.compile(**self.options)
 
     def _found(self, cases: Cases, key: Key, values: Mapping[str, int], fixed: Mapping[str, int]) -> Made:

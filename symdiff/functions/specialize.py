@@ -59,7 +59,7 @@ def match(name: str, arguments: Sequence[Argument], shapes: Mapping[str, Shape])
             owner = owners.setdefault(declared.name, argument)
             if known != size:
                 raise ShapeError(
-                    f"{name}: {declared} is {known} in {owner} and {size} in {argument}",
+                    f"{name}: {declared} is {known} in {owner.written} and {size} in {argument.written}",
                     hint=f"axes called {declared} have one size",
                 )
     return sizes
@@ -99,7 +99,7 @@ class Pattern:
                 if len(shape) < rank:
                     argument = self.arguments[k]
                     raise ShapeError(
-                        f"{self.name}: {argument} has shape {show(argument.shape)}, "
+                        f"{self.name}: {argument.written} has shape {show(argument.shape)}, "
                         f"the value given has shape {show(shape)}",
                         hint=f"{argument.name} takes an array of {rank} {'axis' if rank == 1 else 'axes'}",
                     )

@@ -23,11 +23,11 @@ import numpy as np
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.frontend.custom import Layer, needed
 from symdiff.functions import recipes
-from symdiff.functions.binder import Structure
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
+from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.flat import flatten, unflatten, written_shape
 from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
 from symdiff.ops import core
@@ -39,13 +39,8 @@ FORMAT = 1
 """The format that this version writes; it reads this one and all before it."""
 
 LARGEST_FILE, CHUNK = 2**32, 2**24
-DEEPEST = 100
-"""So many tuples may stand in each other among the outputs."""
-
 HEAD = struct.Struct("<8sIIQQ")
 DIGEST = hashlib.sha256().digest_size
-OPEN, CLOSE = -1, -2
-
 RECIPE = "Recipe"
 """The kind of a function whose shapes each call fixes: the container holds how it is made."""
 
@@ -93,12 +88,15 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "arguments": [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in source.arguments],
         "outputs": [[title, place[node]] for title, node in pairs],
         "names": [[title, place[node]] for title, node in table.items()],
-        "structure": _tokens(source.structure),
+        "structure": write_structure(source.structure),
         "graph": description,
         "definitions": needed(
             [*description["operations"], *(v.name for v in description["payloads"] if isinstance(v, Layer))]
         ),
     }
+    trees = write_trees(source.arguments)
+    if trees:
+        content["trees"] = trees
     return _closed(content, data)
 
 
@@ -209,7 +207,8 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
                 raise refuse(f"the argument {member} has another shape than the input")
     if len(set(taken)) != len(taken):
         raise refuse("an argument is given twice")
-    structure = _structure(content.get("structure"), len(outputs))
+    structure = read_structure(content.get("structure"), len(outputs), "the structure of the outputs")
+    arguments = read_trees(content.get("trees", []), arguments)
     return Function(
         graph,
         arguments,
@@ -221,37 +220,6 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         notes=notes,
         stable=stable,
     )
-
-
-def _tokens(structure: Structure) -> list[int]:
-    """A structure as a flat list: indices, and marks where a tuple begins and ends."""
-    tokens: list[int] = []
-    stack: list[Structure | None] = [structure]
-    while stack:
-        at = stack.pop()
-        if at is None:
-            tokens.append(CLOSE)
-        elif isinstance(at, int):
-            tokens.append(at)
-        else:
-            tokens.append(OPEN)
-            stack += [None, *at[::-1]]
-    return tokens
-
-
-def _structure(tokens: Any, count: int) -> Structure:
-    open_tuples: list[list[Structure]] = [[]]
-    for token in items(tokens, "the structure of the outputs"):
-        if token == OPEN and type(token) is int and len(open_tuples) <= DEEPEST:
-            open_tuples.append([])
-        elif token == CLOSE and type(token) is int and len(open_tuples) > 1:
-            closed = tuple(open_tuples.pop())
-            open_tuples[-1].append(closed)
-        else:
-            open_tuples[-1].append(integer(token, 0, count - 1, "an output"))
-    if len(open_tuples) != 1 or len(open_tuples[0]) != 1:
-        raise refuse("the structure of the outputs is not one")
-    return open_tuples[0][0]
 
 
 def _plain(value: Any) -> Any:

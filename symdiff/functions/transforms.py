@@ -12,7 +12,6 @@ from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacob
 from symdiff.differentiate.operators import costs, derivatives, gradient, iterated, second_derivatives
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.frontend.expr import Expr
-from symdiff.functions.compiled import Structure
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
 from symdiff.functions.record import read_source, recorded, same_results, titles
@@ -20,6 +19,7 @@ from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument
+from symdiff.trees import Structure, shifted_structure, substituted
 from symdiff.types import fixed, show
 
 LARGEST_ORDER = 64
@@ -78,11 +78,6 @@ def arranged(f: Function, wrt: Wrt, outputs: Sequence[int], found: Sequence[int]
     return results
 
 
-def apart_structure(count: int, apart: bool, start: int = 0) -> Structure:
-    """How results for several targets, from `start` on among the outputs, are handed back."""
-    return tuple(range(start, start + count)) if apart else start
-
-
 @recorded("grad_{f}")
 def grad(fun: Any, wrt: Any = None) -> Function:
     """The gradient of a scalar-valued function.
@@ -112,7 +107,7 @@ def grad(fun: Any, wrt: Any = None) -> Function:
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
     pairs = list(zip(titles(name, len(nodes)), nodes, strict=True))
-    return f.with_outputs(name, pairs, apart_structure(len(nodes), targets.apart), stable=True)
+    return f.with_outputs(name, pairs, targets.structure, stable=True)
 
 
 def _value_and_grad_results(
@@ -137,7 +132,7 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
     pairs = [written.output_pairs()[0], *zip(titles(name, len(nodes)), nodes, strict=True)]
-    structure = (0, apart_structure(len(nodes), targets.apart, 1))
+    structure = (0, shifted_structure(targets.structure, 1))
     return f.with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
 
 
@@ -194,13 +189,9 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
 
         for i, (title, output) in enumerate(f.output_pairs()):
             made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
-            parts.append(apart_structure(len(made), targets.apart, len(pairs)))
+            parts.append(shifted_structure(targets.structure, len(pairs)))
             pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f.with_outputs(f"jacobian_{f.__name__}", pairs, _nested(f.structure, parts), [note], stable=True)
-
-
-def _nested(structure: Structure, parts: Sequence[Structure]) -> Structure:
-    return parts[structure] if isinstance(structure, int) else tuple(_nested(s, parts) for s in structure)
+    return f.with_outputs(f"jacobian_{f.__name__}", pairs, substituted(f.structure, parts), [note], stable=True)
 
 
 def _hessian_results(
@@ -231,11 +222,11 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
         pairs: list[tuple[str, int]] = []
         rows: list[Structure] = []
         for a in targets.targets:
-            rows.append(tuple(range(len(pairs), len(pairs) + len(targets.targets))))
+            rows.append(shifted_structure(targets.structure, len(pairs)))
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
-    return f.with_outputs(f"hessian_{f.__name__}", pairs, tuple(rows) if targets.apart else 0, stable=True)
+    return f.with_outputs(f"hessian_{f.__name__}", pairs, substituted(targets.structure, rows), stable=True)
 
 
 def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
@@ -304,7 +295,7 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
     """
     f, targets = prepare(fun, name)
     _check_order(n)
-    if targets.apart or len(targets.nodes) != 1 or targets.targets[0].shape:
+    if targets.structure != 0 or len(targets.nodes) != 1 or targets.targets[0].shape:
         raise ArgumentError("derivative is by one scalar", hint="use jacobian or hessian for vectors")
     with collector_paused():
         for _ in range(n):

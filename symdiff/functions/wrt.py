@@ -12,10 +12,12 @@ import numpy as np
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
 from symdiff.functions.inputs import name_of
+from symdiff.functions.tree_arguments import tree_part
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.movement import sliced
-from symdiff.signature import Argument
+from symdiff.signature import Argument, Parameter, parameters_of
+from symdiff.trees import Structure, shifted_structure
 from symdiff.types import BOOL, check_rank, fixed
 
 
@@ -87,10 +89,10 @@ def _payload(pick: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Wrt:
-    """All targets; `apart` where they came as a tuple, so that the derivative is a tuple too."""
+    """All targets, and how derivatives by them are put together: in a tuple where they came as one, in a tree."""
 
     targets: tuple[Target, ...]
-    apart: bool
+    structure: Structure
 
     @property
     def nodes(self) -> list[int]:
@@ -100,7 +102,17 @@ class Wrt:
     def moved(self, mapping: Mapping[int, int]) -> Wrt:
         """The same where `mapping` says which nodes stand for these."""
         targets = [replace(t, nodes=tuple(mapping.get(n, n) for n in t.nodes)) for t in self.targets]
-        return Wrt(tuple(targets), self.apart)
+        return Wrt(tuple(targets), self.structure)
+
+
+def _together(parts: Sequence[Wrt]) -> Wrt:
+    """Parts that stay apart, in a tuple."""
+    structures: list[Structure] = []
+    targets: list[Target] = []
+    for part in parts:
+        structures.append(shifted_structure(part.structure, len(targets)))
+        targets += part.targets
+    return Wrt(tuple(targets), tuple(structures))
 
 
 class Scope:
@@ -124,10 +136,20 @@ class Scope:
         if isinstance(wrt, set | frozenset):
             raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
         if isinstance(wrt, tuple):
-            return Wrt(tuple(self._single(w) if not isinstance(w, list) else self._axis(w) for w in wrt), True)
-        if isinstance(wrt, list):
-            return Wrt((self._axis(wrt),), False)
-        return Wrt((self._single(wrt),), False)
+            return _together([self._item(w) for w in wrt])
+        return self._item(wrt)
+
+    def _item(self, item: Any) -> Wrt:
+        """A list, whose entries are one axis, a name, or a tree or a part of one."""
+        if isinstance(item, list):
+            return Wrt((self._axis(item),), 0)
+        part = tree_part(self.arguments, item)
+        if part is None:
+            return Wrt((self._single(item),), 0)
+        structure, places, rest = part
+        if rest:
+            return Wrt((self._single(self.arguments[places[0]].name + rest),), 0)
+        return Wrt(tuple([self._whole(self.arguments[k]) for k in places]), structure)
 
     def _default(self) -> Wrt:
         if not self.arguments:
@@ -138,16 +160,25 @@ class Scope:
                 "several names are free and nothing orders them",
                 hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
             )
+        if any(a.place for a in self.arguments):
+            parts = [self._parameter(p) for p in parameters_of(self.arguments)]
+            return parts[0] if len(parts) == 1 else _together(parts)
         if len(self.arguments) == 1:
-            return Wrt((self._whole(self.arguments[0]),), False)
+            return Wrt((self._whole(self.arguments[0]),), 0)
         if all(a.members is None and not a.shape for a in self.arguments):
-            return Wrt((self._axis([a.name for a in self.arguments]),), False)
-        return Wrt(tuple(self._whole(a) for a in self.arguments), True)
+            return Wrt((self._axis([a.name for a in self.arguments]),), 0)
+        return Wrt(tuple(self._whole(a) for a in self.arguments), tuple(range(len(self.arguments))))
+
+    def _parameter(self, parameter: Parameter) -> Wrt:
+        targets = tuple([self._whole(a) for a in parameter.arguments])
+        return Wrt(targets, 0 if parameter.tree is None else parameter.tree.structure)
 
     def _axis(self, items: Sequence[Any]) -> Target:
         if not items:
             raise ArgumentError("an empty wrt list", hint="name the inputs to differentiate by")
-        singles = [self._single(item) for item in items]
+        singles = [
+            t for item in items for t in (self._item(item).targets if isinstance(item, str) else [self._single(item)])
+        ]
         nodes = tuple(n for s in singles for n in s.nodes)
         picks = tuple(p for s in singles for p in s.picks)
         return Target(nodes, picks, (sum([math.prod(s.shape) for s in singles]),))
@@ -165,7 +196,7 @@ class Scope:
                 return self._whole(argument)
         if name not in self.names:
             raise UnknownNameError(
-                f"{name} is neither an input nor a named line", hint=nearest(name, self.names) or self._known()
+                f"{name} is neither an input nor a named line", hint=nearest(name, self._listed()) or self._known()
             )
         node = self.names[name]
         if self.graph.types[node].dtype == BOOL:
@@ -186,7 +217,7 @@ class Scope:
         base = text.split("[", 1)[0].strip()
         if "[" not in text or base not in self.names:
             raise UnknownNameError(
-                f"{text} is neither an input nor a part of one", hint=nearest(base, self.names) or self._known()
+                f"{text} is neither an input nor a part of one", hint=nearest(base, self._listed()) or self._known()
             )
         target = self._single(base)
         shown = parse(text, arguments=[Argument(base, target.shape)])
@@ -203,6 +234,11 @@ class Scope:
         nodes = tuple(target.nodes[k] for k in np.ravel(chosen))
         return Target(nodes, (None,) * len(nodes), shape)
 
+    def _listed(self) -> list[str]:
+        """The names, those of trees in the places of their leaves."""
+        leaves = {a.name: a.place.tree.name for a in self.arguments if a.place}
+        return list(dict.fromkeys(leaves.get(n, n) for n in self.names))
+
     def _known(self) -> str:
-        listed = ", ".join(list(self.names)[:12])
+        listed = ", ".join(self._listed()[:12])
         return f"the names are: {listed}" if listed else "the function has no names"

@@ -16,7 +16,7 @@ import symdiff as sd
 from symdiff.codegen import builtin, builtin_code, jit, python_api
 from symdiff.codegen.builtin import make_builtin, write_record
 from symdiff.codegen.builtin_code import FIELDS, LARGEST_FRAME_BYTES, LARGEST_OBJECTS, LARGEST_VALUES, write_builtin
-from symdiff.functions.binder import arrange
+from symdiff.trees import arrange
 from tests.concurrency import run_together
 
 pytestmark = pytest.mark.skipif(python_api.python() is None, reason="this Python has no fast calls")

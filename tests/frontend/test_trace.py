@@ -78,7 +78,8 @@ z = symbol("z")
         (lambda x: x * z, ArgumentError, "uses z"),
         (lambda x: math.exp(x), CallError, r"sd\.sin"),
         (lambda x: x if x > 0 else -x, CallError, r"sd\.where"),
-        (lambda x: {1: x}, CallError, "name"),
+        (lambda x: {(1, 2): x}, CallError, "texts or integers"),
+        (lambda x: {}, CallError, "empty"),
         (dict, CallError, "."),
     ],
 )

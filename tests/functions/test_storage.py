@@ -391,7 +391,7 @@ REFUSED = {
     "kind": (changed(lambda c: c.update(kind="object")), "neither"),
     "wrong option": (changed(lambda c: c.update(kind="CompiledFunction", options={"opt": 17})), "opt is 17"),
     "nodes": (changed(lambda c: c["graph"].update(nodes=2**40)), "number of nodes"),
-    "deep outputs": (changed(lambda c: c.update(structure=[-1] * 200 + [0] + [-2] * 200)), "an output is"),
+    "deep outputs": (changed(lambda c: c.update(structure=[-1] * 200 + [0] + [-2] * 200)), "too deep"),
     "an output twice": (changed(lambda c: c["outputs"].__setitem__(1, c["outputs"][0])), "twice"),
     "no argument": (changed(lambda c: c["arguments"][0].__setitem__(0, "z")), "is not an input"),
     "argument's shape": (changed(lambda c: c["arguments"][0].__setitem__(1, [3])), "another shape"),
