@@ -53,6 +53,23 @@ COMPARISONS: dict[Any, Callable[..., Any]] = {
     core.NOT_EQUAL: operator.ne,
 }
 
+
+def _at(place: float, value: float) -> Callable[[float], float | None]:
+    """The value of a function at one place."""
+    return lambda x: value if x == place and math.copysign(1.0, x) > 0 else None
+
+
+AT_NUMBERS: dict[str, Callable[[float], float | None]] = {
+    **dict.fromkeys(
+        ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "expm1", "log1p", "erf"), _at(0, 0.0)
+    ),
+    **dict.fromkeys(("cos", "exp", "cosh", "exp2", "sech"), _at(0, 1.0)),
+    **dict.fromkeys(("log", "log2", "log10"), _at(1, 0.0)),
+    "abs": abs,
+    "sqrt": lambda x: _root_of(x),
+}
+"""The functions whose value at some numbers is a number that a person would write for it."""
+
 Exponent = int | float
 
 
@@ -135,8 +152,8 @@ class Simplifier:
     # Products
 
     def _number(self, node: int) -> float | None:
-        """The value of a finite scalar constant of the source."""
-        return _value(self.source, node)
+        """The value of a node of the source that was made a finite scalar constant."""
+        return _value(self.graph, self.mapping[node])
 
     def _product(self, head: int) -> Product | None:
         """The factors of a product, a quotient, a power or a sign; None where it is better left alone."""
@@ -158,10 +175,15 @@ class Simplifier:
                 self.mapping[node] = self._shaped(self._sum(node), node)
                 self._multiply(product, node, n)
             else:
-                exponent = self._exponent(node)
-                if exponent is None or self._number(args[0]) is not None:
+                exponent, value = self._exponent(node), self._number(args[0])
+                if exponent is None:
                     return None
-                self._multiply(product, args[0], exponent)
+                if value is None:
+                    self._multiply(product, args[0], exponent)
+                    continue
+                power = _power_of(value, exponent)
+                if power is None or not self._scale(product, power, 1 if exponent > 0 else -1):
+                    return None
         return product
 
     def _exponent(self, node: int) -> Exponent | None:
@@ -372,6 +394,10 @@ class Simplifier:
                 return graph.args[args[0]][0]
             if (known := self._truth(args[0])) is not None:
                 return graph.constant(not known)
+        elif op.name in AT_NUMBERS and (value := _value(graph, args[0])) is not None:
+            found = AT_NUMBERS[op.name](value)
+            if found is not None:
+                return graph.constant(found)
         elif op is RESHAPE and graph.ops[args[0]] is STACK:
             shape = source.types[node].shape
             entries = _entries(graph, args[0])
@@ -428,6 +454,27 @@ def _times(a: float, b: float) -> float | None:
     if not math.isfinite(found) or not _is_readable(found, a, b):
         return None
     return found if Fraction(a) * Fraction(b) == Fraction(found) else None
+
+
+def _power_of(value: float, n: Exponent) -> float | None:
+    """A number to the power of |n|, where that is exact and no longer to read."""
+    if n == 0.5 or n == -0.5:
+        return _root_of(value)
+    if isinstance(n, float) or abs(n) > LARGEST_EXPONENT or (value == 0.0 and n < 0):
+        return None
+    found = 1.0
+    for _ in range(abs(n)):
+        product = _times(found, value) if found != 1.0 else value
+        if product is None:
+            return None
+        found = product
+    return found
+
+
+def _root_of(value: float) -> float | None:
+    """The square root of a number, where it is exact."""
+    root = math.sqrt(value) if value > 0.0 else 0.0
+    return root if root and Fraction(root) ** 2 == Fraction(value) else None
 
 
 def _is_exact_sum(a: float, b: float) -> bool:

@@ -330,10 +330,18 @@ def _integer_power(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 def _power(writer: Writer, base: int, exponent: str) -> tuple[int, Sequence[Part]]:
-    """A power; one of numbers as a call, because `**` between numbers that overflow is refused."""
-    if writer.graph.constant_value(base) is not None:
+    """A power; one of numbers that overflows as a call, because `**` between such numbers is refused."""
+    number = writer.graph.constant_value(base)
+    if number is not None and not _is_finite_power(number, int(exponent.strip("()"))):
         return ATOM, ["pow(", (base, 0, False), f", {exponent})"]
     return POWER, [(base, POWER + 1, False), f"**{exponent}"]
+
+
+def _is_finite_power(base: float, n: int) -> bool:
+    try:
+        return math.isfinite(base**n)
+    except ArithmeticError:
+        return False
 
 
 def _reciprocal(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ from symdiff.frontend.expr_subscripts import listed_part, numeric_part
 from symdiff.frontend.given import as_float
 from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
 from symdiff.frontend.subscripts import part_of, subscripted
+from symdiff.frontend.substitution import substituted
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op, core
@@ -231,6 +232,45 @@ class Expr(ArrayMethods):
             )
         return combine(core.ADD, self, 0.0) if self.dtype.kind == "b" else self
 
+    def subs(self, values: Mapping[Any, Any]) -> Expr:
+        """This expression with values in the place of inputs or named lines, all at once.
+
+        Parameters
+        ----------
+        values : from names, or the Exprs that are these inputs or lines, to numbers, arrays or other Exprs, each of
+            the shape of what it stands for.
+
+        Raises
+        ------
+        UnknownNameError
+            For a name that no input or line has.
+        ShapeError
+            For a value that has another shape.
+        ArgumentError
+            For a key that is no name, and for two keys of one name.
+
+        Examples
+        --------
+        >>> import symdiff as sd
+        >>> e = sd.expr("x**2*y + sin(z)")
+        >>> e.subs({"x": 3, "y": sd.expr("a + b")})
+        Expr(9*(a + b) + sin(z))
+        >>> x, y = sd.symbols("x y")
+        >>> (x/y).subs({x: y, y: x})
+        Expr(y/x)
+        """
+        if not isinstance(values, Mapping):
+            raise ArgumentError("subs takes a dict from names to values", hint='write e.subs({"x": 2})')
+        graph, (root, *nodes) = together([self, *values.values()])
+        wanted: dict[str, int] = {}
+        for key, node in zip(values, nodes, strict=True):
+            name = _replaced_name(key)
+            if name in wanted:
+                raise ArgumentError(f"{name} is given two values")
+            wanted[name] = node
+        with graph.lock:
+            return Expr(graph, substituted(graph, root, wanted))
+
     # How others see it
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -322,6 +362,18 @@ def shared_graph(operands: Sequence[Any]) -> Graph:
         elif isinstance(item, list | tuple) or (isinstance(item, np.ndarray) and item.dtype == object):
             stack.extend(item.tolist() if isinstance(item, np.ndarray) and not item.ndim else item)
     return Graph() if graph is None else graph
+
+
+def _replaced_name(key: Any) -> str:
+    """The name of what a key of `subs` stands for."""
+    if isinstance(key, Expr) and key.graph.ops[key.node] in (core.INPUT, core.NAMED):
+        return str(key.graph.payloads[key.node])
+    if is_sympy(key) and hasattr(key, "name"):
+        return str(key.name)
+    if not isinstance(key, str):
+        shown = key._brief() if isinstance(key, Expr) else repr(key)
+        raise ArgumentError(f"{shown} is neither an input nor a named line", hint="values are given for names")
+    return key
 
 
 def as_expr(value: Any) -> Expr:
