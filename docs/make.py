@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import symdiff
-from symdiff.frontend import functions
-from symdiff.frontend.custom import LAYERS
+from symdiff.frontend.calls import functions
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand, MatrixRoutine, Movement, Op, Unavailable
 from symdiff.optimize.rules import RULES
@@ -136,8 +135,8 @@ def named_functions() -> str:
     """symdiff/named_functions.pyi: what type checkers know of `symdiff.sin` and the others."""
     lines = ["# The functions of the language, as attributes of the package: written by `python docs/make.py`.",
              "from symdiff.frontend.annotations import Called", ""]  # fmt: skip
-    own = {*symdiff.__all__, *LAYERS}  # not what somebody defined in this process
-    lines += [f"{name}: Called" for name in functions.names() if name not in own and not keyword.iskeyword(name)]
+    own = set(symdiff.__all__)
+    lines += [f"{name}: Called" for name in functions() if name not in own and not keyword.iskeyword(name)]
     return "\n".join(lines) + "\n"
 
 

@@ -27,11 +27,11 @@ from symdiff.errors import (
 from symdiff.frontend import functions as _functions
 from symdiff.frontend import library as _library  # noqa: F401  # what is imported registers itself
 from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
-from symdiff.frontend.define import define
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.functions.build import expr, function
 from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
@@ -55,6 +55,7 @@ __all__ = [
     "IndexRangeError",
     "LimitError",
     "Limits",
+    "Namespace",
     "ParseError",
     "ShapeError",
     "StorageError",

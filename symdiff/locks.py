@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-SPECIALIZING, COMPILING, GRAPHS, COLLECTOR, CACHE, ENGINES = range(6)
+SPECIALIZING, COMPILING, GRAPHS, COLLECTOR, CACHE, ENGINES, DEFINING = range(7)
 """What each lock is for, outermost first."""
 
 _guards: list[tuple[int, Callable[[], object], Callable[[], object]]] = []

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_origin
 import numpy as np
 
 from symdiff.errors import ParseError, ShapeError, nearest
-from symdiff.frontend.calls import FUNCTIONS, Entry, Kind, Value
+from symdiff.frontend.calls import FUNCTIONS, Kind, LanguageFunction, Value
 from symdiff.frontend.constants import (
     as_integer,
     constant_array,
@@ -78,7 +78,7 @@ ALIASES_OF = {("searchsorted", "v"): "values"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ArrayFunction(Entry):
+class ArrayFunction(LanguageFunction):
     """A function of arrays: `build` makes the node from the graph and the arguments; `optional` are its defaults.
 
     `parameters` that start with `*` take all further arguments; those in `named` are given by name alone; `kinds` has

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from symdiff.errors import ParseError
-from symdiff.frontend.calls import Entry
+from symdiff.frontend.calls import LanguageFunction
 from symdiff.frontend.syntax import Code, Helper, Pieces, Span
 
 TOP, GROUP, LISTED, INDEX, CALLED, PAIRS, PAIR, INLINED, TUPLE = range(9)
@@ -34,7 +34,7 @@ class Calling(Bracket):
     keywords: list[str] = field(default_factory=list)
     keyword: str | None = None
     positional: int = 0
-    entry: Entry | None = None
+    entry: LanguageFunction | None = None
     start: int = -1
 
     def takes_parts(self) -> bool:

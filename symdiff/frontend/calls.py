@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ParseError, ShapeError, UnknownNameError, nearest
@@ -47,7 +48,7 @@ class Kind(Enum):
         return self is Kind.ARRAY or self is Kind.NODE or self is Kind.NODES
 
 
-class Entry:
+class LanguageFunction:
     """A function of the language: all that is known of it, by whoever reads texts or calls it from Python.
 
     Attributes
@@ -106,16 +107,36 @@ class Entry:
         raise NotImplementedError
 
 
-FUNCTIONS: dict[str, Entry] = {}
+FUNCTIONS: dict[str, LanguageFunction] = {}
 """The functions of the language, by all their names; those who make some add them (`library` has them all)."""
 
-OPERATIONS: dict[str, Entry] = {}
+OPERATIONS: dict[str, LanguageFunction] = {}
 """Those that the texts in records may call beside them, and users may not."""
 
 
-def find(name: str, hidden: bool = False) -> Entry | None:
-    """The function that `name` is before a parenthesis; `hidden`: in the text of a record."""
-    found = FUNCTIONS.get(name)
+Known = Mapping[str, LanguageFunction]
+"""Functions that users defined, by the words for them."""
+
+NO_DEFINITIONS: Known = MappingProxyType({})
+
+
+class Definitions:
+    """The functions of one namespace; `known`, by name, is never changed but replaced: who read it keeps it."""
+
+    def __init__(self, known: Known = NO_DEFINITIONS) -> None:
+        self.known = known
+
+
+PROCESS = Definitions()
+"""What texts may call that are read in no other namespace."""
+
+
+def look_up(name: str, definitions: Known = NO_DEFINITIONS, hidden: bool = False) -> LanguageFunction | None:
+    """The function that `name` is before a parenthesis: one of a user's, or of the language.
+
+    `hidden`: in the text of a record.
+    """
+    found = definitions.get(name) or FUNCTIONS.get(name)
     return OPERATIONS.get(name) if found is None and hidden else found
 
 
@@ -130,7 +151,9 @@ def functions() -> list[str]:
 
 
 def call(graph: Graph, name: str, args: Sequence[Value], keywords: Mapping[str, Value], hidden: bool = False) -> int:
-    """The node that `name(*args, **keywords)` stands for; `hidden` lets operations be called that users cannot call.
+    """The node that `name(*args, **keywords)` of the language stands for.
+
+    `hidden` lets operations be called that users cannot call.
 
     Raises
     ------
@@ -141,13 +164,13 @@ def call(graph: Graph, name: str, args: Sequence[Value], keywords: Mapping[str, 
     ShapeError
         Where the operands do not fit.
     """
-    found = find(name, hidden)
+    found = look_up(name, hidden=hidden)
     if found is None:
         raise unknown_function(name)
     return found.node(graph, args, keywords)
 
 
-def unknown_function(name: str, others: Sequence[str] = (), argument: str = "") -> UnknownNameError:
+def unknown_function(name: str, others: Iterable[str] = (), argument: str = "") -> UnknownNameError:
     """The error for a function that does not exist, with the nearest that does."""
     if name in UNAVAILABLE:
         what, hint = UNAVAILABLE[name]

@@ -10,7 +10,7 @@ from symdiff.errors import LimitError, ParseError, ShapeError
 from symdiff.frontend.arguments import ArrayFunction, Node, argument_node, language
 from symdiff.frontend.arrays import reductions  # noqa: F401  # max and min of arrays are among them
 from symdiff.frontend.bodies import from_text
-from symdiff.frontend.calls import FUNCTIONS, OPERATIONS, Entry, Kind, Value, bind, written_call
+from symdiff.frontend.calls import FUNCTIONS, OPERATIONS, Kind, LanguageFunction, Value, bind, written_call
 from symdiff.frontend.constants import constant_integer
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op, core
@@ -23,7 +23,7 @@ REDUCING = frozenset(("axis", "keepdims", "initial", "where"))
 """The parameters by which a comparison of several operands is told from a reduction of one."""
 
 
-class ElementFunction(Entry):
+class ElementFunction(LanguageFunction):
     """A function of each element: an operation, expressions for so many operands, or both, as `log`."""
 
     __slots__ = ("definitions", "op")

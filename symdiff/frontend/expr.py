@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, CallError, NeedsStructure, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
-from symdiff.frontend.calls import find
+from symdiff.frontend.calls import look_up
 from symdiff.frontend.expr_subscripts import listed_part, numeric_part
 from symdiff.frontend.given import as_float
 from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
@@ -280,7 +280,7 @@ class Expr(ArrayMethods):
         return HANDLERS[FUNCTION](function, args, options)
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
-        entry = find(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
+        entry = look_up(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array
         op = None if entry is None else entry.op
         if op is not None and op.payload is None and op.kinds in ("f", "ff"):
             return lambda *others: combine(op, self, *others)

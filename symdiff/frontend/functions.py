@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError
-from symdiff.frontend.calls import Entry, Kind, Value, find, functions, unknown_function
+from symdiff.frontend.calls import PROCESS, Kind, LanguageFunction, Value, functions, look_up, unknown_function
 from symdiff.frontend.constants import declare_scalars, evaluated
 from symdiff.frontend.expr import Expr, as_node, is_symbolic, shared_graph
 from symdiff.ir.graph import Graph
@@ -17,8 +17,8 @@ from symdiff.types import BOOL, fixed
 
 
 def names() -> list[str]:
-    """The names of all functions of the language, sorted."""
-    return functions()
+    """The names of all functions of the language and of the process, sorted."""
+    return sorted({*functions(), *PROCESS.known})
 
 
 def function_named(name: str) -> Callable[..., Any]:
@@ -32,19 +32,19 @@ def function_named(name: str) -> Callable[..., Any]:
     return python_function(_found(name))
 
 
-def _found(name: str) -> Entry:
-    found = find(name)
+def _found(name: str) -> LanguageFunction:
+    found = look_up(name, PROCESS.known)
     if found is None:
-        raise unknown_function(name)
+        raise unknown_function(name, PROCESS.known)
     return found
 
 
 @functools.cache
-def python_function(entry: Entry) -> Callable[..., Any]:
+def python_function(entry: LanguageFunction) -> Callable[..., Any]:
     """The Python function for an entry of the table."""
 
     def function(*operands: Any, **keywords: Any) -> Any:
-        return called(entry, operands, keywords)
+        return result_of(entry, operands, keywords)
 
     function.__name__ = function.__qualname__ = entry.name
     function.__module__ = "symdiff"
@@ -54,17 +54,17 @@ def python_function(entry: Entry) -> Callable[..., Any]:
 
 
 def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:
-    """As `called`, of the function called `name`.
+    """As `result_of`, of the function called `name`.
 
     Raises
     ------
     UnknownNameError
         Where there is none of this name.
     """
-    return called(_found(name), operands, keywords)
+    return result_of(_found(name), operands, keywords)
 
 
-def called(entry: Entry, operands: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:
+def result_of(entry: LanguageFunction, operands: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:
     """A function of the language of some operands: an Expr where an operand is one, otherwise the value.
 
     Raises
@@ -94,7 +94,11 @@ def called(entry: Entry, operands: Sequence[Any], keywords: Mapping[str, Any] | 
 
 
 def _arguments(
-    graph: Graph, entry: Entry, operands: Sequence[Any], keywords: Mapping[str, Any], values: dict[int, Any] | None
+    graph: Graph,
+    entry: LanguageFunction,
+    operands: Sequence[Any],
+    keywords: Mapping[str, Any],
+    values: dict[int, Any] | None,
 ) -> tuple[list[Value], dict[str, Value]]:
     """The arguments of a call as nodes and parts; arrays of numbers become inputs where `values` keeps theirs."""
     count = len(operands)

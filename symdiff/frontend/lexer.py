@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from symdiff.budget import current, exceeded
 from symdiff.errors import ParseError, Place, Source, quote
@@ -63,7 +64,8 @@ _QUOTES = "'\"`‘’“”«»′"
 class Tokens:
     """The tokens of a text as parallel lists, closed by an END; spelling is normalized, `starts` and `ends` are places.
 
-    `newlines` and `equals` are the tokens that end a line and the `=` that stand outside brackets.
+    `newlines` and `equals` are the tokens that end a line and the `=` that stand outside brackets. `definitions` are
+    the functions of users that the text may call.
     """
 
     source: Source
@@ -73,6 +75,7 @@ class Tokens:
     ends: list[int] = field(default_factory=list)
     newlines: list[int] = field(default_factory=list)
     equals: list[int] = field(default_factory=list)
+    definitions: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, first: int, last: int | None = None) -> Place:
         """The place of a token, or of the tokens from `first` to `last`."""

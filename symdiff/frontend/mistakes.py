@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from symdiff.errors import ParseError, Place, ShapeError, UnknownNameError, nearest
 from symdiff.frontend import spellings
-from symdiff.frontend.calls import is_function, unknown_function
+from symdiff.frontend.calls import is_function, look_up, unknown_function
 from symdiff.frontend.lexer import CLOSE, END, NAME, NEWLINE, NUMBER, OPEN, OPERATOR, RESERVED, TEXT, Tokens
 from symdiff.frontend.statements import Statement, scalars
 from symdiff.ir.graph import Graph
@@ -17,6 +17,11 @@ from symdiff.types import BOOL
 
 SHOWN = 40
 """How long a piece of the user's text may be to be repeated in a hint."""
+
+
+def _is_function(tokens: Tokens, name: str) -> bool:
+    """Whether a text can call a name."""
+    return look_up(name, tokens.definitions) is not None
 
 
 def _operand_end(tokens: Tokens, at: int) -> int:
@@ -104,7 +109,7 @@ def refuse_call(tokens: Tokens, at: int, *known: Container[str] | None) -> NoRet
     said = said or _in_small_letters(tokens, at, argument[1:-1])
     if said:
         raise UnknownNameError(f"there is no function called {name}", hint=said, place=place)
-    error = unknown_function(name, (), argument)
+    error = unknown_function(name, tokens.definitions, argument)
     error.locate(place)
     raise error
 
@@ -308,7 +313,9 @@ def refuse_operator(tokens: Tokens, at: int, start: int) -> NoReturn:
             "operators act on each element as they are", hint=f"write {texts[at + 1]}", place=tokens.place(at, at + 1)
         )
     if text == ".":
-        hint = f"write {texts[at + 1]}({left})" if is_function(texts[at + 1]) else "write names without a point"
+        hint = (
+            f"write {texts[at + 1]}({left})" if _is_function(tokens, texts[at + 1]) else "write names without a point"
+        )
         raise ParseError("values have no attributes", hint=hint, place=tokens.place(at, at + 1))
     if text == "not":
         raise ParseError("not stands before a condition", hint=f"write {left} and not …", place=place)
@@ -354,13 +361,13 @@ def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
         if text in ("j", "J"):
             hint = f"write {number}*{text} if {text} is a name of yours"
             raise ParseError("numbers are real", hint=hint, place=place)
-    if kinds[previous] == NAME and is_function(texts[previous]):
+    if kinds[previous] == NAME and _is_function(tokens, texts[previous]):
         refuse_function_without_call(tokens, previous)
     if (
         kinds[previous] == NUMBER
         and texts[previous - 1] in ("^", "**")
         and previous >= 2
-        and (kinds[previous - 2] == NAME and is_function(texts[previous - 2]))
+        and (kinds[previous - 2] == NAME and _is_function(tokens, texts[previous - 2]))
     ):
         refuse_function_without_call(tokens, previous - 2)
     if kinds[at] == NAME and text in spellings.WORDS:
@@ -440,7 +447,7 @@ def missing_names(
         power = texts[at + 1] in ("^", "**") and names[0] in spellings.EULER and texts[at] == names[0]
         meant = f"exp({_without_brackets(tokens, at + 2)})" if power and _starts_operand(tokens, at + 2) else meant
         hint = f"write {meant}, or {hint}"
-    if len(names) == 1 and is_function(names[0]):
+    if len(names) == 1 and _is_function(tokens, names[0]):
         hint = f"write {names[0]}(x), or {hint}"
     return UnknownNameError(message, hint=hint, place=first)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from symdiff.budget import current, exceeded
 from symdiff.errors import ParseError
 from symdiff.frontend import mistakes
-from symdiff.frontend.calls import is_function
+from symdiff.frontend.calls import is_function, look_up
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.spellings import VALUES
 from symdiff.frontend.statements import Statement
@@ -129,7 +129,7 @@ class Names:
                 hint="write x[:, None] for a new axis, axis=None for all axes",
                 place=tokens.place(at),
             )
-        if is_function(text) or text in self.helpers:
+        if look_up(text, tokens.definitions) is not None or text in self.helpers:
             mistakes.refuse_function_without_call(tokens, at)
         elif tokens.texts[at + 1] == "[":
             mistakes.refuse_brackets(tokens, at)

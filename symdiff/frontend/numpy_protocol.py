@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, UnknownNameError
-from symdiff.frontend.calls import UNAVAILABLE, find, is_function, unknown_function
+from symdiff.frontend.calls import UNAVAILABLE, is_function, look_up, unknown_function
 from symdiff.frontend.expr import Expr, as_expr
-from symdiff.frontend.functions import apply, called
+from symdiff.frontend.functions import apply, result_of
 from symdiff.frontend.handlers import FUNCTION, METHOD, UFUNC, handles
 from symdiff.frontend.numpy_functions import FUNCTIONS
 
@@ -80,7 +80,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: Mapping
 def _of_ufunc(name: str, title: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     out = options.get("out")
     if out is not None:
-        entry = find(RENAMED.get(name, name))
+        entry = look_up(RENAMED.get(name, name))
         infix = entry.op.infix if entry is not None and entry.op is not None else None
         symbol = "@" if name == "matmul" else infix.symbol if infix is not None else ""
         given = f"instead of z {symbol}= x write z = z {symbol} x" if symbol else f"write z = {title}(x)"
@@ -135,7 +135,7 @@ def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[st
     CallError
         For an option that would change the result and that the function does not have.
     """
-    entry = find(own)
+    entry = look_up(own)
     target = None if entry is None else entry.by_numpy
     assert target is not None
     kept = {}
@@ -145,7 +145,7 @@ def call_as_numpy(own: str, title: str, args: Sequence[Any], options: Mapping[st
                 kept[key] = value
         elif not _is_fixed(key, value):
             _refuse(title, [key], f"it takes {target.usage}")
-    return called(target, args, kept)
+    return result_of(target, args, kept)
 
 
 @handles(FUNCTION)
@@ -165,12 +165,12 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
         except TypeError as error:
             raise CallError(f"{title} of an Expr: {error}", hint="write it with operators and sd's functions") from None
         return known(*args, **options)
-    entry = find(name)
+    entry = look_up(name)
     if entry is None or entry.by_numpy is None:
         if name in UNAVAILABLE:
             raise UnknownNameError(f"{title} {UNAVAILABLE[name][0]}", hint=UNAVAILABLE[name][1])
         if entry is not None and all(_is_fixed(k, v) for k, v in options.items()):
-            return called(entry, args)
+            return result_of(entry, args)
         hint = "write it with operators and sd's functions" if entry is None else f"write sd.{name}(x)"
         raise CallError(f"{title} of an Expr is not supported", hint=hint)
     positional, keywords = _arguments(function, args, options)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from symdiff.errors import Source
+from symdiff.frontend.calls import NO_DEFINITIONS, Known
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.elaborate import Elaboration
 from symdiff.frontend.lexer import NAME, tokenize
@@ -48,12 +49,17 @@ class Parsed:
 
 
 def read_text(
-    text: str, *, arguments: Sequence[Argument] | None = None, sizes: Collection[str] = (), hidden: bool = False
+    text: str,
+    *,
+    arguments: Sequence[Argument] | None = None,
+    sizes: Collection[str] = (),
+    hidden: bool = False,
+    definitions: Known = NO_DEFINITIONS,
 ) -> Syntax:
     """The syntax of a text, with `arguments` for its inputs, whatever their shapes.
 
-    The names of sizes are those in the header and in the arguments, and `sizes`. With `hidden` operations can be called
-    that users cannot call.
+    The names of sizes are those in the header and in the arguments, and `sizes`. `definitions` are the functions of
+    users that it may call. With `hidden` operations can be called that users cannot call.
 
     Raises
     ------
@@ -66,6 +72,7 @@ def read_text(
     """
     with collector_paused():
         tokens = tokenize(Source(text))
+        tokens.definitions = definitions
         statements = split(tokens)
         last = statements[-1]
         place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
@@ -166,6 +173,7 @@ def parse(
     hidden: bool = False,
     sizes: Mapping[str, int] | None = None,
     open_names: bool = False,
+    definitions: Known = NO_DEFINITIONS,
 ) -> Parsed:
     """Parse a text of the language into a graph, a new one unless one is given: `read_text` it and `elaborate` it.
 
@@ -175,7 +183,7 @@ def parse(
         As these do.
     """
     return elaborate(
-        read_text(text, arguments=arguments, sizes=sizes or (), hidden=hidden),
+        read_text(text, arguments=arguments, sizes=sizes or (), hidden=hidden, definitions=definitions),
         arguments=arguments,
         shapes=shapes,
         conditions=conditions,

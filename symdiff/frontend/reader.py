@@ -24,7 +24,7 @@ from symdiff.frontend.brackets import (
     Inlined,
     Pairs,
 )
-from symdiff.frontend.calls import FUNCTIONS, Entry, find
+from symdiff.frontend.calls import FUNCTIONS, LanguageFunction, look_up
 from symdiff.frontend.lexer import CLOSE, OPEN, OPERATOR, TEXT
 from symdiff.frontend.lexer import NAME as WORD
 from symdiff.frontend.lexer import NUMBER as DIGITS
@@ -324,7 +324,7 @@ class Reader:
             self._enter(Pairs(PAIRS, i, len(self.pending), len(self.ends)))
             return i + 2
         helper = names.helpers.get(text)
-        entry = find(text, self.hidden) if helper is None else None
+        entry = look_up(text, self.tokens.definitions, self.hidden) if helper is None else None
         if entry is None and helper is None:
             mistakes.refuse_call(self.tokens, i, names.variables, names.constants, self.scope)
         start = self.tokens.starts[i]
@@ -446,7 +446,7 @@ class Reader:
 
     # Functions of the text
 
-    def _called(self, top: Calling, function: Entry | Helper | None, end: int) -> None:
+    def _called(self, top: Calling, function: LanguageFunction | Helper | None, end: int) -> None:
         """End a call whose arguments are complete."""
         inlines = isinstance(function, Helper)
         start = self.tokens.starts[top.at] if inlines else top.start

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, SymdiffError, nearest, quote
-from symdiff.frontend.calls import call, piecewise
-from symdiff.frontend.custom import LAYERS
+from symdiff.frontend.calls import PROCESS, Known, LanguageFunction, look_up, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
 from symdiff.frontend.sympy_export import to_sympy
 from symdiff.frontend.sympy_functions import FUNCTIONS
@@ -38,6 +37,7 @@ def from_sympy(
     graph: Graph | None = None,
     listed: Mapping[str, Shape | None] | None = None,
     derive: Derive | None = None,
+    definitions: Known | None = None,
 ) -> tuple[Graph, int, dict[str, Any]]:
     """The graph and node of a SymPy expression, condition, Matrix or Array, and the inputs' SymPy objects by name.
 
@@ -48,6 +48,7 @@ def from_sympy(
     listed : the shapes of the inputs that somebody listed, None where only a call says it: an element `x[i]` of a
         listed `x` is an element of that array, and otherwise an input of its own.
     derive : how a `Derivative` that SymPy does not evaluate is made; without it, such are refused.
+    definitions : the functions of users that it may call; those of the process where none are given.
 
     Raises
     ------
@@ -60,7 +61,9 @@ def from_sympy(
         graph = Graph()
     expression, leaves = over_reals(frozen(expression))
     with collector_paused(), graph.lock:
-        converter = _Converter(graph, listed or {}, leaves, derive)
+        converter = _Converter(
+            graph, listed or {}, leaves, derive, PROCESS.known if definitions is None else definitions
+        )
         return graph, converter.convert(expression), converter.names
 
 
@@ -71,8 +74,14 @@ class _Converter:
     """
 
     def __init__(
-        self, graph: Graph, listed: Mapping[str, Shape | None], leaves: Mapping[Any, Any], derive: Derive | None
+        self,
+        graph: Graph,
+        listed: Mapping[str, Shape | None],
+        leaves: Mapping[Any, Any],
+        derive: Derive | None,
+        definitions: Known,
     ) -> None:
+        self.definitions = definitions
         self.graph, self.listed, self.leaves, self.derive = graph, listed, leaves, derive
         self.constants: set[int] = set()
         self.names: dict[str, Any] = {}
@@ -145,7 +154,9 @@ class _Converter:
                     hint=f"for its elements write {matrix if is_leaf(matrix) else f'({matrix})'}.applyfunc({kind})",
                 )
             args = tuple(sympy.ordered(item.args)) if isinstance(item, sympy.core.operations.LatticeOp) else item.args
-            return args, lambda graph, nodes: _called(graph, name, nodes)
+            entry = look_up(name)
+            assert entry is not None
+            return args, lambda graph, nodes: _called(graph, entry, nodes)
         if isinstance(item, sympy.UnevaluatedExpr):
             return item.args, lambda graph, nodes: nodes[0]
         if isinstance(item, sympy.arg):
@@ -165,8 +176,9 @@ class _Converter:
             return (), lambda graph, nodes: node
         if isinstance(item, AppliedUndef):
             name = item.func.__name__
-            if name in LAYERS and name not in self.listed:
-                return item.args, lambda graph, nodes: _called(graph, name, nodes)
+            defined = self.definitions.get(name) if name not in self.listed else None
+            if defined is not None:
+                return item.args, lambda graph, nodes: _called(graph, defined, nodes)
             if hasattr(item.func, "_imp_") and name not in self.listed:
                 raise ArgumentError(
                     f"{name} is an undefined function of SymPy with Python code, which has no derivative",
@@ -243,9 +255,9 @@ def _check_real(item: Any) -> None:
         raise ArgumentError(f"{item} is not real", hint=APART)
 
 
-def _called(graph: Graph, name: str, nodes: Sequence[int]) -> int:
+def _called(graph: Graph, entry: LanguageFunction, nodes: Sequence[int]) -> int:
     try:
-        return call(graph, name, list(nodes), {})
+        return entry.node(graph, list(nodes), {})
     except ValueError as error:
         raise ArgumentError(getattr(error, "message", str(error)), hint=getattr(error, "hint", "")) from None
 

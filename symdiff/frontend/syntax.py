@@ -67,7 +67,7 @@ class Helper:
 
 
 class Called(NamedTuple):
-    """A call: an Entry or a Helper; so many arguments by position, the names of the others, how many all are."""
+    """A call of a function or a Helper: so many arguments by position, the names of the others, how many all are."""
 
     function: Any
     positional: int

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdiff.budget import timed
 from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
+from symdiff.frontend.calls import PROCESS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.guarded import clamp
 from symdiff.frontend.trace import parameters
@@ -37,6 +38,7 @@ def function(
     shapes: Mapping[Any, Any] | None = None,
     dtype: str = FLOAT64,
     name: str | None = None,
+    namespace: Definitions = PROCESS,
 ) -> Function:
     """A symbolic function of a formula; nothing is compiled before its first call.
 
@@ -54,6 +56,7 @@ def function(
         shapes in each other, or of arrays that have them.
     dtype : "float64" or "float32".
     name : what the function is called in listings; ``f`` where the text does not say.
+    namespace : whose definitions texts can call; those of `define` where none is given.
 
     Raises
     ------
@@ -80,6 +83,8 @@ def function(
     """
     if dtype not in (FLOAT64, FLOAT32):
         raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
+    if not isinstance(namespace, Definitions):
+        raise ArgumentError(f"namespace is a {type(namespace).__name__}", hint="namespace=sd.Namespace()")
     source, inputs = given(source, inputs)
     sizes, trees = read_shapes(shapes)
     if trees and inputs is None:
@@ -93,7 +98,7 @@ def function(
     if arguments is not None or sizes or isinstance(source, list | tuple | dict):
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
-    return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars)).make()
+    return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars), namespace.known).make()
 
 
 def expr(source: Any, inputs: Any = None, **options: Any) -> Any:
@@ -140,7 +145,7 @@ def _leaves(source: Any) -> list[Any]:
 class Request:
     """What `function` was asked for: enough to make it at once, or again for the shapes of each call.
 
-    `scalars` are the names that are declared to have no axes.
+    `scalars` are the names that are declared to have no axes; `definitions` the functions of users that texts may call.
     """
 
     source: Any
@@ -150,6 +155,7 @@ class Request:
     dtype: str
     name: str | None
     scalars: tuple[str, ...] = ()
+    definitions: Known = field(default_factory=dict)
 
     def make(self) -> Function:
         """The function, deferred where it has shapes that only a call fixes."""
@@ -202,7 +208,7 @@ class Request:
                 pass
 
     def _outline(self) -> Outline:
-        found = outline(self.source, self.arguments)
+        found = outline(self.source, self.arguments, self.definitions)
         sizes = named_sizes([*self.shapes.values(), *(a.shape for a in self.arguments or ()), *found.free.values()])
         found.free = {n: shape for n, shape in found.free.items() if n not in sizes}
         return found
@@ -287,6 +293,7 @@ class Request:
                     a if a.members is not None else replace(a, shape=bound.get(a.name, a.shape)) for a in arguments
                 )
         builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
+        builder.definitions = self.definitions
         with timed(), collector_paused():
             if isinstance(source, Function) and not isinstance(source, Deferred) and source.graph.dtype == dtype:
                 builder.graph, builder.shared = source.graph, True

@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.differentiate.operators import iterated
 from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
+from symdiff.frontend.calls import Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import parse
 from symdiff.functions.deferred import Deferred
@@ -36,7 +37,8 @@ class Builder:
 
     `bound` are the shapes of the arguments, by name, of the call that a function with open shapes is made for, `sizes`
     what that makes of the sizes that have names, `scalars` the names that somebody declared to have no axes; `symbols`
-    are the SymPy objects that inputs were; `shared` says that the graph is another function's, too.
+    are the SymPy objects that inputs were; `shared` says that the graph is another function's, too; `definitions` are
+    the functions of users that texts may call.
     """
 
     graph: Graph
@@ -50,6 +52,7 @@ class Builder:
     sizes: Mapping[str, int] = field(default_factory=dict)
     scalars: Sequence[str] = ()
     shared: bool = False
+    definitions: Known = field(default_factory=dict)
 
     def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
         """The outputs of one source, flat, and how they are handed back."""
@@ -89,7 +92,15 @@ class Builder:
             shapes = {n: shape for n, shape in shapes.items() if n not in own}
             arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
         own_graph = Graph(self.graph.dtype) if self.shared else self.graph
-        parsed = parse(text, arguments=arguments, shapes=shapes, graph=own_graph, sizes=sizes or None, open_names=True)
+        parsed = parse(
+            text,
+            arguments=arguments,
+            shapes=shapes,
+            graph=own_graph,
+            sizes=sizes or None,
+            open_names=True,
+            definitions=self.definitions,
+        )
         if parsed.arguments is not None and self.arguments is None:
             self.headers.append(parsed.arguments)
         names, output = parsed.names, parsed.output
@@ -160,7 +171,7 @@ class Builder:
         from symdiff.frontend.sympy_bridge import from_sympy
 
         listed = listed_shapes(self.arguments, self.shapes)
-        other, node, names = from_sympy(source, listed=listed, derive=iterated)
+        other, node, names = from_sympy(source, listed=listed, derive=iterated, definitions=self.definitions)
         self.symbols.update(names)
         return [(name or "f", self._import(other, [node])[node])], 0
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from symdiff.differentiate.operators import iterated
 from symdiff.errors import ShapeError, Source, UnknownNameError
+from symdiff.frontend.calls import NO_DEFINITIONS, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.mistakes import refuse_what_is_no_name
@@ -113,8 +114,12 @@ class Outline:
     settled: set[str]
 
 
-def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline:
-    """The names of one source; `arguments` are those that somebody listed."""
+def outline(
+    source: Any,
+    arguments: Sequence[Argument] | None = None,
+    definitions: Known = NO_DEFINITIONS,
+) -> Outline:
+    """The names of one source; `arguments` are those that somebody listed, `definitions` what users defined."""
     if isinstance(source, str):
         return _of_text(source, arguments)
     if isinstance(source, Function):
@@ -125,7 +130,10 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
         return Outline(source.arguments if source.ordered else None, free, lines, source.__name__, settled)
     if isinstance(source, dict | list | tuple):
         return _of_several(
-            list(source.values()) if isinstance(source, dict) else list(source), arguments, isinstance(source, tuple)
+            list(source.values()) if isinstance(source, dict) else list(source),
+            arguments,
+            isinstance(source, tuple),
+            definitions,
         )
     if isinstance(source, int | float | np.ndarray | np.number):
         return Outline(None, {}, [], None, set())
@@ -138,7 +146,7 @@ def outline(source: Any, arguments: Sequence[Argument] | None = None) -> Outline
         if opened:  # elements of arrays whose shapes a call says
             names = [n for a in arguments or () for n in a.inputs]
             return Outline(None, dict.fromkeys(names, ()), [], None, set(names).difference(opened))
-        graph, node, _ = from_sympy(source, listed=listed, derive=iterated)
+        graph, node, _ = from_sympy(source, listed=listed, derive=iterated, definitions=definitions)
         source = Expr(graph, node)
     if isinstance(source, Expr):
         graph = source.graph
@@ -168,8 +176,13 @@ def _of_text(text: str, arguments: Sequence[Argument] | None) -> Outline:
     return Outline(last.parameters if arguments is None else None, free, lines, last.name, set())
 
 
-def _of_several(sources: Sequence[Any], arguments: Sequence[Argument] | None, apart: bool) -> Outline:
-    parts = [outline(s, arguments) for s in sources]
+def _of_several(
+    sources: Sequence[Any],
+    arguments: Sequence[Argument] | None,
+    apart: bool,
+    definitions: Known,
+) -> Outline:
+    parts = [outline(s, arguments, definitions) for s in sources]
     headers = [p.header for p in parts if p.header is not None]
     free: dict[str, Shape] = {}
     for part in parts:

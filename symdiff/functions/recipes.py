@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import StorageError, SymdiffError
-from symdiff.frontend.define import define
+from symdiff.frontend.calls import NO_DEFINITIONS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import arrays_in
 from symdiff.functions.build import Request, function
 from symdiff.functions.deferred import Deferred, Recipe
+from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
+from symdiff.functions.layers import Layer, called_words, with_used
 from symdiff.functions.mapping import Mapped, mapped
 from symdiff.functions.record import TRANSFORMS, Reordered, Transformed, record
 from symdiff.ir.flat import written_shape
@@ -27,18 +29,50 @@ DEEPEST = 50
 """So many recipes may be made of each other."""
 
 
-def write_recipe(made: Deferred, to_bytes: Callable[[Function], bytes]) -> dict[str, Any]:
-    """The recipe of a function; `to_bytes` writes functions whose shapes are known.
+class Listed:
+    """The functions of users that a file holds, each after those that it is made of, and what the file calls them."""
+
+    def __init__(self, layers: Iterable[Layer] = ()) -> None:
+        self.labels: dict[Layer, str] = {}
+        self.add(layers)
+
+    def add(self, layers: Iterable[Layer]) -> None:
+        """Hold some functions and all that they are made of."""
+        for layer in with_used(layers):
+            if layer not in self.labels:
+                taken = sum(other.name == layer.name for other in self.labels)
+                self.labels[layer] = f"{layer.name}:{taken + 1}" if taken else layer.name
+
+    def said(self, uses: Known) -> dict[str, str]:
+        """What the file calls the functions that some words mean."""
+        return {w: self.labels[used] for w, used in uses.items() if isinstance(used, Layer)}
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The functions as data."""
+        return [
+            {
+                "name": label,
+                "text": x.text,
+                "backward": {} if x.partials else x.backward,
+                "partials": x.partials,
+                "uses": self.said(x.uses),
+            }
+            for x, label in self.labels.items()
+        ]
+
+
+def write_recipe(made: Deferred, to_bytes: Callable[[Function], bytes], listed: Listed) -> dict[str, Any]:
+    """The recipe of a function; `to_bytes` writes functions whose shapes are known, `listed` gets what users defined.
 
     Raises
     ------
     StorageError
         Where it was made of Python code, which is never saved.
     """
-    return _recipe(made.recipe, to_bytes, DEEPEST)
+    return _recipe(made.recipe, to_bytes, DEEPEST, listed)
 
 
-def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int) -> dict[str, Any]:
+def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int, listed: Listed) -> dict[str, Any]:
     if depth == 0:
         raise StorageError(f"more than {DEEPEST} transforms of transforms are not saved", hint="declare shapes")
     if isinstance(recipe, Transformed):
@@ -46,20 +80,24 @@ def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int) -
             "transform": recipe.transform,
             "args": [_value(a) for a in recipe.args],
             "keywords": {k: _value(v) for k, v in recipe.keywords.items()},
-            "of": _recipe(recipe.base.recipe, to_bytes, depth - 1),
+            "of": _recipe(recipe.base.recipe, to_bytes, depth - 1, listed),
         }
     if isinstance(recipe, Mapped):
         return {
             "axes": list(recipe.axes),
             "out": recipe.out,
-            "source": _source(recipe.base, to_bytes, depth - 1),
+            "source": _source(recipe.base, to_bytes, depth - 1, listed, NO_DEFINITIONS),
         }
     if isinstance(recipe, Reordered):
-        return {"order": list(recipe.order), "of": _recipe(recipe.base.recipe, to_bytes, depth - 1)}
+        return {"order": list(recipe.order), "of": _recipe(recipe.base.recipe, to_bytes, depth - 1, listed)}
     assert isinstance(recipe, Request)
-    given = recipe.arguments
+    given, known = recipe.arguments, recipe.definitions
+    words = sorted({w for text in _texts(recipe.source) for w in called_words(text)})
+    uses = {w: known[w] for w in words if w in known}
+    listed.add(used for used in uses.values() if isinstance(used, Layer))
     return {
-        "source": _source(recipe.source, to_bytes, depth - 1),
+        **({"uses": listed.said(uses)} if uses else {}),
+        "source": _source(recipe.source, to_bytes, depth - 1, listed, known),
         "inputs": given and [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in given],
         "outputs": _value(recipe.outputs),
         "shapes": {n: written_shape(shape) for n, shape in recipe.shapes.items()},
@@ -69,24 +107,30 @@ def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int) -
     }
 
 
-def _source(source: Any, to_bytes: Callable[[Function], bytes], depth: int) -> Any:
+def _source(
+    source: Any,
+    to_bytes: Callable[[Function], bytes],
+    depth: int,
+    listed: Listed,
+    known: Known,
+) -> Any:
     if isinstance(source, str):
         return source
     if isinstance(source, Deferred):
-        return {"recipe": _recipe(source.recipe, to_bytes, depth)}
+        return {"recipe": _recipe(source.recipe, to_bytes, depth, listed)}
     if isinstance(source, list):
-        return {"list": [_source(s, to_bytes, depth) for s in source]}
+        return {"list": [_source(s, to_bytes, depth, listed, known) for s in source]}
     if isinstance(source, tuple):
-        return {"tuple": [_source(s, to_bytes, depth) for s in source]}
+        return {"tuple": [_source(s, to_bytes, depth, listed, known) for s in source]}
     if isinstance(source, dict):
-        return {"dict": [[k, _source(s, to_bytes, depth)] for k, s in source.items()]}
+        return {"dict": [[k, _source(s, to_bytes, depth, listed, known)] for k, s in source.items()]}
     if is_sympy(source) and arrays_in(source):
         raise StorageError(
             "a SymPy formula of arrays whose sizes are not known is not saved",
             hint='declare shapes, shapes={"x": 3}, or save what f.specialize(…) gives',
         )
     if isinstance(source, Function | Expr | int | float | np.ndarray | np.number) or is_sympy(source):
-        made = source if isinstance(source, Function) else function(source)
+        made = source if isinstance(source, Function) else function(source, namespace=Definitions(known))
         return {"function": base64.b64encode(to_bytes(made)).decode("ascii")}
     raise StorageError(
         "a Python function whose shapes are not known is not saved",
@@ -94,36 +138,47 @@ def _source(source: Any, to_bytes: Callable[[Function], bytes], depth: int) -> A
     )
 
 
-def texts(recipe: Any) -> Iterator[str]:
-    """The formulas in a recipe that `written` gave."""
-    stack = [recipe]
+def _texts(source: Any) -> Iterator[str]:
+    """The texts in a source."""
+    stack = [source]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("source"), str):
-                yield item["source"]
-            stack += [v for k, v in item.items() if k in ("source", "of", "recipe", "list", "tuple", "dict")]
-        elif isinstance(item, list):
-            yield from (v for v in item if isinstance(v, str))
-            stack += [v for v in item if isinstance(v, dict | list)]
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list | tuple):
+            stack += item
+        elif isinstance(item, dict):
+            stack += item.values()
 
 
-def restore(entry: Any) -> None:
-    """Define a function of a user's that a file needs, unless it is defined.
+def restored(entries: Any) -> dict[str, Layer]:
+    """The functions of users that a file holds, by what it calls them; no namespace gets them.
 
     Raises
     ------
     StorageError
-        Where it is defined otherwise, or is no definition.
+        For what is no definition.
     """
-    fields = [entry.get(k) for k in ("text", "backward", "partials")] if type(entry) is dict else []
-    if len(fields) != 3 or type(fields[0]) is not str or any(type(f) is not dict for f in fields[1:]):
+    found: dict[str, Layer] = {}
+    for entry in items(entries, "the definitions"):
+        fields = [entry.get(k) for k in ("text", "backward", "partials")] if type(entry) is dict else []
+        if len(fields) != 3 or type(fields[0]) is not str or any(type(f) is not dict for f in fields[1:]):
+            raise refuse("a definition is missing")
+        text, backward, partials = fields
+        known = found if "uses" not in entry else _meant(entry["uses"], found)
+        try:
+            layer = completed(read_definition(text, backward or None, partials or None, known), known)
+        except SymdiffError as error:
+            raise StorageError(f"the function needs a definition: {text}\n{error.message}", hint=error.hint) from None
+        found[printable(entry.get("name", layer.name), "a definition")] = layer
+    return found
+
+
+def _meant(uses: Any, definitions: Mapping[str, Layer]) -> dict[str, Layer]:
+    """The functions that words mean."""
+    if type(uses) is not dict or any(type(v) is not str or v not in definitions for v in uses.values()):
         raise refuse("a definition is missing")
-    text, backward, partials = entry["text"], entry["backward"], entry["partials"]
-    try:
-        define(text, backward=backward or None, partials=partials or None)
-    except SymdiffError as error:
-        raise StorageError(f"the function needs a definition: {text}\n{error.message}", hint=error.hint) from None
+    return {word(w, "a definition"): definitions[v] for w, v in uses.items()}
 
 
 def _value(value: Any) -> Any:
@@ -135,8 +190,8 @@ def _value(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def read_recipe(content: Any, from_bytes: Callable[[bytes], Any]) -> Deferred:
-    """The function of a recipe that `written` wrote.
+def read_recipe(content: Any, from_bytes: Callable[[bytes], Any], definitions: Mapping[str, Layer]) -> Deferred:
+    """The function of a recipe that `write_recipe` wrote; `definitions` are those in its file.
 
     Raises
     ------
@@ -144,7 +199,7 @@ def read_recipe(content: Any, from_bytes: Callable[[bytes], Any]) -> Deferred:
         For anything that it does not write.
     """
     try:
-        made = _read(content, from_bytes, DEEPEST)
+        made = _read(content, from_bytes, DEEPEST, definitions)
     except StorageError:
         raise
     except (SymdiffError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -154,11 +209,11 @@ def read_recipe(content: Any, from_bytes: Callable[[bytes], Any]) -> Deferred:
     return made
 
 
-def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Function:
+def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definitions: Mapping[str, Layer]) -> Function:
     if type(content) is not dict or depth == 0:
         raise refuse("there is no recipe")
     if "axes" in content:
-        base = _read_source(content["source"], from_bytes, depth - 1)
+        base = _read_source(content["source"], from_bytes, depth - 1, definitions)
         axes = items(content["axes"], "the axes")
         if not isinstance(base, Function) or type(content["out"]) is not int:
             raise refuse("there is no function to map")
@@ -166,7 +221,7 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Funct
             raise refuse("its axes are not those of a function")
         return mapped(base, tuple(axes), content["out"])
     if "of" in content:
-        base = _read(content["of"], from_bytes, depth - 1)
+        base = _read(content["of"], from_bytes, depth - 1, definitions)
         if not isinstance(base, Deferred):
             raise refuse("its shapes are known")
         if "order" in content:
@@ -187,8 +242,12 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Funct
     arguments = None if given is None else tuple(argument(a) for a in items(given, "the inputs"))
     shapes = {word(n, "an input"): read_shape(shape) for n, shape in content["shapes"].items()}
     scalars = tuple(word(n, "an input") for n in items(content.get("scalars"), "the scalars"))
-    source, outputs = _read_source(content["source"], from_bytes, depth - 1), _unwritten(content["outputs"], depth)
-    return Request(source, arguments, outputs, shapes, dtype, title, scalars).make()
+    source, outputs = (
+        _read_source(content["source"], from_bytes, depth - 1, definitions),
+        _unwritten(content["outputs"], depth),
+    )
+    known = definitions if "uses" not in content else _meant(content["uses"], definitions)
+    return Request(source, arguments, outputs, shapes, dtype, title, scalars, known).make()
 
 
 def argument(entry: Any) -> Argument:
@@ -212,14 +271,14 @@ def argument(entry: Any) -> Argument:
     return Argument(title, size, listed, anonymous)
 
 
-def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -> Any:
+def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definitions: Mapping[str, Layer]) -> Any:
     if type(content) is str:
         return content
     if type(content) is not dict or len(content) != 1 or depth <= 0:
         raise refuse("there is no source")
     ((kind, value),) = content.items()
     if kind == "recipe":
-        return _read(value, from_bytes, depth - 1)
+        return _read(value, from_bytes, depth - 1, definitions)
     if kind == "function":
         try:
             return from_bytes(base64.b64decode(value, validate=True))
@@ -227,8 +286,8 @@ def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int) -
             raise refuse(str(error)) from None
     if kind == "dict":
         pairs = [items(pair, "a pair", 2) for pair in items(value, "the sources")]
-        return {word(k, "an output"): _read_source(v, from_bytes, depth - 1) for k, v in pairs}
-    parts = [_read_source(v, from_bytes, depth - 1) for v in items(value, "the sources")]
+        return {word(k, "an output"): _read_source(v, from_bytes, depth - 1, definitions) for k, v in pairs}
+    parts = [_read_source(v, from_bytes, depth - 1, definitions) for v in items(value, "the sources")]
     if kind not in ("list", "tuple"):
         raise refuse("there is no source")
     return parts if kind == "list" else tuple(parts)

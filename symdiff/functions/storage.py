@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
-from symdiff.frontend.custom import Layer, needed
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
+from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.flat import flatten, unflatten, written_shape
 from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
@@ -63,19 +63,25 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     if isinstance(source, CompiledFunction):
         source, options = _origin(source)
     if isinstance(source, Deferred):
-        recipe = recipes.write_recipe(source, to_bytes)
+        listed = recipes.Listed()
+        recipe = recipes.write_recipe(source, to_bytes, listed)
         content = {
             "symdiff": VERSION,
             "kind": RECIPE,
             "options": dict(options),
             "recipe": recipe,
             "compiled": isinstance(function, CompiledFunction),
-            "definitions": needed([], list(recipes.texts(recipe))),
+            "definitions": listed.entries(),
         }
         return _closed(content, b"")
     table, pairs = source.name_table(), source.output_pairs()
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
+    operations, payloads = description["operations"], description["payloads"]
+    listed = recipes.Listed([LAYERS[tag] for tag in operations if tag in LAYERS])
+    listed.add(item for item in payloads if isinstance(item, Layer))
+    description["operations"] = [listed.labels[LAYERS[tag]] if tag in LAYERS else tag for tag in operations]
+    description["payloads"] = [listed.labels[item] if isinstance(item, Layer) else item for item in payloads]
     content = {
         "symdiff": VERSION,
         "kind": "CompiledFunction" if isinstance(function, CompiledFunction) else "Function",
@@ -90,9 +96,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "names": [[title, place[node]] for title, node in table.items()],
         "structure": write_structure(source.structure),
         "graph": description,
-        "definitions": needed(
-            [*description["operations"], *(v.name for v in description["payloads"] if isinstance(v, Layer))]
-        ),
+        "definitions": listed.entries(),
     }
     trees = write_trees(source.arguments)
     if trees:
@@ -119,9 +123,11 @@ def from_bytes(data: bytes) -> Any:
     """
     content, arrays = _opened(memoryview(data))
     kind = content.get("kind")
-    for entry in items(content.get("definitions", []), "the definitions"):
-        recipes.restore(entry)
-    function = recipes.read_recipe(content.get("recipe"), from_bytes) if kind == RECIPE else _function(content, arrays)
+    definitions = recipes.restored(content.get("definitions", []))
+    if kind == RECIPE:
+        function: Function = recipes.read_recipe(content.get("recipe"), from_bytes, definitions)
+    else:
+        function = _function(content, arrays, definitions)
     if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
         return function
     if kind not in ("CompiledFunction", RECIPE):
@@ -171,7 +177,7 @@ def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     return content, view[start + text :]
 
 
-def _function(content: dict[str, Any], arrays: memoryview) -> Function:
+def _function(content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer]) -> Function:
     dtype = content.get("dtype")
     if dtype not in FLOATS:
         raise refuse("its type of numbers is unknown")
@@ -182,7 +188,7 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
         raise refuse("its order is missing")
     title, notes = printable(title, "a function"), [printable(note, "notes") for note in notes]
     arguments = tuple(recipes.argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
-    graph, ids = unflatten(content.get("graph"), arrays, dtype)
+    graph, ids = unflatten(content.get("graph"), arrays, dtype, definitions)
 
     def pairs(key: str, read: Callable[[Any, str], str]) -> list[tuple[str, int]]:
         entries = [items(entry, key, 2) for entry in items(content.get(key), key)]
@@ -225,8 +231,6 @@ def _function(content: dict[str, Any], arrays: memoryview) -> Function:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.integer):
         return int(value)
-    if isinstance(value, Layer):
-        return value.name
     raise TypeError(f"{type(value).__name__} is not data")
 
 

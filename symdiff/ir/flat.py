@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def flatten(graph: Graph, roots: Iterable[int]) -> tuple[Description, bytes, dic
     arrays, payloads, elements = list[Any](), list[Any](), list[bytes]()
     for node in order:
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
-        tag = op.name
+        tag = op.key
         if tag == "constant":
             if isinstance(payload, np.ndarray):
                 tag = ARRAY
@@ -106,8 +107,12 @@ def written_shape(shape: Shape) -> list[int | str]:
     return [n.name if isinstance(n, Dim) else int(n) for n in shape]
 
 
-def unflatten(description: Any, data: memoryview, dtype: str) -> tuple[Graph, list[int]]:
+def unflatten(
+    description: Any, data: memoryview, dtype: str, definitions: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Graph, list[int]]:
     """The graph of a description and its arrays, and the node at each place.
+
+    `definitions` are the functions of users that the description speaks of, by what it calls them.
 
     Raises
     ------
@@ -128,7 +133,7 @@ def unflatten(description: Any, data: memoryview, dtype: str) -> tuple[Graph, li
     counts = np.frombuffer(data, "<u4", count, 2 * count)
     operands = np.frombuffer(data, "<u4", total, 6 * count)
     numbers = np.frombuffer(data, "<f8", known, 6 * count + 4 * total)
-    tags = _operations(description.get("operations"))
+    tags = _operations(description.get("operations"), definitions)
     if int(counts.sum(dtype=np.uint64)) != total or (count and int(codes.max()) >= len(tags)):
         raise refuse("operands or operations are missing")
     if (operands >= np.repeat(np.arange(count), counts)).any():
@@ -137,7 +142,7 @@ def unflatten(description: Any, data: memoryview, dtype: str) -> tuple[Graph, li
     payloads = items(description.get("payloads"), "the list of payloads")
     try:
         with collector_paused():
-            return _build(dtype, (codes, counts, operands), tags, numbers.tolist(), values, payloads)
+            return _build(dtype, (codes, counts, operands), tags, numbers.tolist(), values, payloads, definitions)
     except StorageError:
         raise
     except StopIteration:
@@ -164,11 +169,13 @@ def _arrays(data: memoryview, start: int, types: list[tuple[str, Shape]], sizes:
     return found
 
 
-def _operations(listed: Any) -> list[tuple[str, Op]]:
+def _operations(listed: Any, definitions: Mapping[str, Any]) -> list[tuple[str, Op]]:
     tags = []
     for tag in items(listed, "the list of operations"):
         if tag in (NUMBER, TRUE, FALSE, ARRAY):
             tags.append((tag, core.CONSTANT))
+        elif type(tag) is str and tag in definitions and definitions[tag].op is not None:
+            tags.append((tag, definitions[tag].op))
         elif type(tag) is str and tag in OPS:
             tags.append((tag, OPS[tag]))
         else:
@@ -183,6 +190,7 @@ def _build(
     numbers: list[float],
     arrays: list[npt.NDArray[Any]],
     payloads: list[Any],
+    definitions: Mapping[str, Any],
 ) -> tuple[Graph, list[int]]:
     graph = Graph(dtype)
     codes, counts, operands = (part.tolist() for part in nodes)
@@ -207,7 +215,7 @@ def _build(
                 raise refuse(f"an input of type {shown(kind)}")
             node = graph.input(word(title, "an input"), read_shape(shape), kind)
         else:
-            payload = read_payload(op, next(left_payloads)) if op.payload is not None else None
+            payload = read_payload(op, next(left_payloads), definitions) if op.payload is not None else None
             check_operands(graph, op, args, payload)
             node = graph.add(op, args, payload)
         own = graph.types[node].shape

@@ -76,7 +76,7 @@ class Graph(MatrixBuilding):
         """
         if isinstance(op, str):
             op = OPS[op]
-        key = (op.name, args, payload)
+        key = (op.key, args, payload)
         found = self._interned.get(key)
         if found is not None:
             return found

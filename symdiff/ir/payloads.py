@@ -177,19 +177,8 @@ def _two_axes(value: Any) -> tuple[int, ...]:
     return tuple(_axis(k) for k in items(value, "two axes", 2))
 
 
-def _definition(value: Any) -> Any:
-    """The function of a user's that a node is made by; the file defines it before."""
-    from symdiff.frontend.custom import LAYERS
-
-    title = word(value, "a definition")
-    if title not in LAYERS:
-        raise StorageError(f"{title} is not defined", hint=f'define it first: sd.define("{title}(x) = …")')
-    return LAYERS[title]
-
-
 PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
     "name": lambda value: word(value, "a line"),
-    "layer": _definition,
     "index": _index,
     "index and shape": _scatter,
     "axis": _axis,
@@ -206,14 +195,19 @@ PAYLOADS: Mapping[str, Callable[[Any], Any]] = {
 """How each kind of payload is read, by what the records call it; any other payload is an integer."""
 
 
-def read_payload(op: Op, value: Any) -> Any:
-    """What a node of `op` carries.
+def read_payload(op: Op, value: Any, definitions: Mapping[str, Any]) -> Any:
+    """What a node of `op` carries; `definitions` are the functions of users, by what the file calls them.
 
     Raises
     ------
     StorageError
         Where it is not what such a node carries.
     """
+    if op is core.CUSTOM:
+        title = printable(value, "a definition")
+        if title not in definitions:
+            raise refuse(f"{title} is not defined")
+        return definitions[title]
     read = PAYLOADS.get(op.payload or "")
     if read is not None:
         return read(value)

@@ -56,7 +56,7 @@ def _check_order(graph: Graph, wanted: Iterable[int]) -> None:
 
 def _check_node(graph: Graph, node: int) -> None:
     op, args, payload, type_ = graph.ops[node], graph.args[node], graph.payloads[node], graph.types[node]
-    if OPS.get(op.name) is not op:
+    if OPS.get(op.key) is not op:
         raise _fault(graph, node, f"%{node}: {op.name} is not an operation of the table")
     if not isinstance(type_, TensorType):
         raise _fault(graph, node, f"%{node} has no type")
@@ -98,7 +98,7 @@ def _key(graph: Graph, node: int) -> Any:
         payload = (payload.shape, payload.tobytes())
     elif isinstance(payload, float):
         payload = struct.pack("<d", payload)
-    return graph.ops[node].name, graph.args[node], graph.types[node].dtype, type(payload), payload
+    return graph.ops[node].key, graph.args[node], graph.types[node].dtype, type(payload), payload
 
 
 def _fault(graph: Graph, node: int, message: str) -> VerifyError:

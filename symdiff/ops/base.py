@@ -194,6 +194,7 @@ class Op:
         of one of its classes on the operands in order, objects of that class become the operation. Empty: what the
         operation expands to is converted; None: that would be of no use, and is refused.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
+    key : what tells it from all others: its name, unless a user defined it, whose word another may use, too.
     """
 
     name: str
@@ -229,16 +230,20 @@ class Op:
     lower: Lower | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
     canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.key or self.name)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return operation, (self.name,)
+        return operation, (self.key,)
 
 
 OPS: dict[str, Op] = {}
-"""Every operation, by its name."""
+"""Every operation, by its key, which is its name."""
 
 STABLE_FORMS: dict[str, tuple[str, str]] = {}
 """Rules that a family of operations has for expressions of users, by name: a pattern, and the form that is stable.
@@ -280,10 +285,10 @@ def register(*records: Op) -> None:
         Where a name is taken.
     """
     for record in records:
-        if record.name in OPS:
-            raise ValueError(f"there are two operations called {record.name}")
-        OPS[record.name] = record
-        if record.hidden:
+        if record.key in OPS:
+            raise ValueError(f"there are two operations called {record.key}")
+        OPS[record.key] = record
+        if record.hidden or record.key != record.name:
             continue
         for name in (record.name, *record.aliases):
             if name in CALLABLE:
@@ -305,9 +310,9 @@ def alias(
     DEFINITIONS[name, len(names)] = Definition(name, names, text, doc, exact, domain, singular)
 
 
-def operation(name: str) -> Op:
+def operation(key: str) -> Op:
     """The record of an operation."""
-    return OPS[name]
+    return OPS[key]
 
 
 def elementwise(op: Op, types: Sequence[TensorType]) -> TensorType:

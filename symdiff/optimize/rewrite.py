@@ -213,5 +213,5 @@ _seeds: dict[Op, int] = {}
 def _seed(op: Op, payload: Any) -> int:
     found = _seeds.get(op)
     if found is None:
-        found = _seeds[op] = zlib.crc32(op.name.encode()) << 20
+        found = _seeds[op] = zlib.crc32(op.key.encode()) << 20
     return found if payload is None else found ^ zlib.crc32(repr(payload).encode())

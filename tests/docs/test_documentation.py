@@ -98,6 +98,8 @@ def test_public_functions_have_runnable_examples():
         "vmap",
         "derivative",
         "diff",
+        "define",
+        "Namespace",
     ):
         assert ">>>" in getattr(symdiff, name).__doc__, name
 

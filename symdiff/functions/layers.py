@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from symdiff.differentiate.reverse import reverse
+from symdiff.differentiate.structured.sweeps import forward_terms
 from symdiff.errors import NeedsShape, ShapeError, Source
-from symdiff.frontend.calls import Entry, bind, written_call
+from symdiff.frontend.calls import NO_DEFINITIONS, Known, LanguageFunction, bind, written_call
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed
 
 RESULT, ADJOINT = "y", "g"
 """What a derivative's text calls the result and its adjoint."""
 
+SPELLED_OUT = {RESULT: "result", ADJOINT: "adjoint"}
+"""What it calls them where an operand has that name."""
+
 KEPT = 64
 LAYERS: dict[str, Layer] = {}
-"""The functions that users defined, by name, each after those that it is made of."""
+"""All functions that users defined, by their keys."""
 
 
-class Layer(Entry):
+class Layer(LanguageFunction):
     """A function that a user defined.
 
     Attributes
@@ -33,7 +40,15 @@ class Layer(Entry):
     text : the header and the expression, as it was written.
     backward : for each operand the text of its adjoint in the operands, the result `y` and the result's adjoint `g`.
     partials : for each operand of an elementwise function the text of its derivative in the operands and `y`.
+    uses : the functions of users that its texts call, by the words in them.
+    key : what tells it from all others: a digest of all this, the same in every process.
+    op : of an elementwise function with derivatives of its own: its operation.
     """
+
+    __slots__ = ("_read", "backward", "key", "op", "parameters", "partials", "text", "uses")
+
+    uses: Mapping[str, Layer]
+    key: str
 
     def __init__(
         self,
@@ -42,19 +57,34 @@ class Layer(Entry):
         text: str,
         backward: Mapping[str, str],
         partials: Mapping[str, str],
+        definitions: Known = NO_DEFINITIONS,
     ) -> None:
         super().__init__(name)
         self.parameters, self.text = tuple(parameters), text
         self.backward, self.partials = dict(backward), dict(partials)
+        words = [w for x in (text, *backward.values(), *partials.values()) for w in called_words(x)]
+        found = {w: definitions[w] for w in sorted(words) if w != name and w in definitions}
+        self.uses = {w: entry for w, entry in found.items() if isinstance(entry, Layer)}
+        said = [name, text, self.backward, self.partials, {w: used.key for w, used in self.uses.items()}]
+        self.key = f"defined_{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]}"
+        self.op: Op | None = None
         self._read: dict[Any, Body] = {}
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What its derivatives' texts call the result and its adjoint."""
+        taken = self.names
+        first, second = (SPELLED_OUT[w] if w in taken else w for w in (RESULT, ADJOINT))
+        return first, second
+
+    @property
+    def names(self) -> set[str]:
+        """What its texts call its operands and their sizes."""
+        sizes = {n.name for p in self.parameters for n in p.shape if isinstance(n, Dim)}
+        return sizes.union(p.name for p in self.parameters)
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
-
-    def same(self, other: Layer) -> bool:
-        """Whether another definition says the same."""
-        mine, theirs = (self.text, self.backward, self.partials), (other.text, other.backward, other.partials)
-        return mine == theirs
 
     @property
     def usage(self) -> str:
@@ -75,6 +105,8 @@ class Layer(Entry):
     def node(self, graph: Graph, args: Sequence[int], keywords: Mapping[str, int]) -> int:
         """The node of a call."""
         bound = bind(self.name, tuple(p.name for p in self.parameters), args, keywords)
+        if self.op is not None:
+            return graph.apply(self.op, bound)
         operands = [graph.as_number(a) for a in bound]
         for parameter, node in zip(self.parameters, operands, strict=True):
             rank = len(graph.types[node].shape)
@@ -107,7 +139,7 @@ class Layer(Entry):
             own = {p.name for p in self.parameters if p.shape} if text == self.text else set()  # the header says them
             arguments = [Argument(n, () if n in own else shape) for n, shape in shapes.items()]
             options: dict[str, Any] = {"sizes": sizes} if sizes else {}
-            parsed = parse(text, arguments=arguments, dtype=dtype, **options)
+            parsed = parse(text, arguments=arguments, dtype=dtype, definitions=self.uses, **options)
             found = Body(parsed.graph, [parsed.names[n] for n in shapes], [parsed.output])
             while len(self._read) >= KEPT:
                 self._read.pop(next(iter(self._read)), None)
@@ -134,8 +166,6 @@ class Layer(Entry):
 
     def tangent(self, graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> int:
         """The tangent of the result: the transpose of what `backward` says, which is linear in `g`."""
-        from symdiff.differentiate.reverse import reverse
-
         total: int | None = None
         for k, tangent in enumerate(tangents):
             if tangent is None:
@@ -155,7 +185,7 @@ class Layer(Entry):
     def _pulled(self, graph: Graph, adjoint: int, node: int, k: int) -> int:
         operands = graph.args[node][1:]
         names = [p.name for p in self.parameters]
-        values = {**dict(zip(names, operands, strict=True)), RESULT: node, ADJOINT: adjoint}
+        values = dict(zip((*names, *self.words), (*operands, node, adjoint), strict=True))
         text, shape = self.backward[names[k]], graph.shape(operands[k])
         found = graph.as_number(self.spliced(graph, text, values))
         own = graph.shape(found)
@@ -175,8 +205,6 @@ class Layer(Entry):
 
     def _contracted(self, graph: Graph, value: int, node: int, k: int, lead: int, forward: bool) -> int:
         """A tangent or an adjoint with more axes in front, times the matrix of what `backward` says."""
-        from symdiff.differentiate.structured.sweeps import forward_terms
-
         g = self._placeholder(graph, node)
         pulled = self._pulled(graph, g, node, k)
         calculus, (terms,) = forward_terms(graph, [pulled], g)
@@ -188,27 +216,23 @@ class Layer(Entry):
         return graph.einsum([value, matrix], [(*front, *given), (*rows, *columns)], (*front, *wanted))
 
 
-def needed(names: Sequence[str], texts: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The definitions of the functions called `names` and of those in `texts`, and what they are made of."""
-    if not LAYERS:
-        return []
-    waiting, found = [n for n in names if n in LAYERS], set[str]()
-    queue = list(texts)
-    while waiting or queue:
-        if queue:
-            waiting += _called(queue.pop())
-            continue
-        layer = LAYERS[waiting.pop()]
-        if layer.name not in found:
-            found.add(layer.name)
-            queue += [layer.text, *layer.backward.values(), *layer.partials.values()]
-    return [
-        {"text": x.text, "backward": x.backward if not x.partials else {}, "partials": x.partials}
-        for x in LAYERS.values()
-        if x.name in found
-    ]
-
-
-def _called(text: str) -> list[str]:
+def called_words(text: str) -> set[str]:
+    """The words in a text that stand before a parenthesis, as functions do."""
     tokens = tokenize(Source(text))
-    return [t for kind, t in zip(tokens.kinds, tokens.texts, strict=False) if kind == NAME and t in LAYERS]
+    kinds, texts = tokens.kinds, tokens.texts
+    return {w for k, w in enumerate(texts) if kinds[k] == NAME and texts[k + 1] == "(" and texts[k - 1] != "."}
+
+
+def with_used(layers: Iterable[Layer]) -> list[Layer]:
+    """Some functions and all that they are made of, each after those that it is made of."""
+    found: dict[Layer, None] = {}
+    stack = list(layers)[::-1]
+    while stack:
+        layer = stack[-1]
+        missing = [used for used in layer.uses.values() if used not in found]
+        if missing:
+            stack += missing[::-1]
+            continue
+        found[layer] = None
+        stack.pop()
+    return list(found)

@@ -1,0 +1,328 @@
+"""`define`: a function of a user's own, from the texts of its value and of its derivatives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff import locks
+from symdiff.differentiate.forward import forward
+from symdiff.display.text import expression
+from symdiff.errors import ArgumentError, ShapeError, Source, SymdiffError, UnknownNameError, nearest
+from symdiff.frontend.calls import (
+    FUNCTIONS,
+    OPERATIONS,
+    PROCESS,
+    Definitions,
+    Known,
+    is_function,
+)
+from symdiff.frontend.elements import ElementFunction
+from symdiff.frontend.functions import python_function
+from symdiff.frontend.lexer import tokenize
+from symdiff.frontend.parser import Parsed, free_names, parse, read_text
+from symdiff.frontend.statements import split
+from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer
+from symdiff.interpret import evaluate
+from symdiff.ir.body import Body, NamedNodes
+from symdiff.ir.graph import Graph
+from symdiff.ops import DEFINITIONS, OPS, Op, core
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, register
+from symdiff.ops.custom import MOST_OPERANDS
+from symdiff.signature import Argument
+from symdiff.types import BOOL
+
+DEFINING = locks.lock(locks.DEFINING)
+
+
+class Namespace(Definitions):
+    """Functions that users define, apart from those of others: a text that is read in a namespace can call them.
+
+    Two libraries that both define `swell` do not meet, if each has a namespace. Functions keep the definitions that
+    they were made with, also through transforms, pickles and files. `sd.define` defines in the namespace of the
+    process, in which texts are read for which no other is given.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> mine, theirs = sd.Namespace(), sd.Namespace()
+    >>> swell = mine.define("swell(x) = x**2", partials="2*x")
+    >>> _ = theirs.define("swell(x) = x**3")
+    >>> f = sd.function("swell(x) + 1", namespace=mine)
+    >>> f(2.0), sd.grad(f)(2.0), sd.function("swell(x)", namespace=theirs)(2.0), swell(2.0)
+    (5.0, 4.0, 8.0, 4.0)
+    """
+
+    def __repr__(self) -> str:
+        return f"<Namespace: {', '.join(sorted(self.known)) or 'nothing'}>"
+
+    def define(
+        self,
+        forward: str,
+        *,
+        backward: str | Mapping[str, str] | None = None,
+        partials: str | Mapping[str, str] | None = None,
+        replace: bool = False,
+    ) -> Callable[..., Any]:
+        """As `symdiff.define`, for texts that are read in this namespace."""
+        return _define(self, forward, backward, partials, replace)
+
+
+def define(
+    forward: str,
+    *,
+    backward: str | Mapping[str, str] | None = None,
+    partials: str | Mapping[str, str] | None = None,
+    replace: bool = False,
+) -> Callable[..., Any]:
+    """Add a function to the language, for all formulas from now on, and return it as a Python function.
+
+    Parameters
+    ----------
+    forward : a header and its expression, ``name(a, b) = …``; lines that it needs stand above it.
+    backward : the adjoint of each operand, as a dict of texts, or one text for one operand, in the operands, the
+        result ``y`` and the adjoint ``g`` of the result, in which it is linear. Without it derivatives follow from
+        the expression. Where an operand is called ``y`` the result is ``result``, where one is called ``g`` the adjoint
+        is ``adjoint``.
+    partials : of a function of numbers, applied to each element: its derivative by each operand, in the operands and
+        ``y`` (or ``result``).
+    replace : whether it may take the place of another definition; functions that are made keep the one they have.
+
+    Raises
+    ------
+    ArgumentError
+        For a name that is taken (unless by the same definition), operands without a derivative, or more than one kind.
+    ParseError
+        For a text that is not in the language.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> smooth = sd.define("smooth_step(x) = x**2*(3 - 2*x)", backward="6*g*x*(1 - x)")
+    >>> sd.grad("smooth_step(2*x)", "x")(0.25)
+    3.0
+    >>> smooth(0.5)
+    0.5
+    >>> _ = sd.define("times(x, y) = x*y", backward={"x": "g*y", "y": "g*x"})
+    """
+    return _define(PROCESS, forward, backward, partials, replace)
+
+
+def _define(namespace: Definitions, forward: Any, backward: Any, partials: Any, replace: bool) -> Callable[..., Any]:
+    """Define a function in a namespace."""
+    layer = read_definition(forward, backward, partials, namespace.known)
+    name, known = layer.name, namespace.known.get(layer.name)
+    if known is None and (is_function(name) or name in OPS):
+        if not _is_shipped(layer):
+            raise ArgumentError(f"{name} is a function of the language", hint="choose another name")
+        return python_function(FUNCTIONS[name])
+    if isinstance(known, Layer) and known.key != layer.key and not replace:
+        hint = "choose another name, or replace it: replace=True"
+        raise ArgumentError(f"{name} is defined already: {known.text}", hint=hint)
+    layer = completed(layer, namespace.known)
+    with DEFINING:
+        namespace.known = {**namespace.known, name: layer}
+    return python_function(layer)
+
+
+def read_definition(forward: Any, backward: Any, partials: Any, known: Known) -> Layer:
+    """What the arguments of `define` say, where texts may call what is `known`.
+
+    Raises
+    ------
+    ArgumentError
+        Where they are no definition.
+    """
+    if not isinstance(forward, str):
+        raise ArgumentError("a definition is a text", hint='write sd.define("name(x) = x**2")')
+    last = split(tokenize(Source(forward)))[-1]
+    if last.name is None or last.parameters is None:
+        raise ArgumentError("a definition has a header", hint='write sd.define("name(x) = x**2")')
+    name, parameters = last.name, last.parameters
+    if backward is not None and partials is not None:
+        raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
+    if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
+        raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
+    adjoints, slopes = _texts(backward, parameters, "backward"), _texts(partials, parameters, "partials")
+    return Layer(name, parameters, forward.strip(), adjoints, slopes, known)
+
+
+def completed(layer: Layer, known: Known) -> Layer:
+    """A function that is checked and has its operation; the same one for each definition that says the same.
+
+    `known` are the functions of its namespace.
+
+    Raises
+    ------
+    SymdiffError
+        For what is no function, or has not the derivatives that it should have.
+    """
+    same = LAYERS.get(layer.key)
+    if same is not None:
+        return same
+    op = _checked(layer, known)
+    with DEFINING:
+        if layer.key not in LAYERS:
+            if op is not None:
+                register(op)
+                OPERATIONS[op.key] = ElementFunction(op.key, op)
+                layer.op = op
+            LAYERS[layer.key] = layer
+    return LAYERS[layer.key]
+
+
+def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, str]:
+    if given is None:
+        return {}
+    names = [p.name for p in parameters]
+    texts = {names[0]: given} if isinstance(given, str) and len(names) == 1 else given
+    if not isinstance(texts, Mapping) or sorted(texts) != sorted(names) or not all(map(_is_text, texts.values())):
+        example = ", ".join(f'"{n}": "…"' for n in names)
+        raise ArgumentError(f"{what} takes a text for each operand", hint=f"write {what}={{{example}}}")
+    return {n: texts[n] for n in names}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_shipped(layer: Layer) -> bool:
+    """Whether a definition only repeats what the language has."""
+    names = tuple(p.name for p in layer.parameters)
+    shipped = DEFINITIONS.get((layer.name, len(names)))
+    if shipped is None or layer.backward or layer.partials:
+        return False
+    graph = Graph()
+    operands = [graph.input(f"operand_{k}") for k in range(len(names))]
+    theirs = Layer(layer.name, [Argument(n) for n in shipped.parameters], shipped.text, {}, {})
+    try:
+        return layer.node(graph, operands, {}) == theirs.node(graph, operands, {})
+    except SymdiffError:
+        return False
+
+
+def _check_words(layer: Layer, known: Known) -> None:
+    """Refuse names and functions that there are none of, before there are shapes to read the texts with."""
+    names, words = layer.names, layer.words
+    if words[1] in names:
+        raise ArgumentError(f"operands are called {ADJOINT} and {words[1]}", hint="give one of them another name")
+    sizes = sorted(names.difference(p.name for p in layer.parameters))
+    derivatives = {**layer.backward, **layer.partials}
+    for operand, text in ((None, layer.text), *derivatives.items()):
+        own = names if operand is None else {*names, *words}
+        free = free_names(text)
+        missing = [n for n in free if n not in own]
+        if missing:
+            hint = nearest(missing[0], own) or f"the names are: {', '.join(sorted(own))}"
+            raise UnknownNameError(f"{layer.name}: {missing[0]} is none of its operands", hint=hint)
+        if operand in layer.backward and words[1] != ADJOINT and free and words[1] not in free:
+            raise ArgumentError(
+                f"{layer.name}: the adjoint of {operand} does not depend on {words[1]}",
+                hint=f"{ADJOINT} is an operand here, and the adjoint of the result is called {words[1]}",
+            )
+        inputs = None if operand is None else [Argument(n) for n in (*(p.name for p in layer.parameters), *words)]
+        read_text(text, arguments=inputs, sizes=sizes, definitions=known)
+
+
+def _checked(layer: Layer, known: Known) -> Op | None:
+    """The operation of an elementwise function with derivatives of its own; None for all others."""
+    _check_words(layer, {word: function for word, function in known.items() if word != layer.name})
+    scalar = _elementwise(layer, layer.text, [p.name for p in layer.parameters])
+    op = None
+    if layer.partials and scalar is None:
+        raise ArgumentError(
+            f"partials belong to functions of each element, which {layer.name} is not", hint="give backward"
+        )
+    if scalar is not None and (layer.partials or layer.backward):
+        if scalar.graph.types[scalar.output].dtype == BOOL:
+            raise ArgumentError(
+                f"{layer.name} is a condition and has no derivative", hint="leave backward and partials out"
+            )
+        op = _operation(layer, scalar)
+    if op is None and layer.partials:
+        layer.backward = {n: f"{layer.words[1]}*({text})" for n, text in layer.partials.items()}
+    return op
+
+
+def _elementwise(layer: Layer, text: str, names: Sequence[str]) -> Parsed | None:
+    """A text read with numbers for its names, where it is a function of each element; None where it is not."""
+    if any(p.shape for p in layer.parameters):
+        return None
+    try:
+        parsed = parse(text, arguments=[Argument(n) for n in names], definitions=layer.uses)
+    except ShapeError:  # it needs an array
+        return None
+    graph = parsed.graph
+    for node in graph.live([parsed.output]):
+        op = graph.ops[node]
+        if not (op.kinds is not None or isinstance(op.routine, Fold) or op is core.NAMED) or graph.types[node].shape:
+            return None
+    return parsed
+
+
+def _operation(layer: Layer, scalar: Parsed) -> Op | None:
+    """The record of an elementwise function; None where its derivative has no partials that say the same."""
+    names = [p.name for p in layer.parameters]
+    result, adjoint = layer.words
+    if len(names) > len(OPERAND_NAMES):
+        return None
+    partials: list[str | None] = []
+    for name in names:
+        if layer.partials:
+            parsed = _elementwise(layer, layer.partials[name], [*names, result])
+            if parsed is None:
+                raise ArgumentError(f"the partial by {name} is not a function of each element", hint="give backward")
+            partials.append(_renamed(parsed, parsed.output, names, result))
+            continue
+        parsed = _elementwise(layer, layer.backward[name], [*names, result, adjoint])
+        if parsed is None:
+            return None
+        slope = _slope(layer, parsed)
+        if slope is None:
+            return None
+        partials.append(_renamed(parsed, slope, names, result) if slope >= 0 else None)
+    return Op(
+        layer.name,
+        "f" * len(names),
+        key=layer.key,
+        routine=Expand(_renamed(scalar, scalar.output, names, result)),
+        partials=tuple(partials),
+        doc=f"defined by its user: {layer.text}",
+        parameters=tuple(names),
+        domain=((float("-inf"), float("inf")),) * len(names),
+    )
+
+
+def _slope(layer: Layer, parsed: Parsed) -> int | None:
+    """The factor of `g` in an adjoint; -1 where it is zero, None where the adjoint is not linear in `g`."""
+    adjoint = layer.words[1]
+    graph, g = parsed.graph, parsed.names[adjoint]
+    (slope,) = forward(graph, [parsed.output], {g: graph.constant(1.0)})
+    if slope is None or g in graph.live([slope]):
+        return -1 if slope is None and graph.constant_value(parsed.output) == 0 else None
+    points = np.array([-2.5, -0.7, 0.3, 0.6, 1.9])
+    inputs = [node for node in parsed.names.values() if graph.ops[node] is core.INPUT]
+    values: dict[int, Any] = {node: points + 0.01 * k for k, node in enumerate(inputs)}
+    at_zero = np.asarray(evaluate(graph, [parsed.output], {**values, g: np.zeros(len(points))})[0], float)
+    if np.any(at_zero[np.isfinite(at_zero)] != 0):
+        raise ArgumentError(
+            f"{layer.name}: an adjoint is linear in {adjoint}, and this one is not 0 where {adjoint} is 0",
+            hint=f"write {adjoint} times the derivative",
+        )
+    return slope
+
+
+def _renamed(parsed: Parsed, node: int, names: Sequence[str], result: str) -> str:
+    """An expression in the names that records use."""
+    graph = Graph()
+    shorter = {**dict(zip(names, OPERAND_NAMES, strict=False)), result: RESULT}
+    known = {parsed.names[n]: graph.input(short) for n, short in shorter.items() if n in parsed.names}
+
+    def make(op: Op, args: Sequence[int], payload: Any = None) -> int:  # what users defined is called by its key there
+        return graph.apply(op if op.key == op.name else dataclasses.replace(op, name=op.key), args, payload)
+
+    found = Body.of(parsed.graph, [node]).fold(NamedNodes(graph, make), known)
+    return expression(graph, found[node], simplify=False)
