@@ -201,9 +201,13 @@ class Tree:
 
 def _literal(text: str) -> str | int:
     """A key as it is written."""
-    if text[0] in "\"'":
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
-    return int(text)
+    if text[0] not in "\"'":
+        return int(text)
+    inner = text[1:-1] if text[0] == '"' else text[1:-1].replace("\\'", "'").replace('"', '\\"')
+    try:
+        return str(json.loads(f'"{inner}"', strict=False))
+    except ValueError:
+        return inner
 
 
 def _take(structure: Structure, value: Any, flat: list[Any]) -> bool:

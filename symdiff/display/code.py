@@ -16,7 +16,8 @@ from symdiff.ir.body import Body, Domain, NamedNodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
+from symdiff.trees import Branch, Structure, children_of
 from symdiff.types import TensorType, fixed
 
 LIBRARY = {
@@ -69,12 +70,16 @@ OPERATORS = {
 
 
 def python_source(
-    graph: Graph, name: str, arguments: Sequence[Argument] | None, outputs: Outputs, structure: Any = None
+    graph: Graph,
+    name: str,
+    arguments: Sequence[Argument] | None,
+    outputs: Outputs,
+    structure: Structure | None = None,
 ) -> str:
     """The Python source of a function that computes the outputs, one statement for each node.
 
-    Several outputs are returned as a tuple; or as `structure` says, a position among the outputs or a (nested) tuple of
-    such. Where all arguments are scalars, arrays may be given for them.
+    Several outputs are returned as a tuple; or as `structure` says, named tuples as plain ones. Where all arguments are
+    scalars, arrays may be given for them; parameters take the trees that the arguments are leaves of.
     """
     graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
     if arguments is None:
@@ -86,8 +91,17 @@ def python_source(
     inputs: dict[str, str] = {}
     shown: list[str] = []
     body: list[str] = []
-    for argument in arguments:
+    trees: dict[int, str] = {}
+    for whole in parameters_of(arguments):
+        if whole.tree is not None:
+            shown.append(names.new(whole.name))
+            trees.update(enumerate([shown[-1] + place[len(whole.name) :] for place in whole.tree.places], whole.start))
+    for k, argument in enumerate(arguments):
         parameter = names.new(argument.name)
+        if k in trees:
+            inputs[argument.name] = parameter
+            body.append(f"{parameter} = np.asarray({trees[k]}, dtype=float)[()]")
+            continue
         shown.append(parameter)
         if argument.members is None:
             inputs[argument.name] = parameter
@@ -109,10 +123,15 @@ def python_source(
     return "\n".join([*lines, "", "", f"def {function}({', '.join(shown)}):", *(f"    {line}" for line in body), ""])
 
 
-def _arranged(structure: Any, results: Sequence[str]) -> str:
+def _arranged(structure: Structure, results: Sequence[str]) -> str:
     if isinstance(structure, int):
         return results[structure]
-    return f"({''.join(_arranged(part, results) + ', ' for part in structure).rstrip()})"
+    parts = [_arranged(part, results) for part in children_of(structure)]
+    if isinstance(structure, Branch) and structure.kind is dict:
+        return "{" + ", ".join(f"{k!r}: {part}" for k, part in zip(structure.keys, parts, strict=True)) + "}"
+    if isinstance(structure, Branch) and structure.kind is list:
+        return f"[{', '.join(parts)}]"
+    return f"({''.join(part + ', ' for part in parts).rstrip()})"
 
 
 class _Names:

@@ -22,7 +22,7 @@ from symdiff.functions.specialize import is_open_argument, match, named_sizes, s
 from symdiff.functions.tree_arguments import refuse_trees, with_trees
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure, leaves_of
 from symdiff.types import FLOAT32, FLOAT64, Shape
 
@@ -93,8 +93,12 @@ def function(
     scalars = [n for n, shape in sizes.items() if not shape]
     declared = isinstance(inputs, Mapping)
     scalars += [a.name for a in arguments or () if not a.shape and a.members is None and (declared or a.place)]
-    if any(a.place for a in arguments or ()) and not takes_trees(source):
-        refuse_trees(arguments)
+    if arguments is not None and not is_code(source):
+        arguments = _with_trees_of(source, arguments)
+        declared_trees = {a.place.tree.name: a.place.tree.structure for a in arguments if a.place}
+        if declared_trees and takes_trees(source):
+            source = _structured(source, declared_trees)
+        refuse_trees(arguments, source)
     if arguments is not None or sizes or isinstance(source, list | tuple | dict):
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
@@ -260,11 +264,15 @@ class Request:
     def structured(self, trees: Mapping[str, Structure]) -> Function:
         """The function whose parameters take trees."""
         opened = {n: (structure, [()] * len(leaves_of(structure))) for n, structure in trees.items()}
-        if not is_code(self.source):
-            return replace(self, source=_structured(self.source, trees)).make()
+        code = _leaves(self.source) if isinstance(self.source, list | tuple | dict) else [self.source]
+        alike = all(map(is_code, code)) and len({tuple(parameters(part)) for part in code}) == 1
+        if not alike:
+            source = _structured(self.source, trees)
+            listed = self.arguments and _with_trees_of(source, self.arguments)
+            return replace(self, source=source, arguments=listed).make()
         listed = self.arguments
         if listed is None:
-            listed = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(self.source))
+            listed = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(code[0]))
         sizes = named_sizes([*self.shapes.values(), *(a.shape for a in listed)])
         return replace(self, arguments=with_trees(listed, opened, sizes)).make()
 
@@ -334,6 +342,22 @@ def _fixed(source: Any, builder: Builder) -> Any:
     if isinstance(source, list | tuple):
         return type(source)([_fixed(v, builder) for v in source])
     return source
+
+
+def _with_trees_of(source: Any, arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    """The arguments with those of leaves for the trees that functions among the sources take."""
+    if isinstance(source, list | tuple | dict):
+        for part in _leaves(source):
+            arguments = _with_trees_of(part, arguments)
+        return arguments
+    if not isinstance(source, Function) or not any(a.place for a in source.arguments):
+        return arguments
+    trees = {
+        p.name: tuple([replace(a, deferred=False) for a in p.arguments])  # open as all without a shape are
+        for p in parameters_of(source.arguments)
+        if p.tree is not None
+    }
+    return tuple([leaf for a in arguments for leaf in (trees.get(a.name, (a,)) if a.place is None else (a,))])
 
 
 def _structured(source: Any, trees: Mapping[str, Structure]) -> Any:

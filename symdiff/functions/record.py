@@ -95,7 +95,7 @@ def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[s
         with under(f.graph.limits), timed():
             made = TRANSFORMS[transform](f, *args, **keywords)
     several = len(f.arguments) > 1 and _wrt(args, keywords) is None
-    if several and len(parameters_of(f.arguments)) > 1 and isinstance(made, Function):
+    if several and isinstance(made, Function) and not (f.arguments[0].place and len(parameters_of(f.arguments)) == 1):
         made.by_all = True
     return made
 

@@ -182,11 +182,26 @@ class TreeBinder:
         return called
 
 
-def refuse_trees(arguments: Sequence[Argument] | None) -> None:
-    """Refuse trees for a source that is no Python function."""
-    tree = next((a.place.tree for a in arguments or () if a.place is not None), None)
-    if tree is not None:
+def refuse_trees(arguments: Sequence[Argument], source: Any) -> None:
+    """Refuse trees for a source that has no such parameter: texts have none.
+
+    Raises
+    ------
+    ArgumentError
+        Where one is declared.
+    """
+    for tree in dict.fromkeys(a.place.tree for a in arguments if a.place is not None):
+        if tree.name in _trees_of(source):
+            continue
         raise ArgumentError(
             f"{tree.name} is declared as a tree, which a Python function takes",
             hint="in a text each array has a name of its own",
         )
+
+
+def _trees_of(source: Any) -> set[str]:
+    """The names of the parameters that take trees, of a function or of several."""
+    parts = source.values() if isinstance(source, dict) else source if isinstance(source, list | tuple) else None
+    if parts is not None:
+        return set().union(*(_trees_of(part) for part in parts))
+    return {a.place.tree.name for a in getattr(source, "arguments", ()) if a.place is not None}

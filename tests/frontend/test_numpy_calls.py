@@ -194,8 +194,8 @@ def test_elements_are_not_assigned():
 
 def test_a_dictionary_is_several_outputs_with_names():
     f = sd.function(lambda x: {"a": x, "b": {"c": 2 * x, "d": (x, -x)}}, ["x"])
-    assert f(3.0) == (3.0, (6.0, (3.0, -3.0)))
-    assert f.outputs == ("a", "c", "d", "d")
+    assert f(3.0) == {"a": 3.0, "b": {"c": 6.0, "d": (3.0, -3.0)}}
+    assert f.outputs == ("a", "c", "d", "d_2")
     assert sd.function(lambda x: {"a": x, "b": x * x}, ["x"], outputs="b")(3.0) == 9.0
 
 

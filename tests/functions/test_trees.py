@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
+from symdiff.display.code import python_source
 from symdiff.errors import ArgumentError, CallError, ShapeError, StorageError, SymdiffError, UnknownNameError
 from symdiff.functions.storage import DIGEST, HEAD, from_bytes, to_bytes
 from symdiff.trees import DEEPEST
@@ -692,6 +693,60 @@ def test_a_step_as_a_function_returns_the_tree():
     once = sd.function(step, {"params": D, "x": X, "y": Y})
     slopes = g(D, X, Y)
     assert_same(once(D, X, Y), {k: D[k] - 0.1 * slopes[k] for k in D})
+
+
+# Functions made of functions
+
+MIXED = [{"W": np.ones((2, 3))}, 2.0]
+V = np.arange(3.0)
+
+
+def weighted(p, x):
+    return np.sum(p[0]["W"] @ x) * p[1]
+
+
+SLOPES = [{"W": np.tile(2 * V, (2, 1))}, 6.0]
+
+
+@pytest.mark.parametrize("how", ["shapes", "call"])
+def test_functions_under_another_signature_and_several_in_one(how):
+    f = sd.function(weighted, {"p": [{"W": (2, 3)}, ()], "x": 3}) if how == "shapes" else sd.function(weighted)
+    turned = sd.function(f, ["x", "p"])
+    assert turned(V, MIXED) == 12.0
+    assert_same(sd.grad(turned, "p")(V, MIXED), SLOPES)
+    declared = sd.function(f, {"x": 3, "p": [{"W": (2, 3)}, ()]})
+    assert repr(declared).startswith('<Function weighted(x[3], p=[{"W": (2, 3)}, ()]) -> float64')
+    assert declared(V, MIXED) == 12.0
+    assert_same(sd.function((f, sd.grad(f, "p")))(MIXED, V), (12.0, SLOPES))
+    assert_same(sd.function({"value": f, "slopes": sd.grad(f, "p")})(MIXED, V), (12.0, SLOPES))
+    assert_same(sd.function((weighted, lambda p, x: p[1] * 2))(MIXED, V), (12.0, 4.0))
+    assert sd.function(lambda q, x: f(q, x) + f(q, 2 * x))(MIXED, V) == 36.0
+    assert sd.function(lambda q, x: f([{"W": q["W"]}, q["c"]], x))({"W": np.ones((2, 3)), "c": 2.0}, V) == 12.0
+
+
+def test_pythons_source_takes_and_gives_trees():
+    def fun(p, x):
+        return {"a": p.first[0]["W"] @ x, 'q"': [{"z": x}, (p.second, x)]}
+
+    f = sd.function(fun, {"p": Two([{"W": (2, 3)}], ()), "x": 3})
+    namespace = {}
+    exec(python_source(f.graph, f.__name__, f.arguments, dict(f.output_pairs()), f.structure), namespace)
+    point = Two([{"W": np.arange(6.0).reshape(2, 3)}], 2.0), V
+    assert_same(namespace["fun"](*point), f(*point))
+
+
+def test_steps_of_a_tree():
+    f = sd.function(lambda p: p["a"] * p["b"], {"p": {"a": (), "b": ()}})
+    assert f.steps({"a": 2.0, "b": 3.0})["p_a"].gradient == 3.0
+
+
+def test_results_are_written_into_out():
+    f = sd.function(lambda p, x: p["W"] @ x, {"p": {"W": (2, 3)}, "x": 3})
+    out = np.empty(2)
+    assert f({"W": np.ones((2, 3))}, V, out=out) is out
+    assert out.tolist() == [3.0, 3.0]
+    g = sd.function(lambda p, x: p["W"] @ x)
+    assert g({"W": np.ones((2, 3))}, V, out=out) is out
 
 
 def test_arguments_are_needed():
