@@ -90,9 +90,10 @@ else:
 
     def __getattr__(name: str) -> Any:
         """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
-        if name in _functions.names():
-            return _functions.function_named(name)
-        raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+        found = _functions.named_function(name)
+        if found is None:
+            raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+        return found
 
 
 def __dir__() -> list[str]:

@@ -60,7 +60,7 @@ def test_rooms_stay_small(path):
 
 # Imports within functions count, too: what is left of circles may shrink, and nothing may be added.
 LARGEST_CIRCLES = [4]
-LAZY_IMPORTS = 55
+LAZY_IMPORTS = 54
 
 
 def all_imports():

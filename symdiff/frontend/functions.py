@@ -21,8 +21,14 @@ def names() -> list[str]:
     return sorted({*functions(), *PROCESS.known})
 
 
+def named_function(name: str) -> Callable[..., Any] | None:
+    """The Python function for a function of the language or of the process; None where there is none of this name."""
+    found = look_up(name, PROCESS.known)
+    return None if found is None else python_function(found)
+
+
 def function_named(name: str) -> Callable[..., Any]:
-    """The Python function for a function of the language.
+    """As `named_function`.
 
     Raises
     ------

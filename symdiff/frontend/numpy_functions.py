@@ -245,7 +245,7 @@ def _changes(name: str, instead: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
+ANSWERS: dict[Any, Callable[..., Any]] = {
     np.where: _where,
     np.clip: _clip,
     np.sinc: lambda x: apply("sinc", (x,)),
@@ -290,4 +290,4 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 
 for _name, _function in (("unstack", _unstack), ("astype", _astype)):
     if hasattr(np, _name):  # NumPy 2.1
-        FUNCTIONS[getattr(np, _name)] = _function
+        ANSWERS[getattr(np, _name)] = _function

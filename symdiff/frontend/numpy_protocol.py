@@ -14,7 +14,7 @@ from symdiff.frontend.calls import UNAVAILABLE, is_function, look_up, unknown_fu
 from symdiff.frontend.expr import Expr, as_expr
 from symdiff.frontend.functions import apply, result_of
 from symdiff.frontend.handlers import FUNCTION, METHOD, UFUNC, handles
-from symdiff.frontend.numpy_functions import FUNCTIONS
+from symdiff.frontend.numpy_functions import ANSWERS
 
 RENAMED = {"float_power": "pow", "bitwise_and": "logical_and", "bitwise_or": "logical_or", "invert": "logical_not"}
 """Ufuncs that the language calls otherwise."""
@@ -158,7 +158,7 @@ def apply_function(function: Callable[..., Any], args: Sequence[Any], options: M
         For functions that have no meaning here, and options that they do not have here.
     """
     name, title = function.__name__, _title(function)
-    known = FUNCTIONS.get(function)
+    known = ANSWERS.get(function)
     if known is not None:
         try:
             inspect.signature(known).bind(*args, **options)

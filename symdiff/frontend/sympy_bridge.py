@@ -14,7 +14,7 @@ from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, Sym
 from symdiff.frontend.calls import PROCESS, Known, LanguageFunction, look_up, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
 from symdiff.frontend.sympy_export import to_sympy
-from symdiff.frontend.sympy_functions import FUNCTIONS
+from symdiff.frontend.sympy_functions import CLASSES
 from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, symbol_name, symbol_shape
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
@@ -145,8 +145,8 @@ class _Converter:
             parts = [part for pair in item.args for part in pair.args]
             return parts, lambda graph, nodes: piecewise(graph, list(zip(nodes[::2], nodes[1::2], strict=True)))
         kind = type(item).__name__
-        if kind in FUNCTIONS and type(item).__module__.startswith("sympy."):
-            name = FUNCTIONS[kind]
+        if kind in CLASSES and type(item).__module__.startswith("sympy."):
+            name = CLASSES[kind]
             matrix = next((part for part in item.args if getattr(part, "is_Matrix", False)), None)
             if matrix is not None:
                 raise ArgumentError(
@@ -320,4 +320,4 @@ def _refusal(item: Any) -> ArgumentError | CallError:
         return ArgumentError(f"{kind} is not evaluated", hint="call .doit() on the expression")
     if isinstance(item, sympy.MatrixExpr):
         return ArgumentError(f"{kind} is not supported", hint="call .as_explicit() on the expression")
-    return ArgumentError(f"SymPy's {kind} is not supported", hint=nearest(kind, FUNCTIONS))
+    return ArgumentError(f"SymPy's {kind} is not supported", hint=nearest(kind, CLASSES))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError
+from symdiff.frontend.bodies import expansion
 from symdiff.frontend.sympy_functions import sympy_function
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
@@ -215,8 +216,6 @@ def _scalar(op: Op, payload: Any, operands: Sequence[Any]) -> Any:
         make = sympy_function(op)
         return make(*operands) if payload is None else make(payload, *operands)
     if isinstance(op.routine, Expand) and op.sympy is not None:
-        from symdiff.frontend.bodies import expansion
-
         body = expansion(op, payload)
         if len(body.order) > LONGEST_EXPANSION:  # SymPy takes minutes for nested fractions
             raise ArgumentError(f"SymPy has no counterpart of {op.name}", hint="export the function instead")

@@ -47,7 +47,7 @@ def _of_records() -> dict[str, str]:
     return found
 
 
-FUNCTIONS = (
+CLASSES = (
     _of_records()
     | {name: name for name in _SAME_NAMES.split()}
     | {"jn": "spherical_jn", "yn": "spherical_yn", "RisingFactorial": "poch", "Sqrt": "sqrt", "Cbrt": "cbrt"}

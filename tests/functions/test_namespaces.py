@@ -12,6 +12,7 @@ import sympy
 import symdiff as sd
 from symdiff.cli import FORMS
 from symdiff.frontend.calls import PROCESS
+from symdiff.functions.recipes import restored
 
 X = np.array([0.3, 0.7, 1.2])
 
@@ -62,6 +63,9 @@ TRANSFORMS = {
         else sd.hessian(f)
     ),
     "hvp": lambda f: (lambda h: lambda x: h(x, x))(sd.hvp(f)),
+    "jvp": lambda f: (lambda h: lambda x: h(x, x))(sd.jvp(f)),
+    "vjp": lambda f: (lambda h: lambda x: h(x, 1.5))(sd.vjp(f)),
+    "linearized": lambda f: lambda x: sd.linearize(f)(x)[1](x),
     "compiled": lambda f: sd.grad(f).compile(),
     "pickled": lambda f: pickle.loads(pickle.dumps(sd.grad(f))),
     "pickled, then differentiated": lambda f: sd.grad(pickle.loads(pickle.dumps(f))),
@@ -83,6 +87,14 @@ def test_words_mean_what_their_namespace_says(space, text, shapes, transform, sp
 
 def _flat(results):
     return [leaf for r in results for leaf in _flat(r)] if isinstance(results, tuple) else [results]
+
+
+@pytest.mark.parametrize("space", MEANINGS)
+def test_mapped(space, spaces):
+    f = sd.vmap(sd.function("sum(swell(x)*twice(x))", shapes={"x": 3}, namespace=spaces[space]))
+    g = sd.function(plain("sum(swell(x)*twice(x))", MEANINGS[space]), shapes={"x": 3})
+    for made in (f, pickle.loads(pickle.dumps(f))):
+        np.testing.assert_allclose(made(np.stack([X, 2 * X])), [g(X), g(2 * X)], rtol=1e-13)
 
 
 def test_two_meanings_in_one_function(spaces):
@@ -126,6 +138,45 @@ def test_files_mean_the_same_where_the_words_mean_something_else(shapes, tmp_pat
     done = subprocess.run([sys.executable, "-c", LOADING, *paths], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [*wanted, "7.0"]
+
+
+def test_definitions_of_files_that_say_only_their_texts():
+    """Where a file does not say what words mean, they mean the definitions before."""
+    entries = [
+        {"text": "rise(x) = x + 1", "backward": {}, "partials": {"x": "1"}},
+        {"text": "climb(x) = 2*rise(x)", "backward": {}, "partials": {}},
+    ]
+    found = restored(entries)
+    assert [*found] == ["rise", "climb"]
+    assert found["climb"].uses == {"rise": found["rise"]}
+    assert found["rise"].op is not None
+
+
+MALFORMED = {
+    "no list": 3,
+    "no entry": [3],
+    "no text": [{"backward": {}, "partials": {}}],
+    "a text that is none": [{"text": 1, "backward": {}, "partials": {}}],
+    "no function": [{"text": "x**2", "backward": {}, "partials": {}}],
+    "not in the language": [{"text": "f(x) = x +", "backward": {}, "partials": {}}],
+    "a derivative that is none": [{"text": "f(x) = x", "backward": {"x": 1}, "partials": {}}],
+    "of another operand": [{"text": "f(x) = x", "backward": {"z": "g"}, "partials": {}}],
+    "words without a meaning": [{"text": "f(x) = h(x)", "backward": {}, "partials": {}, "uses": {"h": "h"}}],
+    "of itself": [{"text": "f(x) = f(x)", "backward": {}, "partials": {}, "uses": {"f": "f"}}],
+    "words that are none": [
+        {"text": "h(x) = x", "backward": {}, "partials": {}},
+        {"text": "f(x) = x", "backward": {}, "partials": {}, "uses": {"2": "h"}},
+    ],
+    "uses that are none": [{"text": "f(x) = x", "backward": {}, "partials": {}, "uses": ["h"]}],
+    "a name that is none": [{"text": "f(x) = x", "backward": {}, "partials": {}, "name": 1}],
+    "a name that cannot be shown": [{"text": "f(x) = x", "backward": {}, "partials": {}, "name": "a\u202e"}],
+}
+
+
+@pytest.mark.parametrize("entries", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_definitions_are_refused(entries):
+    with pytest.raises(sd.StorageError):
+        restored(entries)
 
 
 def test_loading_defines_nothing(tmp_path, spaces):
