@@ -36,6 +36,7 @@ from symdiff.functions.function import Function
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
 from symdiff.functions.products import hvp, jvp, vjp
+from symdiff.functions.simplifying import simplify
 from symdiff.functions.storage import load
 from symdiff.functions.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
@@ -76,6 +77,7 @@ __all__ = [
     "linearize",
     "load",
     "named",
+    "simplify",
     "symbol",
     "symbols",
     "value_and_grad",

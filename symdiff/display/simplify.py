@@ -86,9 +86,12 @@ class Product:
         return (self.bottom, *sorted(self.factors.items()))
 
 
-def readable(source: Graph, roots: Sequence[int]) -> tuple[Graph, list[int]]:
-    """A new graph that means the same as `roots` of `source`, simpler to read, and what they are there."""
-    made = Simplifier(source, roots)
+def readable(source: Graph, roots: Sequence[int], *, for_good: bool = False) -> tuple[Graph, list[int]]:
+    """A new graph that means the same as `roots` of `source`, simpler to read, and what they are there.
+
+    What is computed, `for_good`, keeps the parentheses of sums: in `x - (y - z)` the difference is rounded first.
+    """
+    made = Simplifier(source, roots, for_good)
     return made.graph, [made.mapping[r] for r in roots]
 
 
@@ -98,8 +101,10 @@ class Simplifier:
     A sum (or a product) whose only user is a sum (a product) is part of that one and is not made for itself.
     """
 
-    def __init__(self, source: Graph, roots: Sequence[int]) -> None:
+    def __init__(self, source: Graph, roots: Sequence[int], for_good: bool = False) -> None:
         self.source, self.graph = source, Graph(source.dtype)
+        self.graph.limit_as(source)
+        self._for_good = for_good
         self.mapping: dict[int, int] = {}
         self.products: dict[int, Product] = {}
         live = source.live(roots)
@@ -123,6 +128,8 @@ class Simplifier:
     def _is_part(self, node: int, user: int) -> bool:
         ops = self.source.ops
         if ops[node] in SUMS:
+            if self._for_good and (ops[user] in SUMS or user in self._parts):
+                return ops[user] in SUMS and self.source.args[user][0] == node
             return ops[user] in SUMS or ops[user] is NEG
         if ops[node] is NEG:
             return ops[user] in SUMS or ops[user] in PRODUCTS or ops[user] is NEG
