@@ -78,6 +78,13 @@ class Sizes:
         b = self._evaluate(below.terms, known) if type(below) is Size else below
         return int(a // b)
 
+    def write(self, size: Size) -> str:
+        """A size in a text: the name of a value in LLVM IR, which `shown` tells how to compute."""
+        text = " + ".join("*".join([str(n), *names]) for names, n in size.terms)
+        text = '%"' + text.replace("%", "").replace('"', "'") + '"'
+        self.shown[text] = size
+        return text
+
     def fix(self, size: Size) -> int:
         """The number that a size is in the example, now needed."""
         if not self.fixed:
@@ -168,6 +175,24 @@ class Sizes:
         return self._floors[name]
 
 
+class WrittenSizes(Sizes):
+    """Sizes that people read: in formulas and in messages they are written as in the language."""
+
+    def write(self, size: Size) -> str:
+        """A size as a polynomial, the constant last."""
+        text = ""
+        for names, n in sorted(size.terms, key=lambda term: (not term[0], term[1] < 0, term[0])):
+            factors = [str(abs(n)), *names] if abs(n) != 1 or not names else list(names)
+            sign = (" - " if n < 0 else " + ") if text else "-" if n < 0 else ""
+            text += sign + "*".join(factors)
+        return text
+
+    def forget(self) -> None:
+        """Begin anew: what was assumed so far is of no matter for what comes."""
+        self.facts.clear()
+        self.fixed.clear()
+
+
 class Size:
     """An integer that is known for an example only; see the module. To `isinstance` it is an `int`."""
 
@@ -183,13 +208,10 @@ class Size:
     def __hash__(self) -> int:
         return hash((id(self.of), self.terms))
 
-    # What is shown: the name of a value in LLVM IR, which `of.shown` tells how to compute
+    # What is shown, as `of` says
 
     def __str__(self) -> str:
-        text = " + ".join("*".join([str(n), *names]) for names, n in self.terms)
-        text = '%"' + text.replace("%", "").replace('"', "'") + '"'
-        self.of.shown[text] = self
-        return text
+        return self.of.write(self)
 
     __repr__ = __str__
 

@@ -146,6 +146,8 @@ class LatexWriter(Writer):
             return ATOM, [identifier(payload)]
         if op is core.CONSTANT:
             return (ATOM, [self._matrix(payload)]) if isinstance(payload, np.ndarray) else _wrapped(numeral(payload))
+        if op is core.SIZE:
+            return SUM if " " in str(payload) else PRODUCT, [str(payload).replace("*", " ")]
         if op is core.STACK:
             return ATOM, self._rows(node)
         if op is core.INDEX:

@@ -365,6 +365,11 @@ def _custom(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     return ATOM, [f"{writer.graph.payloads[node].name}(", *commas(args), ")"]
 
 
+def _size(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
+    text = str(writer.graph.payloads[node])
+    return SUM if " " in text else PRODUCT if "*" in text else ATOM, [text]
+
+
 SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     **NOTATIONS,
     "constant": _constant,
@@ -375,6 +380,7 @@ SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     "stack": _stack,
     "index": _index,
     "custom": _custom,
+    "size": _size,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""
 WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdiff.budget import timed
-from symdiff.errors import ArgumentError, LimitError, NeedsShape, ShapeError, SymdiffError
+from symdiff.errors import ArgumentError, LimitError, NeedsShape, SymdiffError
 from symdiff.frontend.calls import PROCESS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.guarded import clamp
@@ -16,6 +16,7 @@ from symdiff.functions.builder import Builder
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import read_inputs, read_shapes, settle
+from symdiff.functions.open_case import open_case
 from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
 from symdiff.functions.sources import given
 from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
@@ -25,9 +26,6 @@ from symdiff.ops import core
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure, leaves_of
 from symdiff.types import FLOAT32, FLOAT64, Shape
-
-PROBES = (5, 7, 11, 13, 17, 19, 23), (6,)
-"""Sizes to try a formula with, of which the names of sizes take their turn: all different, all equal."""
 
 
 def function(
@@ -188,8 +186,11 @@ class Request:
         ordered = self.arguments is not None or found.header is not None or len(arguments) < 2
         title = self.name or found.title or "f"
         options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
-        if any(is_open_argument(a) for a in arguments) and self._probed(arguments) is not False:
-            return Deferred(self, arguments, **options)
+        if any(is_open_argument(a) for a in arguments):
+            try:
+                return Deferred(self, arguments, opened=open_case(arguments, self._function), **options)
+            except NeedsShape:
+                pass  # of other names, too
         arguments = tuple(
             replace(a, deferred=True)
             if a.deferred or not (a.shape or a.members is not None or a.name in self.scalars or a.name in found.settled)
@@ -216,39 +217,6 @@ class Request:
         sizes = named_sizes([*self.shapes.values(), *(a.shape for a in self.arguments or ()), *found.free.values()])
         found.free = {n: shape for n, shape in found.free.items() if n not in sizes}
         return found
-
-    def _probed(self, arguments: tuple[Argument, ...]) -> Function | bool | None:
-        """The function for some sizes; False where it needs the shapes of other names too; None where that is unclear.
-
-        Raises
-        ------
-        SymdiffError
-            For what is wrong whatever the sizes are.
-        """
-        if any(a.deferred for a in arguments):
-            return None
-        names, refused = named_sizes(a.shape for a in arguments), None
-        for numbers in PROBES:
-            sizes = {n: numbers[k % len(numbers)] for k, n in enumerate(names)}
-            try:
-                return self._function({a.name: substitute(a.shape, sizes) for a in arguments if a.shape})
-            except NeedsShape:
-                return False
-            except ShapeError:
-                refused = None
-            except LimitError as error:
-                refused = error if refused is not None or numbers is PROBES[0] else None
-        if refused is not None:
-            raise refused
-        return None
-
-    def probe(self) -> Function | None:
-        """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
-        try:
-            probed = self._probed(arguments_of(self._outline(), self.arguments, self.shapes))
-        except SymdiffError:
-            return None
-        return probed if isinstance(probed, Function) else None
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function whose arguments have the shapes given by name."""

@@ -16,6 +16,7 @@ from symdiff.functions.binder import SCALARS, Binder, signature
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.foreign import answers_itself
 from symdiff.functions.function import Function
+from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
 from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, Pattern, is_open_argument
 from symdiff.functions.tree_cases import TreeCase, TreeCases
@@ -32,9 +33,6 @@ class Recipe(Protocol):
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function whose arguments have the shapes given by name."""
-
-    def probe(self) -> Function | None:
-        """The function for some sizes, where sizes are all that is missing; None where that cannot be said."""
 
     def takes_trees(self) -> bool:
         """Whether parameters without a shape may be trees, of which each call says the structure."""
@@ -186,9 +184,17 @@ class Deferred(Function):
     __slots__ = ()
 
     def __init__(
-        self, recipe: Recipe, arguments: Sequence[Argument], *, name: str, ordered: bool, lines: Sequence[str] = ()
+        self,
+        recipe: Recipe,
+        arguments: Sequence[Argument],
+        *,
+        name: str,
+        ordered: bool,
+        lines: Sequence[str] = (),
+        opened: OpenCase | None = None,
     ) -> None:
         self.__name__ = name
+        self.opened = opened
         self.arguments = tuple(arguments)
         self.lines = tuple(lines)
         self._ordered = ordered
@@ -225,10 +231,12 @@ class Deferred(Function):
         return f"<Function {self.__name__}({listed_parameters(self.arguments)}), shapes known at each call>"
 
     def __str__(self) -> str:
-        return self.recipe.text()
+        opened = self.opened
+        return self.recipe.text() if opened is None or not opened.exact else opened.function._text(self.arguments)
 
-    def _repr_latex_(self) -> None:  # type: ignore[override]
-        return None  # as text instead
+    def _repr_latex_(self) -> str | None:  # type: ignore[override]
+        opened = self.opened
+        return None if opened is None or not opened.exact else opened.function._repr_latex_()  # as text instead
 
     def specialize(self, *args: Any, **keywords: Any) -> Function:
         """The ordinary function for the shapes of these arguments: with a graph, statistics and code.
@@ -289,7 +297,8 @@ class Deferred(Function):
         from symdiff.functions.record import Reordered
 
         recipe = Reordered(self, tuple(a.name for a in arguments))
-        return Deferred(recipe, arguments, name=self.__name__, ordered=True, lines=self.lines)
+        opened = None if self.opened is None else self.opened.transformed(recipe.ordered)
+        return Deferred(recipe, arguments, name=self.__name__, ordered=True, lines=self.lines, opened=opened)
 
     def steps(self, *point: Any, **keywords: Any) -> Any:
         """As `Function.steps`, for the shapes of the arguments."""

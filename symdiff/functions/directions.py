@@ -19,25 +19,20 @@ from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
 from symdiff.functions.record import results_of
-from symdiff.functions.specialize import named_sizes, substitute
+from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import free_name, leaf_arguments, tree_part
 from symdiff.functions.wrt import Wrt
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.signature import Argument, parameters_of
-from symdiff.sizes import Sizes
-from symdiff.sizes import is_open as is_size
 from symdiff.trees import Structure, Tree, from_zero, is_plain, leaves_of
-from symdiff.types import Dim, Shape, fixed, product
+from symdiff.types import Shape, product
 
 LONGEST = 64
 """Joined names of more characters are called `wrt`."""
 
 NO_LETTER, BEHIND = re.compile(r"\W"), re.compile(r"[\[.]")
-
-EXAMPLES, LEAST = (17, 19, 23, 29, 31, 37, 41, 43), 16
-"""Sizes to find the shape of an output with, and what they are known to be at least."""
 
 
 @dataclass(frozen=True)
@@ -272,30 +267,5 @@ def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
 
 def _output_shapes(f: Deferred, count: int) -> list[Shape | None]:
     """The shapes of the outputs with sizes by name; None for what is none of them."""
-    unknown: list[Shape | None] = [None] * count
-    names = named_sizes(a.shape for a in f.arguments)
-    if any(a.deferred for a in f.arguments) or len(names) > len(EXAMPLES):
-        return unknown
-    sizes = Sizes(dict(zip(names, EXAMPLES, strict=False)), LEAST)
-    values = {n: sizes[n] for n in names}
-    try:
-        made = f.recipe.build({a.name: substitute(a.shape, values) for a in f.arguments if a.members is None})
-    except Exception:  # what is wrong is said where the sizes are numbers
-        return unknown
-    if sizes.fixed or len(made.types) != count:
-        return unknown
-    known = {size: name for name, size in zip(names, EXAMPLES, strict=False)}
-    found: list[Shape | None] = []
-    for type_ in made.types:
-        shape: list[int | Dim] = []
-        size: Any
-        for size in fixed(type_.shape):
-            if is_size(size):
-                name = known.get(size.value, "")
-                if size.terms != (((name,), 1),):
-                    break
-                shape.append(Dim(name))
-            else:
-                shape.append(size)
-        found.append(tuple(shape) if len(shape) == len(type_.shape) else None)
-    return found
+    found = [] if f.opened is None else f.opened.shapes()
+    return found if len(found) == count else [None] * count

@@ -187,10 +187,14 @@ class Function(Exchange, Sealed, Direct):
         return f"<Function {self.__name__}({listed_parameters(self.arguments)}) -> {types}, {count} nodes>"
 
     def __str__(self) -> str:
+        return self._text(self.arguments)
+
+    def _text(self, arguments: Sequence[Argument]) -> str:
+        """The formula, with a header of these arguments."""
         from symdiff.display.text import program
 
         single = self._outputs[0][1] if self._structure == 0 else None
-        return program(self._graph, self.__name__, self.arguments, dict(self._outputs) if single is None else single)
+        return program(self._graph, self.__name__, arguments, dict(self._outputs) if single is None else single)
 
     def _repr_latex_(self) -> str:
         from symdiff.display.latex import latex

@@ -11,6 +11,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
+from symdiff.functions.open_case import open_case
 from symdiff.functions.record import read_source, results_of, structured_base
 from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import free_name
@@ -69,7 +70,8 @@ def mapped(f: Function, axes: Axes, out: int) -> Deferred:
     arguments = tuple(_wider(a, axis, size) for a, axis in zip(f.arguments, axes, strict=True))
     lines = [n for n in f.names if n not in {name for a in f.arguments for name in a.inputs}]
     recipe = Mapped(f, axes, out)
-    return Deferred(recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines)
+    opened = open_case(arguments, recipe.build)
+    return Deferred(recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines, opened=opened)
 
 
 def _axes(f: Function, given: Any) -> Axes:
@@ -192,10 +194,6 @@ class Mapped:
 
     def _by_parameter(self) -> list[int | None]:
         return [self.axes[p.start] for p in parameters_of(self.base.arguments)]
-
-    def probe(self) -> Function | None:
-        """None: whether it can be batched is seen at the first call."""
-        return None
 
     def results(self) -> list[str] | None:
         """The names of the outputs."""

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from symdiff.budget import timed, under
-from symdiff.errors import ArgumentError, ShapeError, SymdiffError, UnknownNameError, nearest
+from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
 from symdiff.functions.build import function
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
-from symdiff.functions.specialize import match
 from symdiff.functions.tree_arguments import tree_part
 from symdiff.ops import core
 from symdiff.signature import Argument, parameters_of
@@ -160,19 +159,11 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     applied = Transformed(f, transform, args, keywords)
     orders = [a for a in (*args[1:], *keywords.values()) if isinstance(a, int)]
     name = _titles[transform].format(f=f.__name__, n=orders[0] if orders else 1)
-    probe = f.recipe.probe()
-    if probe is not None:  # what is wrong for every size is wrong now
-        try:
-            TRANSFORMS[transform](probe, *args, **keywords)
-        except ShapeError:
-            pass  # that may be the fault of these sizes
-        except SymdiffError as error:
-            sizes = match(f.__name__, f.arguments, {a.name: a.shape for a in probe.arguments})
-            if "shape" in error.message:
-                error.message += f", for {', '.join(f'{n} = {size}' for n, size in sizes.items())}"
-            raise
+    opened = f.opened
+    if opened is not None:  # what is wrong for every size is wrong now
+        opened = opened.transformed(lambda case: TRANSFORMS[transform](case, *args, **keywords))
     own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
-    return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines)
+    return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines, opened=opened)
 
 
 def structured_base(f: Deferred, trees: Mapping[str, Structure]) -> Function:
@@ -280,14 +271,6 @@ class Transformed:
         """The transform of the function whose parameters take trees."""
         return applied(structured_base(self.base, trees), self.transform, self.args, dict(self.keywords))
 
-    def probe(self) -> Function | None:
-        """The transform for some sizes, where they are all that is missing."""
-        probe = self.base.recipe.probe()
-        try:
-            return None if probe is None else TRANSFORMS[self.transform](probe, *self.args, **self.keywords)
-        except SymdiffError:
-            return None
-
     def text(self) -> str:
         """The call, and what it is of."""
         given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.keywords.items()]
@@ -303,9 +286,10 @@ class Reordered:
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function for these shapes, reordered."""
-        return self._ordered(self.base.for_shapes(shapes))
+        return self.ordered(self.base.for_shapes(shapes))
 
-    def _ordered(self, made: Function) -> Function:
+    def ordered(self, made: Function) -> Function:
+        """A function with its arguments in this order."""
         named = {a.name: a for a in made.arguments}
         return made.with_arguments([named[n] for n in self.order])
 
@@ -322,11 +306,6 @@ class Reordered:
     def results(self) -> list[str] | None:
         """The names of the outputs."""
         return results_of(self.base)
-
-    def probe(self) -> Function | None:
-        """The function for some sizes, reordered."""
-        probe = self.base.recipe.probe()
-        return None if probe is None else self._ordered(probe)
 
     def text(self) -> str:
         """What it is of."""

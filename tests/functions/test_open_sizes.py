@@ -114,7 +114,6 @@ def test_small_sizes_are_numbers():
 
 
 NEED_NUMBERS = {
-    "solve": ("f(A[n, n], b[n]) = solve(A + eye(n), b)", lambda n: (np.eye(n), np.ones(n)), lambda n: np.full(n, 0.5)),
     "median": ("f(x[n]) = median(x)", lambda n: (np.arange(n, 0.0, -1),), lambda n: (n + 1) / 2),
     "pseudoinverse": ("f(A[n, n]) = pinv(A)", lambda n: (np.eye(n),), lambda n: np.eye(n)),
     "a shape that divides": ("f(x[n]) = sum(reshape(x, (2, n//2)), axis=0)", lambda n: (np.ones(n),), None),
@@ -136,6 +135,16 @@ def test_what_needs_the_number_is_made_for_each_size(case):
         assert f.cases.running.kernels == 0 or wanted is None
         if wanted is not None:
             np.testing.assert_allclose(got, wanted(n), rtol=1e-12)
+
+
+def test_solvers_take_any_size():
+    f = sd.function("f(A[n, n], b[n]) = solve(A + eye(n), b)")
+    rng = np.random.default_rng(0)
+    for n in 18, 16, 300, 20, 33:
+        a, b = rng.standard_normal((n, n)), rng.standard_normal(n)
+        np.testing.assert_allclose(f(a, b), np.linalg.solve(a + np.eye(n), b), rtol=1e-8)
+        np.testing.assert_array_equal(f(a, b), f.specialize(a, b)(a, b))
+    assert 0 < f.cases.running.kernels < 5
 
 
 def test_python_functions_may_look_at_sizes():
