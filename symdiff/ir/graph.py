@@ -47,7 +47,7 @@ class Graph(MatrixBuilding):
     Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
 
     `limits` are those that it was made under, beside those that hold where it grows; `has_arrays` says whether any node
-    is an array.
+    is an array; `plain` are nodes of which it is known that they have no other form (`optimize.forms`).
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
@@ -61,6 +61,7 @@ class Graph(MatrixBuilding):
         self._checked = current()
         self._enough = 0
         self._interned: dict[Any, int] = {}
+        self.plain = set[int]()
         self._walked: tuple[tuple[int, ...], list[int]] = ((), [])
         self._number = tensor(dtype, ())
 

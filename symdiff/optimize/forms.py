@@ -9,11 +9,11 @@ that no pattern says are functions (`exponentials.py`, `powers.py`).
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,9 +33,6 @@ DEEPEST, LARGEST = 7, 64
 """How far below an operation a pattern is looked for: levels, and nodes."""
 
 MOST_KEPT = 10_000
-_PLAIN: WeakKeyDictionary[Graph, set[int]] = WeakKeyDictionary()
-"""The nodes of a graph that were looked at, and have no other form."""
-
 Key = tuple[Any, ...]
 """An operation and, for each operand, its operation, or a tuple of that and those of its operands."""
 
@@ -253,10 +250,12 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
         return mapping
     here = known.among(present)
     opaque = set(targets)
-    plain = _PLAIN.setdefault(graph, set()) if all(ops[t] is INPUT for t in targets) else None
-    roots, deep, forms = here.roots, known.inner, here.forms
-    nodes = live if plain is None else [n for n in live if n not in plain]
-    for node in nodes:
+    plain = graph.plain if all(ops[t] is INPUT for t in targets) else None
+    nodes = [n for n in live if n not in plain] if plain else live
+    roots = here.roots
+    looked_at = (n for n in nodes if ops[n] in roots and n not in targets)
+    first = next((n for n in looked_at if _look(graph, n, here, opaque) != n), None)
+    for node in nodes[bisect.bisect_left(nodes, first) :] if first is not None else ():
         op = ops[node]
         made = node
         if mapping:
@@ -266,17 +265,10 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
                 made = graph.add(op, moved, payloads[node])
         if node in targets:
             opaque.add(made)
-        elif op in roots:
-            below = args[made]
-            key: Key = (op, ops[below[0]], ops[below[1]]) if len(below) == 2 else (op, *[ops[a] for a in below])
-            fits: tuple[Sketch, ...] = ()
-            if here.hopeful[key] if key in here.hopeful else here.may_fit(key):
-                fits = here.fitting((op, *[_brief(ops, args, a, deep) for a in below]))
-            if fits or (op in forms and (op is not MUL or here.products or below[0] == below[1])):
-                made = _form(graph, made, here, opaque, fits)
+        elif op in here.roots:
+            made = _look(graph, made, here, opaque)
         if made != node:
-            if here is not known:  # there may be other operations from now on
-                here, roots, forms = known, known.roots, known.forms
+            here = known  # there may be other operations from now on
             mapping[node] = made
             place = graph.places.get(node)
             if place is not None:
@@ -284,6 +276,19 @@ def _forms(graph: Graph, outputs: Sequence[int], known: Sketches, targets: froze
     if plain is not None:
         plain.update([n for n in nodes if n not in mapping])
     return mapping
+
+
+def _look(graph: Graph, node: int, known: Sketches, opaque: set[int]) -> int:
+    """The form of one operation if there is one, or the node; most are seen by their operands' operations."""
+    ops, args = graph.ops, graph.args
+    op, below = ops[node], args[node]
+    key: Key = (op, ops[below[0]], ops[below[1]]) if len(below) == 2 else (op, *[ops[a] for a in below])
+    fits: tuple[Sketch, ...] = ()
+    if known.hopeful[key] if key in known.hopeful else known.may_fit(key):
+        fits = known.fitting((op, *[_brief(ops, args, a, known.inner) for a in below]))
+    if fits or (op in known.forms and (op is not MUL or known.products or below[0] == below[1])):
+        return _form(graph, node, known, opaque, fits)
+    return node
 
 
 def _brief(ops: Sequence[Op], args: Sequence[tuple[int, ...]], node: int, deep: frozenset[Op]) -> Any:
