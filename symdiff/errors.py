@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 QUOTED_LENGTH = 60
 
@@ -39,8 +39,7 @@ class Source:
         return f"{margin}{head}{shown}{tail}\n{pad}{'^' * marked}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A range of characters of a source; for a derivative's node, that of the node it came from."""
 
     source: Source

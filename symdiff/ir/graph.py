@@ -7,7 +7,6 @@ import math
 import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -127,7 +126,7 @@ class Graph(MatrixBuilding):
     def _derived(self, args: Sequence[int]) -> Place | None:
         """Where in a text the operands of a new node come from; who reads a text knows better."""
         places = [self.places[a] for a in args if a in self.places]
-        return replace(places[-1], derived=True) if places else None
+        return places[-1]._replace(derived=True) if places else None
 
     def apply(self, op: str | Op, args: Sequence[int], payload: Any = None) -> int:
         """As `add`, for what a person writes: conditions count as 0 and 1 among numbers, powers become chains."""
