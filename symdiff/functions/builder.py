@@ -14,6 +14,7 @@ from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameErro
 from symdiff.frontend.calls import Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import parse
+from symdiff.frontend.trace import parameters, trace
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
@@ -176,8 +177,6 @@ class Builder:
         return [(name or "f", self._import(other, [node])[node])], 0
 
     def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        from symdiff.frontend.trace import parameters, trace
-
         given = self.arguments
         if given is None:
             given = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
 from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, Pattern, is_open_argument
 from symdiff.functions.tree_cases import TreeCase, TreeCases
-from symdiff.signature import Argument, listed_parameters
+from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure
 from symdiff.types import FLOAT64, Shape
 
@@ -294,8 +295,6 @@ class Deferred(Function):
 
     def with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
-        from symdiff.functions.record import Reordered
-
         recipe = Reordered(self, tuple(a.name for a in arguments))
         opened = None if self.opened is None else self.opened.transformed(recipe.ordered)
         return Deferred(recipe, arguments, name=self.__name__, ordered=True, lines=self.lines, opened=opened)
@@ -405,3 +404,50 @@ class DeferredCompiled(CompiledFunction):
 
 
 _COMPILED_SLOT: Any = CompiledFunction.__dict__["__call__"]
+
+
+def structured_base(f: Deferred, trees: Mapping[str, Structure]) -> Function:
+    """The function that a transform is of, whose parameters take those of the trees that are its own."""
+    known = {a.name for a in f.arguments if a.deferred}
+    own = {n: structure for n, structure in trees.items() if n in known}
+    return f.structured(own) if own else f
+
+
+def results_of(f: Function) -> list[str] | None:
+    """The names of the outputs of a function; None where only shapes say how many there are."""
+    return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
+
+
+@dataclass(frozen=True)
+class Reordered:
+    """A function with its arguments in another order."""
+
+    base: Deferred
+    order: tuple[str, ...]
+
+    def build(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for these shapes, reordered."""
+        return self.ordered(self.base.for_shapes(shapes))
+
+    def ordered(self, made: Function) -> Function:
+        """A function with its arguments in this order."""
+        named = {a.name: a for a in made.arguments}
+        return made.with_arguments([named[n] for n in self.order])
+
+    def takes_trees(self) -> bool:
+        """Whether the function does that is reordered."""
+        return self.base.recipe.takes_trees()
+
+    def structured(self, trees: Mapping[str, Structure]) -> Function:
+        """The function whose parameters take trees, reordered."""
+        made = structured_base(self.base, trees)
+        named = {p.name: p.arguments for p in parameters_of(made.arguments)}
+        return made.with_arguments([a for n in self.order for a in named[n]])
+
+    def results(self) -> list[str] | None:
+        """The names of the outputs."""
+        return results_of(self.base)
+
+    def text(self) -> str:
+        """What it is of."""
+        return self.base.recipe.text()

@@ -15,10 +15,9 @@ from typing import Any, cast
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr
-from symdiff.functions.deferred import Deferred
+from symdiff.functions.deferred import Deferred, results_of
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
-from symdiff.functions.record import results_of
 from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import free_name, leaf_arguments, tree_part
 from symdiff.functions.wrt import Wrt

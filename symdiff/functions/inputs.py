@@ -12,6 +12,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, ShapeError, nearest
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.given import checked_name
+from symdiff.frontend.sympy_leaves import symbol_name, symbol_shape
 from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import declared_shape, declared_tree, with_trees
 from symdiff.signature import Argument, pack
@@ -34,9 +35,7 @@ def name_of(item: Any) -> str:
             return str(payload)
         raise ArgumentError(f"{item} is an expression, not an input or a named line", hint="give it a name: sd.named")
     if hasattr(item, "free_symbols"):
-        from symdiff.frontend.sympy_leaves import symbol_name as sympy_name
-
-        return sympy_name(item)
+        return symbol_name(item)
     raise ArgumentError(f"{item!r} is not a name", hint='names are strings: ["x", "y"]')
 
 
@@ -46,9 +45,7 @@ def shape_of(item: Any) -> Shape:
         return item.graph.types[item.node].shape
     if isinstance(item, str):
         return ()
-    from symdiff.frontend.sympy_leaves import symbol_shape as own
-
-    return own(item)
+    return symbol_shape(item)
 
 
 def is_matrix(item: Any) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError
-from symdiff.functions.deferred import Deferred
+from symdiff.functions.deferred import Deferred, results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.open_case import open_case
-from symdiff.functions.record import read_source, results_of, structured_base
+from symdiff.functions.record import read_source
 from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.batching import batched

@@ -17,6 +17,8 @@ from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.mistakes import refuse_what_is_no_name
 from symdiff.frontend.parser import free_names
 from symdiff.frontend.statements import split
+from symdiff.frontend.sympy_leaves import arrays_in, frozen, is_array, parts, symbol_name, symbol_shape
+from symdiff.frontend.trace import callable_name, parameters
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
 from symdiff.functions.specialize import named_sizes
@@ -87,8 +89,6 @@ def shapes_of(source: Any) -> dict[str, Shape]:
                     )
         return found
     if is_sympy(source):
-        from symdiff.frontend.sympy_leaves import frozen, is_array, parts, symbol_name, symbol_shape
-
         arrays = [item for item in parts(frozen(source)) if is_array(item)]
         return {symbol_name(item): shape for item in arrays if (shape := symbol_shape(item))}
     return {}
@@ -139,7 +139,6 @@ def outline(
         return Outline(None, {}, [], None, set())
     if is_sympy(source):
         from symdiff.frontend.sympy_bridge import from_sympy
-        from symdiff.frontend.sympy_leaves import arrays_in
 
         listed = listed_shapes(arguments, {})
         opened = [n for n in arrays_in(source) if n in listed and listed[n] is None]
@@ -153,8 +152,6 @@ def outline(
         live = graph.live([source.node])
         free = {graph.payloads[n]: graph.types[n].shape for n in live if graph.ops[n] is core.INPUT}
         return Outline(None, free, [graph.payloads[n] for n in live if graph.ops[n] is core.NAMED], None, set(free))
-    from symdiff.frontend.trace import callable_name, parameters
-
     header = tuple(parameters(source)) if arguments is None else None
     title = callable_name(source)
     return Outline(header, {a.name: a.shape for a in header or ()}, [], title, set())

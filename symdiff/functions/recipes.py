@@ -14,12 +14,12 @@ from symdiff.frontend.calls import NO_DEFINITIONS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import arrays_in
 from symdiff.functions.build import Request, function
-from symdiff.functions.deferred import Deferred, Recipe
+from symdiff.functions.deferred import Deferred, Recipe, Reordered
 from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
 from symdiff.functions.layers import Layer, called_words, with_used
 from symdiff.functions.mapping import Mapped, mapped
-from symdiff.functions.record import TRANSFORMS, Reordered, Transformed, record
+from symdiff.functions.record import TRANSFORMS, Transformed, record
 from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import items, printable, read_shape, refuse, word
 from symdiff.signature import Argument

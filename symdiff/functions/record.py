@@ -13,7 +13,7 @@ from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
 from symdiff.functions.build import function
-from symdiff.functions.deferred import Deferred
+from symdiff.functions.deferred import Deferred, results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part
@@ -166,18 +166,6 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines, opened=opened)
 
 
-def structured_base(f: Deferred, trees: Mapping[str, Structure]) -> Function:
-    """The function that a transform is of, whose parameters take those of the trees that are its own."""
-    known = {a.name for a in f.arguments if a.deferred}
-    own = {n: structure for n, structure in trees.items() if n in known}
-    return f.structured(own) if own else f
-
-
-def results_of(f: Function) -> list[str] | None:
-    """The names of the outputs of a function; None where only shapes say how many there are."""
-    return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
-
-
 def without_symbols(value: Any) -> Any:
     """An argument with names for symbols, so that it means the same for every graph."""
     if isinstance(value, list):
@@ -275,38 +263,3 @@ class Transformed:
         """The call, and what it is of."""
         given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.keywords.items()]
         return f"{self.transform}({', '.join(['f', *given])}) of\n{self.base.recipe.text()}"
-
-
-@dataclass(frozen=True)
-class Reordered:
-    """A function with its arguments in another order."""
-
-    base: Deferred
-    order: tuple[str, ...]
-
-    def build(self, shapes: Mapping[str, Shape]) -> Function:
-        """The function for these shapes, reordered."""
-        return self.ordered(self.base.for_shapes(shapes))
-
-    def ordered(self, made: Function) -> Function:
-        """A function with its arguments in this order."""
-        named = {a.name: a for a in made.arguments}
-        return made.with_arguments([named[n] for n in self.order])
-
-    def takes_trees(self) -> bool:
-        """Whether the function does that is reordered."""
-        return self.base.recipe.takes_trees()
-
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
-        """The function whose parameters take trees, reordered."""
-        made = structured_base(self.base, trees)
-        named = {p.name: p.arguments for p in parameters_of(made.arguments)}
-        return made.with_arguments([a for n in self.order for a in named[n]])
-
-    def results(self) -> list[str] | None:
-        """The names of the outputs."""
-        return results_of(self.base)
-
-    def text(self) -> str:
-        """What it is of."""
-        return self.base.recipe.text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import overload
 
 from symdiff.budget import timed, under
+from symdiff.display.simplify import readable
+from symdiff.display.text import expression, program
 from symdiff.errors import CallError
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import read_text
@@ -70,16 +72,12 @@ def simplify(formula: Function | Expr | str) -> Function | Expr | str:
 
 
 def _expression(e: Expr) -> Expr:
-    from symdiff.display.simplify import readable
-
     with under(e.graph.limits), timed():
         graph, (node,) = readable(e.graph, [e.node], for_good=True)
     return Expr(graph, node)
 
 
 def _function(f: Function) -> Function:
-    from symdiff.display.simplify import readable
-
     names = f.name_table()
     roots = list(dict.fromkeys([*names.values(), *f.nodes]))
     with under(f.graph.limits), timed():
@@ -88,8 +86,6 @@ def _function(f: Function) -> Function:
 
 
 def _text(text: str) -> str:
-    from symdiff.display.text import expression, program
-
     f = _function(function(text))
     if read_text(text).header is None:
         return expression(f.graph, f.nodes[0], simplify=False)

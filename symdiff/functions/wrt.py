@@ -11,11 +11,13 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
+from symdiff.frontend.parser import parse
 from symdiff.functions.inputs import name_of
 from symdiff.functions.tree_arguments import tree_part
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.movement import sliced
+from symdiff.ops.structure import as_index
 from symdiff.signature import Argument, Parameter, parameters_of
 from symdiff.trees import Structure, shifted_structure
 from symdiff.types import BOOL, check_rank, fixed
@@ -212,8 +214,6 @@ class Scope:
 
     def _part(self, text: str) -> Target:
         """An element or slice of an input: parsed as the language does, over the element nodes of each input."""
-        from symdiff.frontend.parser import parse
-
         base = text.split("[", 1)[0].strip()
         if "[" not in text or base not in self.names:
             raise UnknownNameError(
@@ -224,8 +224,6 @@ class Scope:
         node = shown.graph.args[shown.output][0] if shown.graph.ops[shown.output] is core.NAMED else shown.output
         if shown.graph.ops[node] is not core.INDEX:
             raise ArgumentError(f"{text} is not an element or slice", hint=f"write {base}[0] or {base}[1:]")
-        from symdiff.ops.structure import as_index
-
         pick = as_index(shown.graph.payloads[node])
         shape = fixed(shown.graph.types[node].shape)
         if target.picks == (None,):
