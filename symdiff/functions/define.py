@@ -207,10 +207,11 @@ def _is_shipped(layer: Layer) -> bool:
 def _check_words(layer: Layer, known: Known) -> None:
     """Refuse names and functions that there are none of, before there are shapes to read the texts with."""
     names, words = layer.names, layer.words
-    if words[1] in names:
-        raise ArgumentError(f"operands are called {ADJOINT} and {words[1]}", hint="give one of them another name")
     sizes = sorted(names.difference(p.name for p in layer.parameters))
     derivatives = {**layer.backward, **layer.partials}
+    for short, word in zip((RESULT, ADJOINT), words, strict=True):
+        if derivatives and word in names:
+            raise ArgumentError(f"operands are called {short} and {word}", hint="give one of them another name")
     for operand, text in ((None, layer.text), *derivatives.items()):
         own = names if operand is None else {*names, *words}
         free = free_names(text)

@@ -36,6 +36,7 @@ def _definitions():
     sd.define("c_multiply(x, y) = x*y", backward={"x": "g*y", "y": "g*x"})
     sd.define("c_gained(y, g) = y*g", partials={"y": "g", "g": "result/g"})
     sd.define("c_outer(y, g) = sum(y)*g", backward={"y": "sum(adjoint*g)*ones_like(y)", "g": "adjoint*result/g"})
+    sd.define("c_named(y, g, result, adjoint) = y - g + result*adjoint")
     yield
     PROCESS.known = kept
 
@@ -56,6 +57,7 @@ SAME = {
     "an operand y": ("sum(c_multiply(x, b)**2)", "sum((x*b)**2)"),
     "operands y and g": ("sum(c_gained(x, b)**2)", "sum((x*b)**2)"),
     "operands y and g of a layer": ("sum(c_outer(x, b)**2)", "sum((sum(x)*b)**2)"),
+    "any names without derivatives": ("sum(c_named(x, b, x, b))", "sum(x - b + x*b)"),
     "keywords": ("sum(c_hypot(b=x, a=b))", "sum(sqrt(x**2 + b**2))"),
 }
 
@@ -201,6 +203,11 @@ REFUSED = {
         lambda: sd.define("n_e(g, adjoint) = g", backward={"g": "g", "adjoint": "0"}),
         sd.ArgumentError,
         "operands are called g and adjoint",
+    ),
+    "no word is left for the result": (
+        lambda: sd.define("n_s(y, result) = y*result", partials={"y": "result", "result": "y"}),
+        sd.ArgumentError,
+        "operands are called y and result",
     ),
     "unknown function in a layer": (lambda: sd.define("n_p(x) = sum(n_q(x))"), sd.UnknownNameError, "n_q"),
     "unknown function, backward": (
