@@ -13,10 +13,10 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.types import fixed, product
 
-WHOLE = frozenset(("input", "constant", "named", "stack", "reshape"))
+WHOLE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STACK, core.RESHAPE))
 """What may be an array where all else are scalars."""
 
-FREE = frozenset(("input", "constant", "named", "stop_gradient", "iota", "size"))
+FREE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STOP_GRADIENT, core.IOTA, core.SIZE))
 CLEAR = 16
 """Where one side has so many times more scalars than the other, the modes are not counted."""
 
@@ -30,14 +30,14 @@ def is_elementary(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) 
     types, ops = graph.types, graph.ops
     read = dict.fromkeys(targets, 0)
     for node in live:
-        name = ops[node].name
+        op = ops[node]
         if types[node].shape:
-            if name not in WHOLE:
+            if op not in WHOLE:
                 return False
-        elif name == "index":
+        elif op is core.INDEX:
             if graph.args[node][0] in read:
                 read[graph.args[node][0]] += 1
-        elif ops[node].differential is not None and name != "reshape":
+        elif op.differential is not None and op is not core.RESHAPE:
             return False
     # not where most elements do not matter
     return all(not types[t].shape or product(types[t].shape) <= 2 * count for t, count in read.items())
@@ -78,7 +78,7 @@ def operations(graph: Graph, roots: Sequence[int], known: set[int]) -> int:
         if op.flops is not None:
             types = [graph.types[a] for a in graph.args[node]]
             count += sum(op.flops(types, type_, graph.payloads[node]).values())
-        elif op.differential is None and op.name not in FREE:
+        elif op.differential is None and op not in FREE:
             count += product(type_.shape)
     return count
 

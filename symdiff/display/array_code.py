@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.display.array_text import subscript, subscripts
-from symdiff.ops import Op
+from symdiff.ops import Op, core
 from symdiff.ops.structure import as_index
 
 Sizes = tuple[int, ...]
@@ -94,20 +94,20 @@ def of_record(op: Op, args: Sequence[str], payload: Any, shape: Sizes, *operands
     return op.numpy.format(*args, axes=axes, shape=shape, payload=payload)
 
 
-STRUCTURE: dict[str, Statement] = {
-    "neg": lambda args, payload, shape, operand: f"-{args[0]}",
-    "stack": _stack,
-    "index": _index,
-    "scatter": _scatter,
-    "transpose": _transpose,
-    "einsum": _einsum,
-    "diagonal": _diagonal,
-    "concatenate": _concatenate,
-    "gather": lambda args, axis, shape, operand, index: f"np.take({args[0]}, {args[1]}, axis={axis - len(operand)})",
-    "scatter_add": _scatter_add,
-    "iota": _iota,
-    "cumsum": _cumsum,
-    "recurrence": _recurrence,
-    "solve_triangular": _solve_triangular,
+STRUCTURE: dict[Op, Statement] = {
+    core.NEG: lambda args, payload, shape, operand: f"-{args[0]}",
+    core.STACK: _stack,
+    core.INDEX: _index,
+    core.SCATTER: _scatter,
+    core.TRANSPOSE: _transpose,
+    core.EINSUM: _einsum,
+    core.DIAGONAL: _diagonal,
+    core.CONCATENATE: _concatenate,
+    core.GATHER: lambda args, axis, shape, operand, index: f"np.take({args[0]}, {args[1]}, axis={axis - len(operand)})",
+    core.SCATTER_ADD: _scatter_add,
+    core.IOTA: _iota,
+    core.CUMSUM: _cumsum,
+    core.RECURRENCE: _recurrence,
+    core.SOLVE_TRIANGULAR: _solve_triangular,
 }
 """The statements of the operations on arrays that are more than a format of their records."""

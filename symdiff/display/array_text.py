@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, core
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import MatrixRoutine, Movement
 from symdiff.types import Shape, fixed
 
@@ -86,21 +86,21 @@ def _call(name: str, *pieces: Part | int) -> Written:
     return ATOM, [*parts, ")"]
 
 
-def reduction(name: str) -> Callable[[Writer, int], Written]:
+def _own(writer: Writer, node: int, *pieces: Part | int) -> Written:
+    """A call of the node's operation."""
+    return _call(writer.graph.ops[node].word, *pieces)
+
+
+def _reduction(writer: Writer, node: int) -> Written:
     """A reduction: `sum(x)`, `sum(x, axis=1)`."""
-
-    def write(writer: Writer, node: int) -> Written:
-        axes, x = writer.graph.payloads[node], _operand(writer, node)
-        if len(axes) == _rank(writer.graph, x):
-            return _call(name, x)
-        return _call(name, x, f"axis={axes[0] if len(axes) == 1 else tuple(axes)}")
-
-    return write
+    axes, x = writer.graph.payloads[node], _operand(writer, node)
+    if len(axes) == _rank(writer.graph, x):
+        return _own(writer, node, x)
+    return _own(writer, node, x, f"axis={axes[0] if len(axes) == 1 else tuple(axes)}")
 
 
-def written_function(name: str) -> Callable[[Writer, int], Written]:
-    """A call of the operands."""
-    return lambda writer, node: _call(name, *writer.graph.args[node])
+def _function(writer: Writer, node: int) -> Written:
+    return _own(writer, node, *writer.graph.args[node])
 
 
 def _transpose(writer: Writer, node: int) -> Written:
@@ -110,7 +110,7 @@ def _transpose(writer: Writer, node: int) -> Written:
         return ATOM, [(x, ATOM, False), ".T"]
     if perm == (*range(count - 2), count - 1, count - 2):
         return ATOM, [(x, ATOM, False), ".mT"]
-    return _call("transpose", x, str(tuple(perm)))
+    return _own(writer, node, x, str(tuple(perm)))
 
 
 def _einsum(writer: Writer, node: int) -> Written:
@@ -124,17 +124,17 @@ def _einsum(writer: Writer, node: int) -> Written:
         return PRODUCT, sides
     if payload == (((0,), (1,)), (0, 1)):
         return _call("outer", *args)
-    return _call("einsum", f'"{subscripts(payload)}"', *args)
+    return _own(writer, node, f'"{subscripts(payload)}"', *args)
 
 
 def _diagonal(writer: Writer, node: int) -> Written:
     axes, x = writer.graph.payloads[node], _operand(writer, node)
-    return _call("diagonal", x, *([] if axes == (0, 1) else [f"axis1={axes[0]}", f"axis2={axes[1]}"]))
+    return _own(writer, node, x, *([] if axes == (0, 1) else [f"axis1={axes[0]}", f"axis2={axes[1]}"]))
 
 
 def _concatenate(writer: Writer, node: int) -> Written:
     axis, args = writer.graph.payloads[node], writer.graph.args[node]
-    inner: list[Part] = ["concatenate(["]
+    inner: list[Part] = [f"{core.CONCATENATE.word}(["]
     for k, a in enumerate(args):
         inner += [", "] * (k > 0) + [(a, 0, False)]
     return ATOM, [*inner, f"], axis={axis})" if axis else "])"]
@@ -150,13 +150,13 @@ def _index_node(writer: Writer, node: int) -> Part | int:
 
 def _gather(writer: Writer, node: int) -> Written:
     x, index = writer.graph.args[node]
-    return _call("take", x, _index_node(writer, index), f"axis={writer.graph.payloads[node]}")
+    return _own(writer, node, x, _index_node(writer, index), f"axis={writer.graph.payloads[node]}")
 
 
 def _scatter_add(writer: Writer, node: int) -> Written:
     x, index = writer.graph.args[node]
     axis, size = writer.graph.payloads[node]
-    return _call("scatter_add", x, _index_node(writer, index), str(size), *([f"axis={axis}"] if axis else []))
+    return _own(writer, node, x, _index_node(writer, index), str(size), *([f"axis={axis}"] if axis else []))
 
 
 def _iota(writer: Writer, node: int) -> Written:
@@ -170,7 +170,7 @@ def _iota(writer: Writer, node: int) -> Written:
 def _broadcast(writer: Writer, node: int) -> Written:
     graph, x, shape = writer.graph, _operand(writer, node), shape_text(writer.graph.payloads[node])
     if graph.types[x].shape:
-        return _call("broadcast_to", x, shape)
+        return _own(writer, node, x, shape)
     value = graph.payloads[x] if graph.ops[x] is core.CONSTANT and x not in writer.names else None
     if isinstance(value, float) and value in (0.0, 1.0) and str(value)[0] != "-":
         return _call("ones" if value else "zeros", shape)
@@ -187,56 +187,53 @@ def _reshape(writer: Writer, node: int) -> Written:
         return ATOM, [(x, ATOM, False), "[" + ", ".join(":" if k == at else "None" for k in range(len(shape))) + "]"]
     if len(shape) == 1:
         return _call("ravel", x)
-    return _call("reshape", x, shape_text(shape) if shape else "()")
+    return _own(writer, node, x, shape_text(shape) if shape else "()")
 
 
 def _scatter(writer: Writer, node: int) -> Written:
     index, shape = writer.graph.payloads[node]
-    return _call("scatter", _operand(writer, node), f'"{subscript(index, shape)}"', shape_text(shape))
+    return _own(writer, node, _operand(writer, node), f'"{subscript(index, shape)}"', shape_text(shape))
 
 
 def _cumsum(writer: Writer, node: int) -> Written:
     (axis, reverse), x = writer.graph.payloads[node], _operand(writer, node)
     if not reverse:
-        return _call("cumsum", x, *([f"axis={axis}"] if _rank(writer.graph, x) > 1 else []))
+        return _own(writer, node, x, *([f"axis={axis}"] if _rank(writer.graph, x) > 1 else []))
     return ATOM, ["flip(cumsum(flip(", (x, 0, False), f", axis={axis}), axis={axis}), axis={axis})"]
 
 
 def _recurrence(writer: Writer, node: int) -> Written:
     axis, reverse = writer.graph.payloads[node]
     options = [f"axis={axis}"] * (axis > 0) + ["reverse=True"] * reverse
-    return _call("recurrence", *writer.graph.args[node], *options)
+    return _own(writer, node, *writer.graph.args[node], *options)
 
 
 def _solve_triangular(writer: Writer, node: int) -> Written:
     lower, transposed = writer.graph.payloads[node]
     options = ["trans=1"] * transposed + ["lower=True"] * lower
-    return _call("solve_triangular", *writer.graph.args[node], *options)
+    return _own(writer, node, *writer.graph.args[node], *options)
 
 
 def _pinv(writer: Writer, node: int) -> Written:
-    return _call("pinv", _operand(writer, node), f"rcond={writer.graph.payloads[node]!r}")
+    return _own(writer, node, _operand(writer, node), f"rcond={writer.graph.payloads[node]!r}")
 
 
-NOTATIONS: dict[str, Callable[[Any, int], Written]] = {
-    **{op.name: reduction(op.name) for op in TENSORS if op.payload == "axes"},
-    **{op.name: written_function(op.name) for op in TENSORS if op.payload is None},
-    "amax": reduction("max"),
-    "amin": reduction("min"),
-    "as_index": written_function("round"),
-    "transpose": _transpose,
-    "einsum": _einsum,
-    "diagonal": _diagonal,
-    "concatenate": _concatenate,
-    "gather": _gather,
-    "scatter_add": _scatter_add,
-    "iota": _iota,
-    "broadcast": _broadcast,
-    "reshape": _reshape,
-    "scatter": _scatter,
-    "cumsum": _cumsum,
-    "recurrence": _recurrence,
-    "solve_triangular": _solve_triangular,
-    "pinv": _pinv,
+NOTATIONS: dict[Op, Callable[[Any, int], Written]] = {
+    **{op: _reduction for op in TENSORS if op.payload == "axes"},
+    **{op: _function for op in TENSORS if op.payload is None},
+    core.TRANSPOSE: _transpose,
+    core.EINSUM: _einsum,
+    core.DIAGONAL: _diagonal,
+    core.CONCATENATE: _concatenate,
+    core.GATHER: _gather,
+    core.SCATTER_ADD: _scatter_add,
+    core.IOTA: _iota,
+    core.BROADCAST: _broadcast,
+    core.RESHAPE: _reshape,
+    core.SCATTER: _scatter,
+    core.CUMSUM: _cumsum,
+    core.RECURRENCE: _recurrence,
+    core.SOLVE_TRIANGULAR: _solve_triangular,
+    core.PINV: _pinv,
 }
 """The notation of the operations on arrays: a reduction, or a call, unless it is another one."""

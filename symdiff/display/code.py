@@ -219,9 +219,9 @@ def _literal(value: Any) -> str:
 def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
     op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
     args = [values[a] for a in operands]
-    if op.numpy or op.name in STRUCTURE:
+    if op.numpy or op in STRUCTURE:
         shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
-        return of_record(op, args, payload, *shapes) if op.numpy else STRUCTURE[op.name](args, payload, *shapes)
+        return of_record(op, args, payload, *shapes) if op.numpy else STRUCTURE[op](args, payload, *shapes)
     if all(isinstance(graph.payloads[a], float) and graph.ops[a] is core.CONSTANT for a in operands):
         args[0] = f"np.float64({args[0]})"  # Python's own floats raise where NumPy's give inf
     numbers = [] if payload is None else [str(payload)]

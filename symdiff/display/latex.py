@@ -41,12 +41,12 @@ FRACTION = PRODUCT + 5
 """How tightly a fraction binds: a factor as it is, but not the base of a power."""
 CALL = POWER - 1
 REDUCTIONS = {
-    "sum": r"\operatorname{sum}",
-    "prod": r"\operatorname{prod}",
-    "amax": r"\max",
-    "amin": r"\min",
-    "any": r"\operatorname{any}",
-    "all": r"\operatorname{all}",
+    core.SUM: r"\operatorname{sum}",
+    core.PROD: r"\operatorname{prod}",
+    core.AMAX: r"\max",
+    core.AMIN: r"\min",
+    core.ANY: r"\operatorname{any}",
+    core.ALL: r"\operatorname{all}",
 }
 """The notation of the reductions."""
 _SIMPLE_CALL = re.compile(r"(\\[a-z]+(?:\{\{\w+\}\})?)\\left\(\{\}\\right\)\Z")
@@ -152,9 +152,9 @@ class LatexWriter(Writer):
             return ATOM, self._rows(node)
         if op is core.INDEX:
             return ATOM, [(args[0], ATOM, False), rf"_{{{subscript(payload)}}}"]
-        if op.name in REDUCTIONS:
+        if op in REDUCTIONS:
             axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
-            return CALL, [rf"{REDUCTIONS[op.name]}{axes}\left(", (args[0], 0, False), r"\right)"]
+            return CALL, [rf"{REDUCTIONS[op]}{axes}\left(", (args[0], 0, False), r"\right)"]
         if op is core.NORM:
             axes = "" if len(payload) == len(graph.types[args[0]].shape) else f"_{{{', '.join(map(str, payload))}}}"
             return CALL, [r"\left\|", (args[0], 0, False), rf"\right\|{axes}"]

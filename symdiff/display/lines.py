@@ -19,11 +19,11 @@ SHORTEST_SHARED = 12
 LENGTH_LIMIT = 10**9
 
 
-CHANGED = frozenset(("custom", "broadcast", "iota"))
+CHANGED = frozenset((core.CUSTOM, core.BROADCAST, core.IOTA))
 """Operations that are written, but not as they stand."""
 
 
-def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[Graph, list[int]]:
+def opened(graph: Graph, roots: Sequence[int], written: Iterable[Op]) -> tuple[Graph, list[int]]:
     """The graph in terms of what can be written.
 
     Hidden operations, except those in `written`, become what they stand for; repetitions that the operation around
@@ -31,8 +31,8 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
     """
     written = frozenset(written)
     live = graph.live(roots)
-    changed = {op.name for op in (graph.ops[n] for n in live) if op.hidden and op.name not in written} | CHANGED
-    if not any(graph.ops[n].name in changed for n in live):
+    changed = {op for op in (graph.ops[n] for n in live) if op.hidden and op not in written} | CHANGED
+    if not any(graph.ops[n] in changed for n in live):
         return graph, list(roots)
     result = Graph(graph.dtype)
     values = Body(graph, (), roots, live).fold(_Opened(result, graph, written))
@@ -42,7 +42,7 @@ def opened(graph: Graph, roots: Sequence[int], written: Iterable[str]) -> tuple[
 class _Opened(NamedNodes):
     """Nodes of a fresh graph that can be written."""
 
-    def __init__(self, result: Graph, source: Graph, written: Container[str]) -> None:
+    def __init__(self, result: Graph, source: Graph, written: Container[Op]) -> None:
         super().__init__(result)
         self.source, self.written = source, written
         self.special = range(len(source))
@@ -59,7 +59,7 @@ class _Opened(NamedNodes):
             return result.add(op, (value, *args[1:]), payload)
         if op.kinds:
             args = _without_repetition(result, args, type_.shape)
-            if not op.hidden or op.name in self.written:
+            if not op.hidden or op in self.written:
                 return result.add(op, args, payload)
             return meaning(op, payload, len(args)).splice(result, args)[0]
         return result.element(args[0], payload) if op is core.INDEX else result.add(op, args, payload)

@@ -12,7 +12,7 @@ from symdiff.display.array_text import NOTATIONS, shape_text, subscript
 from symdiff.display.lines import Lines, opened
 from symdiff.display.simplify import readable, starts_with_factor
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, core
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
 
@@ -268,7 +268,7 @@ class Writer:
         """How tightly a node's text binds, and its pieces."""
         graph = self.graph
         op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
-        special = SPECIAL.get(op.name)
+        special = SPECIAL.get(op)
         if special is not None:
             return special(self, node)
         infix = op.infix
@@ -370,18 +370,18 @@ def _size(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
     return SUM if " " in text else PRODUCT if "*" in text else ATOM, [text]
 
 
-SPECIAL: dict[str, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
+SPECIAL: dict[Op, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     **NOTATIONS,
-    "constant": _constant,
-    "input": _input,
-    "square": _square,
-    "integer_power": _integer_power,
-    "reciprocal": _reciprocal,
-    "stack": _stack,
-    "index": _index,
-    "custom": _custom,
-    "size": _size,
+    core.CONSTANT: _constant,
+    core.INPUT: _input,
+    core.SQUARE: _square,
+    core.INTEGER_POWER: _integer_power,
+    core.RECIPROCAL: _reciprocal,
+    core.STACK: _stack,
+    core.INDEX: _index,
+    core.CUSTOM: _custom,
+    core.SIZE: _size,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""
-WRITTEN = frozenset(SPECIAL) | {"named"} | {op.name for op in OPS.values() if isinstance(op.routine, Fold)}
+WRITTEN = frozenset(SPECIAL) | {core.NAMED} | {op for op in OPS.values() if isinstance(op.routine, Fold)}
 """The hidden operations that have a notation."""

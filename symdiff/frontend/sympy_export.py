@@ -112,18 +112,18 @@ class _Expressions(Domain[Any]):
         if isinstance(op.routine, Movement):
             return _moved(op.routine, payload, operands)
         if isinstance(op.routine, MatrixRoutine):
-            return _of_matrices(op.name, *operands[:1])
+            return _of_matrices(op, *operands[:1])
         if not shape:
             return _scalar(op, payload, operands)
         return np.frompyfunc(lambda *parts: _scalar(op, payload, parts), len(operands), 1)(*operands)
 
 
-MATRICES: dict[str, Callable[[Any], Any]] = {
-    "det": lambda m: m.det(),
-    "adjugate": lambda m: m.adjugate(),
-    "inv": lambda m: m.adjugate() / m.det(),  # not m.inv(), which takes minutes for four rows of symbols
-    "logdet": lambda m: _log_of_size(m.det()),
-    "det_sign": lambda m: _sign(m.det()),
+MATRICES: dict[Op, Callable[[Any], Any]] = {
+    core.DET: lambda m: m.det(),
+    core.ADJUGATE: lambda m: m.adjugate(),
+    core.INV: lambda m: m.adjugate() / m.det(),  # not m.inv(), which takes minutes for four rows of symbols
+    core.LOGDET: lambda m: _log_of_size(m.det()),
+    core.DET_SIGN: lambda m: _sign(m.det()),
 }
 """What SymPy has for operations on square matrices."""
 
@@ -143,18 +143,17 @@ def _sign(value: Any) -> Any:
     return sympy.sign(value)
 
 
-def _of_matrices(name: str, operand: Any) -> Any:
+def _of_matrices(op: Op, operand: Any) -> Any:
     """An operation of linear algebra on every matrix of a stack of few rows."""
     import sympy
 
-    if name not in MATRICES:
-        raise ArgumentError(f"SymPy has no counterpart of {name} on arrays")
+    if op not in MATRICES:
+        raise ArgumentError(f"SymPy has no counterpart of {op.name} on arrays")
     *batch, rows, columns = operand.shape
     if rows > MOST_ROWS:
-        raise ArgumentError(f"{name} of {rows} rows is too large a formula for SymPy")
+        raise ArgumentError(f"{op.name} of {rows} rows is too large a formula for SymPy")
     found = [
-        MATRICES[name](sympy.Matrix(rows, columns, one.ravel().tolist()))
-        for one in operand.reshape((-1, rows, columns))
+        MATRICES[op](sympy.Matrix(rows, columns, one.ravel().tolist())) for one in operand.reshape((-1, rows, columns))
     ]
     if not isinstance(found[0], sympy.MatrixBase):
         return _array(found, tuple(batch)) if batch else found[0]

@@ -16,10 +16,11 @@ from symdiff.errors import DifferentiationError
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
+from symdiff.ops.base import Fold
 from symdiff.types import fixed
 
 WHOLE = slice(None)
-MOVES = frozenset(("index", "reshape", "transpose", "broadcast", "diagonal"))
+MOVES = frozenset((core.INDEX, core.RESHAPE, core.TRANSPOSE, core.BROADCAST, core.DIAGONAL))
 """Operations of one operand that indices may go through."""
 
 
@@ -78,7 +79,7 @@ def _solved(at: Site) -> int:
 
 
 def _reduced(at: Site) -> int:
-    return at.graph.reduce(at.op.name, at.args[0], tuple(k + 1 for k in at.payload))
+    return at.graph.reduce(at.op, at.args[0], tuple(k + 1 for k in at.payload))
 
 
 def _contracted(at: Site) -> int:
@@ -98,7 +99,7 @@ def _scanned(at: Site) -> int:
 def _number(graph: Graph, index: int, name: str) -> int:
     """What indices are made of, as numbers."""
     moves = []
-    while graph.ops[index].name in MOVES:
+    while graph.ops[index] in MOVES:
         moves.append(index)
         (index,) = graph.args[index]
     if graph.ops[index] is core.CONSTANT:
@@ -163,41 +164,43 @@ def _scattered(at: Site) -> int:
     return graph.transpose(found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))
 
 
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(("named", "stop_gradient", "as_index"), _as_it_is),
-    **dict.fromkeys(("inv", "det", "det_sign", "adjugate", "logdet", "cholesky", "packed_svd", "pinv"), _as_it_is),
-    **dict.fromkeys(("solve", "solve_triangular"), _solved),
-    **dict.fromkeys(("sum", "prod", "amax", "amin", "norm", "any", "all"), _reduced),
-    **dict.fromkeys(("cumsum", "recurrence"), _scanned),
-    **dict.fromkeys(("min_of", "max_of"), _elementwise),
-    "argsort": _as_it_is,
-    "stack": lambda at: at.graph.stack([at.repeated(k) for k in range(len(at.args))], 1),
-    "concatenate": lambda at: at.graph.concatenate([at.repeated(k) for k in range(len(at.args))], at.payload + 1),
-    "index": lambda at: at.graph.element(at.args[0], (WHOLE, *at.payload)),
-    "scatter": lambda at: at.graph.scatter(at.args[0], (WHOLE, *at.payload[0]), (at.size, *at.shape)),
-    "broadcast": lambda at: at.graph.broadcast(at.aligned(0, len(at.shape)), (at.size, *at.shape)),
-    "reshape": lambda at: at.graph.reshape(at.args[0], (at.size, *at.shape)),
-    "transpose": lambda at: at.graph.transpose(at.args[0], (0, *(k + 1 for k in at.payload))),
-    "diagonal": lambda at: at.graph.diagonal(at.args[0], at.payload[0] + 1, at.payload[1] + 1),
-    "einsum": _contracted,
-    "gather": _gathered,
-    "scatter_add": _scattered,
+RULES: dict[Op, Rule] = {
+    **dict.fromkeys((core.NAMED, core.STOP_GRADIENT, core.AS_INDEX), _as_it_is),
+    **dict.fromkeys(
+        (core.INV, core.DET, core.DET_SIGN, core.ADJUGATE, core.LOGDET, core.CHOLESKY, core.PACKED_SVD, core.PINV),
+        _as_it_is,
+    ),
+    **dict.fromkeys((core.SOLVE, core.SOLVE_TRIANGULAR), _solved),
+    **dict.fromkeys((core.SUM, core.PROD, core.AMAX, core.AMIN, core.NORM, core.ANY, core.ALL), _reduced),
+    **dict.fromkeys((core.CUMSUM, core.RECURRENCE), _scanned),
+    core.ARGSORT: _as_it_is,
+    core.STACK: lambda at: at.graph.stack([at.repeated(k) for k in range(len(at.args))], 1),
+    core.CONCATENATE: lambda at: at.graph.concatenate([at.repeated(k) for k in range(len(at.args))], at.payload + 1),
+    core.INDEX: lambda at: at.graph.element(at.args[0], (WHOLE, *at.payload)),
+    core.SCATTER: lambda at: at.graph.scatter(at.args[0], (WHOLE, *at.payload[0]), (at.size, *at.shape)),
+    core.BROADCAST: lambda at: at.graph.broadcast(at.aligned(0, len(at.shape)), (at.size, *at.shape)),
+    core.RESHAPE: lambda at: at.graph.reshape(at.args[0], (at.size, *at.shape)),
+    core.TRANSPOSE: lambda at: at.graph.transpose(at.args[0], (0, *(k + 1 for k in at.payload))),
+    core.DIAGONAL: lambda at: at.graph.diagonal(at.args[0], at.payload[0] + 1, at.payload[1] + 1),
+    core.EINSUM: _contracted,
+    core.GATHER: _gathered,
+    core.SCATTER_ADD: _scattered,
 }
 """How each operation that is not elementwise takes one more axis in front of those of its operands."""
 
-LEAVES = frozenset(("input", "constant", "size", "iota"))
+LEAVES = frozenset((core.INPUT, core.CONSTANT, core.SIZE, core.IOTA))
 """Operations without operands, which have the axis only where somebody gives it to them."""
 
-REFUSED = {"custom": "the derivative that its author gave is for operands without more axes"}
+REFUSED = {core.CUSTOM: "the derivative that its author gave is for operands without more axes"}
 """Operations that are not batched, and why."""
 
 
 def rule_of(op: Op) -> Rule | None:
     """How an operation takes one more axis; None where it cannot."""
-    found = RULES.get(op.name)
-    if found is not None or op.name in REFUSED or op.name in LEAVES:
+    found = RULES.get(op)
+    if found is not None or op in REFUSED or op in LEAVES:
         return found
-    return _elementwise if op.kinds else None
+    return _elementwise if op.kinds or isinstance(op.routine, Fold) else None
 
 
 def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> dict[int, tuple[int, bool]]:
@@ -230,7 +233,7 @@ def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> di
         else:
             rule = rule_of(op)
             if rule is None:
-                why = REFUSED.get(op.name, "it has no rule")
+                why = REFUSED.get(op, "it has no rule")
                 raise DifferentiationError(f"{op.name} is not batched: {why}", place=source.places.get(node))
             shapes = [fixed(source.types[a].shape) for a in args]
             new = rule(Site(graph, op, payload, given, has, shapes, fixed(type_.shape), size))

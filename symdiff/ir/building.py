@@ -182,7 +182,7 @@ class Building(NetworkxView):
                 return self.broadcast(self.constant(value), tuple(n for k, n in enumerate(shape) if k not in own))
         return self.add(core.SUM, (node,), own)
 
-    def reduce(self, name: str, node: int, axes: Sequence[int] | int | None = None) -> int:
+    def reduce(self, op: Op, node: int, axes: Sequence[int] | int | None = None) -> int:
         """`sum`, `prod`, `amax`, `amin`, `norm`, `any` or `all` over some axes (None: all).
 
         Raises
@@ -190,19 +190,19 @@ class Building(NetworkxView):
         ShapeError
             For an axis that there is not, and for the extremum of nothing.
         """
-        if name == "sum":
+        if op is core.SUM:
             return self.sum(node, axes)
-        if name in ("any", "all"):
+        if op.result == "c":
             if self.types[node].dtype != BOOL:
                 node = self.add(core.NOT_EQUAL, (node, self.constant(0.0)))
         else:
             node = self.as_number(node)
         shape = self.shape(node)
-        own = self._axes(name.removeprefix("a") if name.startswith("am") else name, axes, shape)
+        own = self._axes(op.word, axes, shape)
         if all(shape[k] == 1 for k in own):
-            node = self.add(core.ABS, (node,)) if name == "norm" else node
+            node = self.add(core.ABS, (node,)) if op is core.NORM else node
             return self.reshape(node, tuple(n for k, n in enumerate(shape) if k not in own))
-        return self.add(name, (node,), own)
+        return self.add(op, (node,), own)
 
     # Contractions
 

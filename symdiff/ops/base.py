@@ -189,11 +189,13 @@ class Op:
         `{axes}` for the result's shape and for the axes of a reduction, counted from the end, `{payload}` for what
         the node carries.
     lower : of an operation on tensors that loops do not have: given (make, operands, payload, types of the operands),
-        the node that `make(name, operands, payload)` makes of simpler ones; `make("constant", (), value)` a constant.
+        the node that `make(record or name, operands, payload)` makes of simpler ones; `make("constant", (), value)` a
+        constant.
     sympy : the operation as an expression of SymPy's in the operands (and `n`), where SymPy has one; where it is a call
         of one of its classes on the operands in order, objects of that class become the operation. Empty: what the
         operation expands to is converted; None: that would be of no use, and is refused.
     canonical : given (graph, args), the id of a simpler node that means the same, or None.
+    word : what the language calls it, where that is another word than its name.
     key : what tells it from all others: its name, unless a user defined it, whose word another may use, too.
     """
 
@@ -230,9 +232,11 @@ class Op:
     lower: Lower | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
     canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
+    word: str = ""
     key: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "word", self.word or self.name)
         object.__setattr__(self, "key", self.key or self.name)
 
     def __repr__(self) -> str:
@@ -276,8 +280,8 @@ DEFINITIONS: dict[tuple[str, int], Definition] = {}
 """Functions by name and number of operands that stand for an expression."""
 
 
-def register(*records: Op) -> None:
-    """Add records to the table.
+def register(*records: Op) -> tuple[Op, ...]:
+    """The records, which are in the table from now on.
 
     Raises
     ------
@@ -294,6 +298,7 @@ def register(*records: Op) -> None:
             if name in CALLABLE:
                 raise ValueError(f"there are two functions called {name}")
             CALLABLE[name] = record
+    return records
 
 
 def alias(

@@ -128,7 +128,7 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Contraction
     return {"mul": points * (len(labels) - 1), "add": max(0, points - product(result.shape))}
 
 
-register(
+(EINSUM,) = register(
     Op("einsum", None, hidden=True, finite=True, doc="the sum of products over the labels that the result has not",
        payload="labels", type_rule=_type, routine=Movement(_evaluate), flops=_flops,
        differential=Differential(_forward, _back, _reach,

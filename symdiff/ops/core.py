@@ -1,6 +1,15 @@
 """The operations that engines name: by object, so that a record can be found by who uses it."""
 
 from symdiff.ops.base import operation
+from symdiff.ops.contraction import EINSUM
+from symdiff.ops.custom import CUSTOM
+from symdiff.ops.indexing import ARGSORT, AS_INDEX, GATHER, IOTA, SCATTER_ADD
+from symdiff.ops.matrices import ADJUGATE, CHOLESKY, DET, DET_SIGN, INV, LOGDET, SOLVE, SOLVE_TRIANGULAR
+from symdiff.ops.movement import BROADCAST, CONCATENATE, DIAGONAL, INDEX, RESHAPE, SCATTER, STACK, TRANSPOSE
+from symdiff.ops.reduction import ALL, AMAX, AMIN, ANY, NORM, PROD, ROOT, SUM
+from symdiff.ops.scan import CUMSUM, RECURRENCE
+from symdiff.ops.singular_values import PACKED_SVD, PINV
+from symdiff.ops.structure import CONSTANT, INPUT, NAMED, SIZE, STOP_GRADIENT
 
 SIGMOID = operation("sigmoid")
 SOFTPLUS = operation("softplus")
@@ -19,21 +28,6 @@ INTEGER_POWER = operation("integer_power")
 POW = operation("pow")
 SQRT = operation("sqrt")
 FMA = operation("fma")
-INPUT = operation("input")
-CONSTANT = operation("constant")
-SIZE = operation("size")
-NAMED = operation("named")
-STOP_GRADIENT = operation("stop_gradient")
-STACK = operation("stack")
-CONCATENATE = operation("concatenate")
-INDEX = operation("index")
-SCATTER = operation("scatter")
-BROADCAST = operation("broadcast")
-RESHAPE = operation("reshape")
-TRANSPOSE = operation("transpose")
-DIAGONAL = operation("diagonal")
-EINSUM = operation("einsum")
-CUSTOM = operation("custom")
 EXP = operation("exp")
 EXP2 = operation("exp2")
 LOG = operation("log")
@@ -43,19 +37,6 @@ ATAN2 = operation("atan2")
 HYPOT = operation("hypot")
 COSH = operation("cosh")
 SECH = operation("sech")
-GATHER = operation("gather")
-SCATTER_ADD = operation("scatter_add")
-AS_INDEX = operation("as_index")
-ARGSORT = operation("argsort")
-IOTA = operation("iota")
-SOLVE = operation("solve")
-SOLVE_TRIANGULAR = operation("solve_triangular")
-INV = operation("inv")
-DET = operation("det")
-DET_SIGN = operation("det_sign")
-ADJUGATE = operation("adjugate")
-LOGDET = operation("logdet")
-CHOLESKY = operation("cholesky")
 ERFC = operation("erfc")
 ABS = operation("abs")
 SLOPE_OF_ABS = operation("slope_of_abs")
@@ -76,15 +57,92 @@ LOGICAL_AND = operation("logical_and")
 LOGICAL_OR = operation("logical_or")
 LOGICAL_NOT = operation("logical_not")
 WHERE = operation("where")
-SUM = operation("sum")
-PROD = operation("prod")
-AMAX = operation("amax")
-AMIN = operation("amin")
-NORM = operation("norm")
-ROOT = operation("root")
-ANY = operation("any")
-ALL = operation("all")
-CUMSUM = operation("cumsum")
-RECURRENCE = operation("recurrence")
-PACKED_SVD = operation("packed_svd")
-PINV = operation("pinv")
+
+__all__ = [
+    "ABS",
+    "ADD",
+    "ADJUGATE",
+    "ALL",
+    "AMAX",
+    "AMIN",
+    "ANY",
+    "ARGSORT",
+    "AS_INDEX",
+    "ATAN2",
+    "BROADCAST",
+    "CHOLESKY",
+    "CLIP",
+    "CONCATENATE",
+    "CONSTANT",
+    "COPYSIGN",
+    "COSH",
+    "CUMSUM",
+    "CUSTOM",
+    "DET",
+    "DET_SIGN",
+    "DIAGONAL",
+    "DIV",
+    "EINSUM",
+    "EQUAL",
+    "ERFC",
+    "EXP",
+    "EXP2",
+    "FMA",
+    "GATHER",
+    "GREATER",
+    "GREATER_EQUAL",
+    "HYPOT",
+    "INDEX",
+    "INPUT",
+    "INTEGER_POWER",
+    "INV",
+    "IOTA",
+    "LESS",
+    "LESS_EQUAL",
+    "LOG",
+    "LOG1P",
+    "LOGADDEXP",
+    "LOGDET",
+    "LOGICAL_AND",
+    "LOGICAL_NOT",
+    "LOGICAL_OR",
+    "MAX",
+    "MIN",
+    "MOD",
+    "MUL",
+    "NAMED",
+    "NEG",
+    "NORM",
+    "NOT_EQUAL",
+    "PACKED_SVD",
+    "PINV",
+    "POW",
+    "PROD",
+    "RECIPROCAL",
+    "RECURRENCE",
+    "RELU",
+    "RESHAPE",
+    "ROOT",
+    "ROUND",
+    "SCATTER",
+    "SCATTER_ADD",
+    "SECH",
+    "SIGMOID",
+    "SIN",
+    "SIZE",
+    "SLOPE_OF_ABS",
+    "SOFTPLUS",
+    "SOLVE",
+    "SOLVE_TRIANGULAR",
+    "SQRT",
+    "SQUARE",
+    "STACK",
+    "STOP_GRADIENT",
+    "SUB",
+    "SUM",
+    "SURROGATE",
+    "TRANSPOSE",
+    "TRUNC",
+    "WEIGH",
+    "WHERE",
+]

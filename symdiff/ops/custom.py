@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.reduction import SUM
 from symdiff.types import TensorType
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ def _pullback(graph: Graph, adjoint: int, node: int, k: int, lead: int) -> int:
 def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
     """Every result depends on every element of the operand, as far as can be said."""
     own = len(graph.types[graph.args[node][k] if forward else node].shape)
-    total = graph.add("sum", (mask,), tuple(range(lead, lead + own))) if own else mask
+    total = graph.add(SUM, (mask,), tuple(range(lead, lead + own))) if own else mask
     shape = graph.types[node if forward else graph.args[node][k]].shape
     return graph.broadcast(
         graph.reshape(total, (*graph.types[total].shape, *(1,) * len(shape))), (*graph.types[total].shape, *shape)
     )
 
 
-register(
+(CUSTOM,) = register(
     Op("custom", None, hidden=True, payload="layer", type_rule=_type, routine=Movement(lambda value, *rest: value),
        numpy="{0}",
        doc="the value of a function that a user defined, then its operands, by which it has derivatives of its own",

@@ -132,16 +132,16 @@ def _scatter_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     return graph.gather(g, graph.args[node][1], graph.payloads[node][0] + lead)
 
 
-register(
-    Op("gather", None, hidden=True, finite=True, doc="the elements at some indices along an axis", payload="axis",
-       type_rule=_gather_type, routine=Movement(_gather),
+GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA = register(
+    Op("gather", None, word="take", hidden=True, finite=True, doc="the elements at some indices along an axis",
+       payload="axis", type_rule=_gather_type, routine=Movement(_gather),
        differential=Differential(_gather_forward, _gather_back, active=(True, False))),
     Op("scatter_add", None, hidden=True, finite=True,
        doc="zeros, to which the operand is added at some indices along an axis",
        payload="axis and size", type_rule=_scatter_type, routine=Movement(_scatter_add),
        flops=lambda types, result, payload: {"add": product(types[0].shape)},
        differential=Differential(_scatter_forward, _scatter_back, active=(True, False))),
-    Op("as_index", None, hidden=True, numpy="np.rint({0}).astype(np.int64)",
+    Op("as_index", None, word="round", hidden=True, numpy="np.rint({0}).astype(np.int64)",
        doc="a number as an index: the nearest integer", type_rule=_as_index_type,
        routine=Movement(_as_index), partials=(None,)),
     Op("argsort", None, hidden=True, finite=True, numpy="np.argsort({0}, axis=-1, kind='stable').astype({0}.dtype)",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
+from symdiff.ops import small_matrices
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
 from symdiff.ops.movement import leading, only
-from symdiff.ops.small_matrices import UNROLLED
 from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
 
@@ -40,7 +40,7 @@ def square_shape(name: str, shape: Shape) -> tuple[int, ...]:
 def _matrix_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
     check_count(op, types, 1)
     shape = square_shape(op.name, types[0].shape)
-    return tensor(numeric_type(op, types), shape[:-2] if op.name in ("det", "det_sign", "logdet") else shape)
+    return tensor(numeric_type(op, types), shape[:-2] if op in (DET, DET_SIGN, LOGDET) else shape)
 
 
 def _solve_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorType:
@@ -264,7 +264,7 @@ def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 def _gradient(graph: Graph, node: int) -> int:
     """The derivative of a determinant, or of its logarithm, by the matrix."""
     a = graph.args[node][0]
-    return _turned(graph, graph.inv(a) if graph.ops[node].name == "logdet" else graph.adjugate(a))
+    return _turned(graph, graph.inv(a) if graph.ops[node] is LOGDET else graph.adjugate(a))
 
 
 def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -357,45 +357,45 @@ def _cost(multiplier: float, right: float = 0.0) -> Flops:
     return flops
 
 
-register(
+SOLVE, SOLVE_TRIANGULAR, INV, DET, DET_SIGN, ADJUGATE, LOGDET, CHOLESKY = register(
     Op("solve", None, hidden=True, numpy="np.linalg.solve({0}, {1})",
        doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
-       routine=MatrixRoutine(_each(np.linalg.solve, np.nan), UNROLLED["solve"]), flops=_cost(1 / 3, 1.0),
+       routine=MatrixRoutine(_each(np.linalg.solve, np.nan), small_matrices.solve), flops=_cost(1 / 3, 1.0),
        differential=Differential(_solve_forward, _solve_back, _columns, text="solve(A, dB - dA @ X)")),
     Op("solve_triangular", None, hidden=True, payload="triangle", type_rule=_solve_type,
        doc="the solution X of T X = B, or of T.T X = B, for a lower or upper triangle T",
-       routine=MatrixRoutine(_triangular, UNROLLED["solve_triangular"]), flops=_cost(0.0, 0.5),
+       routine=MatrixRoutine(_triangular, small_matrices.triangular), flops=_cost(0.0, 0.5),
        differential=Differential(_triangular_forward, _triangular_back, _columns,
                                  text="solve(T, dB - triangle(dT) @ X)")),
     Op("inv", None, hidden=True, numpy="np.linalg.inv({0})",
        doc="the inverse of a matrix; NaN for a singular one", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(np.linalg.inv, np.nan), UNROLLED["inv"]), flops=_cost(1.0),
+       routine=MatrixRoutine(_each(np.linalg.inv, np.nan), small_matrices.inverse), flops=_cost(1.0),
        differential=Differential(_inverse_forward, _inverse_back, _whole, text="-Y @ dA @ Y")),
     Op("det", None, hidden=True, numpy="np.linalg.det({0})", doc="the determinant of a matrix", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(_det, 0.0, scalar=True), UNROLLED["det"]), flops=_cost(1 / 3),
+       routine=MatrixRoutine(_each(_det, 0.0, scalar=True), small_matrices.determinant), flops=_cost(1 / 3),
        differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(adjugate(A).T*dA)"),
        edges="the second derivative at a singular matrix of more than 4 rows is NaN"),
     Op("det_sign", None, hidden=True, numpy="np.linalg.slogdet({0})[0]",
        doc="the sign of the determinant of a matrix", type_rule=_matrix_type, flops=_cost(1 / 3),
-       routine=MatrixRoutine(_each(_det_sign, 0.0, scalar=True), UNROLLED["det_sign"]),
+       routine=MatrixRoutine(_each(_det_sign, 0.0, scalar=True), small_matrices.determinant_sign),
        edges="0 for a singular matrix; the derivative is 0"),
     Op("adjugate", None, hidden=True, numpy="np.linalg.det({0})[..., None, None]*np.linalg.inv({0})",
        doc="the adjugate of a matrix: its cofactors transposed, det(A)*inv(A)",
        type_rule=_matrix_type, flops=_cost(4 / 3),
-       routine=MatrixRoutine(_each(_adjugate, np.nan), UNROLLED["adjugate"]),
+       routine=MatrixRoutine(_each(_adjugate, np.nan), small_matrices.adjugate),
        differential=Differential(_adjugate_forward, _adjugate_back, _whole,
                                  text="trace(inv(A) @ dA)*Y - inv(A) @ dA @ Y"),
        edges="the derivative at a singular matrix is NaN"),
     Op("logdet", None, hidden=True, numpy="np.linalg.slogdet({0})[1]",
        doc="the logarithm of the absolute value of the determinant",
        type_rule=_matrix_type, flops=_cost(1 / 3),
-       routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True), UNROLLED["logdet"]),
+       routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True), small_matrices.log_determinant),
        differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(inv(A).T*dA)"),
        edges="-inf for a singular matrix"),
     Op("cholesky", None, hidden=True, numpy="np.linalg.cholesky({0})",
        doc="the lower triangle L with L @ L.T = A; NaN where A is not positive definite",
        type_rule=_matrix_type, flops=_cost(1 / 6),
-       routine=MatrixRoutine(_each(np.linalg.cholesky, np.nan), UNROLLED["cholesky"]),
+       routine=MatrixRoutine(_each(np.linalg.cholesky, np.nan), small_matrices.cholesky),
        differential=Differential(_cholesky_forward, _cholesky_back, _whole, text="L @ half(L⁻¹ dA L⁻ᵀ)"),
        edges="the derivative is that by a symmetric matrix: tangents and adjoints are made symmetric"),
 )  # fmt: skip

@@ -208,7 +208,7 @@ def _concatenate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int
     return graph.element(g, (WHOLE,) * (lead + axis) + (slice(start, start + sizes[k]),))
 
 
-register(
+STACK, CONCATENATE, INDEX, SCATTER, BROADCAST, RESHAPE, TRANSPOSE, DIAGONAL = register(
     Op("stack", None, hidden=True, finite=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
        routine=Movement(lambda *parts: np.stack(parts[:-1])),
        differential=Differential(_stack_forward, _stack_back)),
@@ -223,7 +223,7 @@ register(
        type_rule=_scatter_type, routine=Movement(_scatter),
        differential=unary(lambda graph, t, payload, lead: _scatter_under(graph, t, payload[0], payload[1], lead),
                           lambda graph, g, x, payload, lead: graph.element(g, (WHOLE,) * lead + payload[0]))),
-    Op("broadcast", None, hidden=True, finite=True, numpy="np.broadcast_to({0}, {shape})",
+    Op("broadcast", None, word="broadcast_to", hidden=True, finite=True, numpy="np.broadcast_to({0}, {shape})",
        doc="the operand repeated to a shape", payload="shape",
        type_rule=_broadcast_type, routine=Movement(lambda x, shape: np.broadcast_to(x, shape)),
        differential=unary(_broadcast_forward, _broadcast_back)),

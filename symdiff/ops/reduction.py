@@ -33,8 +33,8 @@ def _type(op: Op, types: Sequence[TensorType], axes: Axes) -> TensorType:
     else:
         dtype = numeric_type(op, types)
     result = tuple(n for k, n in enumerate(shape) if k not in axes)
-    if op.name in ("amax", "amin") and 0 in [shape[k] for k in axes] and 0 not in result:
-        name = op.name[1:]
+    if op in (AMAX, AMIN) and 0 in [shape[k] for k in axes] and 0 not in result:
+        name = op.word
         raise ShapeError(f"{name}: the shape {show(shape)} has no elements along {show(axes)}, so there is no {name}")
     return tensor(dtype, result)
 
@@ -74,7 +74,7 @@ def _norm_unrolled(call: Call, x: Any, axes: Axes) -> Any:
 
 
 def _norm_lowered(make: Call, operands: tuple[int, ...], axes: Axes, types: Sequence[TensorType]) -> int:
-    return int(make("sqrt", (make("sum", (make("mul", (operands[0], operands[0])),), axes),)))
+    return int(make("sqrt", (make(SUM, (make("mul", (operands[0], operands[0])),), axes),)))
 
 
 def kept(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int = 0) -> int:
@@ -189,7 +189,7 @@ def _steps(name: str, *others: str) -> Flops:
     return flops
 
 
-register(
+SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
     Op("sum", None, hidden=True, finite=True, numpy="np.sum({0}, axis={axes})",
        doc="the sum over some axes", payload="axes", type_rule=_type,
        routine=Movement(lane_sum), flops=_steps("add"),
@@ -199,11 +199,11 @@ register(
        routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
        differential=weighted(_others, "sum(dx*products of the others)"),
        edges="the derivative by a factor is the product of the others, also at zeros"),
-    Op("amax", None, hidden=True,
+    Op("amax", None, word="max", hidden=True,
        numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
        differential=_extremum("less"), edges=TIES),
-    Op("amin", None, hidden=True,
+    Op("amin", None, word="min", hidden=True,
        numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
        type_rule=_type, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
        differential=_extremum("greater"), edges=TIES),

@@ -22,7 +22,7 @@ Scan = tuple[int, bool]
 
 
 def _type(op: Op, types: Sequence[TensorType], payload: Scan) -> TensorType:
-    check_count(op, types, 2 if op.name == "recurrence" else 1)
+    check_count(op, types, 2 if op is RECURRENCE else 1)
     shape = fixed(types[0].shape)
     if any(t.shape != shape for t in types):
         raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(types[1].shape)} differ")
@@ -97,7 +97,7 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> di
     return {"add": count, "mul": count} if len(types) > 1 else {"add": count}
 
 
-register(
+CUMSUM, RECURRENCE = register(
     Op("cumsum", None, hidden=True, finite=True, doc="the running sum along an axis",
        payload="axis and direction", type_rule=_type,
        routine=Movement(_running_sum), flops=_flops, differential=unary(_running_sum_forward, _running_sum_back)),

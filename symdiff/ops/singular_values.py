@@ -14,7 +14,8 @@ import numpy as np
 
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
-from symdiff.ops.movement import leading, only
+from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading, only
+from symdiff.ops.reduction import AMAX, SUM
 from symdiff.ops.structure import check_count, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
 
@@ -227,21 +228,21 @@ def _pinv_lowered(make: Make, operands: tuple[int, ...], rcond: float, types: Se
     *batch, rows, columns = fixed(types[0].shape)
     count, lead = min(rows, columns), tuple((0, n, 1) for n in batch)
     first, second = rows * count, rows * count + count
-    packed = make("packed_svd", operands)
+    packed = make(PACKED_SVD, operands)
 
     def part(start: int, stop: int, shape: tuple[int, ...]) -> int:
-        return make("reshape", (make("index", (packed,), (*lead, (start, stop, 1))),), (*batch, *shape))
+        return make(RESHAPE, (make(INDEX, (packed,), (*lead, (start, stop, 1))),), (*batch, *shape))
 
     u, s = part(0, first, (1, rows, count)), part(first, second, (count,))
     vt = part(second, packed_size(rows, columns), (count, columns))
-    largest = make("reshape", (make("amax", (s,), (len(batch),)),), (*batch, 1))
+    largest = make(RESHAPE, (make(AMAX, (s,), (len(batch),)),), (*batch, 1))
     counts = make("greater", (s, make("mul", (make("constant", (), rcond), largest))))
     scale = make("where", (counts, make("div", (make("constant", (), 1.0), s)), make("constant", (), 0.0)))
-    scaled = make("mul", (vt, make("reshape", (scale,), (*batch, count, 1))))
+    scaled = make("mul", (vt, make(RESHAPE, (scale,), (*batch, count, 1))))
     last = len(batch)
-    turned = make("transpose", (scaled,), (*range(last), last + 1, last))
-    products = make("mul", (make("reshape", (turned,), (*batch, columns, 1, count)), u))
-    return make("sum", (products,), (last + 2,))
+    turned = make(TRANSPOSE, (scaled,), (*range(last), last + 1, last))
+    products = make("mul", (make(RESHAPE, (turned,), (*batch, columns, 1, count)), u))
+    return make(SUM, (products,), (last + 2,))
 
 
 # What depends on what
@@ -275,7 +276,7 @@ _PACKED = (
     "(*np.linalg.svd({0}, full_matrices=False))"
 )
 
-register(
+PACKED_SVD, PINV = register(
     Op("packed_svd", None, hidden=True, numpy=_PACKED, type_rule=_packed_type, flops=_cost(11),
        doc="U, the singular values and Vᵀ of U @ diag(s) @ Vᵀ = A, thin, one after the other in a vector",
        routine=MatrixRoutine(lambda a, _: _each(_packed, a, None, (packed_size(*np.shape(a)[-2:]),))),

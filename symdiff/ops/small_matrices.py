@@ -212,14 +212,12 @@ def _each(routine: Callable[..., Any]) -> Callable[..., Any]:
     return unrolled
 
 
-UNROLLED = {
-    "solve": _each(_solve),
-    "inv": _each(_inverse),
-    "solve_triangular": _each(_triangular),
-    "det": _each(_determinant),
-    "det_sign": _each(_determinant_sign),
-    "adjugate": _each(_adjugate),
-    "logdet": _each(_log_determinant),
-    "cholesky": _each(_cholesky),
-}
-"""By the names of the operations: `unrolled(call, *operands, payload)`, on arrays of elements."""
+solve = _each(_solve)
+inverse = _each(_inverse)
+triangular = _each(_triangular)
+determinant = _each(_determinant)
+determinant_sign = _each(_determinant_sign)
+adjugate = _each(_adjugate)
+log_determinant = _each(_log_determinant)
+cholesky = _each(_cholesky)
+"""Each `unrolled(call, *operands, payload)`, on arrays of elements."""

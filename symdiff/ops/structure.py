@@ -117,7 +117,7 @@ def lane_sum(x: Any, axes: tuple[int, ...]) -> Any:
     return lane_fold(np.add, x, axes, 0.0)
 
 
-register(
+INPUT, CONSTANT, SIZE, NAMED, STOP_GRADIENT = register(
     Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload="name"),
     Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),

@@ -74,8 +74,10 @@ class TensorRewriter(Rewriter):
                 return found
         return super()._new(op, args, payload)
 
-    def _made(self, name: str, args: tuple[int, ...], payload: Any = None) -> int:
-        return self.constant(payload) if name == "constant" else self.make(OPS[name], args, payload)
+    def _made(self, op: str | Op, args: tuple[int, ...], payload: Any = None) -> int:
+        if op == "constant":
+            return self.constant(payload)
+        return self.make(OPS[op] if isinstance(op, str) else op, args, payload)
 
     def _without_elements(self, op: Op, args: tuple[int, ...], result: TensorType) -> int | None:
         """A node for an array without elements, or for what becomes of one."""

@@ -17,6 +17,7 @@ from symdiff.codegen.module import ATTRIBUTES, Module
 from symdiff.codegen.tensors import blas
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.errors import CompileError
+from symdiff.ops import OPS, core
 from symdiff.optimize.planning.lapack_work import lapack_work
 from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix
 
@@ -157,13 +158,23 @@ def matrices(batch, n, dtype):
     return (RNG.normal(size=(*batch, n, n)) / max(1, n) ** 0.5 + 2 * np.eye(n)).astype(dtype)
 
 
+TRIANGLES = {
+    "solve_lower": (core.SOLVE_TRIANGULAR, (True, False)),
+    "solve_upper": (core.SOLVE_TRIANGULAR, (False, False)),
+    "solve_lower_t": (core.SOLVE_TRIANGULAR, (True, True)),
+    "solve_upper_t": (core.SOLVE_TRIANGULAR, (False, True)),
+}
+
+
 def run_lapack(name, operands, result_shape, columns=0):
     """The result of a step, computed in memory that held NaN."""
     dtype = operands[0].dtype
     n, batch = operands[0].shape[-1], operands[0].shape[:-2]
     result = np.full(result_shape, np.nan, dtype)
-    work = np.full(lapack_work(name, str(dtype), n) + 64, 255, np.uint8)
-    step = Lapack(name, tuple(range(len(operands))), 8, 9, n, columns, batch)
+    op, triangle = TRIANGLES[name] if name in TRIANGLES else (OPS[name], None)
+    work = np.full(lapack_work(op, str(dtype), n) + 64, 255, np.uint8)
+    step = Lapack(op, tuple(range(len(operands))), 8, 9, n, columns, batch, triangle)
+    assert step.name == name
     kept = [o.copy() for o in operands]
     native(lambda algebra: algebra.lapack("step", step, str(dtype)), [*operands, result, work])
     assert (work[-64:] == 255).all()
@@ -205,7 +216,7 @@ def test_functions_of_a_matrix(n, batch, dtype):
     close(run_lapack("cholesky", [definite], a.shape), np.linalg.cholesky(definite), dtype)
 
 
-@pytest.mark.parametrize("name", ["solve_lower", "solve_upper", "solve_lower_t", "solve_upper_t"])
+@pytest.mark.parametrize("name", TRIANGLES)
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("n", ORDERS)
 @pytest.mark.parametrize("columns", [0, 1, 4])

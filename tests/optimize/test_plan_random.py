@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
+from symdiff.ops import OPS
 from symdiff.optimize import pipeline
 from symdiff.optimize.planning import fusion, groups
 from symdiff.types import product
@@ -65,7 +66,7 @@ def grow(draw, graph, nodes):
         return graph.broadcast(x, (draw(SIZES), *shape))
     if name == "reduce":
         op = draw(st.sampled_from(["sum", "sum", "prod", "amax", "amin", "norm"]))
-        return tamed(graph, graph.reduce(op, x, [k for k in range(rank) if draw(st.booleans())]))
+        return tamed(graph, graph.reduce(OPS[op], x, [k for k in range(rank) if draw(st.booleans())]))
     if not rank:
         return x
     if name in ("index", "scatter"):

@@ -7,24 +7,17 @@ from the right, X.T @ F = B.T, so that neither A nor B is transposed in memory.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from symdiff.codegen.tensors.adjugates import adjugate
 from symdiff.codegen.tensors.blas import Calls, loop
 from symdiff.errors import CompileError
+from symdiff.ops import Op, core
 from symdiff.ops.base import Library
 from symdiff.ops.singular_values import packed_size
 from symdiff.optimize.planning.lapack_work import work_layout
 from symdiff.optimize.planning.plan import Lapack
 from symdiff.types import FLOAT32
-
-TRIANGLES = {
-    "solve_lower": ("U", "N"),
-    "solve_upper": ("L", "N"),
-    "solve_lower_t": ("U", "T"),
-    "solve_upper_t": ("L", "T"),
-}
-"""Which triangle of F each solver has, and whether it is transposed."""
 
 
 class _Writer:
@@ -35,7 +28,7 @@ class _Writer:
         self.step = step
         self.n, self.columns = step.n, step.columns
         self.element, self.letter, self.size = ("float", "s", 4) if dtype == FLOAT32 else ("double", "d", 8)
-        self.work = work_layout(step.name, dtype, step.n, step.columns)
+        self.work = work_layout(step.op, dtype, step.n, step.columns)
         self.lines = [f"%pivots = getelementptr i8, ptr %work, i64 {self.work.pivots}"]
 
     def integer(self, value: int) -> str:
@@ -386,10 +379,35 @@ class _Writer:
         self.lines.append("%bad = load i1, ptr %info")
         before = self.taken()
         self.copy("%y", "%x1", self.n * self.columns)
-        self.trsm(*TRIANGLES[self.step.name], "N", "%x0")
+        assert self.step.triangle is not None
+        lower, transposed = self.step.triangle  # of a in C order, which is F in Fortran's
+        self.trsm("U" if lower else "L", "T" if transposed else "N", "N", "%x0")
         good = self.taken()
         self.lines = before
         self.unless_bad(good, self.fill(self.n * self.columns))
+
+
+WRITERS: dict[Op, Callable[[_Writer], None]] = {
+    core.SOLVE: _Writer.solve,
+    core.SOLVE_TRIANGULAR: _Writer.triangular,
+    core.INV: _Writer.inv,
+    core.DET: _Writer.det,
+    core.DET_SIGN: _Writer.det_sign,
+    core.ADJUGATE: adjugate,
+    core.LOGDET: _Writer.logdet,
+    core.CHOLESKY: _Writer.cholesky,
+    core.PACKED_SVD: _Writer.packed_svd,
+}
+"""The code of each operation of linear algebra."""
+
+
+def _result_size(step: Lapack) -> int:
+    """How many numbers one result has."""
+    if step.op is core.PACKED_SVD:
+        return packed_size(step.n, step.columns)
+    if step.op in (core.DET, core.DET_SIGN, core.LOGDET):
+        return 1
+    return step.n * (step.columns if len(step.operands) == 2 else step.n)
 
 
 def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
@@ -404,34 +422,18 @@ def write_lapack(algebra: Calls, name: str, step: Lapack, dtype: str) -> None:
     n, columns = step.n, step.columns
     two = len(step.operands) == 2
     parameters = ["%a", *(["%b"] if two else []), "%result", "%work"]
-    result = {
-        "det": 1,
-        "det_sign": 1,
-        "logdet": 1,
-        "packed_svd": packed_size(n, columns),
-        **dict.fromkeys(("inv", "cholesky", "adjugate"), n * n),
-    }.get(step.name, n * columns)
+    result = _result_size(step)
     lines: list[str] = []
     if result and 0 not in step.batch:
         if n == 0:
-            value = "0.0" if step.name == "logdet" else "1.0"
+            value = "0.0" if step.op is core.LOGDET else "1.0"
             lines = [f"store {writer.element} {value}, ptr %y"]
         else:
-            write = {
-                "solve": writer.solve,
-                "inv": writer.inv,
-                "det": writer.det,
-                "det_sign": writer.det_sign,
-                "adjugate": lambda: adjugate(writer),
-                "logdet": writer.logdet,
-                "cholesky": writer.cholesky,
-                "packed_svd": writer.packed_svd,
-            }.get(step.name)
-            if write is None and step.name not in TRIANGLES:
-                raise CompileError(f"there is no code for {step.name}")
-            (write or writer.triangular)()
+            if step.op not in WRITERS:
+                raise CompileError(f"there is no code for {step.op.name}")
+            WRITERS[step.op](writer)
             lines = writer.lines
-        given = n * columns if step.name == "packed_svd" else n * n
+        given = n * columns if step.op is core.PACKED_SVD else n * n
         starts = _starts(
             writer.element,
             ("%x0", "%a", given),

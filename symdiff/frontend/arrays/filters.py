@@ -11,7 +11,7 @@ from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, reduce
 from symdiff.frontend.arrays.shapes import along, diff, ravel
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.types import show
 
 MODES = ("full", "same", "valid")
@@ -122,19 +122,19 @@ def _filled(graph: Graph, x: int, value: float) -> int:
 @language()
 def _nansum(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The sum of the elements that are not NaN."""
-    return reduce(graph, "sum", _filled(graph, x, 0.0), axis, keepdims)
+    return reduce(graph, core.SUM, _filled(graph, x, 0.0), axis, keepdims)
 
 
 @language()
 def _nanprod(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The product of the elements that are not NaN."""
-    return reduce(graph, "prod", _filled(graph, x, 1.0), axis, keepdims)
+    return reduce(graph, core.PROD, _filled(graph, x, 1.0), axis, keepdims)
 
 
 @language()
 def _nanmean(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The mean of the elements that are not NaN."""
-    count = reduce(graph, "sum", graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
+    count = reduce(graph, core.SUM, graph.as_number(_present(graph, graph.as_number(x))), axis, keepdims)
     return graph.apply(core.DIV, (_nansum(graph, x, axis, keepdims), count))
 
 
@@ -164,22 +164,22 @@ def _nancumprod(graph: Graph, x: Array, axis: Axis = None) -> int:
     return cumprod(graph, _filled(graph, x, 1.0), axis)
 
 
-def _nan_extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool) -> int:
+def _nan_extremum(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool) -> int:
     """The extremum of the elements that are not NaN; NaN where all are."""
     x = graph.as_number(x)
-    beyond = -math.inf if name == "amax" else math.inf
-    found = extremum(graph, name, _filled(graph, x, beyond), axis, keepdims, f"nan{name[1:]}")
-    some = reduce(graph, "any", _present(graph, x), axis, keepdims)
+    beyond = -math.inf if op is core.AMAX else math.inf
+    found = extremum(graph, op, _filled(graph, x, beyond), axis, keepdims, f"nan{op.word}")
+    some = reduce(graph, core.ANY, _present(graph, x), axis, keepdims)
     return graph.apply(core.WHERE, (some, found, number(graph, math.nan)))
 
 
 @language()
 def _nanmax(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The largest of the elements that are not NaN."""
-    return _nan_extremum(graph, "amax", x, axis, keepdims)
+    return _nan_extremum(graph, core.AMAX, x, axis, keepdims)
 
 
 @language()
 def _nanmin(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The smallest of the elements that are not NaN."""
-    return _nan_extremum(graph, "amin", x, axis, keepdims)
+    return _nan_extremum(graph, core.AMIN, x, axis, keepdims)

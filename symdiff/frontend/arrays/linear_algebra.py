@@ -168,7 +168,7 @@ def _trace(graph: Graph, x: Array, offset: Integer = 0, axis1: Integer = 0, axis
         raise ShapeError(
             f"trace takes a matrix, not a value of shape {show(graph.types[x].shape)}", hint="write sum(x)"
         )
-    return reduce(graph, "sum", diagonal(graph, graph.as_number(x), offset, axis1, axis2), -1)
+    return reduce(graph, core.SUM, diagonal(graph, graph.as_number(x), offset, axis1, axis2), -1)
 
 
 @language("diag")

@@ -17,7 +17,7 @@ from symdiff.frontend.arrays.reductions import extremum, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array, number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
 from symdiff.types import FLOAT64, show
@@ -66,11 +66,11 @@ def _order(graph: Graph, lines: int) -> int:
         ),
     )
     counted = graph.apply(core.LOGICAL_OR, (below, graph.apply(core.LOGICAL_AND, (same, before))))
-    rank = reduce(graph, "sum", graph.as_number(counted), -1)
+    rank = reduce(graph, core.SUM, graph.as_number(counted), -1)
     whole = (*batch, size, size)
     found = graph.apply(core.EQUAL, (graph.reshape(rank, columns), graph.iota(whole, len(batch))))
     places = graph.apply(core.WHERE, (found, graph.iota(whole, len(batch) + 1), number(graph, 0.0)))
-    return reduce(graph, "sum", places, -1)
+    return reduce(graph, core.SUM, places, -1)
 
 
 def _taken(graph: Graph, lines: int, order: int) -> int:
@@ -200,31 +200,31 @@ def _median(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -
     return _quantile(graph, x, number(graph, 0.5), axis, keepdims, "median", 1.0)
 
 
-def _place(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
+def _place(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool, called: str) -> int:
     """The first place of an extreme element, or of a NaN."""
     shape = graph.shape(x)
     lines, _, at = _lines(graph, x, axis, called)
     lines = graph.apply(core.STOP_GRADIENT, (lines,))
     own = graph.shape(lines)
-    best = extremum(graph, name, lines, -1, True, called)
+    best = extremum(graph, op, lines, -1, True, called)
     chosen = graph.apply(
         core.LOGICAL_OR, (graph.apply(core.EQUAL, (lines, best)), graph.apply(core.NOT_EQUAL, (lines, lines)))
     )
     places = graph.apply(core.WHERE, (chosen, graph.iota(own, len(own) - 1), number(graph, own[-1])))
-    found = reduce(graph, "amin", places, -1)
+    found = reduce(graph, core.AMIN, places, -1)
     return kept(graph, found, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else found
 
 
 @language()
 def _argmax(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The place of the largest element, the first of several; its derivative is 0."""
-    return _place(graph, "amax", x, axis, keepdims, "argmax")
+    return _place(graph, core.AMAX, x, axis, keepdims, "argmax")
 
 
 @language()
 def _argmin(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False) -> int:
     """The place of the smallest element, the first of several; its derivative is 0."""
-    return _place(graph, "amin", x, axis, keepdims, "argmin")
+    return _place(graph, core.AMIN, x, axis, keepdims, "argmin")
 
 
 @language("searchsorted")
@@ -237,7 +237,7 @@ def searchsorted(graph: Graph, x: Array, values: Node, side: Text = "left") -> i
     x, values = (graph.apply(core.STOP_GRADIENT, (graph.as_number(n),)) for n in (x, values))
     each = graph.reshape(values, (*graph.shape(values), 1))
     before = graph.apply("less_equal" if side == "right" else "less", (x, each))
-    return reduce(graph, "sum", graph.as_number(before), -1)
+    return reduce(graph, core.SUM, graph.as_number(before), -1)
 
 
 @language()
@@ -316,6 +316,6 @@ def _interp(
     for side, end, value in beyond:
         result = graph.apply(core.WHERE, (graph.apply(side, (x, end)), value, result))
     # NaN is not between any points: what it gives depends on all of them, and its derivatives are NaN
-    total = graph.apply(core.ADD, (reduce(graph, "sum", xp, None), reduce(graph, "sum", fp, None)))
+    total = graph.apply(core.ADD, (reduce(graph, core.SUM, xp, None), reduce(graph, core.SUM, fp, None)))
     lost = graph.apply(core.MUL, (graph.apply(core.EXP, (x,)), total))
     return graph.apply(core.WHERE, (graph.apply(core.EQUAL, (x, x)), result, lost))

@@ -23,7 +23,7 @@ def _vecdot(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
             f"vecdot: shapes {show(graph.shape(a))} and {show(graph.shape(b))} do not fit: {sizes[0]} is not {sizes[1]}"
         )
     product = graph.apply(core.MUL, (a, b))
-    return reduce(graph, "sum", product, axis % len(graph.shape(product)) if axis >= 0 else axis)
+    return reduce(graph, core.SUM, product, axis % len(graph.shape(product)) if axis >= 0 else axis)
 
 
 @language()

@@ -10,13 +10,13 @@ from symdiff.frontend.arrays import softmax
 from symdiff.frontend.arrays.shapes import along, diff
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.ops.reduction import kept
 from symdiff.types import BOOL, show
 
 
-def reduce(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool = False, called: str = "") -> int:
-    """The node that reduces `x` along some axes by the operation `name`.
+def reduce(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool = False, called: str = "") -> int:
+    """The node that reduces `x` along some axes by an operation.
 
     Raises
     ------
@@ -24,8 +24,8 @@ def reduce(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool = False, 
         Where there is no such axis.
     """
     shape = graph.shape(x)
-    axes = axes_of(axis, len(shape), called or name)
-    result = graph.add(name, (x,), axes) if axes else x
+    axes = axes_of(axis, len(shape), called or op.name)
+    result = graph.add(op, (x,), axes) if axes else x
     return kept(graph, result, axes, shape) if keepdims else result
 
 
@@ -56,7 +56,7 @@ def _sum(
     where: Node | None = None,
 ) -> int:
     """The sum of the elements, along some axes or all."""
-    found = reduce(graph, "sum", graph.as_number(chosen(graph, x, where, 0.0)), axis, keepdims)
+    found = reduce(graph, core.SUM, graph.as_number(chosen(graph, x, where, 0.0)), axis, keepdims)
     return _with(graph, "add", initial, found)
 
 
@@ -71,14 +71,14 @@ def _prod(
     where: Node | None = None,
 ) -> int:
     """The product of the elements, along some axes or all."""
-    found = reduce(graph, "prod", graph.as_number(chosen(graph, x, where, 1.0)), axis, keepdims)
+    found = reduce(graph, core.PROD, graph.as_number(chosen(graph, x, where, 1.0)), axis, keepdims)
     return _with(graph, "mul", initial, found)
 
 
 def _held(graph: Graph, x: int, where: int, axis: Axis, keepdims: bool) -> int:
     """How many elements a condition chooses for each result."""
     everywhere = graph.broadcast(graph.as_number(where), graph.shape(x))
-    return reduce(graph, "sum", everywhere, axis, keepdims)
+    return reduce(graph, core.SUM, everywhere, axis, keepdims)
 
 
 @language()
@@ -109,7 +109,7 @@ def _average(graph: Graph, x: Array, axis: Axis = None, weights: Array | None = 
 def spread(graph: Graph, x: int, axis: Axis, ddof: int, keepdims: bool, where: int, root: bool) -> int:
     """The variance of the elements that a condition chooses, or with `root` the standard deviation."""
     distance = graph.apply(core.SUB, (x, _mean(graph, x, axis, True, where=where)))
-    found = reduce(graph, "norm", chosen(graph, distance, where, 0.0), axis, keepdims)
+    found = reduce(graph, core.NORM, chosen(graph, distance, where, 0.0), axis, keepdims)
     held = graph.apply(core.SUB, (_held(graph, x, where, axis, keepdims), number(graph, ddof)))
     held = graph.apply(core.MAX, (held, number(graph, 0.0)))
     if root:
@@ -143,7 +143,7 @@ def _std(
     return graph.apply(core.DIV, (size, root))
 
 
-def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called: str) -> int:
+def extremum(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool, called: str) -> int:
     """The largest or smallest element along axes.
 
     Raises
@@ -153,25 +153,23 @@ def extremum(graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, called
     """
     if not count(graph, x, axis, called):
         raise ShapeError(f"{called} of no elements")
-    return reduce(graph, name, graph.as_number(x), axis, keepdims, called)
+    return reduce(graph, op, graph.as_number(x), axis, keepdims, called)
 
 
-def _extreme(
-    graph: Graph, name: str, x: int, axis: Axis, keepdims: bool, initial: int | None, where: int | None
-) -> int:
+def _extreme(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool, initial: int | None, where: int | None) -> int:
     """The largest or smallest of the chosen elements and of what is given to start with."""
-    short = name[1:]
+    short = op.word
     if initial is None:
         if where is not None:
             raise ParseError(
                 f"{short} with where= needs a value for no elements", hint=f"write {short}(x, initial=…, where=c)"
             )
-        return extremum(graph, name, x, axis, keepdims, short)
-    beyond = -math.inf if name == "amax" else math.inf
+        return extremum(graph, op, x, axis, keepdims, short)
+    beyond = -math.inf if op is core.AMAX else math.inf
     if not count(graph, x, axis, short):
         shape = tuple(n for k, n in enumerate(graph.shape(x)) if k not in axes_of(axis, len(graph.shape(x)), short))
         return graph.broadcast(graph.as_number(initial), shape)
-    return _with(graph, short, initial, extremum(graph, name, chosen(graph, x, where, beyond), axis, keepdims, short))
+    return _with(graph, short, initial, extremum(graph, op, chosen(graph, x, where, beyond), axis, keepdims, short))
 
 
 @language()
@@ -185,7 +183,7 @@ def _amax(
     where: Node | None = None,
 ) -> int:
     """The largest element, along some axes or all; ties share the derivative."""
-    return _extreme(graph, "amax", x, axis, keepdims, initial, where)
+    return _extreme(graph, core.AMAX, x, axis, keepdims, initial, where)
 
 
 @language()
@@ -199,7 +197,7 @@ def _amin(
     where: Node | None = None,
 ) -> int:
     """The smallest element, along some axes or all; ties share the derivative."""
-    return _extreme(graph, "amin", x, axis, keepdims, initial, where)
+    return _extreme(graph, core.AMIN, x, axis, keepdims, initial, where)
 
 
 @language()
@@ -218,7 +216,7 @@ def _any(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, w
     """Whether one of the conditions holds; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
     x = x if where is None else graph.apply(core.LOGICAL_AND, (where, x))
-    return reduce(graph, "any", x, axis, keepdims)
+    return reduce(graph, core.ANY, x, axis, keepdims)
 
 
 @language()
@@ -226,7 +224,7 @@ def _all(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = False, *, w
     """Whether all conditions hold; a number counts as the condition that it is not 0."""
     x = as_condition(graph, x)
     x = x if where is None else graph.apply(core.LOGICAL_OR, (graph.apply(core.LOGICAL_NOT, (where,)), x))
-    return reduce(graph, "all", x, axis, keepdims)
+    return reduce(graph, core.ALL, x, axis, keepdims)
 
 
 @language()
@@ -235,7 +233,7 @@ def _count_nonzero(graph: Graph, x: Array, axis: Axis = None, keepdims: Flag = F
     return _sum(graph, as_condition(graph, x), axis, keepdims)
 
 
-SPECTRAL = {2: "amax", -2: "amin", "nuc": "sum"}
+SPECTRAL = {2: core.AMAX, -2: core.AMIN, "nuc": core.SUM}
 """What norms of matrices are of the singular values."""
 
 
@@ -244,14 +242,14 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
     """The norm of a vector or a matrix: `ord` is None, 1, 2, inf, another number, "fro" or "nuc"."""
     x, axes = graph.as_number(x), axes_of(axis, len(graph.shape(x)), "norm")
     if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
-        return reduce(graph, "norm", x, axes, keepdims) if axes else graph.apply(core.ABS, (x,))
+        return reduce(graph, core.NORM, x, axes, keepdims) if axes else graph.apply(core.ABS, (x,))
     size = graph.apply(core.ABS, (x,))
     if len(axes) == 2 and ord in (1, -1, math.inf, -math.inf):
         order = axis if isinstance(axis, tuple) else axes
         down = axis_of(order[0 if abs(ord) == 1 else 1], len(graph.shape(x)), "norm")
         sums = _sum(graph, size, down, True)
-        name = "amax" if ord > 0 else "amin"
-        return extremum(graph, name, sums, axes, keepdims, "norm")
+        op = core.AMAX if ord > 0 else core.AMIN
+        return extremum(graph, op, sums, axes, keepdims, "norm")
     if len(axes) == 2 and ord in SPECTRAL:
         others = [k for k in range(len(graph.shape(x))) if k not in axes]
         values = graph.singular_values(graph.transpose(x, (*others, *axes)))
@@ -265,7 +263,7 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
     if ord == 1:
         return _sum(graph, size, axes, keepdims)
     if math.isinf(ord):
-        return extremum(graph, "amax" if ord > 0 else "amin", size, axes, keepdims, "norm")
+        return extremum(graph, core.AMAX if ord > 0 else core.AMIN, size, axes, keepdims, "norm")
     if ord == 0:
         return _count_nonzero(graph, x, axes, keepdims)
     total = _sum(graph, graph.apply(core.POW, (size, number(graph, ord))), axes, keepdims)

@@ -46,15 +46,15 @@ def _cov(
             raise ShapeError(f"cov: weights of shape {show(graph.shape(weights))} for {count} observations")
     if not given:
         total = number(graph, count)
-        mean = graph.apply(core.DIV, (reduce(graph, "sum", x, 1), total))
+        mean = graph.apply(core.DIV, (reduce(graph, core.SUM, x, 1), total))
         taken = number(graph, ddof)
     else:
         weights = given[0] if len(given) == 1 else graph.apply(core.MUL, tuple(given))
-        total = reduce(graph, "sum", weights, None)
-        mean = graph.apply(core.DIV, (reduce(graph, "sum", graph.apply(core.MUL, (x, weights)), 1), total))
+        total = reduce(graph, core.SUM, weights, None)
+        mean = graph.apply(core.DIV, (reduce(graph, core.SUM, graph.apply(core.MUL, (x, weights)), 1), total))
         taken = number(graph, ddof)
         if aweights is not None and ddof:
-            own = reduce(graph, "sum", graph.apply(core.MUL, (weights, graph.as_number(aweights))), None)
+            own = reduce(graph, core.SUM, graph.apply(core.MUL, (weights, graph.as_number(aweights))), None)
             taken = graph.apply(core.DIV, (graph.apply(core.MUL, (taken, own)), total))
     distance = graph.apply(core.SUB, (x, kept(graph, mean, (1,), (rows, count))))
     weighted = graph.apply(core.MUL, (distance, weights)) if given else distance
@@ -100,4 +100,4 @@ def _polyval(graph: Graph, p: Array, x: Node) -> int:
     if len(shape) != 1:
         raise ShapeError(f"polyval takes a vector of coefficients, not a value of shape {show(shape)}")
     terms = graph.apply(core.MUL, (p, _powers(graph, graph.as_number(x), shape[0], False)))
-    return reduce(graph, "sum", terms, -1)
+    return reduce(graph, core.SUM, terms, -1)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from symdiff.errors import VerifyError
+from symdiff.ops import core
 from symdiff.optimize.planning.memory import read, size_in_bytes, written
 from symdiff.optimize.planning.plan import (
     Access,
@@ -142,7 +143,9 @@ def _check_product(plan: Plan, number: int, step: Gemm) -> None:
 
 def _check_matrices(plan: Plan, number: int, step: Lapack) -> None:
     size = math.prod(step.batch) * step.n
-    wanted = [size * (step.columns if step.name == "packed_svd" else step.n), size * step.columns][: len(step.operands)]
+    wanted = [size * (step.columns if step.op is core.PACKED_SVD else step.n), size * step.columns][
+        : len(step.operands)
+    ]
     if [math.prod(plan.buffers[k].shape) for k in step.operands] != wanted:
         raise VerifyError(f"step {number}: the operands of {step.name} have other sizes")
 

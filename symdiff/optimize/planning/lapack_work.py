@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from symdiff.ops import Op, core
+
 INVERSE_BLOCK = 64
 """Columns that getri works on at once."""
 
@@ -20,17 +22,24 @@ class Work:
     total: int
 
 
-def work_layout(name: str, dtype: str, n: int, columns: int = 0) -> Work:
+FACTORED = frozenset((core.SOLVE, core.DET, core.DET_SIGN, core.LOGDET, core.ADJUGATE))
+"""What works on the factors of a copy of the matrix."""
+
+INVERTED = frozenset((core.INV, core.ADJUGATE))
+"""What inverts factors."""
+
+
+def work_layout(op: Op, dtype: str, n: int, columns: int = 0) -> Work:
     """The layout of the work area."""
     element = 4 if dtype == "float32" else 8
-    if name == "packed_svd":
+    if op is core.PACKED_SVD:
         few = min(n, columns)
         start = _aligned(n * columns * element)
         after = start + _aligned(8 * 4 * few)
         return Work(start, after, after + svd_scratch(n, columns) * element)
-    factors = n * n * element if name in ("solve", "det", "det_sign", "logdet", "adjugate") else 0
-    pivots = 4 * n if name in ("solve", "det", "det_sign", "logdet", "adjugate", "inv") else 0
-    scratch = n * INVERSE_BLOCK * element if name in ("inv", "adjugate") else 0
+    factors = n * n * element if op in FACTORED else 0
+    pivots = 4 * n if op in FACTORED | INVERTED else 0
+    scratch = n * INVERSE_BLOCK * element if op in INVERTED else 0
     start = _aligned(factors)
     after = start + _aligned(pivots)
     return Work(start, after, after + scratch)
@@ -42,9 +51,9 @@ def svd_scratch(rows: int, columns: int) -> int:
     return few * (6 + 4 * few) + many + INVERSE_BLOCK * (rows + columns)
 
 
-def lapack_work(name: str, dtype: str, n: int, columns: int = 0) -> int:
+def lapack_work(op: Op, dtype: str, n: int, columns: int = 0) -> int:
     """How many bytes of work area a `Lapack` step needs; it is used for one matrix of a batch after the other."""
-    return work_layout(name, dtype, n, columns).total
+    return work_layout(op, dtype, n, columns).total
 
 
 def _aligned(size: int) -> int:

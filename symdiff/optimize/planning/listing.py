@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from symdiff.ops import core
 from symdiff.optimize.planning.memory import read, written
 from symdiff.optimize.planning.plan import Apply, Body, Choose, Gemm, Lapack, Matrix, Nest, Plan, Scan, Sort, Step
 
@@ -29,7 +30,7 @@ def _described(step: Step) -> str:
     if isinstance(step, Lapack):
         batch = "x".join(map(str, step.batch))
         columns = f"x{step.columns}" if step.columns else ""
-        square = "" if step.name == "packed_svd" else f"x{step.n}"
+        square = "" if step.op is core.PACKED_SVD else f"x{step.n}"
         return f"{step.name} {step.n}{square}{columns}" + (f", {batch} times" if batch else "")
     if isinstance(step, Sort):
         return f"sort {step.count}x{step.size}"

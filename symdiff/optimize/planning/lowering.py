@@ -295,15 +295,12 @@ def _scan(group: Group, fusion: Fusion, buffers: Buffers) -> Scan:
 
 def _matrix(group: Group, fusion: Fusion, buffers: Buffers, places: list[int]) -> Lapack:
     graph, node = fusion.graph, group.node
-    name, args, payload = graph.ops[node].name, graph.args[node], graph.payloads[node]
+    op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
     shape = fusion.shape(args[0])
     n, columns = shape[-1], 0
-    if name == "packed_svd":
+    if op is core.PACKED_SVD:
         n, columns = shape[-2:]
-    if name.startswith("solve"):
+    if len(args) == 2:
         columns = fusion.shape(args[1])[-1]
-    if name == "solve_triangular":
-        lower, transposed = payload
-        name = ("solve_lower" if lower else "solve_upper") + ("_t" if transposed else "")
-    work = buffers.work(lapack_work(name, graph.types[node].dtype, n, columns))
-    return Lapack(name, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2])
+    work = buffers.work(lapack_work(op, graph.types[node].dtype, n, columns))
+    return Lapack(op, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2], payload)

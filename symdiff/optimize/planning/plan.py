@@ -210,22 +210,31 @@ class Gemm:
 class Lapack:
     """A routine of linear algebra on matrices in C order, for every point of the batch.
 
-    `name` is "solve" (a, b → x), "inv", "adjugate" (a → y), "det" (a → number), "det_sign" (a → its sign), "logdet"
-    (a → log |det a|), "cholesky" (a → lower factor, zeros above), "solve_lower", "solve_upper" (triangle, b → x),
-    "solve_lower_t", "solve_upper_t" (with the transpose). Operands are whole buffers `(*batch, n, n)` and
-    `(*batch, n, columns)` in C order, left as they are; `work` is a buffer of at least `lapack_work(...)` bytes. A
-    singular matrix, or for cholesky one that is not positive definite, gives NaN everywhere in that result ("det",
-    "det_sign": 0, "logdet": -inf); every matrix has an adjugate. "packed_svd" takes matrices (n, columns) to U, the
-    singular values and Vᵀ, NaN where the iteration does not converge.
+    `op` is the operation, with a routine of matrices: a solution (a, b → x), an inverse, a determinant (a → number),
+    a Cholesky factor (zeros above), …; `triangle`, of a triangular solution, says whether a is the lower triangle and
+    whether it is transposed. Operands are whole buffers `(*batch, n, n)` and `(*batch, n, columns)` in C order, left
+    as they are; `work` is a buffer of at least `lapack_work(...)` bytes. A singular matrix, or for a Cholesky factor
+    one that is not positive definite, gives NaN everywhere in that result (a determinant and its sign 0, its
+    logarithm -inf); every matrix has an adjugate. A singular value decomposition takes matrices (n, columns) to U,
+    the singular values and Vᵀ, NaN where the iteration does not converge.
     """
 
-    name: str
+    op: Op
     operands: tuple[int, ...]
     result: int
     work: int
     n: int
     columns: int
     batch: tuple[int, ...] = ()
+    triangle: tuple[bool, bool] | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in listings."""
+        if self.triangle is None:
+            return self.op.name
+        lower, transposed = self.triangle
+        return ("solve_lower" if lower else "solve_upper") + ("_t" if transposed else "")
 
 
 @dataclass(frozen=True, slots=True)
