@@ -76,8 +76,9 @@ def read_text(
         statements = split(tokens)
         last = statements[-1]
         place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
-        known = reconcile(last.parameters, arguments, None, place)
-        dims = [n.name for a in (*(last.parameters or ()), *(known or ())) for n in a.shape if isinstance(n, Dim)]
+        bare = arguments and [replace(a, shape=()) if a.members is None else a for a in arguments]
+        known = reconcile(last.parameters, bare, None, place)
+        dims = [n.name for a in (*(last.parameters or ()), *(arguments or ())) for n in a.shape if isinstance(n, Dim)]
         names = Names(tokens, statements, known, (*dims, *sizes))
         syntax = Syntax(tokens, statements, last.parameters, known, helpers=names.helpers)
         for statement in statements:

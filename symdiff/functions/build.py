@@ -11,6 +11,7 @@ from symdiff.errors import ArgumentError, LimitError, NeedsShape, SymdiffError
 from symdiff.frontend.calls import PROCESS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.guarded import clamp
+from symdiff.frontend.syntax import Syntax
 from symdiff.frontend.trace import parameters
 from symdiff.functions.builder import Builder
 from symdiff.functions.deferred import Deferred
@@ -18,7 +19,7 @@ from symdiff.functions.function import Function
 from symdiff.functions.inputs import read_inputs, read_shapes, settle
 from symdiff.functions.open_case import open_case
 from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
-from symdiff.functions.sources import given
+from symdiff.functions.sources import given, texts_read
 from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
 from symdiff.functions.tree_arguments import refuse_trees, with_trees
 from symdiff.ir.graph import Graph, collector_paused
@@ -97,6 +98,8 @@ def function(
         if declared_trees and takes_trees(source):
             source = _structured(source, declared_trees)
         refuse_trees(arguments, source)
+    with timed():
+        source = texts_read(source, arguments, named_sizes(sizes.values()), namespace.known)
     if arguments is not None or sizes or isinstance(source, list | tuple | dict):
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
@@ -204,7 +207,7 @@ class Request:
 
     def _check_smallest(self, arguments: tuple[Argument, ...]) -> None:
         """Refuse a text that is too large where every open shape is a scalar's: so it is for all other shapes."""
-        if isinstance(self.source, str) and not named_sizes(a.shape for a in arguments):
+        if isinstance(self.source, Syntax) and not named_sizes(a.shape for a in arguments):
             try:
                 self._function({a.name: a.shape for a in arguments if a.deferred})
             except LimitError:
@@ -360,12 +363,12 @@ def _results(source: Any, title: str) -> list[str] | None:
 
 
 def _title(source: Any) -> str:
-    return outline(source).title or "f" if isinstance(source, str) else "f"
+    return source.title or "f" if isinstance(source, Syntax) else "f"
 
 
 def _text(source: Any, name: str | None) -> str:
-    if isinstance(source, str):
-        return source.strip()
+    if isinstance(source, Syntax):
+        return source.source.text.strip()
     if isinstance(source, dict):
         return "\n".join(f"{k}: {_text(v, None)}" for k, v in source.items())
     if isinstance(source, list | tuple):

@@ -13,12 +13,13 @@ from symdiff.differentiate.operators import iterated
 from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
 from symdiff.frontend.calls import Known
 from symdiff.frontend.expr import Expr, is_sympy
-from symdiff.frontend.parser import parse
+from symdiff.frontend.parser import elaborate
+from symdiff.frontend.syntax import Syntax
 from symdiff.frontend.trace import parameters, trace
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
-from symdiff.functions.outline import listed_shapes, sized_header
+from symdiff.functions.outline import listed_shapes
 from symdiff.functions.specialize import is_open_argument, match, named_sizes
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
@@ -57,7 +58,7 @@ class Builder:
 
     def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
         """The outputs of one source, flat, and how they are handed back."""
-        if isinstance(source, str):
+        if isinstance(source, Syntax):
             return self._text(source, name)
         if isinstance(source, Expr):
             return [(name or "f", self._import(source.graph, [source.node])[source.node])], 0
@@ -81,10 +82,10 @@ class Builder:
             hint="give a text, an Expr, a SymPy expression, a Python function, or a list or tuple of these",
         )
 
-    def _text(self, text: str, name: str | None) -> tuple[Pairs, Structure]:
+    def _text(self, text: Syntax, name: str | None) -> tuple[Pairs, Structure]:
         sizes, shapes, arguments = dict(self.sizes), self.shapes, self.arguments
-        header = sized_header(text)
-        if header is not None:
+        header = text.header or ()
+        if named_sizes(a.shape for a in header):
             known = {**{n: s for n, s in self._declared().items() if not named_sizes([s])}, **self.bound}
             if not all(a.name in known for a in header if is_open_argument(a)):
                 raise NeedsShape("the sizes in the header are known at each call only")
@@ -93,14 +94,8 @@ class Builder:
             shapes = {n: shape for n, shape in shapes.items() if n not in own}
             arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
         own_graph = Graph(self.graph.dtype) if self.shared else self.graph
-        parsed = parse(
-            text,
-            arguments=arguments,
-            shapes=shapes,
-            graph=own_graph,
-            sizes=sizes or None,
-            open_names=True,
-            definitions=self.definitions,
+        parsed = elaborate(
+            text, arguments=arguments, shapes=shapes, graph=own_graph, sizes=sizes or None, open_names=True
         )
         if parsed.arguments is not None and self.arguments is None:
             self.headers.append(parsed.arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,46 +9,18 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import iterated
-from symdiff.errors import ShapeError, Source, UnknownNameError
+from symdiff.errors import ShapeError, UnknownNameError
 from symdiff.frontend.calls import NO_DEFINITIONS, Known
 from symdiff.frontend.expr import Expr, is_sympy
-from symdiff.frontend.lexer import tokenize
-from symdiff.frontend.mistakes import refuse_what_is_no_name
-from symdiff.frontend.parser import free_names
-from symdiff.frontend.statements import split
 from symdiff.frontend.sympy_leaves import arrays_in, frozen, is_array, parts, symbol_name, symbol_shape
+from symdiff.frontend.syntax import Syntax
 from symdiff.frontend.trace import callable_name, parameters
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
 from symdiff.functions.specialize import named_sizes
 from symdiff.ops import core
 from symdiff.signature import Argument
-from symdiff.types import Dim, Shape, show
-
-_SIZED = re.compile(r"\w\s*\[[\s\d,]*[^\W\d]")
-"""A name with brackets that hold another name."""
-
-_SHAPED = re.compile(r"\w\s*\[")
-"""A name with brackets."""
-
-
-def sized_header(text: str) -> tuple[Argument, ...] | None:
-    """The arguments of a text's header where it has sizes that are names."""
-    found = _header(text, _SIZED)
-    return found if found is not None and any(isinstance(n, Dim) for a in found for n in a.shape) else None
-
-
-def _header(text: str, mark: re.Pattern[str]) -> tuple[Argument, ...] | None:
-    """The arguments of a text's header; None where it has none, or `mark` is in no header of the text."""
-    before, at = 0, text.find("=")
-    while at >= 0:
-        k = at - 1
-        while k > before and text[k].isspace():
-            k -= 1
-        if text[k] == ")" and mark.search(text, before, at):
-            return split(tokenize(Source(text)))[-1].parameters
-        before, at = at, text.find("=", at + 1)
-    return None
+from symdiff.types import Shape, show
 
 
 def listed_shapes(arguments: Sequence[Argument] | None, shapes: Mapping[str, Shape]) -> dict[str, Shape | None]:
@@ -68,8 +39,8 @@ def shapes_of(source: Any) -> dict[str, Shape]:
     ShapeError
         Where parts of the source have different shapes for one name.
     """
-    if isinstance(source, str):
-        return {a.name: a.shape for a in _header(source, _SHAPED) or () if a.shape and a.members is None}
+    if isinstance(source, Syntax):
+        return {a.name: a.shape for a in source.header or () if a.shape and a.members is None}
     if isinstance(source, Function):
         return {n: a.shape if a.members is None else () for a in source.arguments if not a.deferred for n in a.inputs}
     if isinstance(source, Expr):
@@ -120,7 +91,7 @@ def outline(
     definitions: Known = NO_DEFINITIONS,
 ) -> Outline:
     """The names of one source; `arguments` are those that somebody listed, `definitions` what users defined."""
-    if isinstance(source, str):
+    if isinstance(source, Syntax):
         return _of_text(source, arguments)
     if isinstance(source, Function):
         free = {n: a.shape if a.members is None else () for a in source.arguments for n in a.inputs}
@@ -157,20 +128,13 @@ def outline(
     return Outline(header, {a.name: a.shape for a in header or ()}, [], title, set())
 
 
-def _of_text(text: str, arguments: Sequence[Argument] | None) -> Outline:
-    tokens = tokenize(Source(text))
-    statements = split(tokens)
-    last = statements[-1]
-    lines = [s.name for s in statements if s.name is not None and s.parameters is None]
-    known = arguments if last.parameters is None else last.parameters
-    refuse_what_is_no_name(tokens, statements, known is None)
+def _of_text(text: Syntax, arguments: Sequence[Argument] | None) -> Outline:
+    known = arguments if text.header is None else text.header
     if known is None:
-        free: dict[str, Shape] = dict.fromkeys(free_names(text), ())
+        free: dict[str, Shape] = dict.fromkeys(text.free, ())
     else:
         free = {n: () if a.members is not None else a.shape for a in known for n in a.inputs}
-        sizes = named_sizes(free.values())
-        free.update(dict.fromkeys((n for n in free_names(text) if n not in free and n not in sizes), ()))
-    return Outline(last.parameters if arguments is None else None, free, lines, last.name, set())
+    return Outline(text.header if arguments is None else None, free, text.bound, text.title, set())
 
 
 def _of_several(

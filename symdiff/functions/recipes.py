@@ -13,13 +13,15 @@ from symdiff.errors import StorageError, SymdiffError
 from symdiff.frontend.calls import NO_DEFINITIONS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import arrays_in
+from symdiff.frontend.syntax import Syntax
 from symdiff.functions.build import Request, function
 from symdiff.functions.deferred import Deferred, Recipe, Reordered
 from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
 from symdiff.functions.layers import Layer, called_words, with_used
 from symdiff.functions.mapping import Mapped, mapped
-from symdiff.functions.record import TRANSFORMS, Transformed, record
+from symdiff.functions.sources import texts_read
+from symdiff.functions.specialize import named_sizes
 from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import items, printable, read_shape, refuse, word
 from symdiff.signature import Argument
@@ -114,8 +116,8 @@ def _source(
     listed: Listed,
     known: Known,
 ) -> Any:
-    if isinstance(source, str):
-        return source
+    if isinstance(source, Syntax):
+        return source.source.text
     if isinstance(source, Deferred):
         return {"recipe": _recipe(source.recipe, to_bytes, depth, listed)}
     if isinstance(source, list):
@@ -143,8 +145,8 @@ def _texts(source: Any) -> Iterator[str]:
     stack = [source]
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
-            yield item
+        if isinstance(item, Syntax):
+            yield item.source.text
         elif isinstance(item, list | tuple):
             stack += item
         elif isinstance(item, dict):
@@ -247,6 +249,7 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definiti
         _unwritten(content["outputs"], depth),
     )
     known = definitions if "uses" not in content else _meant(content["uses"], definitions)
+    source = texts_read(source, arguments, named_sizes(shapes.values()), known)
     return Request(source, arguments, outputs, shapes, dtype, title, scalars, known).make()
 
 

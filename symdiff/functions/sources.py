@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import ArgumentError
+from symdiff.frontend.calls import Known
+from symdiff.frontend.parser import read_text
+from symdiff.signature import Argument
 
 
 def given(source: Any, inputs: Any) -> tuple[Any, Any]:
@@ -42,6 +46,23 @@ def plain(source: Any) -> Any:
         return [plain(s) for s in source]
     if isinstance(source, dict):
         return {k: plain(s) for k, s in source.items()}
+    return source
+
+
+def texts_read(source: Any, arguments: Sequence[Argument] | None, sizes: Collection[str], definitions: Known) -> Any:
+    """A source in which texts are read, at any depth: with `arguments` for inputs, and names of sizes.
+
+    Raises
+    ------
+    ParseError
+        For a text that is not in the language.
+    """
+    if isinstance(source, str):
+        return read_text(source, arguments=arguments, sizes=sizes, definitions=definitions)
+    if isinstance(source, tuple | list):
+        return type(source)([texts_read(s, arguments, sizes, definitions) for s in source])
+    if isinstance(source, dict):
+        return {k: texts_read(s, arguments, sizes, definitions) for k, s in source.items()}
     return source
 
 

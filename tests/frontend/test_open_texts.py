@@ -3,6 +3,7 @@
 import pytest
 
 import symdiff as sd
+from symdiff.frontend.lexer import tokenize
 
 WRONG = [
     # text, inputs, message, what the caret is under
@@ -22,6 +23,7 @@ WRONG = [
     ("g(a) = det(a)\nsum(x) + g([1, 2])", ["x"], "det takes a square matrix", "det"),
     ("x[0:1:2:3] + sum(y)", None, "a slice has at most three parts", None),
     ("sum(x) + y[", None, "never closed", "["),
+    ("f(x[n]) = sum(x) + y", None, "y is not among the inputs", "y"),
     ("f(x[n]) = sum(x) + foo(x)", None, "there is no function called foo", "foo"),
 ]
 
@@ -52,3 +54,30 @@ RIGHT = [
 def test_what_a_shape_makes_right_waits_for_the_call(text, args, value):
     names = ["x", "y"][: len(args)]
     assert sd.function(text, names)(*args) == value
+
+
+READ = [
+    ("sum(x) + x[1]*3", [[1.0, 2.0]], sd.grad),
+    ("f(x[n]) = sum(x**2)/n", [[1.0, 2.0]], sd.grad),
+    ("q = A @ x\nq @ q", [[[1.0, 2.0]], [1.0, 2.0]], lambda f: sd.grad(f, "x")),
+    ("f(x) = sum(x**2)", [[1.0, 2.0]], sd.hessian),
+    ("f(x, y) = x*y", [1.0, 2.0], sd.hessian),
+]
+
+
+@pytest.mark.parametrize(("text", "args", "transform"), READ)
+def test_a_text_is_tokenized_and_read_once(text, args, transform, monkeypatch):
+    read = []
+
+    def counted(source):
+        read.append(source.text)
+        return tokenize(source)
+
+    monkeypatch.setattr("symdiff.frontend.parser.tokenize", counted)
+    monkeypatch.setattr("symdiff.frontend.lexer.tokenize", counted)
+    names = ["A", "x"] if "A" in text else None
+    f = sd.function(text, names)
+    made = transform(f)
+    made(*args)
+    made([*args[0], *args[0]] if isinstance(args[0], list) and len(args) == 1 else args[0], *args[1:])
+    assert read.count(text) == 1
