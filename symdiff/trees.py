@@ -73,11 +73,11 @@ def arrange(structure: Structure, flat: Sequence[Any]) -> Any:
     return structure.kind(*parts)
 
 
-def substituted(structure: Structure, parts: Sequence[Structure]) -> Structure:
+def composed(structure: Structure, parts: Sequence[Structure]) -> Structure:
     """A structure with other structures in the places of its leaves."""
     if isinstance(structure, int):
         return parts[structure]
-    children = tuple([substituted(s, parts) for s in children_of(structure)])
+    children = tuple([composed(s, parts) for s in children_of(structure)])
     return children if isinstance(structure, tuple) else replace(structure, children=children)
 
 
@@ -90,13 +90,13 @@ def leaves_of(structure: Structure) -> list[int]:
 
 def shifted_structure(structure: Structure, by: int) -> Structure:
     """A structure of the flat values from `by` on."""
-    return substituted(structure, range(by, by + max(leaves_of(structure), default=0) + 1)) if by else structure
+    return composed(structure, range(by, by + max(leaves_of(structure), default=0) + 1)) if by else structure
 
 
 def from_zero(structure: Structure) -> Structure:
     """A part of a structure as one of its own: its leaves count from 0."""
     place = {leaf: k for k, leaf in enumerate(leaves_of(structure))}
-    return substituted(structure, [place.get(k, 0) for k in range(max(place, default=0) + 1)])
+    return composed(structure, [place.get(k, 0) for k in range(max(place, default=0) + 1)])
 
 
 def is_plain(structure: Structure) -> TypeGuard[Plain]:

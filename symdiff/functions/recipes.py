@@ -20,6 +20,7 @@ from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
 from symdiff.functions.layers import Layer, called_words, with_used
 from symdiff.functions.mapping import Mapped, mapped
+from symdiff.functions.record import TRANSFORMS, Transformed, record
 from symdiff.functions.sources import texts_read
 from symdiff.functions.specialize import named_sizes
 from symdiff.ir.flat import written_shape

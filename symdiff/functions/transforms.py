@@ -19,7 +19,7 @@ from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument
-from symdiff.trees import Structure, shifted_structure, substituted
+from symdiff.trees import Structure, composed, shifted_structure
 from symdiff.types import fixed, show
 
 LARGEST_ORDER = 64
@@ -191,7 +191,7 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
             made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
             parts.append(shifted_structure(targets.structure, len(pairs)))
             pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f.with_outputs(f"jacobian_{f.__name__}", pairs, substituted(f.structure, parts), [note], stable=True)
+    return f.with_outputs(f"jacobian_{f.__name__}", pairs, composed(f.structure, parts), [note], stable=True)
 
 
 def _hessian_results(
@@ -226,7 +226,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
-    return f.with_outputs(f"hessian_{f.__name__}", pairs, substituted(targets.structure, rows), stable=True)
+    return f.with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)
 
 
 def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:

@@ -21,7 +21,7 @@ from symdiff.optimize.passes import finish, simplified
 from symdiff.optimize.patterns import EXACT, INPUT, REAL, STABLE, STRUCTURAL
 from symdiff.optimize.planning.lowering import make_plan
 from symdiff.optimize.program import Counts, Program, TensorProgram, count_operations
-from symdiff.optimize.rewrite import TRANSPARENT, Rewriter, computed
+from symdiff.optimize.rewrite import TRANSPARENT, Rewriter, live_computed
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
 from symdiff.optimize.tensors import TensorRewriter, simplify_tensors
@@ -94,7 +94,7 @@ def _optimize(
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
     elements = [_entries(graph, node) for node in outputs]
     flat = [node for output in elements for node in output]
-    live = computed(graph, flat)
+    live = live_computed(graph, flat)
     reads = None if any(graph.types[node].shape for node in flat) else _element_reads(graph, operands, live)
     if reads is not None:
         scalars = [node for node in live if not graph.types[node].shape] if reads else live
@@ -166,7 +166,7 @@ def _tensors(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None
 ) -> TensorProgram:
     types = tuple(graph.types[node] for node in outputs)
-    live = computed(graph, outputs)
+    live = live_computed(graph, outputs)
     strict = fp == "strict"
     rewriter = TensorRewriter(graph.dtype, rule_set(CLASSES[fp]), strict=strict)
     known = _inputs(rewriter, graph, operands, live)

@@ -165,14 +165,14 @@ class Rewriter(Domain[int]):
     ) -> list[int]:
         """Rebuild what `outputs` depend on; `known` maps nodes of `source` to nodes made before.
 
-        `live` is `computed(source, outputs)` where the caller has it.
+        `live` is `live_computed(source, outputs)` where the caller has it.
 
         Returns
         -------
         list of int
             What `outputs` have become.
         """
-        order = computed(source, outputs) if live is None else live
+        order = live_computed(source, outputs) if live is None else live
         if not VALUED.isdisjoint(map(source.ops.__getitem__, order)):
             self._source = source
             self.special = {node for node in order if source.ops[node] in VALUED}
@@ -186,7 +186,7 @@ class Rewriter(Domain[int]):
         return value if self._source.ops[node] in TRANSPARENT else self.make(core.SURROGATE, (value, value))
 
 
-def computed(graph: Graph, outputs: Iterable[int]) -> list[int]:
+def live_computed(graph: Graph, outputs: Iterable[int]) -> list[int]:
     """The nodes that the values of `outputs` depend on, ascending: live ones, but for those of derivatives alone."""
     ops, args = graph.ops, graph.args
     if VALUED.isdisjoint(ops):
