@@ -171,13 +171,17 @@ def call(graph: Graph, name: str, args: Sequence[Value], keywords: Mapping[str, 
 
 
 def unknown_function(name: str, others: Iterable[str] = (), argument: str = "") -> UnknownNameError:
-    """The error for a function that does not exist, with the nearest that does."""
+    """The error for a function that does not exist, with the nearest that does; `others` are those of a namespace."""
+    nearby = list(others)
+    if name in PROCESS.known and name not in nearby:
+        hint = "sd.define defined it for the texts of no namespace: define it in this one, or leave namespace= out"
+        return UnknownNameError(f"there is no function called {name} in this namespace", hint=hint)
     if name in UNAVAILABLE:
         what, hint = UNAVAILABLE[name]
         return UnknownNameError(f"{name} {what}", hint=hint)
     if name in MISSING:
         return UnknownNameError(f"{name} is not available", hint=LACKING)
-    near = nearest(name, [*functions(), *others])
+    near = nearest(name, [*functions(), *nearby])
     product = f"write {name}*{argument} for a product" if argument else ""
     hint = f"{near}; {product}" if near and product and len(name) < 4 else near or product
     return UnknownNameError(f"there is no function called {name}", hint=hint)

@@ -244,6 +244,18 @@ def test_refused(text, space, message, hint, spaces):
     assert hint in caught.value.hint
 
 
+def test_what_is_defined_for_the_process_is_told():
+    kept = PROCESS.known
+    try:
+        sd.define("of_the_process(x) = x")
+        with pytest.raises(sd.UnknownNameError, match="of_the_process in this namespace") as caught:
+            sd.function("of_the_process(x)", namespace=sd.Namespace())
+        assert "leave namespace= out" in caught.value.hint
+        assert sd.function("of_the_process(x)")(2.0) == 2.0
+    finally:
+        PROCESS.known = kept
+
+
 def test_refused_definitions():
     space = sd.Namespace()
     space.define("rise(x) = x + 1")
