@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from symdiff.codegen.jit import Code
     from symdiff.optimize.program import Program
 
-ATTRIBUTES = ("attributes #0 = { nounwind }", "attributes #1 = { nounwind noinline }")
-"""Nothing here throws: without this, tables for unwinding would be made and registered."""
+ATTRIBUTES = (
+    "attributes #0 = { nounwind }",
+    "attributes #1 = { nounwind noinline }",
+    "attributes #2 = { nounwind noinline optnone }",
+)
+"""Of functions that others call, of those that only this module calls, and of those that do nothing but call others:
+optimizing these would make nothing faster, and take a fifth of LLVM's time for arrays. Nothing here throws: without
+this, tables for unwinding would be made and registered."""
 
 # Processors without the instruction call the C function.
 FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")

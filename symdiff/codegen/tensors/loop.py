@@ -73,7 +73,7 @@ class PointLoop:
         if self.rooms:
             lines.append(kept_blocks("rooms"))
             release.append("call void @drop(ptr @rooms)")
-        lines += [f"define void @{RELEASE}() #0 {{", *release, "ret void", "}", TELL]
+        lines += [f"define void @{RELEASE}() #2 {{", *release, "ret void", "}", TELL]
         return lines
 
     def lines(self) -> list[str]:
@@ -82,7 +82,7 @@ class PointLoop:
         before = [*state.allocate, *get("%before")]
         return [
             *self._points(),
-            f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
+            f"define i32 @{LOOP}(ptr %args, ptr %dims, ptr %steps, ptr %data) #2 {{\nentry:",
             *before,
             # The plain C function gives data, takes the result, and needs neither the report nor Python's lock.
             # Where sizes are open, they are the data, and there is no plain C function.
@@ -96,7 +96,7 @@ class PointLoop:
             "br i1 %quiet, label %restore, label %leave\nrestore:",
             *state.put("%before"),
             "br label %leave\nleave:\nret i32 %r\n}",
-            f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #0 {{\nentry:",
+            f"define i32 @{CHECKED}(ptr %args, ptr %dims, ptr %steps, ptr %data) #2 {{\nentry:",
             *before,
             f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
             *self._computed(
@@ -142,7 +142,7 @@ class PointLoop:
         """`points(args, dims, steps, sizes, judge, before, tells)`: all points, exceptions by what the results are."""
         head = (
             "define internal i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 %judge, i32 %before, "
-            "i1 %tells) #1 {"
+            "i1 %tells) #2 {"
         )
         return [head, "entry:", *self._computed(self._all_points()), "}"]
 
@@ -506,7 +506,7 @@ class PointLoop:
         ]
 
 
-TELL = f"""define internal void @tell(i1 %tells, i32 %code, i64 %which, i64 %extent) #1 {{
+TELL = f"""define internal void @tell(i1 %tells, i32 %code, i64 %which, i64 %extent) #2 {{
 entry:
   %told = load ptr, ptr @{REPORT}
   %absent = icmp eq ptr %told, null
