@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeGuard
@@ -24,6 +24,7 @@ SHOWN_LEAVES, SHOWN_PLACE = 12, 80
 """Trees of up to so many leaves are written in full, and so many characters of a place in one."""
 
 _NUMBERS = frozenset((float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_))
+_LEAVES = _NUMBERS | {np.ndarray}
 _OTHER = re.compile(r"\W")
 _STEP = re.compile(r"""\[\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+)\s*\]|\.(\w+)""")
 
@@ -192,8 +193,20 @@ class Tree:
         CallError
             Where it has another structure.
         """
-        if not _take(self.structure, value, flat):
+        if not self._loosely(value, flat):
             raise misfit(self.structure, value, self.name)
+
+    def fits(self, value: Any, flat: list[Any]) -> bool:
+        """As `take`, where a value has exactly this structure, which is seen at once."""
+        return self._exactly(value, flat)
+
+    @cached_property
+    def _loosely(self) -> Taker:
+        return taker(self.structure, False)
+
+    @cached_property
+    def _exactly(self) -> Taker:
+        return taker(self.structure, True)
 
     def __str__(self) -> str:
         return self.name
@@ -210,60 +223,75 @@ def _literal(text: str) -> str | int:
         return inner
 
 
-def _take(structure: Structure, value: Any, flat: list[Any]) -> bool:
-    if isinstance(structure, int):
-        if isinstance(value, dict):
-            return False
-        flat.append(value)
-        return True
-    children = children_of(structure)
-    parts: Any
-    if isinstance(structure, Branch) and structure.kind is dict:
-        if not isinstance(value, dict) or len(value) != len(children):
-            return False
-        try:
-            parts = [value[key] for key in structure.keys]
-        except KeyError:
-            return False
-    elif not isinstance(value, list | tuple) or len(value) != len(children):
-        return False
-    elif isinstance(structure, Branch) and structure.kind is not list:
-        if getattr(value, "_fields", None) != structure.keys:
-            return False
-        parts = value
-    else:
-        parts = value
-    for child, part in zip(children, parts, strict=True):
-        if type(child) is int and type(part) is np.ndarray:
-            flat.append(part)
-        elif not _take(child, part, flat):
-            return False
-    return True
+Taker = Callable[[Any, list[Any]], bool]
+"""It appends the leaves of a value, and says whether the value has the structure."""
 
 
-def fits(structure: Structure, value: Any, flat: list[Any]) -> bool:
-    """Whether `read_tree` finds a structure in a value, but for the order of keys; then its leaves are in `flat`.
+def taker(structure: Structure, exactly: bool) -> Taker:
+    """What takes values of a structure apart, a list for a tuple and the other way round, too.
 
-    False also where that takes longer to say: for leaves other than numbers and NumPy's arrays.
+    Where it is to be done `exactly`, it has the structure that `read_tree` finds, but for the order of keys; False also
+    where that takes longer to say: for leaves other than numbers and NumPy's arrays.
     """
-    kind = type(value)
     if isinstance(structure, int):
-        flat.append(value)
-        return kind is np.ndarray or kind in _NUMBERS
-    children = children_of(structure)
-    if kind is not (tuple if isinstance(structure, tuple) else structure.kind) or len(value) != len(children):
-        return False
-    if kind is dict:
-        assert isinstance(structure, Branch)
-        try:
-            parts = [value[key] for key in structure.keys]
-        except KeyError:
+        return _one_leaf(exactly)
+    children, keys = children_of(structure), steps_of(structure)
+    inner = [None if isinstance(child, int) else taker(child, exactly) for child in children]
+    kind = tuple if isinstance(structure, tuple) else structure.kind
+    count, leaves_only = len(children), not any(inner)
+
+    def parts_of(value: Any) -> Any:
+        """The children of a value; None where it is of another kind."""
+        own = type(value)
+        if own is not kind and (exactly or not _like(value, kind, keys)):
+            return None
+        if len(value) != count:
+            return None
+        if kind is dict:
+            try:
+                return [value[key] for key in keys]
+            except KeyError:
+                return None
+        if exactly and (kind is list or kind is tuple) and set(map(type, value)) <= _NUMBERS:
+            return None
+        return value
+
+    def take(value: Any, flat: list[Any]) -> bool:
+        parts = parts_of(value)
+        if parts is None:
             return False
-    elif (kind is list or kind is tuple) and set(map(type, value)) <= _NUMBERS:
-        return False
-    else:
-        parts = value
-    return all(fits(child, part, flat) for child, part in zip(children, parts, strict=True))
+        if leaves_only:
+            kinds = set(map(type, parts))
+            flat += parts
+            return kinds <= _LEAVES or not (exactly or dict in kinds)
+        for part, deeper in zip(parts, inner, strict=True):
+            if deeper is not None:
+                if not deeper(part, flat):
+                    return False
+            elif type(part) in _LEAVES or not (exactly or isinstance(part, dict)):
+                flat.append(part)
+            else:
+                return False
+        return True
+
+    return take
+
+
+def _one_leaf(exactly: bool) -> Taker:
+    def take(value: Any, flat: list[Any]) -> bool:
+        flat.append(value)
+        return type(value) in _LEAVES or not (exactly or isinstance(value, dict))
+
+    return take
+
+
+def _like(value: Any, kind: type, keys: Sequence[Any]) -> bool:
+    """Whether a value can be taken for one of a kind."""
+    if kind is dict:
+        return isinstance(value, dict)
+    if kind is list or kind is tuple:
+        return isinstance(value, list | tuple)
+    return getattr(value, "_fields", None) == keys
 
 
 def _called(kind: type) -> str:
@@ -296,7 +324,7 @@ def misfit(structure: Structure, value: Any, place: str) -> CallError:
     else:
         parts = list(value)
     for step, child, part in zip(steps, children_of(structure), parts, strict=True):
-        if not _take(child, part, []):
+        if not taker(child, False)(part, []):
             return misfit(child, part, place + _step(structure, step))
     raise AssertionError("it fits")
 
@@ -352,7 +380,8 @@ def read_tree(value: Any, name: str) -> tuple[Structure, list[Any]] | None:
     CallError
         For a dict without entries, keys that are neither texts nor integers, and too many trees in each other.
     """
-    if not isinstance(value, dict | list | tuple):
+    kind = type(value)
+    if not isinstance(value, dict | list | tuple) or (kind in (list, tuple) and set(map(type, value)) <= _NUMBERS):
         return None
     leaves: list[Any] = []
     structure, _ = _read(value, name, leaves, DEEPEST)
@@ -364,7 +393,7 @@ def _read(value: Any, where: Where, leaves: list[Any], depth: int) -> tuple[Stru
     kind = type(value)
     if not isinstance(value, dict | list | tuple):
         leaves.append(value)
-        return len(leaves) - 1, kind in _NUMBERS or (kind is not np.ndarray and not getattr(value, "shape", ()))
+        return len(leaves) - 1, is_number(value)
     if depth == 0:
         raise too_deep(where)
     if isinstance(value, dict):
@@ -384,6 +413,14 @@ def _read(value: Any, where: Where, leaves: list[Any], depth: int) -> tuple[Stru
         del leaves[start:]
     leaves.append(value)
     return start, True
+
+
+def is_number(leaf: Any) -> bool:
+    """Whether a leaf of a tree has no axes, and is no array."""
+    kind = type(leaf)
+    if kind in _NUMBERS:
+        return True
+    return not isinstance(leaf, np.ndarray | list | tuple) and not getattr(leaf, "shape", ())
 
 
 def too_deep(where: Where) -> CallError:

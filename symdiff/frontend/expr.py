@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, NeedsStructure, ShapeError
+from symdiff.errors import ArgumentError, CallError, NeedsShape, NeedsStructure, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.calls import look_up
@@ -288,6 +289,8 @@ class Expr(ArrayMethods):
             self.graph.unshaped.check(self.graph, (self.node,), "an array of a name")
         if self.graph.unshaped is not None and name[0] != "_" and not hasattr(np.ndarray, name):
             missing = tuple(self.graph.unshaped.inputs(self.graph, self.node))
+            if missing and name == "keys":  # f(**x) asks for it, and Python replaces an AttributeError then
+                return partial(_may_be_dict, missing)
             if missing:  # what it is of may be a tree
                 raise NeedsStructure(f"the attribute {name} of {', '.join(missing)}", names=missing)
         raise AttributeError(f"an Expr has no attribute {name!r}")
@@ -324,6 +327,10 @@ class Expr(ArrayMethods):
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentError("an Expr alone is not pickled", hint="pickle or save a function: sd.function(e)")
+
+
+def _may_be_dict(names: tuple[str, ...]) -> NoReturn:
+    raise NeedsShape(f"the keys of {', '.join(names)}", names=names)
 
 
 def combine(op: Op, *operands: Any) -> Expr:

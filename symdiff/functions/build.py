@@ -96,7 +96,7 @@ def function(
         arguments = _with_trees_of(source, arguments)
         declared_trees = {a.place.tree.name: a.place.tree.structure for a in arguments if a.place}
         if declared_trees and takes_trees(source):
-            source = _structured(source, declared_trees)
+            source = _structured(source, declared_trees, arrays=True)
         refuse_trees(arguments, source)
     with timed():
         source = texts_read(source, arguments, named_sizes(sizes.values()), namespace.known)
@@ -232,20 +232,22 @@ class Request:
         """Whether it is made of Python code."""
         return takes_trees(self.source)
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees."""
         opened = {n: (structure, [()] * len(leaves_of(structure))) for n, structure in trees.items()}
         code = _leaves(self.source) if isinstance(self.source, list | tuple | dict) else [self.source]
         alike = all(map(is_code, code)) and len({tuple(parameters(part)) for part in code}) == 1
         if not alike:
-            source = _structured(self.source, trees)
+            source = _structured(self.source, trees, arrays)
             listed = self.arguments and _with_trees_of(source, self.arguments)
             return replace(self, source=source, arguments=listed).make()
         listed = self.arguments
         if listed is None:
             listed = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(code[0]))
         sizes = named_sizes([*self.shapes.values(), *(a.shape for a in listed)])
-        return replace(self, arguments=with_trees(listed, opened, sizes)).make()
+        opened_here = replace(self, arguments=with_trees(listed, opened, sizes))
+        made = opened_here._deferred() if arrays else None
+        return opened_here.make() if made is None else made
 
     def results(self) -> list[str] | None:
         """The names of the outputs; None where only shapes say how many there are."""
@@ -331,18 +333,18 @@ def _with_trees_of(source: Any, arguments: tuple[Argument, ...]) -> tuple[Argume
     return tuple([leaf for a in arguments for leaf in (trees.get(a.name, (a,)) if a.place is None else (a,))])
 
 
-def _structured(source: Any, trees: Mapping[str, Structure]) -> Any:
+def _structured(source: Any, trees: Mapping[str, Structure], arrays: bool) -> Any:
     """Sources in which Python code takes trees."""
     if isinstance(source, dict):
-        return {k: _structured(v, trees) for k, v in source.items()}
+        return {k: _structured(v, trees, arrays) for k, v in source.items()}
     if isinstance(source, list | tuple):
-        return type(source)([_structured(v, trees) for v in source])
+        return type(source)([_structured(v, trees, arrays) for v in source])
     if is_code(source):
         source = function(source)
     if isinstance(source, Deferred):
         known = {a.name for a in source.arguments if a.deferred}
         own = {n: structure for n, structure in trees.items() if n in known}
-        return source.structured(own) if own else source
+        return source.structured(own, arrays) if own else source
     return source
 
 

@@ -6,6 +6,7 @@ import inspect
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -38,8 +39,11 @@ class Recipe(Protocol):
     def takes_trees(self) -> bool:
         """Whether parameters without a shape may be trees, of which each call says the structure."""
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
-        """The function whose parameters take trees, of structures by name."""
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
+        """The function whose parameters take trees, of structures by name.
+
+        Where there are `arrays` among the leaves each argument has the shape of its value.
+        """
 
     def results(self) -> list[str] | None:
         """The names of the outputs; None where only shapes say how many there are."""
@@ -212,10 +216,13 @@ class Deferred(Function):
         """What takes a value for each argument, also for each leaf of a tree."""
         return self.cases.__call__
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
-        """The function whose parameters take trees, of structures by the names of parameters."""
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
+        """The function whose parameters take trees, of structures by the names of parameters.
+
+        Where there are `arrays` among the leaves each argument has the shape of its value.
+        """
         assert self.cases.trees is not None
-        return self.cases.trees.structured(trees)
+        return self.cases.trees.structured(trees, arrays)
 
     @property
     def recipe(self) -> Recipe:
@@ -266,7 +273,10 @@ class Deferred(Function):
     def explain(self) -> str:
         """How the calls so far are computed, and what is kept of them."""
         running, table = self.cases.running, self.cases.table
-        listed = ", ".join(str(a) for a in self.arguments if is_open_argument(a))
+        listed = ", ".join(a.written for a in self.arguments if is_open_argument(a))
+        call = ", ".join(p.name for p in parameters_of(self.arguments))
+        cases = self.cases.trees.cases if self.cases.trees is not None else []
+        trees = [f"for trees, {case.function!r}:\n{indent(case.function.explain(), '  ')}" for case in cases]
         size = (running.table.bytes + table.bytes) / 2**20
         return "\n".join(
             [
@@ -274,8 +284,8 @@ class Deferred(Function):
                 *running.explain(),
                 f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
                 "then those not used for longest are made again",
-                f"{self.__name__}.specialize({', '.join(a.name for a in self.arguments)}).explain() tells what is "
-                "chosen for one set of sizes",
+                f"{self.__name__}.specialize({call}).explain() tells what is chosen for one set of sizes",
+                *trees,
             ]
         )
 
@@ -325,14 +335,19 @@ def unknown(name: str, arguments: Sequence[Argument]) -> ShapeError:
     opened = [a for a in arguments if a.deferred] or [a for a in arguments if a.shape]
     deferred = any(a.deferred for a in arguments)
     what = "the shapes of" if deferred else "the sizes in"
-    listed = ", ".join(map(str, opened))
+    listed = ", ".join(a.written for a in opened)
     if deferred:
         example = ", ".join(f'"{a.name}": {_example(a)}' for a in opened)
         declare = f"declare shapes, such as shapes={{{example}}}, () for a number"
     else:
         example = ", ".join(f"{a.name}[{_example(a).strip('()')}]" if a.shape else str(a) for a in arguments)
         declare = f"write numbers for the sizes, such as {name}({example}) = …"
-    call = ", ".join(a.name for a in arguments if not a.anonymous)
+    call = ", ".join(p.name for p in parameters_of(arguments) if not p.arguments[0].anonymous)
+    if any(a.place for a in opened):
+        return ShapeError(
+            f"{name}: {what} {listed} are known at each call only",
+            hint=f"declare shapes with numbers, or take those of a call: {name}.specialize({call})",
+        )
     return ShapeError(
         f"{name}: {what} {listed} are known at each call only",
         hint=f"{declare}, or take those of a call: {name}.specialize({call})",
@@ -406,11 +421,11 @@ class DeferredCompiled(CompiledFunction):
 _COMPILED_SLOT: Any = CompiledFunction.__dict__["__call__"]
 
 
-def structured_base(f: Deferred, trees: Mapping[str, Structure]) -> Function:
+def structured_base(f: Deferred, trees: Mapping[str, Structure], arrays: bool) -> Function:
     """The function that a transform is of, whose parameters take those of the trees that are its own."""
     known = {a.name for a in f.arguments if a.deferred}
     own = {n: structure for n, structure in trees.items() if n in known}
-    return f.structured(own) if own else f
+    return f.structured(own, arrays) if own else f
 
 
 def results_of(f: Function) -> list[str] | None:
@@ -438,9 +453,9 @@ class Reordered:
         """Whether the function does that is reordered."""
         return self.base.recipe.takes_trees()
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, reordered."""
-        made = structured_base(self.base, trees)
+        made = structured_base(self.base, trees, arrays)
         named = {p.name: p.arguments for p in parameters_of(made.arguments)}
         return made.with_arguments([a for n in self.order for a in named[n]])
 

@@ -254,6 +254,8 @@ def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
         Where only a call says how many outputs there are.
     """
     outputs = results_of(f)
+    if outputs is None and f.recipe.takes_trees():  # one, or those of a tree: seen when it is made
+        return _inserted(f, items_of(wrt, f.arguments), [(f"{f.__name__}_bar", 0, [None])])
     if outputs is None:
         raise ArgumentError(
             f"how many outputs {f.__name__} has is known at each call only", hint='declare shapes, shapes={"x": 3}'

@@ -93,6 +93,8 @@ def describe_foreign(value: Any) -> tuple[str, str]:
         what = f"a sparse matrix ({kind.__qualname__})"
     if answers_itself(kind) or module in ("scipy", "numpy"):
         return what, f"pass {_WRITE.get(module, 'np.asarray(x)')}"
+    if isinstance(value, dict):
+        return "a dict", 'a parameter of a Python function takes one where it is declared so: shapes={"x": {"a": 3}}'
     if isinstance(value, str | bytes):
         return f"a text ({value[:20]!r})", "pass a number, such as float(x)"
     if hasattr(kind, "__float__"):

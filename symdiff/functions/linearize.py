@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from symdiff.budget import timed, under
 from symdiff.differentiate.operators import tangents
+from symdiff.functions.binder import signature
 from symdiff.functions.deferred import Deferred
 from symdiff.functions.directions import Extended, with_tangents
 from symdiff.functions.function import Function
@@ -16,7 +17,7 @@ from symdiff.functions.transforms import prepare, stable
 from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
-from symdiff.signature import Argument
+from symdiff.signature import Argument, listed_parameters
 from symdiff.types import BOOL, INT64
 
 MOST_SINGLE = 32
@@ -103,12 +104,11 @@ class LinearMap:
         self._tangents = parts.tangents
 
     def __repr__(self) -> str:
-        return f"<LinearMap {self.__name__}({', '.join(map(str, self._tangents))})>"
+        return f"<LinearMap {self.__name__}({listed_parameters(self._tangents)})>"
 
     @property
     def __signature__(self) -> inspect.Signature:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Signature([inspect.Parameter(a.name, kind) for a in self._tangents])
+        return signature(self._tangents)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The product of the Jacobian with tangents."""

@@ -183,10 +183,10 @@ class Mapped:
         """Whether the function does that is mapped."""
         return isinstance(self.base, Deferred) and self.base.recipe.takes_trees()
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, all leaves of which have the new axis where the parameter had."""
         assert isinstance(self.base, Deferred)
-        made = structured_base(self.base, trees)
+        made = structured_base(self.base, trees, arrays)
         along = dict(zip([p.name for p in parameters_of(self.base.arguments)], self._by_parameter(), strict=True))
         return mapped(
             made, tuple([along[p.name] for p in parameters_of(made.arguments) for _ in p.arguments]), self.out

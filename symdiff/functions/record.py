@@ -16,10 +16,10 @@ from symdiff.functions.build import function
 from symdiff.functions.deferred import Deferred, results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
-from symdiff.functions.tree_arguments import tree_part
+from symdiff.functions.tree_arguments import tree_part, with_trees
 from symdiff.ops import core
-from symdiff.signature import Argument, parameters_of
-from symdiff.trees import Structure
+from symdiff.signature import Argument, listed_parameters, parameters_of
+from symdiff.trees import Structure, leaves_of
 from symdiff.types import Shape, show
 
 Results = Callable[[Sequence[str], str, "int | None", Mapping[str, Any]], "list[str] | None"]
@@ -225,6 +225,11 @@ class Transformed:
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The transform of the function for these shapes, in the same graph."""
         made = TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+        if any(a.name not in shapes and a.members is None for a in made.arguments):
+            raise ArgumentError(
+                f"{made.__name__} takes {listed_parameters(made.arguments)}: a cotangent for each output",
+                hint="declare shapes, so that they are known before a call",
+            )
         known = {a.name for a in self.base.arguments}
         for argument in made.arguments:
             given = shapes.get(argument.name, argument.shape)
@@ -255,9 +260,15 @@ class Transformed:
         """Whether the function does, of which this is the transform."""
         return self.base.recipe.takes_trees()
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The transform of the function whose parameters take trees."""
-        return applied(structured_base(self.base, trees), self.transform, self.args, dict(self.keywords))
+        made = applied(structured_base(self.base, trees, arrays), self.transform, self.args, dict(self.keywords))
+        flat = {a.name for a in made.arguments if a.deferred and a.place is None}
+        opened = {n: (structure, [None] * len(leaves_of(structure))) for n, structure in trees.items() if n in flat}
+        if opened and isinstance(made, Deferred):  # a cotangent: what the function returns is seen when it is called
+            arguments = with_trees(made.arguments, opened, made.names)
+            return Deferred(made.recipe, arguments, name=made.__name__, ordered=made.ordered, lines=made.lines)
+        return made
 
     def text(self) -> str:
         """The call, and what it is of."""

@@ -19,7 +19,7 @@ from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument
-from symdiff.trees import Structure, composed, shifted_structure
+from symdiff.trees import Structure, composed, is_plain, shifted_structure
 from symdiff.types import fixed, show
 
 LARGEST_ORDER = 64
@@ -46,6 +46,8 @@ def stable_forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> 
 
 def one_scalar(f: Function, what: str) -> int:
     """The node of the one output, which must be a scalar."""
+    if not is_plain(f.structure):
+        raise DifferentiationError(f"{what} of {f.__name__}, whose value is a tree", hint="use jacobian")
     if len(f.nodes) != 1 or f.structure != 0:
         raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
     shape = f.types[0].shape

@@ -158,7 +158,8 @@ class TreeBinder:
             As `Binder.order`, and for a tree of another structure.
         """
         flat: list[Any] = []
-        for tree, value in zip(self._trees, self.binder.order(args, keywords), strict=True):
+        whole = len(args) == len(self._trees) and not keywords and self.binder.ordered
+        for tree, value in zip(self._trees, args if whole else self.binder.order(args, keywords), strict=True):
             if tree is None:
                 flat.append(value)
             else:

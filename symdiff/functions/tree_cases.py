@@ -6,11 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symdiff.errors import CallError
 from symdiff.functions.foreign import describe_foreign, is_number_like
 from symdiff.functions.specialize import SPECIALIZING
 from symdiff.signature import Argument, parameters_of
-from symdiff.trees import Structure, Tree, fits, read_tree, unordered
+from symdiff.trees import Structure, Tree, is_number, read_tree, unordered
 
 if TYPE_CHECKING:
     from symdiff.functions.deferred import Recipe
@@ -27,10 +29,12 @@ class TreeCase:
     ----------
     function : it takes trees.
     call : it takes a value for each leaf.
+    arrays : whether there are arrays among the leaves. Then each argument has the shape of its value; where all are
+        numbers, arrays for other arguments may be batches of numbers.
     """
 
-    def __init__(self, function: Function, arguments: Sequence[Argument]) -> None:
-        self.function, self.call = function, function.flat_call()
+    def __init__(self, function: Function, arguments: Sequence[Argument], arrays: bool) -> None:
+        self.function, self.call, self.arrays = function, function.flat_call(), arrays
         self.trees: list[Tree | None] = []
         for own, new in zip(parameters_of(arguments), parameters_of(function.arguments), strict=True):
             self.trees += [new.tree if own.tree is None else None] * len(own.arguments)
@@ -54,14 +58,18 @@ class TreeCase:
     def quickly(self, values: Sequence[Any]) -> list[Any] | None:
         """As `flat`; None where the structures are others, or it takes longer to say."""
         flat: list[Any] = []
+        arrays = False
         for tree, value in zip(self.trees, values, strict=True):
             if tree is None:
                 if isinstance(value, dict | list | tuple):
                     return None
                 flat.append(value)
-            elif not fits(tree.structure, value, flat):
+                continue
+            start = len(flat)
+            if not tree.fits(value, flat):
                 return None
-        return flat
+            arrays = arrays or np.ndarray in map(type, flat[start:])
+        return flat if arrays is self.arrays else None
 
 
 class TreeCases:
@@ -72,6 +80,11 @@ class TreeCases:
         self._open = [(k, a.name) for k, a in enumerate(arguments) if a.deferred]
         self._kept: OrderedDict[Any, TreeCase] = OrderedDict()
         self._last: TreeCase | None = None
+
+    @property
+    def cases(self) -> list[TreeCase]:
+        """What was made for calls so far, and is kept."""
+        return list(self._kept.values())
 
     def find(self, values: Sequence[Any]) -> tuple[TreeCase, list[Any]] | None:
         """The function for the structures of values, and the values that it takes; None where there are no trees.
@@ -87,6 +100,7 @@ class TreeCases:
             if flat is not None:
                 return last, flat
         trees: dict[str, Structure] = {}
+        arrays = False
         for k, name in self._open:
             try:
                 found = read_tree(values[k], name)
@@ -95,9 +109,10 @@ class TreeCases:
             if found is not None:
                 trees[name] = found[0]
                 self._check(Tree(name, found[0]), found[1])
+                arrays = arrays or any(not is_number(leaf) for leaf in found[1])
         if not trees:
             return None
-        case = self._last = self._case(trees)
+        case = self._last = self._case(trees, arrays)
         return case, case.flat(values)
 
     def _check(self, tree: Tree, leaves: Sequence[Any]) -> None:
@@ -107,16 +122,16 @@ class TreeCases:
                 what, hint = describe_foreign(leaf)
                 raise CallError(f"{self.name}: {place} got {what}; inputs are real numbers", hint=hint)
 
-    def structured(self, trees: Mapping[str, Structure]) -> Function:
-        """The function for structures by the names of parameters."""
-        return self._case(trees).function
+    def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
+        """The function for structures by the names of parameters; `arrays` says whether arrays are among the leaves."""
+        return self._case(trees, arrays).function
 
-    def _case(self, trees: Mapping[str, Structure]) -> TreeCase:
-        key = tuple((name, unordered(structure)) for name, structure in trees.items())
+    def _case(self, trees: Mapping[str, Structure], arrays: bool) -> TreeCase:
+        key = arrays, tuple((name, unordered(structure)) for name, structure in trees.items())
         with SPECIALIZING:
             found = self._kept.get(key)
             if found is None:
-                found = TreeCase(self.recipe.structured(trees), self._arguments)
+                found = TreeCase(self.recipe.structured(trees, arrays), self._arguments, arrays)
                 for k, name in self._open:
                     if name in trees and found.trees[k] is None:  # the tangent of an array has no place for a tree
                         raise CallError(f"{self.name}: {name} got a tree, and is one array of numbers")

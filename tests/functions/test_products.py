@@ -253,8 +253,9 @@ def test_outputs_that_cannot_be_counted_are_refused():
     def two(x):
         return x.sum(), x
 
-    with pytest.raises(sd.ArgumentError, match="how many outputs"):
-        sd.vjp(two, "x")
+    f = sd.vjp(two, "x")
+    with pytest.raises(sd.ArgumentError, match="a cotangent for each output"):
+        f([1.0, 2.0], 1.0)
 
 
 def test_sources(tmp_path):
