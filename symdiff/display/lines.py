@@ -19,6 +19,7 @@ SHORTEST_SHARED = 12
 LENGTH_LIMIT = 10**9
 
 
+PRODUCTS = frozenset((core.MUL, core.DIV))
 CHANGED = frozenset((core.CUSTOM, core.BROADCAST, core.IOTA))
 """Operations that are written, but not as they stand."""
 
@@ -94,6 +95,8 @@ def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tu
 class Lines:
     """The live nodes of a graph and the names of those that are lines: its bindings, and what is shared and long.
 
+    The first factors of longer products are no part that a person would see, unless there are many.
+
     `names` maps nodes to the names of their lines, in the order in which the lines are to be written.
     `taken` holds every name that occurs.
     """
@@ -103,11 +106,15 @@ class Lines:
         self.live = graph.live(roots)
         self.names: dict[int, str] = {}
         self._uses = dict.fromkeys(self.live, 0)
+        inside = set(roots)
         for root in roots:
             self._uses[root] += 1
         for node in self.live:
-            for a in graph.args[node]:
+            args = graph.args[node]
+            for a in args:
                 self._uses[a] += 1
+            inside.update(args[1:] if graph.ops[node] in PRODUCTS else args)
+        self._beginnings = {n for n in self.live if graph.ops[n] is core.MUL and n not in inside}
         bound = {graph.payloads[n] for n in self.live if graph.ops[n] is core.NAMED}
         inputs = {graph.payloads[n] for n in self.live if graph.ops[n] is core.INPUT}
         self.taken = inputs | set(reserved)
@@ -139,7 +146,11 @@ class Lines:
             elif (
                 shared is not None
                 and uses[node] > 1
-                and (length > SHORTEST_SHARED and count > 1 if long else count > LARGEST_REPEATED)
+                and (
+                    length > SHORTEST_SHARED and count > 1
+                    if long and node not in self._beginnings
+                    else count > LARGEST_REPEATED
+                )
             ):
                 shared.add(node)
                 length, count = 3, 0

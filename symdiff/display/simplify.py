@@ -3,21 +3,32 @@
 Products are collected (numbers first, then names, then sums, then functions; powers of one base together; one
 quotient), signs are taken out, like terms of sums are added up, and conditions that are known are decided. All of it
 holds over the real numbers wherever what was written has a value; where a factor cancels, there may be a value where
-0/0 was. Numbers are calculated with only where that is exact. Nothing is multiplied out or factored, and no function
-is looked up: sums stay in the order in which they were written, but for a leading minus.
+0/0 was. Numbers are calculated with only where that is exact, multiples of pi among them. A sum is multiplied out only
+where its terms are like others, so that no more terms are left, and nothing is factored; no function is looked up but
+at 0 and 1. Sums stay in the order in which they were written, but for a leading minus.
 """
 
 from __future__ import annotations
 
 import math
 import operator
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from symdiff.display.exact_numbers import (
+    AT_NUMBERS,
+    LARGEST_EXPONENT,
+    Exponent,
+    Product,
+    exact_power,
+    exact_product,
+    is_exact_sum,
+    is_readable,
+    turns_of,
+)
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.ops.core import CONSTANT, DIV, INDEX, INPUT, MUL, NAMED, NEG, POW, RESHAPE, SIZE, STACK, WHERE
@@ -27,12 +38,11 @@ from symdiff.types import BOOL
 
 LONGEST_INLINED = 8
 """A product that is used several times is merged into others if it has no more factors than this."""
-LARGEST_EXPONENT = 1000
 LARGEST_POWER_OF_NUMBERS = 4
 LARGEST_ENTRIES = 100_000
 """Lists of more entries are not taken apart."""
-READABLE_DIGITS = 8
-"""A number of more characters is not made of shorter ones."""
+LONGEST_EXPANDED = 4
+"""A sum of more terms is not multiplied out."""
 
 SUMS = frozenset((core.ADD, core.SUB))
 
@@ -52,38 +62,6 @@ COMPARISONS: dict[Any, Callable[..., Any]] = {
     core.EQUAL: operator.eq,
     core.NOT_EQUAL: operator.ne,
 }
-
-
-def _at(place: float, value: float) -> Callable[[float], float | None]:
-    """The value of a function at one place."""
-    return lambda x: value if x == place and math.copysign(1.0, x) > 0 else None
-
-
-AT_NUMBERS: dict[str, Callable[[float], float | None]] = {
-    **dict.fromkeys(
-        ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "expm1", "log1p", "erf"), _at(0, 0.0)
-    ),
-    **dict.fromkeys(("cos", "exp", "cosh", "exp2", "sech"), _at(0, 1.0)),
-    **dict.fromkeys(("log", "log2", "log10"), _at(1, 0.0)),
-    "abs": abs,
-    "sqrt": lambda x: _root_of(x),
-}
-"""The functions whose value at some numbers is a number that a person would write for it."""
-
-Exponent = int | float
-
-
-@dataclass(slots=True)
-class Product:
-    """top * factors / bottom; `factors` are powers of nodes, those of exponents below 0 in the divisor."""
-
-    top: float = 1.0
-    bottom: float = 1.0
-    factors: dict[int, Exponent] = field(default_factory=dict)
-
-    def key(self) -> tuple[Any, ...]:
-        """What like terms have in common."""
-        return (self.bottom, *sorted(self.factors.items()))
 
 
 def readable(source: Graph, roots: Sequence[int], *, for_good: bool = False) -> tuple[Graph, list[int]]:
@@ -107,6 +85,7 @@ class Simplifier:
         self._for_good = for_good
         self.mapping: dict[int, int] = {}
         self.products: dict[int, Product] = {}
+        self.sums: dict[int, list[Product]] = {}
         live = source.live(roots)
         self._uses = dict.fromkeys(live, 0)
         user: dict[int, int] = {}
@@ -187,10 +166,13 @@ class Simplifier:
                     return None
                 if value is None:
                     self._multiply(product, args[0], exponent)
-                    continue
-                power = _power_of(value, exponent)
-                if power is None or not self._scale(product, power, 1 if exponent > 0 else -1):
-                    return None
+                elif isinstance(exponent, int):
+                    if not self._multiply_number(product, value, exponent):
+                        return None
+                else:
+                    power = exact_power(value, exponent)
+                    if power is None or not self._scale(product, power, 1 if exponent > 0 else -1):
+                        return None
         return product
 
     def _exponent(self, node: int) -> Exponent | None:
@@ -208,7 +190,7 @@ class Simplifier:
     def _multiply(self, product: Product, node: int, n: Exponent) -> None:
         """Multiply by a power of a node of the source that was made."""
         value, made = self._number(node), self.mapping[node]
-        if value is not None and (n in (1, -1)) and self._scale(product, value, int(n)):
+        if value is not None and isinstance(n, int) and self._multiply_number(product, value, n):
             return
         inner = self.products.get(made)
         plain = inner is not None and abs(inner.top) == inner.bottom == 1.0
@@ -230,6 +212,19 @@ class Simplifier:
         for base, exponent in inner.factors.items():
             self._raise(product, base, exponent * n)
 
+    def _multiply_number(self, product: Product, value: float, n: int) -> bool:
+        """Multiply by a power of a number; multiples of pi are numbers times pi."""
+        turns = turns_of(value)
+        if turns is None or abs(n) > LARGEST_POWER_OF_NUMBERS:
+            power = value if abs(n) == 1 else exact_power(value, n)
+            return power is not None and self._scale(product, power, 1 if n > 0 else -1)
+        power_of_turns = turns**n
+        for part, sign in ((power_of_turns.numerator, 1), (power_of_turns.denominator, -1)):
+            if not self._scale(product, float(part), sign):
+                return False
+        self._raise(product, self.graph.constant(math.pi), n)
+        return True
+
     def _scale(self, product: Product, value: float, n: int) -> bool:
         """Multiply by a number, or divide by it, where that is exact."""
         if value == 0.0 and (n < 0 or math.copysign(1.0, value) < 0):
@@ -237,17 +232,17 @@ class Simplifier:
         top: float | None = product.top
         bottom: float | None = product.bottom
         if n > 0:
-            top = _times(product.top, value)
+            top = exact_product(product.top, value)
         else:
             if value < 0:
                 top, value = -product.top, -value
-            bottom = _times(product.bottom, value)
+            bottom = exact_product(product.bottom, value)
         if top is None or bottom is None:
             return False
         if bottom != 1.0 and top.is_integer() and bottom.is_integer():
             common = math.gcd(int(top), int(bottom))
             top, bottom = top / common, bottom / common
-        elif bottom != 1.0 and abs(math.frexp(bottom)[0]) == 0.5 and _is_readable(top / bottom):
+        elif bottom != 1.0 and abs(math.frexp(bottom)[0]) == 0.5 and is_readable(top / bottom):
             top, bottom = top / bottom, 1.0
         product.top, product.bottom = top, bottom
         return True
@@ -258,7 +253,7 @@ class Simplifier:
         known = factors.get(base, 0)
         total: Exponent = known + n
         if isinstance(total, float) and not (
-            (not known or (_is_exact_sum(known, n) and _is_readable(total, known, n))) and not total.is_integer()
+            (not known or (is_exact_sum(known, n) and is_readable(total, known, n))) and not total.is_integer()
         ):
             inverse = n < 0
             base, n = self.graph.add(POW, (base, self.graph.constant(abs(n)))), -1 if inverse else 1
@@ -297,13 +292,14 @@ class Simplifier:
         graph = self.graph
         if product.top == 0.0:
             return graph.constant(0.0)
+        product = self._divided(product)
         ordered = sorted(product.factors, key=self._rank)
         turned = next((b for b in ordered if graph.ops[b] is core.SUB and product.factors[b] == 1), None)
         if product.top > 0 or not sign:
             turned = None
         above = [self._power(b, product.factors[b]) for b in ordered if product.factors[b] > 0]
         if turned is not None:  # the sign is that of a difference
-            above[above.index(turned)] = graph.add(core.SUB, graph.args[turned][::-1])
+            above[above.index(turned)] = self._turned(turned)
         below = [self._power(b, -product.factors[b]) for b in ordered if product.factors[b] < 0]
         top = abs(product.top)
         if top != 1.0 or not above:
@@ -320,6 +316,24 @@ class Simplifier:
             self.products.setdefault(made, signed)
         return made
 
+    def _turned(self, node: int) -> int:
+        """The negative of a difference."""
+        terms = self.sums.get(node)
+        if terms is None:
+            return self.graph.add(core.SUB, self.graph.args[node][::-1])
+        return self._total([Product(-t.top, t.bottom, t.factors) for t in terms])
+
+    def _divided(self, product: Product) -> Product:
+        """A product where a number below a sum divides each of its terms, (2*x + 4*y)/2."""
+        if product.bottom == 1.0:
+            return product
+        base = next((b for b, n in product.factors.items() if n == 1 and b in self.sums), None)
+        terms = [] if base is None else self.sums[base]
+        if not terms or not all(t.bottom == 1.0 and (t.top / product.bottom).is_integer() for t in terms):
+            return product
+        smaller = self._total([Product(t.top / product.bottom, 1.0, t.factors) for t in terms])
+        return Product(product.top, 1.0, {(smaller if b == base else b): n for b, n in product.factors.items()})
+
     def _chain(self, nodes: Sequence[int]) -> int:
         made = nodes[0]
         for node in nodes[1:]:
@@ -330,7 +344,7 @@ class Simplifier:
 
     def _sum(self, head: int) -> int:
         """The node of a sum, a difference or the negative of one."""
-        source, graph = self.source, self.graph
+        source = self.source
         terms: dict[Any, Product] = {}
         stack: list[tuple[int, int]] = [(head, 1)]
         while stack:
@@ -345,14 +359,22 @@ class Simplifier:
                     continue
                 self.mapping[node] = self._shaped(self._written(self._product(node) or Product()), node)
             self._add_term(terms, self.mapping[node], sign)
-        kept = [t for t in terms.values() if t.top != 0.0]
-        if not kept:
+        if not self._for_good:
+            terms = self._multiplied_out(terms)
+        return self._total([t for t in terms.values() if t.top != 0.0])
+
+    def _total(self, terms: list[Product]) -> int:
+        """The node of the sum of some terms, of which one that is not negative comes first."""
+        graph = self.graph
+        if not terms:
             return graph.constant(0.0)
-        first = next((k for k, term in enumerate(kept) if term.top > 0), 0)
-        kept.insert(0, kept.pop(first))
-        made = self._written(kept[0])
-        for term in kept[1:]:
+        first = next((k for k, term in enumerate(terms) if term.top > 0), 0)
+        terms = [terms[first], *terms[:first], *terms[first + 1 :]]
+        made = self._written(terms[0])
+        for term in terms[1:]:
             made = graph.add("add" if term.top > 0 else "sub", (made, self._written(term, sign=False)))
+        if 1 < len(terms) <= LONGEST_EXPANDED:
+            self.sums.setdefault(made, terms)
         return made
 
     def _add_term(self, terms: dict[Any, Product], made: int, sign: int) -> None:
@@ -365,16 +387,47 @@ class Simplifier:
             term = Product(float(sign), 1.0, {made: 1})
             if inner is not None:
                 term = Product(sign * inner.top, inner.bottom, inner.factors)
-        key = term.key()
-        known = terms.get(key)
-        if known is None:
-            terms[key] = term
-            return
-        total = known.top + term.top
-        if _is_exact_sum(known.top, term.top) and _is_readable(total, known.top, term.top):
-            terms[key] = Product(total, known.bottom, known.factors)
-        else:
-            terms[(*key, len(terms))] = term
+        _add_product(terms, term)
+
+    def _multiplied_out(self, terms: dict[Any, Product]) -> dict[Any, Product]:
+        """The terms, where those with a sum as a factor are multiplied out if that leaves no more terms."""
+        found: dict[Any, list[Product]] = {}
+        for key, term in terms.items():
+            parts = self._parts_of(term)
+            if parts:
+                found[key] = parts
+        for _ in range(2):  # what is not multiplied out the first time is no like term the second time
+            counts = Counter(key for key in terms if key not in found)
+            counts.update(part.key() for parts in found.values() for part in parts)
+            found = {
+                key: parts
+                for key, parts in found.items()
+                if sum(counts[part.key()] > 1 for part in parts) >= len(parts) - 1
+            }
+        if not found:
+            return terms
+        result: dict[Any, Product] = {}
+        for key, term in terms.items():
+            for part in found.get(key, (term,)):
+                _add_product(result, part)
+        return result
+
+    def _parts_of(self, term: Product) -> list[Product] | None:
+        """The terms of a product that has one sum as a factor; None where there are other sums, or many terms."""
+        sums = [base for base, n in term.factors.items() if base in self.sums and n == 1]
+        if len(sums) != 1:
+            return None
+        parts = []
+        for inner in self.sums[sums[0]]:
+            part = Product(term.top, term.bottom, {b: n for b, n in term.factors.items() if b != sums[0]})
+            if inner.top < 0:
+                part.top = -part.top
+            if not (self._scale(part, abs(inner.top), 1) and self._scale(part, inner.bottom, -1)):
+                return None
+            for base, n in inner.factors.items():
+                self._raise(part, base, n)
+            parts.append(part)
+        return parts
 
     # Everything else
 
@@ -387,7 +440,7 @@ class Simplifier:
                 return args[1] if known else args[2]
             if args[1] == args[2]:
                 return args[1]
-        elif op in COMPARISONS and None not in (values := [_value(graph, a) for a in args]):
+        elif op in COMPARISONS and None not in (values := [graph.constant_value(a) for a in args]):
             return graph.constant(bool(COMPARISONS[op](*values)))
         elif op is AND or op is OR:
             for one, other in (args, args[::-1]):
@@ -401,8 +454,8 @@ class Simplifier:
                 return graph.args[args[0]][0]
             if (known := self._truth(args[0])) is not None:
                 return graph.constant(not known)
-        elif op.name in AT_NUMBERS and (value := _value(graph, args[0])) is not None:
-            found = AT_NUMBERS[op.name](value)
+        elif op in AT_NUMBERS and (value := _value(graph, args[0])) is not None:
+            found = AT_NUMBERS[op](value)
             if found is not None:
                 return graph.constant(found)
         elif op is RESHAPE and graph.ops[args[0]] is STACK:
@@ -420,6 +473,20 @@ class Simplifier:
     def _truth(self, node: int) -> bool | None:
         value = self.graph.payloads[node] if self.graph.ops[node] is CONSTANT else None
         return value if self.graph.types[node].dtype == BOOL and isinstance(value, bool) else None
+
+
+def _add_product(terms: dict[Any, Product], term: Product) -> None:
+    """Add to the terms of a sum, by what like terms have in common."""
+    key = term.key()
+    known = terms.get(key)
+    if known is None:
+        terms[key] = term
+        return
+    total = known.plus(term)
+    if total is not None:
+        terms[key] = total
+    else:
+        terms[(*key, len(terms))] = term
 
 
 def _value(graph: Graph, node: int) -> float | None:
@@ -451,46 +518,6 @@ def _nested(graph: Graph, entries: Any) -> int:
     for size in reversed(shape):
         nodes = [graph.add(STACK, tuple(nodes[k : k + size])) for k in range(0, len(nodes), size)]
     return int(nodes[0])
-
-
-def _times(a: float, b: float) -> float | None:
-    """The product of two numbers, where it is exact and no longer to read than they are."""
-    if b == 1.0:
-        return a
-    found = a * b
-    if not math.isfinite(found) or not _is_readable(found, a, b):
-        return None
-    return found if Fraction(a) * Fraction(b) == Fraction(found) else None
-
-
-def _power_of(value: float, n: Exponent) -> float | None:
-    """A number to the power of |n|, where that is exact and no longer to read."""
-    if n == 0.5 or n == -0.5:
-        return _root_of(value)
-    if isinstance(n, float) or abs(n) > LARGEST_EXPONENT or (value == 0.0 and n < 0):
-        return None
-    found = 1.0
-    for _ in range(abs(n)):
-        product = _times(found, value) if found != 1.0 else value
-        if product is None:
-            return None
-        found = product
-    return found
-
-
-def _root_of(value: float) -> float | None:
-    """The square root of a number, where it is exact."""
-    root = math.sqrt(value) if value > 0.0 else 0.0
-    return root if root and Fraction(root) ** 2 == Fraction(value) else None
-
-
-def _is_exact_sum(a: float, b: float) -> bool:
-    return math.isfinite(a + b) and Fraction(a) + Fraction(b) == Fraction(a + b)
-
-
-def _is_readable(value: float, *of: float) -> bool:
-    """Whether a number is short, or no longer than those that it is made of."""
-    return len(repr(value)) <= max([READABLE_DIGITS, *[len(repr(v)) for v in of]])
 
 
 def starts_with_factor(graph: Graph, node: int, names: Container[int]) -> bool:

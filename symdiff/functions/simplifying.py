@@ -25,9 +25,9 @@ def simplify(formula: Function | Expr | str) -> Function | Expr | str:
 
     The rules are light, and are those that printing applies to a copy: numbers are calculated with where that is exact;
     in a product numbers come first, then names, then sums, then functions, powers of one base are one power, and there
-    is one quotient; signs are taken out; like terms of a sum are added up; known conditions are decided. Nothing is
-    multiplied out or factored, nothing is looked up about functions, and the parentheses of sums stay where they are,
-    because they say what is to be subtracted first.
+    is one quotient; signs are taken out, and numbers that divide every term of a sum; like terms of a sum are added up;
+    known conditions are decided. Nothing is multiplied out or factored, of functions only values such as ``cos(0)`` are
+    known, and the parentheses of sums stay where they are, because they say what is to be subtracted first.
 
     Values stay the same up to rounding, as long as no product of factors overflows in another order; where a factor
     cancels (``x/x``, ``0*x``) there may be a value where there was NaN before. A ``where`` stays, and so what guards a

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import mpmath
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,7 +105,10 @@ DERIVATIVES = [
         r"-\frac{3 \cdot x}{\left(x^{2} + y^{2}\right)^{2.5}}",
     ),
     ("u*(1 - u)", "u", "1 - 2*u", r"1 - 2 \cdot u"),
-    ("r*u*(1 - u/K)", "u", "r*(1 - u/K) - r*u/K", r"r \cdot \left(1 - \frac{u}{K}\right) - \frac{r \cdot u}{K}"),
+    ("r*u*(1 - u/K)", "u", "r - 2*r*u/K", r"r - \frac{2 \cdot r \cdot u}{K}"),
+    ("Y/(2*(1 + s))", "s", "-Y/(2*(1 + s)**2)", r"-\frac{Y}{2 \cdot \left(1 + s\right)^{2}}"),
+    ("q*v/(2*pi*r)", "r", "-q*v/(2*pi*r**2)", r"-\frac{q \cdot v}{2 \cdot \pi \cdot r^{2}}"),
+    ("W*t/(h/(2*pi))", "t", "2*pi*W/h", r"\frac{2 \cdot \pi \cdot W}{h}"),
     (
         "A*sin(omega*t + phi)",
         "t",
@@ -202,7 +206,8 @@ def exactly(graph, node, point):
             if op == "input":
                 values[n] = mpmath.mpf(point[payload])
             elif op == "constant":
-                values[n] = payload if isinstance(payload, bool) else mpmath.mpf(payload)
+                finite = isinstance(payload, bool) or np.isfinite(payload)
+                values[n] = (payload if isinstance(payload, bool) else mpmath.mpf(payload)) if finite else None
             elif (None in args and op != "where") or (op == "where" and args[0] is None):
                 values[n] = None
             else:
@@ -262,7 +267,14 @@ def check(graph, node, points=POINTS, names=NAMES):
             continue
         value = exactly(*other, point)
         assert value is not None, text
-        assert abs(value - wanted) <= mpmath.mpf(10) ** -25 * (1 + abs(wanted)), text
+        # derivatives calculate with numbers, in floats: exactly where these are whole halves, quarters, …
+        exact = all(is_dyadic(g.payloads[n]) for g, root in (one, other) for n in g.live([root]) if not g.args[n])
+        assert abs(value - wanted) <= mpmath.mpf(10) ** (-25 if exact else -7) * (1 + abs(wanted)), text
+
+
+def is_dyadic(payload):
+    """Whether a leaf is a name, a condition or a number with few binary digits."""
+    return not isinstance(payload, float) or (abs(payload) < 2**20 and (payload * 2**20).is_integer())
 
 
 def test_long_sums_and_products_in_time():

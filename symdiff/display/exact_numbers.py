@@ -1,0 +1,113 @@
+"""Numbers in printed formulas: what is calculated with them, exactly or not at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from symdiff.ops import OPS, Op
+
+LARGEST_EXPONENT = 1000
+LARGEST_TURNS = 1024
+"""Up to so many times pi are told to be so."""
+READABLE_DIGITS = 8
+"""A number of more characters is not made of shorter ones."""
+
+Exponent = int | float
+
+
+def _at(place: float, value: float) -> Callable[[float], float | None]:
+    """The value of a function at one place."""
+    return lambda x: value if x == place and math.copysign(1.0, x) > 0 else None
+
+
+_AT_NUMBERS: dict[str, Callable[[float], float | None]] = {
+    **dict.fromkeys(
+        ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "expm1", "log1p", "erf"), _at(0, 0.0)
+    ),
+    **dict.fromkeys(("cos", "exp", "cosh", "exp2", "sech"), _at(0, 1.0)),
+    **dict.fromkeys(("log", "log2", "log10"), _at(1, 0.0)),
+    "abs": abs,
+    "sqrt": lambda x: exact_root(x),
+}
+AT_NUMBERS: dict[Op, Callable[[float], float | None]] = {OPS[name]: value for name, value in _AT_NUMBERS.items()}
+"""The functions whose value at some numbers is a number that a person would write for it."""
+
+
+@dataclass(slots=True)
+class Product:
+    """top * factors / bottom; `factors` are powers of nodes, those of exponents below 0 in the divisor."""
+
+    top: float = 1.0
+    bottom: float = 1.0
+    factors: dict[int, Exponent] = field(default_factory=dict)
+
+    def key(self) -> tuple[Any, ...]:
+        """What like terms have in common."""
+        return tuple(sorted(self.factors.items()))
+
+    def plus(self, other: Product) -> Product | None:
+        """The sum with a like term, where it is exact and no longer to read."""
+        ratios = (self.top, self.bottom, other.top, other.bottom)
+        if all(map(float.is_integer, ratios)):
+            total = Fraction(self.top) / Fraction(self.bottom) + Fraction(other.top) / Fraction(other.bottom)
+            top, bottom = float(total.numerator), float(total.denominator)
+            if Fraction(top) == total.numerator and Fraction(bottom) == total.denominator and is_readable(top, *ratios):
+                return Product(top, bottom, self.factors)
+            return None
+        top = self.top + other.top
+        if self.bottom == other.bottom and is_exact_sum(self.top, other.top) and is_readable(top, *ratios):
+            return Product(top, self.bottom, self.factors)
+        return None
+
+
+def exact_product(a: float, b: float) -> float | None:
+    """The product of two numbers, where it is exact and no longer to read than they are."""
+    if b == 1.0:
+        return a
+    found = a * b
+    if not math.isfinite(found) or not is_readable(found, a, b):
+        return None
+    return found if Fraction(a) * Fraction(b) == Fraction(found) else None
+
+
+def turns_of(value: float) -> Fraction | None:
+    """By how much a number is a multiple of pi, where that is exactly so for a short number."""
+    turns = value / math.pi
+    if not 0.1 < abs(turns) <= LARGEST_TURNS or not (turns * 8).is_integer():
+        return None
+    return Fraction(turns) if Fraction(turns) * Fraction(math.pi) == Fraction(value) else None
+
+
+def exact_power(value: float, n: Exponent) -> float | None:
+    """A number to the power of |n|, where that is exact and no longer to read."""
+    if n == 0.5 or n == -0.5:
+        return exact_root(value)
+    if isinstance(n, float) or abs(n) > LARGEST_EXPONENT or (value == 0.0 and n < 0):
+        return None
+    found = 1.0
+    for _ in range(abs(n)):
+        product = exact_product(found, value) if found != 1.0 else value
+        if product is None:
+            return None
+        found = product
+    return found
+
+
+def exact_root(value: float) -> float | None:
+    """The square root of a number, where it is exact."""
+    root = math.sqrt(value) if value > 0.0 else 0.0
+    return root if root and Fraction(root) ** 2 == Fraction(value) else None
+
+
+def is_exact_sum(a: float, b: float) -> bool:
+    """Whether the sum of two numbers is not rounded."""
+    return math.isfinite(a + b) and Fraction(a) + Fraction(b) == Fraction(a + b)
+
+
+def is_readable(value: float, *of: float) -> bool:
+    """Whether a number is short, or no longer than those that it is made of."""
+    return len(repr(value)) <= max([READABLE_DIGITS, *[len(repr(v)) for v in of]])
