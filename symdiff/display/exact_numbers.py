@@ -13,8 +13,8 @@ from symdiff.ops import OPS, Op
 LARGEST_EXPONENT = 1000
 LARGEST_TURNS = 1024
 """Up to so many times pi are told to be so."""
-READABLE_DIGITS = 8
-"""A number of more characters is not made of shorter ones."""
+READABLE_DIGITS, LARGEST_READABLE = 8, 1e12
+"""A number of more characters is not made of shorter ones, unless it is a whole number up to so large."""
 
 Exponent = int | float
 
@@ -48,6 +48,11 @@ class Product:
     def key(self) -> tuple[Any, ...]:
         """What like terms have in common."""
         return tuple(sorted(self.factors.items()))
+
+    def length(self) -> int:
+        """How many factors and exponents are written."""
+        numbers = (abs(self.top) != 1.0) + (self.bottom != 1.0)
+        return sum([1 + (abs(n) != 1) for n in self.factors.values()]) + (numbers if self.factors else 1)
 
     def plus(self, other: Product) -> Product | None:
         """The sum with a like term, where it is exact and no longer to read."""
@@ -110,4 +115,6 @@ def is_exact_sum(a: float, b: float) -> bool:
 
 def is_readable(value: float, *of: float) -> bool:
     """Whether a number is short, or no longer than those that it is made of."""
+    if value.is_integer() and abs(value) <= LARGEST_READABLE:
+        return True
     return len(repr(value)) <= max([READABLE_DIGITS, *[len(repr(v)) for v in of]])

@@ -4,8 +4,8 @@ Products are collected (numbers first, then names, then sums, then functions; po
 quotient), signs are taken out, like terms of sums are added up, and conditions that are known are decided. All of it
 holds over the real numbers wherever what was written has a value; where a factor cancels, there may be a value where
 0/0 was. Numbers are calculated with only where that is exact, multiples of pi among them. A sum is multiplied out only
-where its terms are like others, so that no more terms are left, and nothing is factored; no function is looked up but
-at 0 and 1. Sums stay in the order in which they were written, but for a leading minus.
+where its terms are like others, or where every one of them gets shorter, and nothing is factored; no function is looked
+up but at 0 and 1. Sums stay in the order in which they were written, but for a leading minus.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Simplifier:
         self.mapping: dict[int, int] = {}
         self.products: dict[int, Product] = {}
         self.sums: dict[int, list[Product]] = {}
+        self._spread: set[int] = set()  # sums that were a product
         live = source.live(roots)
         self._uses = dict.fromkeys(live, 0)
         user: dict[int, int] = {}
@@ -126,6 +127,14 @@ class Simplifier:
         if op is NEG or op in PRODUCTS or op in POWERS or op is POW:
             product = self._product(node)
             if product is not None:
+                parts = None if self._for_good else self._parts_of(product)
+                if parts and self._is_shorter(parts, product):
+                    terms: dict[Any, Product] = {}
+                    for part in parts:
+                        _add_product(terms, part)
+                    made = self._total([t for t in terms.values() if t.top != 0.0])
+                    self._spread.add(made)
+                    return self._shaped(made, node)
                 return self._shaped(self._written(product), node)
         own = tuple([self.mapping[a] for a in args])
         return self._shaped(self._other(node, own), node)
@@ -390,19 +399,22 @@ class Simplifier:
         _add_product(terms, term)
 
     def _multiplied_out(self, terms: dict[Any, Product]) -> dict[Any, Product]:
-        """The terms, where those with a sum as a factor are multiplied out if that leaves no more terms."""
+        """The terms; those with a sum as a factor are multiplied out where that leaves no more of them."""
         found: dict[Any, list[Product]] = {}
+        shorter = set()
         for key, term in terms.items():
             parts = self._parts_of(term)
             if parts:
                 found[key] = parts
+                if self._is_shorter(parts, term):
+                    shorter.add(key)
         for _ in range(2):  # what is not multiplied out the first time is no like term the second time
             counts = Counter(key for key in terms if key not in found)
             counts.update(part.key() for parts in found.values() for part in parts)
             found = {
                 key: parts
                 for key, parts in found.items()
-                if sum(counts[part.key()] > 1 for part in parts) >= len(parts) - 1
+                if key in shorter or sum(counts[part.key()] > 1 for part in parts) >= len(parts) - 1
             }
         if not found:
             return terms
@@ -411,6 +423,17 @@ class Simplifier:
             for part in found.get(key, (term,)):
                 _add_product(result, part)
         return result
+
+    def _is_shorter(self, parts: Sequence[Product], product: Product) -> bool:
+        """Whether the terms of a product are less to read than the product with its sum, and none of them is more."""
+        (base,) = [b for b, n in product.factors.items() if b in self.sums and n == 1]
+        if len(product.factors) == 1 and abs(product.top) == product.bottom == 1.0:
+            return base in self._spread
+        terms = self.sums[base]
+        if any(len(part.factors) > len(term.factors) for part, term in zip(parts, terms, strict=True)):
+            return False
+        before = product.length() - 1 + sum(term.length() for term in terms)
+        return sum(part.length() for part in parts) < before
 
     def _parts_of(self, term: Product) -> list[Product] | None:
         """The terms of a product that has one sum as a factor; None where there are other sums, or many terms."""

@@ -167,6 +167,38 @@ def test_formulas(formula, text):
     assert str(again.expr) == text
 
 
+SPREAD = [
+    ("x*(1 - y)", "x*(1 - y)"), ("x*(x + 1)", "x*(x + 1)"), ("(x + 1)/x", "(x + 1)/x"), ("2*(x - 1)", "2*(x - 1)"),
+    ("2*(x/2 + y)", "x + 2*y"), ("3*(x/3 - y)", "x - 3*y"), ("x*(y/x**2 - z/x)*2", "2*y/x - 2*z"),
+    ("2 - 2*(200*x - 600*y**2)", "2 - 400*x + 1200*y**2"), ("(x**2 + x)/x", "x + 1"), ("x*(1/x + 1)", "x*(1/x + 1)"),
+    ("(x*y/z**3 - x/z**2)*z", "x*y/z**2 - x/z"), ("20000*10000*x*y", "200000000*x*y"),
+    ("x*(y - z)*(x - z)", "x*(y - z)*(x - z)"), ("0.1*(0.7*x - y)", "0.1*(0.7*x - y)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("formula", "text"), SPREAD, ids=[f for f, _ in SPREAD])
+def test_products_of_sums(formula, text):
+    f = sd.function(formula, ["x", "y", "z"])
+    assert str(f.expr) == text
+    assert sd.simplify(f)(0.3, 0.7, 1.9) == pytest.approx(f(0.3, 0.7, 1.9), rel=1e-14)
+    assert sd.function(text, ["x", "y", "z"])(0.3, 0.7, 1.9) == pytest.approx(f(0.3, 0.7, 1.9), rel=1e-13)
+
+
+HESSIANS = [
+    ("100*(y - x**2)**2 + (1 - x)**2", "[[2 - 400*y + 1200*x**2, -400*x],\n [-400*x,                200]]"),
+    ("q*x/(2*pi*y)", "[[0,              -q/(2*pi*y**2)],\n [-q/(2*pi*y**2), q*x/(pi*y**3)]]"),
+    ("log(x/y)*x", "[[1/x,  -1/y],\n [-1/y, x/y**2]]"),
+]
+
+
+@pytest.mark.parametrize(("formula", "text"), HESSIANS, ids=[f for f, _ in HESSIANS])
+def test_hessians(formula, text):
+    h = sd.hessian(formula, ["x", "y"])
+    assert str(h.expr) == text
+    values = {name: 0.3 + 0.5 * k for k, name in enumerate(sorted(h.names))}
+    np.testing.assert_allclose(sd.function(str(h.expr))(**values), h(**values), rtol=1e-12)
+
+
 def test_derivatives_of_products():
     assert str(sd.grad("exp(-x**2)*sin(x*y)", "x").expr) == "y*exp(-x**2)*cos(x*y) - 2*x*exp(-x**2)*sin(x*y)"
     damped = sd.grad("A*exp(-k*t)*cos(w*t)", "t")
