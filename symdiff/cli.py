@@ -207,7 +207,13 @@ def _gradient(options: argparse.Namespace, text: str) -> str:
         found = {n: _plain(v) for n, v in zip(wrt, g(**point), strict=True)}
         return _shown(options, {"gradient": found}, "\n".join(f"d/d{n} = {v}" for n, v in found.items()))
     formulas = {n: str(e) for n, e in zip(wrt, g.expr, strict=True)}
-    return _shown(options, {"gradient": formulas}, "\n".join(f"d/d{n} = {v}" for n, v in formulas.items()))
+    return _shown(options, {"gradient": formulas}, "\n".join(_line(f"d/d{n}", v) for n, v in formulas.items()))
+
+
+def _line(name: str, value: object) -> str:
+    """A value after its name, which stands before the last line of a formula that has several."""
+    *shared, last = str(value).split("\n")
+    return "\n".join([*shared, f"{name} = {last}"])
 
 
 def _hessian(options: argparse.Namespace, text: str) -> str:
@@ -218,7 +224,7 @@ def _hessian(options: argparse.Namespace, text: str) -> str:
     rows = [[_plain(v) for v in row] for row in h(**point)] if options.at is not None else None
     if rows is None:
         rows = [[str(e) for e in row] for row in h.expr]
-    lines = [f"d2/d{a}d{b} = {rows[i][j]}" for i, a in enumerate(wrt) for j, b in enumerate(wrt) if j <= i]
+    lines = [_line(f"d2/d{a}d{b}", rows[i][j]) for i, a in enumerate(wrt) for j, b in enumerate(wrt) if j <= i]
     return _shown(options, {"wrt": wrt, "hessian": rows}, "\n".join(lines))
 
 

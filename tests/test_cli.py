@@ -28,6 +28,7 @@ CASES = [
     (["eval", "E*x", "--at", "E=2,x=3"], "6.0"),
     (["grad", "x**2*y", "--wrt", "x,y", "--at", "x=3,y=2"], "d/dx = 12.0\nd/dy = 9.0"),
     (["grad", "x**2*y"], "d/dx = 2*x*y\nd/dy = x**2"),
+    (["grad", "q = x + 1\nsin(q)*q", "--wrt", "x"], "q = x + 1\nd/dx = sin(q) + q*cos(q)"),
     (["grad", "q = x + y\nq*z", "--wrt", "q", "--at", "x=-2,y=5,z=-4"], "d/dq = -4.0"),
     (["hessian", "x**2*y", "--at", "x=3,y=2"], "d2/dxdx = 4.0\nd2/dydx = 6.0\nd2/dydy = 0.0"),
     (["hessian", "x**2*y", "--wrt", "x"], "d2/dxdx = 2*y"),
