@@ -16,7 +16,7 @@ from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.parser import elaborate
 from symdiff.frontend.syntax import Syntax
 from symdiff.frontend.trace import parameters, trace
-from symdiff.functions.deferred import Deferred
+from symdiff.functions.cases import unknown
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
 from symdiff.functions.outline import listed_shapes
@@ -108,7 +108,7 @@ class Builder:
         return [(name or parsed.output_name or "f", output)], 0
 
     def _function(self, source: Function) -> tuple[Pairs, Structure]:
-        if isinstance(source, Deferred):
+        if source.cases is not None:
             source = self.settled(source)
         table = source.name_table()
         mapping = self._import(source.graph, [*source.nodes, *table.values()])
@@ -118,7 +118,7 @@ class Builder:
         self.title = self.title or source.__name__
         return [(n, mapping[node]) for n, node in source.output_pairs()], source.structure
 
-    def settled(self, source: Deferred) -> Function:
+    def settled(self, source: Function) -> Function:
         """The function of a source with open shapes, for the shapes that are known.
 
         Raises
@@ -129,7 +129,7 @@ class Builder:
         known = {**self._declared(), **self.bound}
         missing = [a for a in source.arguments if is_open_argument(a) and a.name not in known]
         if missing:
-            error = source.unknown()
+            error = unknown(source.__name__, source.arguments)
             raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
         return source.for_shapes(known)
 

@@ -35,7 +35,7 @@ class Call:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value, or the formula with expressions for its arguments."""
-        compiled: CompiledFunction | None = self._attributes["_compiled"]
+        compiled: CompiledFunction | None = self._attributes["_case"].compiled
         given = (*args, *keywords.values()) if keywords else args
         for value in given:
             kind = type(value)

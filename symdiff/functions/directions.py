@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr
-from symdiff.functions.deferred import Deferred, results_of
+from symdiff.functions.cases import cases_of, results_of
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
 from symdiff.functions.specialize import named_sizes
@@ -206,7 +206,7 @@ def _barred(outputs: Sequence[str]) -> list[str]:
 # Functions whose shapes each call fixes
 
 
-def open_tangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
+def open_tangents(f: Function, wrt: Any = None) -> tuple[Argument, ...]:
     """The arguments of a function with open shapes, and the tangents."""
     items = items_of(wrt, f.arguments)
     if wrt is None:
@@ -224,7 +224,7 @@ def open_tangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
     return _inserted(f, items, new)
 
 
-def _open_shape(f: Deferred, item: Any) -> Shape | None:
+def _open_shape(f: Function, item: Any) -> Shape | None:
     """The shape of what a derivative is by, as far as it is declared; None where only a call says it."""
     parts = [_open_shape(f, part) for part in item] if isinstance(item, list) else []
     if parts:
@@ -245,7 +245,7 @@ def _open_shape(f: Deferred, item: Any) -> Shape | None:
     return None
 
 
-def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
+def open_cotangents(f: Function, wrt: Any = None) -> tuple[Argument, ...]:
     """The arguments of a function with open shapes, and the cotangents.
 
     Raises
@@ -254,7 +254,7 @@ def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
         Where only a call says how many outputs there are.
     """
     outputs = results_of(f)
-    if outputs is None and f.recipe.takes_trees():  # one, or those of a tree: seen when it is made
+    if outputs is None and cases_of(f).recipe.takes_trees():  # one, or those of a tree: seen when it is made
         return _inserted(f, items_of(wrt, f.arguments), [(f"{f.__name__}_bar", 0, [None])])
     if outputs is None:
         raise ArgumentError(
@@ -266,7 +266,8 @@ def open_cotangents(f: Deferred, wrt: Any = None) -> tuple[Argument, ...]:
     return _inserted(f, items_of(wrt, f.arguments), new)
 
 
-def _output_shapes(f: Deferred, count: int) -> list[Shape | None]:
+def _output_shapes(f: Function, count: int) -> list[Shape | None]:
     """The shapes of the outputs with sizes by name; None for what is none of them."""
-    found = [] if f.opened is None else f.opened.shapes()
+    opened = cases_of(f).opened
+    found = [] if opened is None else opened.shapes()
     return found if len(found) == count else [None] * count

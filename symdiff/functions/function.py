@@ -10,31 +10,30 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from symdiff import locks
-from symdiff.budget import CHEAP, current, exceeded, timed, under
+from symdiff.budget import timed, under
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import Binder, signature
 from symdiff.functions.calls import Call
+from symdiff.functions.case import Case
+from symdiff.functions.cases import Cases, OpenCompiled, Recipe, Reordered, unknown
 from symdiff.functions.compiled import CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
+from symdiff.functions.open_case import OpenCase
 from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
 from symdiff.signature import Argument, listed_parameters
 from symdiff.trees import Structure, arrange
-from symdiff.types import TensorType, known_product, show, tensor
+from symdiff.types import Shape, TensorType, show
 
 if TYPE_CHECKING:
     from symdiff.codegen import Options
     from symdiff.functions.steps import Steps
     from symdiff.optimize.program import Program, TensorProgram
 
-
-LARGEST_ITEM = 8
-"""Bytes of the largest type of elements."""
 
 COMPILING = locks.lock(locks.COMPILING)
 """Held while a function compiles itself at its first call, so that many threads compile it once."""
@@ -55,7 +54,6 @@ class Function(Exchange, Sealed, Direct):
     inputs : the arguments' names, in call order; the members' names for a packed vector.
     outputs : the names of the outputs.
     names : every input and named line.
-    stable : whether it is a derivative: those are taken of stable forms, and none has to be looked for again.
 
     Examples
     --------
@@ -70,6 +68,8 @@ class Function(Exchange, Sealed, Direct):
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
+    cases: Cases | None = None
+    """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
     by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
 
@@ -87,58 +87,59 @@ class Function(Exchange, Sealed, Direct):
         stable: bool = False,
     ) -> None:
         self.__name__ = name
-        self._graph = graph
         self.arguments = tuple(arguments)
-        self._outputs = tuple(outputs)
-        self._names = dict(names or {})
-        self._structure = structure
         self._ordered = ordered
-        self._notes = tuple(notes)
-        self.stable = stable
-        self._compiled: CompiledFunction | None = None
-        self._programs: dict[str, Program | TensorProgram] = {}
+        case = Case(graph, tuple(outputs), dict(names or {}), structure, tuple(notes), stable)
+        self._case: Case | None = case
         self._trees = any(a.place for a in self.arguments)
-        self._check_inputs()
-        self._check_results()
+        case.check_inputs(name, self.arguments)
+        case.check_results()
         self._make_callable()
 
-    def _check_inputs(self) -> None:
-        """Refuse arguments that are not the graph's inputs: native code would read beyond what a call gives it.
+    @classmethod
+    def of_recipe(
+        cls,
+        recipe: Recipe,
+        arguments: Sequence[Argument],
+        *,
+        name: str,
+        ordered: bool,
+        lines: Sequence[str] = (),
+        opened: OpenCase | None = None,
+    ) -> Function:
+        """A function with shapes that each call fixes: those of its arguments, or the sizes it has by name.
+
+        `lines` are its named lines, `opened` is the function for all sizes where they alone are missing.
+        """
+        made = cls.__new__(cls)
+        made.__name__ = name
+        made.arguments = tuple(arguments)
+        made._ordered = ordered
+        made._case = None
+        made._trees = any(a.place for a in made.arguments)
+        made.cases = Cases(name, made.arguments, made.ordered, recipe, tuple(lines), opened)
+        made._make_callable()
+        return made
+
+    @property
+    def _known(self) -> Case:
+        """The formula.
 
         Raises
         ------
         ShapeError
-            Where an argument has another type than its input.
+            Where shapes are known at each call only.
         """
-        types, ops, names, dtype = self._graph.types, self._graph.ops, self._names, self._graph.dtype
-        number = tensor(dtype)
-        for argument in self.arguments:
-            wanted = argument.type(dtype) if argument.shape and argument.members is None else number
-            for name in argument.inputs:
-                node = names.get(name, -1)
-                if node < 0 or ops[node] is not core.INPUT or (types[node] is not wanted and types[node] != wanted):
-                    found = "no input" if node < 0 or ops[node] is not core.INPUT else f"{types[node]} in its formula"
-                    raise ShapeError(f"{self.__name__}: the argument {name} is {wanted}, and {found}")
-
-    def _check_results(self) -> None:
-        """Refuse results that are larger than the memory that limits allow."""
-        graph, types = self._graph, self._graph.types
-        if sum([known_product(types[n].shape) for n in self.nodes]) * LARGEST_ITEM <= CHEAP:
-            return
-        sizes = {n: known_product(types[n].shape) * np.dtype(types[n].dtype).itemsize for n in self.nodes}
-        total = sum(sizes.values())
-        if total > CHEAP:
-            with under(graph.limits):
-                if total > current().bytes:
-                    place = graph.places.get(max(sizes, key=sizes.__getitem__))
-                    raise exceeded("bytes", total, f"results of {total:,} bytes", place=place)
+        if self._case is None:
+            raise unknown(self.__name__, self.arguments)
+        return self._case
 
     # What it is
 
     @property
     def graph(self) -> Graph:
         """The graph, shared by a function and its derivatives: a read-only `networkx.DiGraph`."""
-        return self._graph
+        return self._known.graph
 
     @property
     def inputs(self) -> tuple[str | tuple[str, ...], ...]:
@@ -148,64 +149,85 @@ class Function(Exchange, Sealed, Direct):
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs, in the order in which a call returns them."""
-        return tuple(name for name, _ in self._outputs)
+        return tuple(name for name, _ in self._known.outputs)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs and the named lines, each of which a derivative can be taken by."""
-        return tuple(self._names)
+        if self.cases is not None:
+            return tuple(dict.fromkeys([*(n for a in self.arguments for n in a.inputs), *self.cases.lines]))
+        return tuple(self._known.names)
+
+    @property
+    def stable(self) -> bool:
+        """Whether it is a derivative: those are taken of stable forms, and none has to be looked for again."""
+        return self._known.stable
 
     @property
     def nodes(self) -> tuple[int, ...]:
         """The nodes of the outputs in `graph`."""
-        return tuple(node for _, node in self._outputs)
+        return self._known.nodes
 
     @property
     def body(self) -> Body:
         """The formula as a closed graph: the inputs in call order, members of packs one by one, and the outputs."""
-        return Body(self._graph, [self._names[name] for a in self.arguments for name in a.inputs], self.nodes)
+        return Body(
+            self._known.graph, [self._known.names[name] for a in self.arguments for name in a.inputs], self.nodes
+        )
 
     @property
     def types(self) -> tuple[TensorType, ...]:
         """The types of the outputs."""
-        return tuple(self._graph.types[node] for node in self.nodes)
+        return tuple(self._known.graph.types[node] for node in self.nodes)
 
     @property
     def expr(self) -> Expressions:
         """The formula as an `Expr`; a tuple of them for several outputs."""
-        return cast("Expressions", arrange(self._structure, [Expr(self._graph, node) for node in self.nodes]))
+        return cast(
+            "Expressions", arrange(self._known.structure, [Expr(self._known.graph, node) for node in self.nodes])
+        )
 
     @property
     def __signature__(self) -> inspect.Signature:
         return signature(self.arguments)
 
     def __repr__(self) -> str:
-        count = len(self._graph.live(self.nodes))
+        if self.cases is not None:
+            return f"<Function {self.__name__}({listed_parameters(self.arguments)}), shapes known at each call>"
+        count = len(self._known.graph.live(self.nodes))
         types = ", ".join(map(str, self.types))
-        if self._structure != 0:
+        if self._known.structure != 0:
             types = f"({types})"
         return f"<Function {self.__name__}({listed_parameters(self.arguments)}) -> {types}, {count} nodes>"
 
     def __str__(self) -> str:
-        return self._text(self.arguments)
+        return self._text(self.arguments) if self.cases is None else self.cases.text(self.arguments)
 
     def _text(self, arguments: Sequence[Argument]) -> str:
         """The formula, with a header of these arguments."""
         from symdiff.display.text import program
 
-        single = self._outputs[0][1] if self._structure == 0 else None
-        return program(self._graph, self.__name__, arguments, dict(self._outputs) if single is None else single)
+        single = self._known.outputs[0][1] if self._known.structure == 0 else None
+        return program(
+            self._known.graph, self.__name__, arguments, dict(self._known.outputs) if single is None else single
+        )
 
-    def _repr_latex_(self) -> str:
+    def _repr_latex_(self) -> str | None:
+        if self.cases is not None:
+            return self.cases.latex()
         from symdiff.display.latex import latex
 
-        return "$$" + r",\quad ".join(latex(self._graph, node) for node in self.nodes) + "$$"
+        return "$$" + r",\quad ".join(latex(self._known.graph, node) for node in self.nodes) + "$$"
 
     # Calling it
 
     def _make_callable(self) -> None:
-        general = Call(self).__call__
-        self._answer(general if self._compiled is None else self._compiled.entry(general))
+        if self.cases is not None:
+            binder = self.tree_binder()
+            _SLOT.__set__(self, self.cases.__call__ if binder is None else binder.calling(self.cases.__call__))
+            return
+        general, compiled = Call(self).__call__, self._known.compiled
+        self._answer(general if compiled is None else compiled.entry(general))
 
     def _answer(self, call: Callable[..., Any]) -> None:
         """Let `call`, which takes the values of all arguments, answer calls."""
@@ -218,11 +240,13 @@ class Function(Exchange, Sealed, Direct):
 
     def flat_call(self) -> Any:
         """What takes a value for each argument, also for each leaf of a tree."""
-        return self._varied(_trees=False) if self._trees else self
+        if self.cases is not None:
+            return self.cases.__call__
+        return self._varied({}, _trees=False) if self._trees else self
 
     def _default(self) -> CompiledFunction:
         with COMPILING:
-            compiled = self._compiled
+            compiled = self._known.compiled
             if compiled is None:
                 if type(self).compile is Function.compile:
                     from symdiff.codegen import Options
@@ -232,7 +256,7 @@ class Function(Exchange, Sealed, Direct):
                     compiled = self.compile()
                     compiled.origin = None  # the two would hold each other
                 self._answer(compiled.entry(Call(self).__call__))
-                self._compiled = compiled
+                self._known.compiled = compiled
             return compiled
 
     def __copy__(self) -> Self:
@@ -276,6 +300,9 @@ class Function(Exchange, Sealed, Direct):
         LimitError
             Where a call takes more operations or memory, or compiling more time, than the limits allow.
         """
+        if self.cases is not None:
+            given = {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background}
+            return OpenCompiled(self, given)
         from symdiff.codegen import Options, compile_program
 
         if opt is not None and opt not in (0, 1, 2, 3):
@@ -302,57 +329,51 @@ class Function(Exchange, Sealed, Direct):
     def _compile(self, options: Options) -> CompiledFunction:
         from symdiff.codegen import compile_program
 
-        with under(self._graph.limits), timed():
+        with under(self._known.graph.limits), timed():
             program = self._program(options.fp)
-            self._check_cost(program)
+            self._known.check_cost(self.__name__, program)
             kernel = compile_program(program, options)
-        compiled = CompiledFunction(self.__name__, self._binder(), kernel, self.types, self._structure)
+        compiled = CompiledFunction(self.__name__, self._binder(), kernel, self.types, self._known.structure)
         if kernel.may_fail:
-            leaves = tuple([self._leaves(a) for a in self.arguments])
-            compiled.general.formula = Formula(self._graph, self.nodes, leaves)
-        compiled.general.limits = self._graph.limits
+            leaves = tuple([self._known.leaves(a) for a in self.arguments])
+            compiled.general.formula = Formula(self._known.graph, self.nodes, leaves)
+        compiled.general.limits = self._known.graph.limits
         compiled.trees = self.tree_binder()
         return compiled
 
+    def specialize(self, *args: Any, **keywords: Any) -> Function:
+        """The function for the shapes of these arguments: with a graph, statistics and code; itself where it has them.
+
+        Examples
+        --------
+        >>> import symdiff as sd
+        >>> f = sd.function("f(x) = sum(x**2)")
+        >>> f.specialize([1.0, 2.0, 3.0])
+        <Function f(x[3]) -> float64, 3 nodes>
+        """
+        if self.cases is None:
+            return self
+        return self.cases.specialize(self.tree_binder(), args, keywords)
+
+    def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
+        """The function for shapes by name; itself where all are known."""
+        return self if self.cases is None else self.cases.for_shapes(shapes)
+
     def held_bytes(self) -> int:
         """About how much memory it holds: its graph, which its derivatives share, and its code."""
-        kernel = self._compiled.kernel.bytes if self._compiled is not None else 0
-        return FUNCTION_BYTES + NODE_BYTES * len(self._graph) + kernel
+        kernel = self._known.compiled.kernel.bytes if self._known.compiled is not None else 0
+        return FUNCTION_BYTES + NODE_BYTES * len(self._known.graph) + kernel
 
     def _program(self, fp: str = "contract") -> Program | TensorProgram:
-        from symdiff.optimize.pipeline import optimize
-
-        if fp not in ("strict", "contract", "fast"):
-            raise ArgumentError(f"fp is {fp!r}", hint='"strict", "contract" or "fast"')
-        if fp not in self._programs:
-            dtype = self._graph.dtype
-            operands = [(a.type(dtype), self._leaves(a)) for a in self.arguments]
-            with under(self._graph.limits), timed():
-                self._programs[fp] = optimize(self._graph, operands, self.nodes, fp=fp, stable=self.stable)
-        return self._programs[fp]
-
-    def _check_cost(self, program: Program | TensorProgram) -> None:
-        """Refuse a program of which one point already takes more than the limits allow."""
-        for limit, value, what in (
-            ("operations", program.operations, "operations a call"),
-            ("bytes", program.memory, "bytes of workspace"),
-        ):
-            if value > getattr(current(), limit):
-                graph = self._graph
-                largest = max(graph.live(self.nodes), key=lambda n: known_product(graph.types[n].shape))
-                raise exceeded(limit, value, f"{self.__name__} takes {value:,} {what}", place=graph.places.get(largest))
+        return self._known.program(self.arguments, fp)
 
     def _binder(self) -> Binder:
-        return Binder(self.__name__, self.arguments, self.ordered, self._graph.dtype, self.by_all)
-
-    def _leaves(self, argument: Argument) -> tuple[int, ...]:
-        """The input nodes of an argument."""
-        if argument.members is None:
-            return (self._names[argument.name],)
-        return tuple(self._names[m] for m in argument.members)
+        return Binder(self.__name__, self.arguments, self.ordered, self._known.graph.dtype, self.by_all)
 
     def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """This function's formula with expressions for its arguments."""
+        if self.cases is not None:
+            return self.cases.inlined(args, keywords)
         binder = self._binder()
         values = binder.order(args, keywords)
         target, nodes = together(values)
@@ -366,8 +387,8 @@ class Function(Exchange, Sealed, Direct):
                     f"{self.__name__}: {argument.written} has shape {show(argument.shape)}, the expression given "
                     f"has shape {show(given)}"
                 )
-            leaves = self._leaves(argument)
-            if given and not argument.shape and self._has_arrays():
+            leaves = self._known.leaves(argument)
+            if given and not argument.shape and self._known.has_arrays():
                 raise ShapeError(
                     f"{self.__name__}: {argument.written} is a number that meets arrays, the expression given has "
                     f"shape {show(given)}",
@@ -379,12 +400,7 @@ class Function(Exchange, Sealed, Direct):
                 for leaf, place in zip(leaves, argument.places, strict=True):
                     known[leaf] = target.element(node, place)
         mapping = self.body.copy(target, known)
-        return arrange(self._structure, [Expr(target, mapping[node]) for node in self.nodes])
-
-    def _has_arrays(self) -> bool:
-        """Whether something is an array on the way: then elements of an argument's batch are not the result's."""
-        graph, listed = self._graph, {n for n in self.nodes if self._graph.ops[n] is core.STACK}
-        return any(graph.types[n].shape and n not in listed for n in graph.live(self.nodes))
+        return arrange(self._known.structure, [Expr(target, mapping[node]) for node in self.nodes])
 
     # Looking inside
 
@@ -398,6 +414,8 @@ class Function(Exchange, Sealed, Direct):
         >>> f.steps(-2, 5, -4)["q"].gradient
         -4.0
         """
+        if self.cases is not None:
+            return self.specialize(*point, **keywords).steps(*point, **keywords)
         from symdiff.functions.steps import trace_steps
 
         binder, trees = self._binder(), self.tree_binder()
@@ -405,16 +423,16 @@ class Function(Exchange, Sealed, Direct):
         values, _ = binder.convert(given)
         leaves: dict[int, Any] = {}
         for argument, value in zip(self.arguments, values, strict=True):
-            nodes = self._leaves(argument)
+            nodes = self._known.leaves(argument)
             parts = [value] if argument.members is None else np.ravel(value)
             leaves.update(zip(nodes, parts, strict=True))
-        return trace_steps(self._graph, self.nodes, self._names, leaves)
+        return trace_steps(self._known.graph, self.nodes, self._known.names, leaves)
 
     def stats(self) -> dict[str, Any]:
         """Counts: live nodes, operations before and after optimization, loops, BLAS calls, bytes of workspace."""
         counts, statistics = self._program().counts, self._default().kernel.statistics
         return {
-            "nodes": len(self._graph.live(self.nodes)),
+            "nodes": len(self._known.graph.live(self.nodes)),
             "operations_before": counts.total_before,
             "operations": counts.total_after,
             "by_operation": dict(counts.after),
@@ -425,19 +443,21 @@ class Function(Exchange, Sealed, Direct):
 
     def explain(self) -> str:
         """What was chosen on the way, and why."""
+        if self.cases is not None:
+            return self.cases.explain(self.__name__)
         from symdiff.optimize.planning.listing import describe_plan
         from symdiff.optimize.program import TensorProgram
 
         program = self._program()
         steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
-        return "\n".join((*self._notes, *steps)) or "nothing had to be chosen"
+        return "\n".join((*self._known.notes, *steps)) or "nothing had to be chosen"
 
     def ssa(self, optimized: bool = False) -> str:
         """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
         from symdiff.ir.listing import listing
 
         if not optimized:
-            return listing(self._graph, dict(self._outputs))
+            return listing(self._known.graph, dict(self._known.outputs))
         program = self._program()
         outputs: Sequence[int | tuple[int, ...]] = program.outputs
         flat: dict[str, int] = {}
@@ -459,7 +479,7 @@ class Function(Exchange, Sealed, Direct):
     @property
     def structure(self) -> Structure:
         """How the flat outputs are handed back."""
-        return self._structure
+        return self._known.structure
 
     @property
     def ordered(self) -> bool:
@@ -468,11 +488,11 @@ class Function(Exchange, Sealed, Direct):
 
     def output_pairs(self) -> tuple[tuple[str, int], ...]:
         """Names and nodes of the outputs."""
-        return self._outputs
+        return self._known.outputs
 
     def name_table(self) -> dict[str, int]:
         """The nodes of the inputs and named lines."""
-        return dict(self._names)
+        return dict(self._known.names)
 
     def with_outputs(
         self,
@@ -483,40 +503,51 @@ class Function(Exchange, Sealed, Direct):
         stable: bool = False,
     ) -> Function:
         """A function of the same arguments, in the same graph, with other outputs."""
-        return self._varied(
-            __name__=name, _outputs=tuple(outputs), _structure=structure, _notes=(*self._notes, *notes), stable=stable
-        )
+        case = {
+            "outputs": tuple(outputs),
+            "structure": structure,
+            "notes": (*self._known.notes, *notes),
+            "stable": stable,
+        }
+        return self._varied(case, __name__=name)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was chosen on the way to it."""
-        return self._notes
+        return self._known.notes
 
     def moved(self, mapping: Mapping[int, int], graph: Graph | None = None) -> Function:
         """The same function where `mapping` says which nodes, of `graph`, stand for its outputs and names."""
-        names = {name: mapping.get(node, node) for name, node in self._names.items()}
-        outputs = [(title, mapping.get(node, node)) for title, node in self._outputs]
-        return self._varied(_names=names, _outputs=tuple(outputs), _graph=graph or self._graph)
+        names = {name: mapping.get(node, node) for name, node in self._known.names.items()}
+        outputs = [(title, mapping.get(node, node)) for title, node in self._known.outputs]
+        return self._varied({"names": names, "outputs": tuple(outputs), "graph": graph or self._known.graph})
 
-    def _varied(self, **attributes: Any) -> Function:
-        """A function of the same arguments, which need no check, with some attributes changed."""
+    def _varied(self, case: Mapping[str, Any], **attributes: Any) -> Function:
+        """A function of the same arguments, which need no check, with parts of its case and attributes changed."""
         made = Function.__new__(Function)
-        made.__dict__.update(self.__dict__, _compiled=None, _programs={}, by_all=False, **attributes)
-        made._check_results()
+        known = replace(self._known, compiled=None, programs={}, **case)
+        known.check_results()
+        made.__dict__.update(self.__dict__, _case=known, by_all=False, **attributes)
         made._make_callable()
         return made
 
     def with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
+        cases = self.cases
+        if cases is not None:
+            recipe = Reordered(self, tuple(a.name for a in arguments))
+            opened = None if cases.opened is None else cases.opened.transformed(recipe.ordered)
+            given: dict[str, Any] = {"name": self.__name__, "lines": cases.lines, "opened": opened}
+            return Function.of_recipe(recipe, arguments, ordered=True, **given)
         return Function(
-            self._graph,
+            self._known.graph,
             arguments,
-            self._outputs,
+            self._known.outputs,
             name=self.__name__,
-            names=self._names,
-            structure=self._structure,
+            names=self._known.names,
+            structure=self._known.structure,
             ordered=True,
-            notes=self._notes,
+            notes=self._known.notes,
             stable=self.stable,
         )
 

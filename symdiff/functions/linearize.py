@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 from symdiff.budget import timed, under
 from symdiff.differentiate.operators import tangents
 from symdiff.functions.binder import signature
-from symdiff.functions.deferred import Deferred
 from symdiff.functions.directions import Extended, with_tangents
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
@@ -60,7 +59,7 @@ class Linearization:
     def __init__(self, function: Function, wrt: Any) -> None:
         self.function, self.wrt = function, wrt
         self._made: WeakKeyDictionary[Function, Halves] = WeakKeyDictionary()
-        if not isinstance(function, Deferred):
+        if function.cases is None:
             self._parts(function)
 
     def __repr__(self) -> str:
@@ -76,7 +75,7 @@ class Linearization:
     def __call__(self, *args: Any, **keywords: Any) -> tuple[Any, LinearMap]:
         """The value, and the linear map of tangents."""
         f = self.function
-        made = f.specialize(*args, **keywords) if isinstance(f, Deferred) else f
+        made = f.specialize(*args, **keywords)
         parts = self._parts(made)
         value, residuals = parts.at(*args, **keywords)
         return value, LinearMap(f.__name__, parts, residuals)

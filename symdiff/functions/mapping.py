@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError
-from symdiff.functions.deferred import Deferred, results_of, structured_base
+from symdiff.functions.cases import results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.open_case import open_case
 from symdiff.functions.record import read_source
@@ -63,7 +63,7 @@ def vmap(fun: Any, in_axes: Any = 0, out_axes: int = 0) -> Function:
     return mapped(f, axes, int(out_axes))
 
 
-def mapped(f: Function, axes: Axes, out: int) -> Deferred:
+def mapped(f: Function, axes: Axes, out: int) -> Function:
     """The function over one more axis, for arguments whose members lie along `axes`."""
     taken = {*f.names, *(a.name for a in f.arguments), *named_sizes(a.shape for a in f.arguments)}
     size = Dim(free_name("batch", taken))
@@ -71,7 +71,9 @@ def mapped(f: Function, axes: Axes, out: int) -> Deferred:
     lines = [n for n in f.names if n not in {name for a in f.arguments for name in a.inputs}]
     recipe = Mapped(f, axes, out)
     opened = open_case(arguments, recipe.build)
-    return Deferred(recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines, opened=opened)
+    return Function.of_recipe(
+        recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines, opened=opened
+    )
 
 
 def _axes(f: Function, given: Any) -> Axes:
@@ -129,7 +131,7 @@ class Mapped:
             size = shape[at]
             inner[argument.name] = (*shape[:at], *shape[at + 1 :])
         assert size is not None
-        made = self.base.for_shapes(inner) if isinstance(self.base, Deferred) else self.base
+        made = self.base.for_shapes(inner)
         with collector_paused():
             return self._over(made, wide, size)
 
@@ -181,11 +183,10 @@ class Mapped:
 
     def takes_trees(self) -> bool:
         """Whether the function does that is mapped."""
-        return isinstance(self.base, Deferred) and self.base.recipe.takes_trees()
+        return self.base.cases is not None and self.base.cases.recipe.takes_trees()
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, all leaves of which have the new axis where the parameter had."""
-        assert isinstance(self.base, Deferred)
         made = structured_base(self.base, trees, arrays)
         along = dict(zip([p.name for p in parameters_of(self.base.arguments)], self._by_parameter(), strict=True))
         return mapped(

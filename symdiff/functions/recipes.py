@@ -15,7 +15,7 @@ from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import arrays_in
 from symdiff.frontend.syntax import Syntax
 from symdiff.functions.build import Request, function
-from symdiff.functions.deferred import Deferred, Recipe, Reordered
+from symdiff.functions.cases import Recipe, Reordered, cases_of
 from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
 from symdiff.functions.layers import Layer, called_words, with_used
@@ -64,7 +64,7 @@ class Listed:
         ]
 
 
-def write_recipe(made: Deferred, to_bytes: Callable[[Function], bytes], listed: Listed) -> dict[str, Any]:
+def write_recipe(made: Function, to_bytes: Callable[[Function], bytes], listed: Listed) -> dict[str, Any]:
     """The recipe of a function; `to_bytes` writes functions whose shapes are known, `listed` gets what users defined.
 
     Raises
@@ -72,7 +72,7 @@ def write_recipe(made: Deferred, to_bytes: Callable[[Function], bytes], listed: 
     StorageError
         Where it was made of Python code, which is never saved.
     """
-    return _recipe(made.recipe, to_bytes, DEEPEST, listed)
+    return _recipe(cases_of(made).recipe, to_bytes, DEEPEST, listed)
 
 
 def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int, listed: Listed) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int, l
             "transform": recipe.transform,
             "args": [_value(a) for a in recipe.args],
             "keywords": {k: _value(v) for k, v in recipe.keywords.items()},
-            "of": _recipe(recipe.base.recipe, to_bytes, depth - 1, listed),
+            "of": _recipe(cases_of(recipe.base).recipe, to_bytes, depth - 1, listed),
         }
     if isinstance(recipe, Mapped):
         return {
@@ -92,7 +92,7 @@ def _recipe(recipe: Recipe, to_bytes: Callable[[Function], bytes], depth: int, l
             "source": _source(recipe.base, to_bytes, depth - 1, listed, NO_DEFINITIONS),
         }
     if isinstance(recipe, Reordered):
-        return {"order": list(recipe.order), "of": _recipe(recipe.base.recipe, to_bytes, depth - 1, listed)}
+        return {"order": list(recipe.order), "of": _recipe(cases_of(recipe.base).recipe, to_bytes, depth - 1, listed)}
     assert isinstance(recipe, Request)
     given, known = recipe.arguments, recipe.definitions
     words = sorted({w for text in _texts(recipe.source) for w in called_words(text)})
@@ -119,8 +119,8 @@ def _source(
 ) -> Any:
     if isinstance(source, Syntax):
         return source.source.text
-    if isinstance(source, Deferred):
-        return {"recipe": _recipe(source.recipe, to_bytes, depth, listed)}
+    if isinstance(source, Function) and source.cases is not None:
+        return {"recipe": _recipe(source.cases.recipe, to_bytes, depth, listed)}
     if isinstance(source, list):
         return {"list": [_source(s, to_bytes, depth, listed, known) for s in source]}
     if isinstance(source, tuple):
@@ -193,7 +193,7 @@ def _value(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def read_recipe(content: Any, from_bytes: Callable[[bytes], Any], definitions: Mapping[str, Layer]) -> Deferred:
+def read_recipe(content: Any, from_bytes: Callable[[bytes], Any], definitions: Mapping[str, Layer]) -> Function:
     """The function of a recipe that `write_recipe` wrote; `definitions` are those in its file.
 
     Raises
@@ -207,7 +207,7 @@ def read_recipe(content: Any, from_bytes: Callable[[bytes], Any], definitions: M
         raise
     except (SymdiffError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise refuse(str(error).partition("\n")[0]) from error
-    if not isinstance(made, Deferred):
+    if made.cases is None:
         raise refuse("its shapes are known")
     return made
 
@@ -225,7 +225,7 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definiti
         return mapped(base, tuple(axes), content["out"])
     if "of" in content:
         base = _read(content["of"], from_bytes, depth - 1, definitions)
-        if not isinstance(base, Deferred):
+        if base.cases is None:
             raise refuse("its shapes are known")
         if "order" in content:
             named = {a.name: a for a in base.arguments}

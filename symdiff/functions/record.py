@@ -13,7 +13,7 @@ from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
 from symdiff.functions.build import function
-from symdiff.functions.deferred import Deferred, results_of, structured_base
+from symdiff.functions.cases import cases_of, results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part, with_trees
@@ -88,7 +88,7 @@ def recorded(
 
 def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
     """A transform of a function, recorded where shapes are not known yet."""
-    if isinstance(f, Deferred):
+    if f.cases is not None:
         made: Function = record(f, transform, args, keywords)
     else:
         with under(f.graph.limits), timed():
@@ -138,7 +138,7 @@ def read_source(source: Any, wrt: Any) -> Function:
     return f
 
 
-def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Deferred:
+def record(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
     """The transform of a function whose shapes are not known yet.
 
     Raises
@@ -159,11 +159,11 @@ def record(f: Deferred, transform: str, args: tuple[Any, ...], keywords: dict[st
     applied = Transformed(f, transform, args, keywords)
     orders = [a for a in (*args[1:], *keywords.values()) if isinstance(a, int)]
     name = _titles[transform].format(f=f.__name__, n=orders[0] if orders else 1)
-    opened = f.opened
+    opened = cases_of(f).opened
     if opened is not None:  # what is wrong for every size is wrong now
         opened = opened.transformed(lambda case: TRANSFORMS[transform](case, *args, **keywords))
     own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
-    return Deferred(applied, own, name=name, ordered=f.ordered, lines=f.lines, opened=opened)
+    return Function.of_recipe(applied, own, name=name, ordered=f.ordered, lines=cases_of(f).lines, opened=opened)
 
 
 def without_symbols(value: Any) -> Any:
@@ -179,7 +179,7 @@ def without_symbols(value: Any) -> Any:
     return value
 
 
-def _check(f: Deferred, wrt: Any) -> None:
+def _check(f: Function, wrt: Any) -> None:
     """Refuse what no shapes make right."""
     if wrt is None:
         if not f.arguments:
@@ -194,7 +194,7 @@ def _check(f: Deferred, wrt: Any) -> None:
     if isinstance(wrt, set | frozenset):
         raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")
     known = list(dict.fromkeys([*f.names, *(a.name for a in f.arguments)]))
-    opened = [f"{a.name}_" for a in f.arguments if a.deferred] if f.recipe.takes_trees() else []
+    opened = [f"{a.name}_" for a in f.arguments if a.deferred] if cases_of(f).recipe.takes_trees() else []
     stack = [wrt]
     while stack:
         item = stack.pop()
@@ -217,7 +217,7 @@ def _check(f: Deferred, wrt: Any) -> None:
 class Transformed:
     """A transform of a function, to be made when the shapes are known."""
 
-    base: Deferred
+    base: Function
     transform: str
     args: tuple[Any, ...]
     keywords: Mapping[str, Any]
@@ -252,25 +252,26 @@ class Transformed:
         wrt = _wrt(self.args, self.keywords)
         if wrt is None:
             return 1 if len(self.base.arguments) == 1 else None
-        if any(a.place for a in self.base.arguments) or self.base.recipe.takes_trees():
+        if any(a.place for a in self.base.arguments) or cases_of(self.base).recipe.takes_trees():
             return None  # each leaf of a tree is one
         return len(wrt) if isinstance(wrt, tuple) else 1
 
     def takes_trees(self) -> bool:
         """Whether the function does, of which this is the transform."""
-        return self.base.recipe.takes_trees()
+        return cases_of(self.base).recipe.takes_trees()
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The transform of the function whose parameters take trees."""
         made = applied(structured_base(self.base, trees, arrays), self.transform, self.args, dict(self.keywords))
         flat = {a.name for a in made.arguments if a.deferred and a.place is None}
         opened = {n: (structure, [None] * len(leaves_of(structure))) for n, structure in trees.items() if n in flat}
-        if opened and isinstance(made, Deferred):  # a cotangent: what the function returns is seen when it is called
+        if opened and made.cases is not None:  # a cotangent: what the function returns is seen when it is called
             arguments = with_trees(made.arguments, opened, made.names)
-            return Deferred(made.recipe, arguments, name=made.__name__, ordered=made.ordered, lines=made.lines)
+            given: dict[str, Any] = {"name": made.__name__, "ordered": made.ordered, "lines": made.cases.lines}
+            return Function.of_recipe(made.cases.recipe, arguments, **given)
         return made
 
     def text(self) -> str:
         """The call, and what it is of."""
         given = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.keywords.items()]
-        return f"{self.transform}({', '.join(['f', *given])}) of\n{self.base.recipe.text()}"
+        return f"{self.transform}({', '.join(['f', *given])}) of\n{cases_of(self.base).recipe.text()}"

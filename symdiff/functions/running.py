@@ -26,7 +26,7 @@ from symdiff.types import Shape, known_product
 
 if TYPE_CHECKING:
     from symdiff.codegen.tensors.bound import OpenKernel
-    from symdiff.functions.deferred import Cases
+    from symdiff.functions.cases import Cases
     from symdiff.functions.function import Function
 
 _SLOT: Any = CompiledFunction.__dict__["__call__"]
@@ -159,18 +159,18 @@ def _bound(cases: Cases, key: Key, made: Made, values: Mapping[str, int]) -> Bou
     assert kernel is not None
     shapes: Mapping[str, Shape] = cases.pattern.shapes(key)
     arguments = [replace(a, shape=shapes.get(a.name, a.shape), deferred=False) for a in function.arguments]
-    binder = Binder(function.__name__, arguments, function.ordered, function._graph.dtype)
+    binder = Binder(function.__name__, arguments, function.ordered, function.graph.dtype)
     _, types = kernel.types(values)
     program, number = kernel.program, made.sizes.number
     operations, memory = number(program.operations, values), number(program.memory, values)
-    with under(function._graph.limits):
+    with under(function.graph.limits):
         results = sum(known_product(t.shape) * np.dtype(t.dtype).itemsize for t in types)
         if results > current().bytes:
             raise exceeded("bytes", results, f"results of {results:,} bytes")
         if memory > current().bytes:
             raise exceeded("bytes", memory, f"{function.__name__} takes {memory:,} bytes of workspace")
     found = Bound(function.__name__, binder, kernel.bound(values), types, function.structure)
-    found.general.limits = function._graph.limits
+    found.general.limits = function.graph.limits
     found.general.count(operations)
     made.users += 1
     found.made_of = made

@@ -23,7 +23,6 @@ import numpy as np
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
-from symdiff.functions.deferred import Deferred
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
 from symdiff.functions.layers import LAYERS, Layer
@@ -62,7 +61,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     source = function
     if isinstance(source, CompiledFunction):
         source, options = _origin(source)
-    if isinstance(source, Deferred):
+    if isinstance(source, Function) and source.cases is not None:
         listed = recipes.Listed()
         recipe = recipes.write_recipe(source, to_bytes, listed)
         content = {
@@ -90,7 +89,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "dtype": graph.dtype,
         "ordered": source.ordered,
         "stable": source.stable,
-        "notes": list(source._notes),
+        "notes": list(source.notes),
         "arguments": [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in source.arguments],
         "outputs": [[title, place[node]] for title, node in pairs],
         "names": [[title, place[node]] for title, node in table.items()],

@@ -15,7 +15,7 @@ from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure, Tree, is_number, read_tree, unordered
 
 if TYPE_CHECKING:
-    from symdiff.functions.deferred import Recipe
+    from symdiff.functions.cases import Recipe
     from symdiff.functions.function import Function
 
 KEPT = 64

@@ -260,7 +260,7 @@ def test_what_a_builtin_shows():
 def test_a_builtin_outlives_its_function_and_kernel():
     f = sd.grad("f(x, y) = x**2*y")
     f(1.0, 2.0)
-    fast, compiled = f.__call__, f._compiled.__call__
+    fast, compiled = f.__call__, f._case.compiled.__call__
     del f
     gc.collect()
     for k in range(5):

@@ -82,7 +82,7 @@ def test_errors_are_the_same_before_and_after_compilation(call):
 def test_what_the_slot_holds():
     f = sd.grad(TEXT)
     assert type(f.__call__) is not BUILTIN
-    assert f._compiled is None
+    assert f._case.compiled is None
     f(1.0, 2.0)
     assert type(f.__call__) is BUILTIN
     assert type(f.compile().__call__) is BUILTIN
@@ -228,7 +228,7 @@ def test_a_dropped_function_goes_at_once():
                 f.stats()
             watched = [weakref.ref(f)]
             if called:
-                watched += [weakref.ref(f._compiled), weakref.ref(f._compiled.kernel)]
+                watched += [weakref.ref(f._case.compiled), weakref.ref(f._case.compiled.kernel)]
             del f
             assert [w() for w in watched] == [None] * len(watched), called
     finally:

@@ -12,7 +12,6 @@ import pytest
 
 import symdiff as sd
 from symdiff.functions import specialize
-from symdiff.functions.deferred import Deferred
 
 X = np.array([1.0, 2.0, 4.0])
 A = np.arange(6.0).reshape(2, 3)
@@ -225,7 +224,7 @@ def test_what_needs_shapes_says_how_to_declare_them(look):
 def test_specialize_gives_the_ordinary_function():
     f = sd.function("f(x[n]) = sum(x**2)/n")
     g = sd.grad(f).specialize(X)
-    assert not isinstance(g, Deferred)
+    assert g.cases is None
     assert g.stats()["nodes"] > 0
     assert str(f.specialize(X)) == "f(x[3]) = sum(x**2)/3"
     check(g(np.stack([X, 2 * X])), np.stack([2 * X / 3, 4 * X / 3]))
@@ -328,7 +327,7 @@ REFUSED = {
     "empty wrt": (lambda: sd.grad("sum(x)", []), sd.ArgumentError, "empty"),
     "an order": (lambda: sd.derivative("t*sum(x)", "t", -1), sd.ArgumentError, "order"),
     "a mode": (lambda: sd.jacobian("2*x - sum(x)", mode="sideways"), sd.ArgumentError, "mode"),
-    "unknown option": (lambda: sd.function("sum(x)").compile(level=3), sd.ArgumentError, "level"),
+    "unknown option": (lambda: sd.function("sum(x)").compile(level=3), TypeError, "level"),
     "unknown name": (lambda: sd.function("f(x) = sum(x) + z"), sd.UnknownNameError, "z"),
     "unknown name, named": (lambda: sd.function("f(x[n]) = sum(x) + z"), sd.UnknownNameError, "z"),
     "unknown function": (lambda: sd.function("f(x[n]) = summ(x)"), sd.UnknownNameError, "summ"),

@@ -18,7 +18,7 @@ SIZE = 3
 
 def test_every_operation_says_how_it_is_batched():
     for op in OPS.values():
-        assert (rule_of(op) is not None) + (op.name in LEAVES) + (op.name in REFUSED) == 1, op.name
+        assert (rule_of(op) is not None) + (op in LEAVES) + (op in REFUSED) == 1, op.name
     assert set(RULES) | LEAVES | set(REFUSED) <= set(OPS)
 
 

@@ -7,17 +7,16 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from symdiff.budget import kept_limits, resumed
-from symdiff.errors import ArgumentError, ShapeError, SymdiffError
+from symdiff.errors import ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import SCALARS, Binder, signature
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.foreign import answers_itself
-from symdiff.functions.function import Function
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
 from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, Pattern, is_open_argument
@@ -25,6 +24,10 @@ from symdiff.functions.tree_cases import TreeCase, TreeCases
 from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure
 from symdiff.types import FLOAT64, Shape
+
+if TYPE_CHECKING:
+    from symdiff.functions.function import Function
+    from symdiff.functions.tree_arguments import TreeBinder
 
 SUGGESTED = 3
 """The size in the examples of what to type."""
@@ -58,8 +61,16 @@ class Cases:
     It holds the recipe, not the function that it belongs to.
     """
 
-    def __init__(self, name: str, arguments: Sequence[Argument], ordered: bool, recipe: Recipe) -> None:
-        self.name, self.recipe = name, recipe
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[Argument],
+        ordered: bool,
+        recipe: Recipe,
+        lines: tuple[str, ...],
+        opened: OpenCase | None,
+    ) -> None:
+        self.name, self.recipe, self.lines, self.opened = name, recipe, lines, opened
         self.pattern = Pattern(name, arguments)
         self.binder = Binder(name, arguments, ordered, FLOAT64)
         own = weakref.ref(self)
@@ -69,7 +80,7 @@ class Cases:
             assert cases is not None
             return cases._make(key)
 
-        self.table: CaseTable[Function] = CaseTable(make, Function.held_bytes)
+        self.table: CaseTable[Function] = CaseTable(make, _weigh)
         self.running = Running(self)
         self._count = len(self.pattern.arguments)
         self._limits = kept_limits()
@@ -172,110 +183,43 @@ class Cases:
         key = self.pattern.key([graph.types[node].shape for node in nodes])
         return self.table[key]._inlined(tuple(Expr(graph, node) for node in nodes), {})
 
-
-def _is_symbolic(value: Any) -> bool:
-    if isinstance(value, Expr):
-        return True
-    return isinstance(value, list | tuple) and any(_is_symbolic(v) for v in value)
-
-
-class Deferred(Function):
-    """A function with shapes that each call fixes: those of its arguments, or the sizes it has by name.
-
-    Transforms of it are recorded and applied to the function for the shapes of a call. What needs shapes before (its
-    graph, its code) raises a `ShapeError`; `specialize` gives the ordinary function for some arguments.
-    """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        recipe: Recipe,
-        arguments: Sequence[Argument],
-        *,
-        name: str,
-        ordered: bool,
-        lines: Sequence[str] = (),
-        opened: OpenCase | None = None,
-    ) -> None:
-        self.__name__ = name
-        self.opened = opened
-        self.arguments = tuple(arguments)
-        self.lines = tuple(lines)
-        self._ordered = ordered
-        self._compiled = None
-        self._trees = any(a.place for a in self.arguments)
-        self.cases = Cases(name, arguments, self.ordered, recipe)
-        self._make_callable()
-
-    def _make_callable(self) -> None:
-        binder = self.tree_binder()
-        _SLOT.__set__(self, self.cases.__call__ if binder is None else binder.calling(self.cases.__call__))
-
-    def flat_call(self) -> Any:
-        """What takes a value for each argument, also for each leaf of a tree."""
-        return self.cases.__call__
+    def specialize(self, binder: TreeBinder | None, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
+        """The function for the shapes of these arguments; `binder` takes trees apart where some are declared."""
+        values = self.binder.order(args, keywords) if binder is None else binder.flat(args, keywords)
+        found = self.trees.find(values) if self.trees is not None else None
+        cases = self
+        if found is not None:
+            case, values = found
+            if case.function.cases is None:
+                return case.function
+            cases = case.function.cases
+        return cases.table[cases.key(values)]
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, of structures by the names of parameters.
 
         Where there are `arrays` among the leaves each argument has the shape of its value.
         """
-        assert self.cases.trees is not None
-        return self.cases.trees.structured(trees, arrays)
+        assert self.trees is not None
+        return self.trees.structured(trees, arrays)
 
-    @property
-    def recipe(self) -> Recipe:
-        """How the function for the shapes of a call is made."""
-        return self.cases.recipe
+    # What it is
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The inputs and the named lines, each of which a derivative can be taken by."""
-        inputs = [n for a in self.arguments for n in a.inputs]
-        return tuple(dict.fromkeys([*inputs, *self.lines]))
-
-    def __repr__(self) -> str:
-        return f"<Function {self.__name__}({listed_parameters(self.arguments)}), shapes known at each call>"
-
-    def __str__(self) -> str:
+    def text(self, arguments: Sequence[Argument]) -> str:
+        """The formula with its sizes by name, or what a person wrote."""
         opened = self.opened
-        return self.recipe.text() if opened is None or not opened.exact else opened.function._text(self.arguments)
+        return self.recipe.text() if opened is None or not opened.exact else opened.function._text(arguments)
 
-    def _repr_latex_(self) -> str | None:  # type: ignore[override]
-        opened = self.opened
-        return None if opened is None or not opened.exact else opened.function._repr_latex_()  # as text instead
+    def latex(self) -> str | None:
+        """The formula with its sizes by name; None where there is none before a call."""
+        return None if self.opened is None or not self.opened.exact else self.opened.function._repr_latex_()
 
-    def specialize(self, *args: Any, **keywords: Any) -> Function:
-        """The ordinary function for the shapes of these arguments: with a graph, statistics and code.
-
-        Examples
-        --------
-        >>> import symdiff as sd
-        >>> f = sd.function("f(x) = sum(x**2)")
-        >>> f.specialize([1.0, 2.0, 3.0])
-        <Function f(x[3]) -> float64, 3 nodes>
-        """
-        cases, binder = self.cases, self.tree_binder()
-        values = cases.binder.order(args, keywords) if binder is None else binder.flat(args, keywords)
-        found = cases.trees.find(values) if cases.trees is not None else None
-        if found is not None:
-            case, values = found
-            if not isinstance(case.function, Deferred):
-                return case.function
-            cases = case.function.cases
-        return cases.table[cases.key(values)]
-
-    def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
-        """The ordinary function for shapes by name."""
-        return self.cases.for_shapes(shapes)
-
-    def explain(self) -> str:
+    def explain(self, name: str) -> str:
         """How the calls so far are computed, and what is kept of them."""
-        running, table = self.cases.running, self.cases.table
-        listed = ", ".join(a.written for a in self.arguments if is_open_argument(a))
-        call = ", ".join(p.name for p in parameters_of(self.arguments))
-        cases = self.cases.trees.cases if self.cases.trees is not None else []
+        running, table, arguments = self.running, self.table, self.pattern.arguments
+        listed = ", ".join(a.written for a in arguments if is_open_argument(a))
+        call = ", ".join(p.name for p in parameters_of(arguments))
+        cases = self.trees.cases if self.trees is not None else []
         trees = [f"for trees, {case.function!r}:\n{indent(case.function.explain(), '  ')}" for case in cases]
         size = (running.table.bytes + table.bytes) / 2**20
         return "\n".join(
@@ -284,50 +228,26 @@ class Deferred(Function):
                 *running.explain(),
                 f"{len(running.table)} sets of sizes are kept, in about {size:.1f} MiB of at most {KEPT_BYTES >> 20}: "
                 "then those not used for longest are made again",
-                f"{self.__name__}.specialize({call}).explain() tells what is chosen for one set of sizes",
+                f"{name}.specialize({call}).explain() tells what is chosen for one set of sizes",
                 *trees,
             ]
         )
 
-    def compile(self, **options: Any) -> Any:
-        """Native code with options, as `Function.compile`, made for the shapes of each call.
 
-        Raises
-        ------
-        ArgumentError
-            For an unknown option.
-        """
-        known = inspect.signature(Function.compile).parameters
-        for option in options:
-            if option not in known or option == "self":
-                raise ArgumentError(f"there is no option {option}", hint="opt, fp, math, threads, cache, background")
-        return DeferredCompiled(self, options)
+def cases_of(f: Function) -> Cases:
+    """The cases of a function whose shapes each call fixes."""
+    assert f.cases is not None
+    return f.cases
 
-    def with_arguments(self, arguments: Sequence[Argument]) -> Function:
-        """The same outputs with the arguments in another order."""
-        recipe = Reordered(self, tuple(a.name for a in arguments))
-        opened = None if self.opened is None else self.opened.transformed(recipe.ordered)
-        return Deferred(recipe, arguments, name=self.__name__, ordered=True, lines=self.lines, opened=opened)
 
-    def steps(self, *point: Any, **keywords: Any) -> Any:
-        """As `Function.steps`, for the shapes of the arguments."""
-        return self.specialize(*point, **keywords).steps(*point, **keywords)
+def _weigh(made: Function) -> int:
+    return made.held_bytes()
 
-    def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return self.cases.inlined(args, keywords)
 
-    def unknown(self) -> ShapeError:
-        """The error for what needs shapes."""
-        return unknown(self.__name__, self.arguments)
-
-    def _refuse(self) -> NoReturn:
-        raise self.unknown()
-
-    def _default(self) -> NoReturn:
-        raise self.unknown()
-
-    # What an ordinary function has and its methods read; here all of it waits for shapes.
-    _graph = _outputs = _names = _structure = _notes = _programs = property(_refuse)
+def _is_symbolic(value: Any) -> bool:
+    if isinstance(value, Expr):
+        return True
+    return isinstance(value, list | tuple) and any(_is_symbolic(v) for v in value)
 
 
 def unknown(name: str, arguments: Sequence[Argument]) -> ShapeError:
@@ -360,9 +280,6 @@ def _example(argument: Argument) -> str:
     return "(" + ", ".join(str(n if isinstance(n, int) else SUGGESTED) for n in argument.shape) + ")"
 
 
-_SLOT: Any = Function.__dict__["__call__"]
-
-
 def _compiled_call(cases: Cases, options: Mapping[str, Any]) -> tuple[Running, Callable[..., Any]]:
     """The code with options for the sizes of calls, and what calls it with a value for each argument."""
     running = Running(cases, options)
@@ -377,7 +294,7 @@ def _compiled_call(cases: Cases, options: Mapping[str, Any]) -> tuple[Running, C
         with SPECIALIZING:
             if case not in compiled:
                 made = case.function
-                if isinstance(made, Deferred):
+                if made.cases is not None:
                     compiled[case] = _compiled_call(made.cases, options)[1]
                 else:
                     compiled[case] = made.flat_call().compile(**options)
@@ -386,16 +303,17 @@ def _compiled_call(cases: Cases, options: Mapping[str, Any]) -> tuple[Running, C
     return running, call
 
 
-class DeferredCompiled(CompiledFunction):
+class OpenCompiled(CompiledFunction):
     """Native code for a function whose shapes each call fixes, made with the same options for each."""
 
     __slots__ = ()
 
-    def __init__(self, origin: Deferred, options: Mapping[str, Any]) -> None:
+    def __init__(self, origin: Function, options: Mapping[str, Any]) -> None:
         self.__name__ = origin.__name__
         self.origin = origin, dict(options)
         self._improving = None
         cases = origin.cases
+        assert cases is not None
         self.running, call = _compiled_call(cases, options)
         binder = origin.tree_binder()
         _COMPILED_SLOT.__set__(self, call if binder is None else binder.calling(call))
@@ -421,23 +339,23 @@ class DeferredCompiled(CompiledFunction):
 _COMPILED_SLOT: Any = CompiledFunction.__dict__["__call__"]
 
 
-def structured_base(f: Deferred, trees: Mapping[str, Structure], arrays: bool) -> Function:
+def structured_base(f: Function, trees: Mapping[str, Structure], arrays: bool) -> Function:
     """The function that a transform is of, whose parameters take those of the trees that are its own."""
     known = {a.name for a in f.arguments if a.deferred}
     own = {n: structure for n, structure in trees.items() if n in known}
-    return f.structured(own, arrays) if own else f
+    return cases_of(f).structured(own, arrays) if own else f
 
 
 def results_of(f: Function) -> list[str] | None:
     """The names of the outputs of a function; None where only shapes say how many there are."""
-    return f.recipe.results() if isinstance(f, Deferred) else list(f.outputs)
+    return f.cases.recipe.results() if f.cases is not None else list(f.outputs)
 
 
 @dataclass(frozen=True)
 class Reordered:
     """A function with its arguments in another order."""
 
-    base: Deferred
+    base: Function
     order: tuple[str, ...]
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
@@ -451,7 +369,7 @@ class Reordered:
 
     def takes_trees(self) -> bool:
         """Whether the function does that is reordered."""
-        return self.base.recipe.takes_trees()
+        return cases_of(self.base).recipe.takes_trees()
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, reordered."""
@@ -465,4 +383,4 @@ class Reordered:
 
     def text(self) -> str:
         """What it is of."""
-        return self.base.recipe.text()
+        return cases_of(self.base).recipe.text()
