@@ -7,7 +7,7 @@ make the interpreter, nodes of another graph a rebuild or a splice, texts a prin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -180,7 +180,7 @@ class Body:
         if not self._chosen:
             order = graph.live(self.results, values) if any(map(args.__getitem__, values)) else self.order
         assert order is not None
-        users = self.users() if uses is not None else Counter[int]()
+        users: Mapping[int, int] = self.users() if uses is not None else {}
         given = bool(values)
         constant, make, special = domain.constant, domain.make, domain.special
         value_of = values.__getitem__

@@ -60,7 +60,7 @@ class Graph(MatrixBuilding):
         self._checked = current()
         self._enough = 0
         self._interned: dict[Any, int] = {}
-        self.plain = set[int]()
+        self.plain: set[int] = set()
         self._walked: tuple[tuple[int, ...], list[int]] = ((), [])
         self._number = tensor(dtype, ())
 

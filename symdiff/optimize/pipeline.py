@@ -234,7 +234,8 @@ def _missing(graph: Graph, node: int) -> ArgumentError:
 
 def _element_reads(graph: Graph, operands: Sequence[Operand], live: Sequence[int]) -> dict[int, tuple[int, int]] | None:
     """The nodes that read an element of an input, and which; None where there is more to arrays than that."""
-    types, ops, args, reads = graph.types, graph.ops, graph.args, dict[int, tuple[int, int]]()
+    types, ops, args = graph.types, graph.ops, graph.args
+    reads: dict[int, tuple[int, int]] = {}
     if not (graph.has_arrays and any(types[n].shape for n in live)):
         return reads if MOVING.isdisjoint(map(ops.__getitem__, live)) else None
     arrays, starts = set[int](), dict[int, tuple[int, int]]()

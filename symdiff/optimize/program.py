@@ -71,7 +71,7 @@ class Program:
     @property
     def operations(self) -> int:
         """How many operations one point takes."""
-        return sum(bool(args) for args in self.graph.args)
+        return sum(map(bool, self.graph.args))
 
     @property
     def memory(self) -> int:
