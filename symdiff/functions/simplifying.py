@@ -8,6 +8,7 @@ from symdiff.budget import timed, under
 from symdiff.display.simplify import readable
 from symdiff.display.text import expression, program
 from symdiff.errors import CallError
+from symdiff.frontend.calls import PROCESS
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import read_text
 from symdiff.functions.build import function
@@ -87,6 +88,6 @@ def _function(f: Function) -> Function:
 
 def _text(text: str) -> str:
     f = _function(function(text))
-    if read_text(text).header is None:
+    if read_text(text, definitions=PROCESS.known).header is None:
         return expression(f.graph, f.nodes[0], simplify=False)
     return program(f.graph, f.__name__, f.arguments, f.nodes[0], full=True, simplify=False)

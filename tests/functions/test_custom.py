@@ -134,6 +134,10 @@ def test_it_is_shown_as_a_call_that_parses_again():
         assert str(sd.function(str(f))) == str(f)
 
 
+def test_it_is_simplified():
+    assert sd.simplify("c_soft(x)*2*3") == "6*c_soft(x)"
+
+
 def test_deferred_shapes():
     f = sd.function("sum(c_log_softmax(x))")
     np.testing.assert_allclose(sd.grad(f)(X), 1 - 3 * np.exp(X) / np.exp(X).sum(), rtol=1e-12)
