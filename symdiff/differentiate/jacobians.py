@@ -10,7 +10,7 @@ from symdiff.differentiate.operators import check_differentiable, gradient
 from symdiff.differentiate.structured.sweeps import forward_terms, reverse_terms
 from symdiff.differentiate.structured.terms import Terms
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.types import fixed, product
 
 WHOLE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STACK, core.RESHAPE))
@@ -139,5 +139,5 @@ def mirrored(graph: Graph, block: int) -> int:
     if size <= 1:
         return block
     square = graph.reshape(block, (size, size))
-    lower = graph.add(core.LESS_EQUAL, (graph.iota((1, size), 1), graph.iota((size, 1), 0)))
+    lower = graph.add(core.LESS_EQUAL, (indexing.iota(graph, (1, size), 1), indexing.iota(graph, (size, 1), 0)))
     return graph.reshape(graph.add(core.WHERE, (lower, square, graph.transpose(square, (1, 0)))), shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.display.array_text import subscript, subscripts
 from symdiff.ops import Op, core
-from symdiff.ops.structure import as_index
+from symdiff.ops.structure import numpy_index
 
 Sizes = tuple[int, ...]
 Statement = Callable[..., str]
@@ -26,7 +26,7 @@ def _scatter(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) ->
         ends = [*index, *((0, n, 1) for n in whole[len(index) :])]
         widths = [(start, n - stop) for (start, stop, _), n in zip(ends, whole, strict=True)]
         return f"np.pad({args[0]}, {widths})"
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[as_index(index)].ravel().tolist()
+    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[numpy_index(index)].ravel().tolist()
     return f"np.bincount({places}, np.ravel({args[0]}), {int(np.prod(shape))}).reshape({shape})"
 
 

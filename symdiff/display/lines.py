@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, indexing
 from symdiff.ops.base import OPERAND_NAMES, Expand
 from symdiff.types import Shape, broadcast
 
@@ -77,7 +77,7 @@ def meaning(op: Op, payload: Any, arity: int) -> Body:
 
 def _spread_line(graph: Graph, shape: tuple[int, ...], axis: int) -> int:
     """The index along an axis, as a line of numbers repeated to the whole shape."""
-    line = graph.iota((shape[axis],), 0)
+    line = indexing.iota(graph, (shape[axis],), 0)
     return graph.broadcast(graph.reshape(line, (shape[axis], *(1,) * (len(shape) - axis - 1))), shape)
 
 

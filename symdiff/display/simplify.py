@@ -32,7 +32,7 @@ from symdiff.display.exact_numbers import (
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.ops.core import CONSTANT, DIV, INDEX, INPUT, MUL, NAMED, NEG, POW, RESHAPE, SIZE, STACK, WHERE
-from symdiff.ops.structure import as_index
+from symdiff.ops.structure import numpy_index
 from symdiff.sizes import is_open
 from symdiff.types import BOOL
 
@@ -489,7 +489,7 @@ class Simplifier:
         elif op is INDEX:
             entries = _entries(graph, args[0])
             if entries is not None:
-                return _nested(graph, entries[as_index(payload)])
+                return _nested(graph, entries[numpy_index(payload)])
             return graph.element(args[0], payload)
         return graph.add(op, args, payload)
 

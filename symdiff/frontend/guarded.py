@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.ops.core import GATHER, WHERE
 from symdiff.types import broadcast, fixed
 
@@ -105,7 +105,7 @@ def _rebuilt(graph: Graph, live: Sequence[int], guarded: dict[int, Cases]) -> di
             number = graph.args[index][0]
             needed = _condition(graph, guarded[node], node, made)
             zero = graph.constant(0.0)
-            args = x, graph.as_index(graph.apply(core.WHERE, (needed, number, zero)))
+            args = x, indexing.as_index(graph, graph.apply(core.WHERE, (needed, number, zero)))
         if args != graph.args[node]:
             new = made[node] = graph.add(graph.ops[node], args, graph.payloads[node])
             if node in graph.places:

@@ -22,7 +22,7 @@ from symdiff.frontend.constants import (
 )
 from symdiff.frontend.syntax import Pieces
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.types import BOOL, Shape, broadcast, fixed, show
 
 SUGGESTED_SIZE = 3
@@ -222,7 +222,7 @@ def gathered_part(graph: Graph, node: int, parts: Sequence[ChosenPart], axes: Se
     order = [*axes, *(k for k in range(len(shape)) if k not in axes)]
     if len(axes) == 1:
         (axis,) = axes
-        result = graph.gather(node, checked_index(graph, parts[0], shape[axis]), axis)
+        result = indexing.gather(graph, node, checked_index(graph, parts[0], shape[axis]), axis)
         new = len(graph.shape(result)) - len(shape) + 1
         return _moved(graph, result, axis, new, target)
     sizes = [shape[k] for k in axes]
@@ -234,8 +234,8 @@ def gathered_part(graph: Graph, node: int, parts: Sequence[ChosenPart], axes: Se
         places = np.ravel_multi_index(np.broadcast_arrays(*wrapped), sizes)
         index = graph.constant(np.asarray(places, np.int64))
     else:
-        index = graph.as_index(_place(graph, parts, sizes))
-    result = graph.gather(flat, index, 0)
+        index = indexing.as_index(graph, _place(graph, parts, sizes))
+    result = indexing.gather(graph, flat, index, 0)
     return _moved(graph, result, 0, len(graph.types[index].shape), target)
 
 
@@ -258,7 +258,7 @@ def checked_index(graph: Graph, part: ChosenPart, size: int) -> int:
     """The node of one index: constants are in range, others are checked where they are known."""
     if part.values is not None:
         return graph.constant(np.asarray(_wrapped(part.values, size), np.int64))
-    return graph.as_index(part.node)
+    return indexing.as_index(graph, part.node)
 
 
 def _place(graph: Graph, parts: Sequence[ChosenPart], sizes: Sequence[int]) -> int:

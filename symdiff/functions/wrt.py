@@ -17,7 +17,7 @@ from symdiff.functions.tree_arguments import tree_part
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.movement import sliced
-from symdiff.ops.structure import as_index
+from symdiff.ops.structure import numpy_index
 from symdiff.signature import Argument, Parameter, parameters_of
 from symdiff.trees import Structure, shifted_structure
 from symdiff.types import BOOL, check_rank, fixed
@@ -224,7 +224,7 @@ class Scope:
         node = shown.graph.args[shown.output][0] if shown.graph.ops[shown.output] is core.NAMED else shown.output
         if shown.graph.ops[node] is not core.INDEX:
             raise ArgumentError(f"{text} is not an element or slice", hint=f"write {base}[0] or {base}[1:]")
-        pick = as_index(shown.graph.payloads[node])
+        pick = numpy_index(shown.graph.payloads[node])
         shape = fixed(shown.graph.types[node].shape)
         if target.picks == (None,):
             return Target(target.nodes, (pick,), shape)

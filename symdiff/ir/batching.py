@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import DifferentiationError
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, indexing, scan
 from symdiff.ops.base import Fold
 from symdiff.types import fixed
 
@@ -92,8 +92,8 @@ def _contracted(at: Site) -> int:
 def _scanned(at: Site) -> int:
     axis, reverse = at.payload
     if at.op is core.CUMSUM:
-        return at.graph.cumsum(at.args[0], axis + 1, reverse)
-    return at.graph.recurrence(at.repeated(0), at.repeated(1), axis + 1, reverse)
+        return scan.running_sum(at.graph, at.args[0], axis + 1, reverse)
+    return scan.recurrence(at.graph, at.repeated(0), at.repeated(1), axis + 1, reverse)
 
 
 def _number(graph: Graph, index: int, name: str) -> int:
@@ -118,7 +118,7 @@ def _flat_index(at: Site, count: int) -> int:
     graph = at.graph
     number = _number(graph, at.args[1], at.op.name)
     length, zero = graph.constant(count), graph.constant(0.0)
-    member = graph.iota((at.size, *(1,) * len(at.shapes[1])), 0)
+    member = indexing.iota(graph, (at.size, *(1,) * len(at.shapes[1])), 0)
     negative = graph.add(core.LESS, (number, zero))
     place = graph.add(core.WHERE, (negative, graph.add(core.ADD, (number, length)), number))
     inside = graph.add(
@@ -131,10 +131,10 @@ def _flat_index(at: Site, count: int) -> int:
 def _gathered(at: Site) -> int:
     graph, axis = at.graph, at.payload
     if not at.batched[1]:
-        return graph.gather(at.args[0], at.args[1], axis + 1)
+        return indexing.gather(graph, at.args[0], at.args[1], axis + 1)
     inner = len(at.shapes[1])
     if not at.batched[0]:
-        found = graph.gather(at.args[0], at.args[1], axis)
+        found = indexing.gather(graph, at.args[0], at.args[1], axis)
         rank = len(at.shape) + 1
         return graph.transpose(found, (axis, *(k for k in range(rank) if k != axis)))
     shape = at.shapes[0]
@@ -142,7 +142,7 @@ def _gathered(at: Site) -> int:
     rest = [k for k in range(rank) if k != axis]
     moved = graph.transpose(at.args[0], (0, axis + 1, *(k + 1 for k in rest)))
     rows = graph.reshape(moved, (at.size * count, *(shape[k] for k in rest)))
-    found = graph.gather(rows, _flat_index(at, count), 0)
+    found = indexing.gather(graph, rows, _flat_index(at, count), 0)
     # (size, index, outer, inner) to (size, outer, index, inner)
     before = 1 + inner
     outer = range(before, before + axis)
@@ -152,13 +152,13 @@ def _gathered(at: Site) -> int:
 def _scattered(at: Site) -> int:
     graph, (axis, count) = at.graph, at.payload
     if not at.batched[1]:
-        return graph.scatter_add(at.repeated(0), at.args[1], axis + 1, count)
+        return indexing.scatter_add(graph, at.repeated(0), at.args[1], axis + 1, count)
     inner, shape = len(at.shapes[1]), at.shapes[0]
     whole = at.repeated(0)
     own = range(1 + axis, 1 + axis + inner)
     rest = [k for k in range(1, 1 + len(shape)) if k not in own]
     rows = graph.transpose(whole, (0, *own, *rest))
-    found = graph.scatter_add(rows, _flat_index(at, count), 0, at.size * count)
+    found = indexing.scatter_add(graph, rows, _flat_index(at, count), 0, at.size * count)
     found = graph.reshape(found, (at.size, count, *(shape[k - 1] for k in rest)))
     last = len(rest) + 2
     return graph.transpose(found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))

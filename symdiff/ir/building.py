@@ -1,4 +1,4 @@
-"""What a graph makes of whole arrays: movement, contractions, reductions and scans, simplified as they are made."""
+"""What a graph makes of whole arrays: movement, contractions and reductions, simplified as they are made."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from symdiff.ir.einsum import contract
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ir.view import NetworkxView
 from symdiff.ops import Op, core
-from symdiff.ops.movement import inverse
-from symdiff.ops.structure import Payload
+from symdiff.ops.structure import Payload, checked_axis
 from symdiff.sizes import is_open, slice_bounds, slice_length
 from symdiff.types import BOOL, Shape, broadcast, fixed, product, show
 
@@ -29,7 +28,6 @@ class Building(NetworkxView):
         def constant(self, value: Any) -> int: ...  # noqa: D102
         def as_number(self, node: int) -> int: ...  # noqa: D102
         def element(self, node: int, index: tuple[Any, ...]) -> int: ...  # noqa: D102
-        def iota(self, shape: tuple[int, ...], axis: int = 0) -> int: ...  # noqa: D102
 
     def shape(self, node: int) -> tuple[int, ...]:
         """The shape of a node, whose sizes are known numbers.
@@ -115,14 +113,14 @@ class Building(NetworkxView):
         nodes = self._alike(nodes)
         if any(not self.types[n].shape for n in nodes):
             raise ShapeError("concatenate: a scalar has no axis", hint="write [a, b] for a list of scalars")
-        axis = self._axis("concatenate", axis, self.shape(nodes[0]))
+        axis = checked_axis("concatenate", axis, self.shape(nodes[0]))
         return nodes[0] if len(nodes) == 1 else self.add(core.CONCATENATE, tuple(nodes), axis)
 
     def stack(self, nodes: Sequence[int], axis: int = 0) -> int:
         """Arrays of one shape along a new axis."""
         nodes = self._alike(nodes)
         shape = self.shape(nodes[0])
-        axis = self._axis("stack", axis, (*shape, 1))
+        axis = checked_axis("stack", axis, (*shape, 1))
         if axis == 0:
             return self.add(core.STACK, tuple(nodes))
         for n in nodes:
@@ -155,7 +153,7 @@ class Building(NetworkxView):
         shape = self.shape(node)
         if len(shape) < 2:
             raise ShapeError(f"diagonal: the shape {show(shape)} has fewer than two axes")
-        axes = self._axis("diagonal", axis1, shape), self._axis("diagonal", axis2, shape)
+        axes = checked_axis("diagonal", axis1, shape), checked_axis("diagonal", axis2, shape)
         scalar = self.repeated_scalar(node)
         if scalar is not None:
             rest = tuple(n for k, n in enumerate(shape) if k not in axes)
@@ -243,66 +241,13 @@ class Building(NetworkxView):
         output = (*batch, *(row,) * (len(left) > 1), *(column,) * (len(right) > 1))
         return self.einsum((a, b), (first, second), output)
 
-    # Scans
-
-    def cumsum(self, node: int, axis: int, reverse: bool = False) -> int:
-        """The running sum along an axis, or `reverse` from its end."""
-        node = self.as_number(node)
-        axis = self._axis("cumsum", axis, self.shape(node))
-        return node if self.shape(node)[axis] <= 1 else self.add(core.CUMSUM, (node,), (axis, bool(reverse)))
-
-    def recurrence(self, factors: int, terms: int, axis: int, reverse: bool = False) -> int:
-        """h[i] = factors[i]*h[i-1] + terms[i] along an axis, h[0] = terms[0]; `reverse`: from the end."""
-        axis = self._axis("recurrence", axis, self.shape(terms))
-        if self.shape(terms)[axis] <= 1:
-            return terms
-        return self.add(core.RECURRENCE, (factors, terms), (axis, bool(reverse)))
-
-    def cumprod(self, node: int, axis: int, reverse: bool = False) -> int:
-        """The running product along an axis."""
-        node = self.as_number(node)
-        shape = self.shape(node)
-        axis = self._axis("cumprod", axis, shape)
-        if shape[axis] <= 1:
-            return node
-        first = self.add(core.EQUAL, (self.iota(shape, axis), self.constant(shape[axis] - 1.0 if reverse else 0.0)))
-        start = self.add(core.WHERE, (first, node, self.constant(0.0)))
-        return self.recurrence(node, start, axis, reverse)
-
-    def exclusive_cumprod(self, node: int, axis: int, reverse: bool = False) -> int:
-        """For each element the product of those before it (`reverse`: after it) along an axis."""
-        shape = self.shape(node)
-        size = shape[axis]
-        if size <= 1:
-            return self.full_like(1.0, node)
-        end = slice(size - 1, None) if reverse else slice(0, 1)
-        one = self.broadcast(self.constant(1.0), (*shape[:axis], 1, *shape[axis + 1 :]))
-        start = self.scatter(one, (*(slice(None),) * axis, end), shape)
-        return self.recurrence(self.shifted(node, axis, -1 if reverse else 1), start, axis, reverse)
-
-    def exclusive_products(self, node: int, axes: Sequence[int]) -> int:
-        """For each element the product of all others along `axes`."""
-        shape, axes = self.shape(node), tuple(axes)
-        rest = tuple(k for k in range(len(shape)) if k not in axes)
-        perm = (*rest, *axes)
-        moved = self.transpose(node, perm)
-        count = len(rest)
-        flat = self.reshape(moved, (*self.shape(moved)[:count], math.prod(shape[k] for k in axes)))
-        found = self.add(core.MUL, (self.exclusive_cumprod(flat, count), self.exclusive_cumprod(flat, count, True)))
-        return self.transpose(self.reshape(found, self.shape(moved)), inverse(perm))
-
     # Checks
-
-    def _axis(self, name: str, axis: int, shape: tuple[int, ...]) -> int:
-        if not -len(shape) <= axis < len(shape):
-            raise ShapeError(f"{name}: the shape {show(shape)} has no axis {axis}")
-        return axis % len(shape)
 
     def _axes(self, name: str, axes: Sequence[int] | int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
         if axes is None:
             return tuple(range(len(shape)))
         given = (axes,) if isinstance(axes, int) else tuple(axes)
-        found = sorted(self._axis(name, k, shape) for k in given)
+        found = sorted(checked_axis(name, k, shape) for k in given)
         if len(set(found)) != len(found):
             raise ShapeError(f"{name}: an axis stands twice in {given}")
         return tuple(found)

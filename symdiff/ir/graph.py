@@ -15,14 +15,13 @@ import numpy.typing as npt
 
 from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
 from symdiff.errors import ArgumentError, Place, ShapeError, out_of_range
-from symdiff.ir.algebra import MatrixBuilding
-from symdiff.ir.building import as_triple
+from symdiff.ir.building import Building, as_triple
 from symdiff.ir.collector import collector_paused
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.ops.movement import sliced
-from symdiff.ops.structure import as_index
+from symdiff.ops.structure import numpy_index
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_product, tensor
 
@@ -37,7 +36,7 @@ SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
 """What is an integer, of integers."""
 
 
-class Graph(MatrixBuilding):
+class Graph(Building):
     """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
 
     The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
@@ -256,7 +255,7 @@ class Graph(MatrixBuilding):
         if not parts:
             return node
         if self.ops[node] is core.CONSTANT:
-            return self.constant(np.asarray(self.payloads[node][as_index(tuple(parts))]))
+            return self.constant(np.asarray(self.payloads[node][numpy_index(tuple(parts))]))
         scalar = self.repeated_scalar(node)
         if scalar is not None:
             return self.broadcast(scalar, sliced(shape, tuple(parts)))

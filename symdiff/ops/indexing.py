@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError
+from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError, out_of_range
 from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
-from symdiff.ops.movement import only
-from symdiff.ops.structure import check_count, numeric_type
-from symdiff.types import FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
+from symdiff.ops.structure import CONSTANT, check_count, checked_axis, numeric_type, only
+from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -19,6 +19,96 @@ if TYPE_CHECKING:
 
 LAST_SINGLE = 2**24
 """Up to here every integer is a number of single precision."""
+
+
+# Makers
+
+
+def integer_array(graph: Graph, values: npt.ArrayLike) -> int:
+    """A constant of integers: indices.
+
+    Raises
+    ------
+    ShapeError
+        Where a value is no integer.
+    """
+    given = np.asarray(values)
+    rounded = np.asarray(given, float) if given.dtype.kind == "f" else given
+    if given.dtype.kind not in "iuf" or not np.array_equal(rounded, np.rint(rounded)):
+        raise ShapeError("an index must be an integer")
+    return graph.constant(given.astype(np.int64, order="C"))
+
+
+def as_index(graph: Graph, node: int) -> int:
+    """The nearest integers of numbers, as indices; indices as they are."""
+    if graph.types[node].dtype == INT64:
+        return node
+    if graph.ops[node] is CONSTANT and graph.types[node].dtype != BOOL:
+        return integer_array(graph, np.rint(graph.payloads[node]))
+    return graph.add(AS_INDEX, (node,))
+
+
+def gather(graph: Graph, node: int, index: int, axis: int = 0) -> int:
+    """The elements of `node` at the indices in the node `index`, along an axis, as `numpy.take`.
+
+    Raises
+    ------
+    ShapeError
+        Where a constant index is out of range.
+    """
+    shape = graph.shape(node)
+    axis = checked_axis("gather", axis, shape)
+    _check_range(graph, index, shape[axis])
+    scalar = graph.repeated_scalar(node)
+    if scalar is not None:
+        return graph.broadcast(scalar, (*shape[:axis], *graph.shape(index), *shape[axis + 1 :]))
+    return graph.add(GATHER, (node, index), axis)
+
+
+def scatter_add(graph: Graph, node: int, index: int, axis: int, size: int) -> int:
+    """Zeros with `size` elements along an axis, to which `node` is added at some indices."""
+    _check_range(graph, index, size)
+    return graph.add(SCATTER_ADD, (graph.as_number(node), index), (axis, size))
+
+
+def iota(graph: Graph, shape: tuple[int, ...], axis: int = 0) -> int:
+    """The index along an axis, as a number, over a whole shape."""
+    return graph.add(IOTA, (), (tuple(shape), checked_axis("iota", axis, tuple(shape))))
+
+
+def same_index(graph: Graph, shape: tuple[int, ...], axis1: int, axis2: int, offset: int = 0) -> int:
+    """The condition that the index along `axis2` is that along `axis1` plus `offset`."""
+    first = iota(graph, shape, axis1)
+    if offset:
+        first = graph.add("add", (first, graph.constant(float(offset))))
+    return graph.add("equal", (first, iota(graph, shape, axis2)))
+
+
+def eye(graph: Graph, rows: int, columns: int, offset: int = 0, on: float = 1.0, off: float = 0.0) -> int:
+    """The matrix with `on` on a diagonal and `off` elsewhere."""
+    condition = same_index(graph, (rows, columns), 0, 1, offset)
+    return graph.add("where", (condition, graph.constant(on), graph.constant(off)))
+
+
+def triangle(graph: Graph, node: int, lower: bool, offset: int = 0) -> int:
+    """The lower (or upper) triangles of matrices up to the diagonal `offset`, zeros elsewhere."""
+    node = graph.as_number(node)
+    shape = graph.shape(node)[-2:]
+    if len(shape) < 2:
+        raise ShapeError(f"{'tril' if lower else 'triu'}: the shape {show(shape)} has fewer than two axes")
+    row, column = iota(graph, shape, 0), iota(graph, shape, 1)
+    if offset:
+        row = graph.add("add", (row, graph.constant(float(offset))))
+    inside = graph.add("less_equal", (column, row) if lower else (row, column))
+    return graph.add("where", (inside, node, graph.constant(0.0)))
+
+
+def _check_range(graph: Graph, index: int, size: int) -> None:
+    values = graph.payloads[index] if graph.ops[index] is CONSTANT else None
+    if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.size:
+        low, high = int(values.min()), int(values.max())
+        if low < -size or high >= size:
+            raise out_of_range(low if low < -size else high, size)
 
 
 def _indices(op: Op, types: Sequence[TensorType], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -113,23 +203,23 @@ def _as_index(x: Any, payload: object) -> Any:
 
 def _gather_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
     tangent = only(tangents)
-    return graph.gather(tangent, graph.args[node][1], graph.payloads[node] + lead)
+    return gather(graph, tangent, graph.args[node][1], graph.payloads[node] + lead)
 
 
 def _gather_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     x, index = graph.args[node]
     axis = graph.payloads[node]
-    return graph.scatter_add(g, index, axis + lead, fixed(graph.types[x].shape)[axis])
+    return scatter_add(graph, g, index, axis + lead, fixed(graph.types[x].shape)[axis])
 
 
 def _scatter_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
     tangent = only(tangents)
     axis, size = graph.payloads[node]
-    return graph.scatter_add(tangent, graph.args[node][1], axis + lead, size)
+    return scatter_add(graph, tangent, graph.args[node][1], axis + lead, size)
 
 
 def _scatter_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    return graph.gather(g, graph.args[node][1], graph.payloads[node][0] + lead)
+    return gather(graph, g, graph.args[node][1], graph.payloads[node][0] + lead)
 
 
 GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA = register(

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops import small_matrices
+from symdiff.ops import indexing, small_matrices
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
-from symdiff.ops.movement import leading, only
-from symdiff.ops.structure import check_count, numeric_type
+from symdiff.ops.movement import leading
+from symdiff.ops.structure import check_count, numeric_type, only
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
+
+LARGEST_EXPANDED = 4
+"""Determinants of up to so many rows are expanded for adjugates: the cofactors of singular matrices hold, too."""
 
 
 def square_shape(name: str, shape: Shape) -> tuple[int, ...]:
@@ -147,6 +150,99 @@ def _adjugate(a: Any) -> Any:
     return result.astype(np.asarray(a).dtype)
 
 
+# Makers
+
+
+def solve(graph: Graph, a: int, b: int) -> int:
+    """The solution of a @ x = b, as `numpy.linalg.solve`: a vector b, or matrices with leading axes that broadcast.
+
+    Raises
+    ------
+    ShapeError
+        Where the operands do not fit.
+    """
+    b, shape = _right_side(graph, "solve", a, b)
+    found = graph.add(SOLVE, (graph.as_number(a), b))
+    return found if shape is None else graph.reshape(found, shape)
+
+
+def solve_triangular(graph: Graph, a: int, b: int, lower: bool = True, transposed: bool = False) -> int:
+    """The solution of a @ x = b (`transposed`: a.T @ x = b) for a triangle a; operands and errors as of `solve`."""
+    b, shape = _right_side(graph, "solve_triangular", a, b)
+    found = graph.add(SOLVE_TRIANGULAR, (graph.as_number(a), b), (bool(lower), bool(transposed)))
+    return found if shape is None else graph.reshape(found, shape)
+
+
+def _right_side(graph: Graph, name: str, a: int, b: int) -> tuple[int, tuple[int, ...] | None]:
+    """The right side as a matrix, and the shape of the solution where it was a vector."""
+    own, right = square_shape(name, graph.types[a].shape), graph.shape(b)
+    if not right or right[0 if len(right) == 1 else -2] != own[-1]:
+        raise ShapeError(f"{name}: shapes {show(own)} and {show(right)} do not fit: {own[-1]} rows are needed")
+    b = graph.as_number(b)
+    return (b, None) if len(right) > 1 else (graph.reshape(b, (own[-1], 1)), own[:-1])
+
+
+def inv(graph: Graph, a: int) -> int:
+    """The inverse of matrices."""
+    square_shape("inv", graph.types[a].shape)
+    return graph.add(INV, (graph.as_number(a),))
+
+
+def det(graph: Graph, a: int) -> int:
+    """The determinant of matrices."""
+    a = graph.as_number(a)
+    size = square_shape("det", graph.types[a].shape)[-1]
+    return graph.add(DET, (a,)) if size > 2 else _minor(graph, a, tuple(range(size)), tuple(range(size)))
+
+
+def _minor(graph: Graph, a: int, rows: tuple[int, ...], columns: tuple[int, ...]) -> int:
+    """The determinants of some rows and columns, expanded by their first row."""
+    batch = fixed(graph.types[a].shape)[:-2]
+    if not rows:
+        return graph.broadcast(graph.constant(1.0), batch)
+    total = -1
+    for k, j in enumerate(columns):
+        term = graph.element(a, ((slice(None),) * len(batch)) + (rows[0], j))
+        if len(rows) > 1:
+            term = graph.add("mul", (term, _minor(graph, a, rows[1:], columns[:k] + columns[k + 1 :])))
+        total = graph.add("sub" if k % 2 else "add", (total, term)) if k else term
+    return total
+
+
+def det_sign(graph: Graph, a: int) -> int:
+    """The sign of the determinant of matrices."""
+    square_shape("det_sign", graph.types[a].shape)
+    return graph.add(DET_SIGN, (graph.as_number(a),))
+
+
+def adjugate(graph: Graph, a: int) -> int:
+    """The adjugates of matrices; of small ones their cofactors, whose derivatives hold at singular ones, too."""
+    a = graph.as_number(a)
+    *batch, size, _ = square_shape("adjugate", graph.types[a].shape)
+    if size > LARGEST_EXPANDED or not size:
+        return graph.add(ADJUGATE, (a,))
+    every, rows = tuple(range(size)), []
+    for j in every:
+        row = []
+        for i in every:
+            found = _minor(graph, a, every[:i] + every[i + 1 :], every[:j] + every[j + 1 :])
+            row.append(graph.add("neg", (found,)) if (i + j) % 2 else found)
+        rows.append(graph.stack(row, len(batch)))
+    return graph.stack(rows, len(batch))
+
+
+def logdet(graph: Graph, a: int) -> int:
+    """The logarithm of the absolute value of the determinant of matrices."""
+    square_shape("logdet", graph.types[a].shape)
+    return graph.add(LOGDET, (graph.as_number(a),))
+
+
+def cholesky(graph: Graph, a: int) -> int:
+    """The lower triangular factor L of positive definite matrices L @ L.T."""
+    square_shape("cholesky", graph.types[a].shape)
+    return graph.add(CHOLESKY, (graph.as_number(a),))
+
+
 # Derivatives
 
 
@@ -198,12 +294,12 @@ def _solution_tangent(
 
 
 def _solve_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    return _solution_tangent(graph, lambda graph, a, b: graph.solve(a, b), tangents, node, lead, lambda t: t)
+    return _solution_tangent(graph, lambda graph, a, b: solve(graph, a, b), tangents, node, lead, lambda t: t)
 
 
 def _solve_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     a = graph.args[node][0]
-    right = _solved(graph, lambda graph, a, b: graph.solve(a, b), _turned(graph, a), g, lead)
+    right = _solved(graph, lambda graph, a, b: solve(graph, a, b), _turned(graph, a), g, lead)
     own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
@@ -214,11 +310,11 @@ def _triangular_forward(graph: Graph, tangents: list[int | None], node: int, lea
     lower, transposed = graph.payloads[node]
 
     def part(t: int) -> int:
-        kept = graph.triangle(t, lower)
+        kept = indexing.triangle(graph, t, lower)
         return _turned(graph, kept) if transposed else kept
 
     def solver(graph: Graph, a: int, b: int) -> int:
-        return graph.solve_triangular(a, b, lower, transposed)
+        return solve_triangular(graph, a, b, lower, transposed)
 
     return _solution_tangent(graph, solver, tangents, node, lead, part)
 
@@ -226,13 +322,13 @@ def _triangular_forward(graph: Graph, tangents: list[int | None], node: int, lea
 def _triangular_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     lower, transposed = graph.payloads[node]
     a = graph.args[node][0]
-    right = _solved(graph, lambda graph, a, b: graph.solve_triangular(a, b, lower, not transposed), a, g, lead)
+    right = _solved(graph, lambda graph, a, b: solve_triangular(graph, a, b, lower, not transposed), a, g, lead)
     own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
     full = graph.matmul(right, _turned(graph, node))
     full = _turned(graph, full) if transposed else full
-    return _matched(graph, graph.triangle(_negative(graph, full), lower), own, lead)
+    return _matched(graph, indexing.triangle(graph, _negative(graph, full), lower), own, lead)
 
 
 def _columns(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
@@ -264,7 +360,7 @@ def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 def _gradient(graph: Graph, node: int) -> int:
     """The derivative of a determinant, or of its logarithm, by the matrix."""
     a = graph.args[node][0]
-    return _turned(graph, graph.inv(a) if graph.ops[node] is LOGDET else graph.adjugate(a))
+    return _turned(graph, inv(graph, a) if graph.ops[node] is LOGDET else adjugate(graph, a))
 
 
 def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -283,7 +379,7 @@ def _outside(graph: Graph, node: int) -> int:
 
 
 def _adjugate_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    change = graph.matmul(graph.inv(graph.args[node][0]), only(tangents))
+    change = graph.matmul(inv(graph, graph.args[node][0]), only(tangents))
     rank = len(graph.shape(change))
     trace = graph.sum(graph.diagonal(change, rank - 2, rank - 1), (rank - 2,))
     whole = graph.add("mul", (_outside(graph, trace), node))
@@ -291,7 +387,7 @@ def _adjugate_forward(graph: Graph, tangents: list[int | None], node: int, lead:
 
 
 def _adjugate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    inverse = _turned(graph, graph.inv(graph.args[node][0]))
+    inverse = _turned(graph, inv(graph, graph.args[node][0]))
     rank = len(graph.shape(g))
     total = graph.sum(graph.add("mul", (g, node)), (rank - 2, rank - 1))
     whole = graph.add("mul", (_outside(graph, total), inverse))
@@ -301,8 +397,8 @@ def _adjugate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
 def _half(graph: Graph, node: int) -> int:
     """The lower triangle, with half of the diagonal."""
     count = graph.shape(node)[-1]
-    halves = graph.eye(count, count, on=0.5, off=1.0)
-    return graph.triangle(graph.add("mul", (node, halves)), True)
+    halves = indexing.eye(graph, count, count, on=0.5, off=1.0)
+    return indexing.triangle(graph, graph.add("mul", (node, halves)), True)
 
 
 def _symmetric(graph: Graph, node: int) -> int:
@@ -313,7 +409,7 @@ def _under(graph: Graph, factor: int, middle: int, transposed: bool, lead: int) 
     """L⁻¹ M L⁻ᵀ, or `transposed` L⁻ᵀ M L⁻¹."""
 
     def solver(graph: Graph, a: int, b: int) -> int:
-        return graph.solve_triangular(a, b, True, transposed)
+        return solve_triangular(graph, a, b, True, transposed)
 
     once = _solved(graph, solver, factor, middle, lead)
     return _turned(graph, _solved(graph, solver, factor, _turned(graph, once), lead))
@@ -324,7 +420,7 @@ def _cholesky_forward(graph: Graph, tangents: list[int | None], node: int, lead:
 
 
 def _cholesky_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    inner = _half(graph, graph.matmul(_turned(graph, node), graph.triangle(g, True)))
+    inner = _half(graph, graph.matmul(_turned(graph, node), indexing.triangle(graph, g, True)))
     return _symmetric(graph, _under(graph, node, inner, True, lead))
 
 

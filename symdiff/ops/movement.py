@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError, out_of_range
+from symdiff.ops import indexing
 from symdiff.ops.base import Differential, Movement, Op, register
-from symdiff.ops.structure import as_index, check_count
+from symdiff.ops.structure import check_count, numpy_index, only
 from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import Shape, TensorType, broadcast, fixed, product, same, show, tensor
 
@@ -106,20 +107,13 @@ def _scatter(x: Any, payload: tuple[tuple[Any, ...], Shape]) -> Any:
     index, shape = payload
     dtype = np.asarray(x).dtype
     out = np.full(fixed(shape), np.zeros((), dtype)[()] if dtype.kind != "O" else 0.0, dtype)
-    out[as_index(index)] = x
+    out[numpy_index(index)] = x
     return out
 
 
 def leading(graph: Graph, node: int, lead: int) -> tuple[int, ...]:
     """The sizes of the first `lead` axes of a node."""
     return graph.shape(node)[:lead]
-
-
-def only(tangents: Sequence[int | None]) -> int:
-    """The tangent of the first operand, the only one that has one."""
-    tangent = tangents[0]
-    assert tangent is not None
-    return tangent
 
 
 def known(graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> list[int]:
@@ -194,7 +188,7 @@ def _diagonal_back(graph: Graph, g: int, x: int, payload: tuple[int, int], lead:
     placed = graph.transpose(g, _permuted(tuple(perm), lead))
     placed = graph.reshape(placed, (*sizes, *(1 if k == other else shape[k] for k in range(count))))
     square = tuple(n if k in payload else 1 for k, n in enumerate(shape))
-    return graph.add("where", (graph.same_index(square, *payload), placed, graph.constant(0.0)))
+    return graph.add("where", (indexing.same_index(graph, square, *payload), placed, graph.constant(0.0)))
 
 
 def _concatenate_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -216,7 +210,7 @@ STACK, CONCATENATE, INDEX, SCATTER, BROADCAST, RESHAPE, TRANSPOSE, DIAGONAL = re
        type_rule=_concatenate_type, routine=Movement(lambda *parts: np.concatenate(parts[:-1], parts[-1])),
        differential=Differential(_concatenate_forward, _concatenate_back)),
     Op("index", None, hidden=True, finite=True, doc="an element or a slice", payload="index", type_rule=_index_type,
-       routine=Movement(lambda x, index: x[as_index(index)]),
+       routine=Movement(lambda x, index: x[numpy_index(index)]),
        differential=unary(lambda graph, t, index, lead: graph.element(t, (WHOLE,) * lead + index),
                           lambda graph, g, x, index, lead: _scatter_under(graph, g, index, graph.shape(x), lead))),
     Op("scatter", None, hidden=True, finite=True, doc="zeros, with the operand at an index", payload="index and shape",

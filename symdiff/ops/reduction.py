@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
+from symdiff.ops import scan
 from symdiff.ops.base import Differential, Expand, Flops, Movement, Op, register
-from symdiff.ops.movement import leading, only, unary
-from symdiff.ops.structure import check_count, lane_fold, lane_sum, numeric_type, rows
+from symdiff.ops.movement import leading, unary
+from symdiff.ops.structure import check_count, lane_fold, lane_sum, numeric_type, only, rows
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def weighted(weight: Callable[[Graph, int], int], text: str) -> Differential:
 
 
 def _others(graph: Graph, node: int) -> int:
-    return graph.exclusive_products(graph.args[node][0], graph.payloads[node])
+    return scan.exclusive_products(graph, graph.args[node][0], graph.payloads[node])
 
 
 def _direction(graph: Graph, node: int) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.errors import ShapeError
+from symdiff.ops import indexing
 from symdiff.ops.base import Differential, Movement, Op, register
-from symdiff.ops.movement import leading, unary
-from symdiff.ops.structure import check_count, numeric_type
+from symdiff.ops.movement import inverse, leading, unary
+from symdiff.ops.structure import check_count, checked_axis, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -49,16 +51,72 @@ def _recurrence(a: Any, b: Any, payload: Scan) -> Any:
     return np.moveaxis(found, 0, axis)
 
 
+# Makers
+
+
+def running_sum(graph: Graph, node: int, axis: int, reverse: bool = False) -> int:
+    """The running sum along an axis, or `reverse` from its end."""
+    node = graph.as_number(node)
+    axis = checked_axis("cumsum", axis, graph.shape(node))
+    return node if graph.shape(node)[axis] <= 1 else graph.add(CUMSUM, (node,), (axis, bool(reverse)))
+
+
+def recurrence(graph: Graph, factors: int, terms: int, axis: int, reverse: bool = False) -> int:
+    """h[i] = factors[i]*h[i-1] + terms[i] along an axis, h[0] = terms[0]; `reverse`: from the end."""
+    axis = checked_axis("recurrence", axis, graph.shape(terms))
+    if graph.shape(terms)[axis] <= 1:
+        return terms
+    return graph.add(RECURRENCE, (factors, terms), (axis, bool(reverse)))
+
+
+def running_product(graph: Graph, node: int, axis: int, reverse: bool = False) -> int:
+    """The running product along an axis."""
+    node = graph.as_number(node)
+    shape = graph.shape(node)
+    axis = checked_axis("cumprod", axis, shape)
+    if shape[axis] <= 1:
+        return node
+    first = graph.add(
+        "equal", (indexing.iota(graph, shape, axis), graph.constant(shape[axis] - 1.0 if reverse else 0.0))
+    )
+    start = graph.add("where", (first, node, graph.constant(0.0)))
+    return recurrence(graph, node, start, axis, reverse)
+
+
+def exclusive_cumprod(graph: Graph, node: int, axis: int, reverse: bool = False) -> int:
+    """For each element the product of those before it (`reverse`: after it) along an axis."""
+    shape = graph.shape(node)
+    size = shape[axis]
+    if size <= 1:
+        return graph.full_like(1.0, node)
+    end = slice(size - 1, None) if reverse else slice(0, 1)
+    one = graph.broadcast(graph.constant(1.0), (*shape[:axis], 1, *shape[axis + 1 :]))
+    start = graph.scatter(one, (*(slice(None),) * axis, end), shape)
+    return recurrence(graph, graph.shifted(node, axis, -1 if reverse else 1), start, axis, reverse)
+
+
+def exclusive_products(graph: Graph, node: int, axes: Sequence[int]) -> int:
+    """For each element the product of all others along `axes`."""
+    shape, axes = graph.shape(node), tuple(axes)
+    rest = tuple(k for k in range(len(shape)) if k not in axes)
+    perm = (*rest, *axes)
+    moved = graph.transpose(node, perm)
+    count = len(rest)
+    flat = graph.reshape(moved, (*graph.shape(moved)[:count], math.prod(shape[k] for k in axes)))
+    found = graph.add("mul", (exclusive_cumprod(graph, flat, count), exclusive_cumprod(graph, flat, count, True)))
+    return graph.transpose(graph.reshape(found, graph.shape(moved)), inverse(perm))
+
+
 def _after(payload: Scan, lead: int, flip: bool = False) -> Scan:
     return payload[0] + lead, payload[1] != flip
 
 
 def _running_sum_forward(graph: Graph, t: int, payload: Scan, lead: int) -> int:
-    return graph.cumsum(t, *_after(payload, lead))
+    return running_sum(graph, t, *_after(payload, lead))
 
 
 def _running_sum_back(graph: Graph, g: int, x: int, payload: Scan, lead: int) -> int:
-    return graph.cumsum(g, *_after(payload, lead, flip=True))
+    return running_sum(graph, g, *_after(payload, lead, flip=True))
 
 
 def _before(graph: Graph, node: int) -> int:
@@ -76,20 +134,20 @@ def _forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> 
         term = own if term is None else graph.add("add", (term, own))
     assert term is not None
     factors = graph.broadcast(a, (*leading(graph, term, lead), *graph.shape(a)))
-    return graph.recurrence(factors, term, *_after(graph.payloads[node], lead))
+    return recurrence(graph, factors, term, *_after(graph.payloads[node], lead))
 
 
 def _back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     axis, reverse = graph.payloads[node]
     factors = graph.shifted(graph.args[node][0], axis, 1 if reverse else -1)
     factors = graph.broadcast(factors, graph.shape(g))
-    found = graph.recurrence(factors, g, *_after((axis, reverse), lead, flip=True))
+    found = recurrence(graph, factors, g, *_after((axis, reverse), lead, flip=True))
     return found if k == 1 else graph.add("mul", (found, _before(graph, node)))
 
 
 def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
     """An element depends on all those before it."""
-    return graph.cumsum(mask, *_after(graph.payloads[node], lead, flip=not forward))
+    return running_sum(graph, mask, *_after(graph.payloads[node], lead, flip=not forward))
 
 
 def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> dict[str, int]:

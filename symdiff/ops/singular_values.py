@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
+from symdiff.ops import indexing
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
-from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading, only
+from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading
 from symdiff.ops.reduction import AMAX, SUM
-from symdiff.ops.structure import check_count, numeric_type
+from symdiff.ops.structure import check_count, numeric_type, only
 from symdiff.types import TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class _Factors:
         difference = graph.add(
             "mul", (graph.add("sub", (self.row, self.column)), graph.add("add", (self.row, self.column)))
         )
-        return graph.add("where", (graph.same_index((self.count, self.count), 0, 1), graph.constant(1.0), difference))
+        return graph.add(
+            "where", (indexing.same_index(graph, (self.count, self.count), 0, 1), graph.constant(1.0), difference)
+        )
 
     def smooth(self, node: int) -> int:
         """What belongs to singular values, 0 for those at their kink, 0, where the derivative of this is infinite."""
@@ -158,7 +161,7 @@ def _over_gaps(graph: Graph, node: int, f: _Factors, protected: bool = False) ->
     """Divided by the gaps, 0 on the diagonal."""
     gaps = f.gaps()
     found = _ratio(graph, node, gaps) if protected else graph.add("div", (node, gaps))
-    return graph.add("where", (graph.same_index((f.count, f.count), 0, 1), graph.constant(0.0), found))
+    return graph.add("where", (indexing.same_index(graph, (f.count, f.count), 0, 1), graph.constant(0.0), found))
 
 
 def _joined(graph: Graph, u: int, s: int, vt: int) -> int:
@@ -181,7 +184,7 @@ def _packed_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     diagonal = graph.add(
         "where",
         (
-            graph.same_index((f.count, f.count), 0, 1),
+            indexing.same_index(graph, (f.count, f.count), 0, 1),
             graph.reshape(values, (*graph.shape(values), 1)),
             graph.constant(0.0),
         ),
@@ -196,6 +199,44 @@ def _packed_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
         outside = graph.add("sub", (outside, _product(graph, graph.matmul(outside, v), f.vt)))
         found = graph.add("add", (found, graph.matmul(f.u, outside)))
     return found
+
+
+# Makers
+
+
+def packed_svd(graph: Graph, a: int) -> int:
+    """U, the singular values and Vᵀ of a thin decomposition of matrices, one after the other."""
+    return graph.add(PACKED_SVD, (graph.as_number(a),))
+
+
+def singular_values(graph: Graph, a: int) -> int:
+    """The singular values of matrices, the largest first."""
+    *batch, rows, columns = graph.shape(a)
+    few = min(rows, columns)
+    whole = (slice(None),) * len(batch)
+    return graph.element(packed_svd(graph, a), (*whole, slice(rows * few, rows * few + few)))
+
+
+def pinv(graph: Graph, a: int, rcond: float | None = None) -> int:
+    """The pseudo-inverse of matrices; singular values up to `rcond` times the largest count as 0.
+
+    It is 1e-15, as in NumPy, or the larger size times the precision where that is more, as in its `matrix_rank`.
+
+    Raises
+    ------
+    ShapeError
+        Where `rcond` is not from 0 to 1.
+    """
+    if rcond is None:
+        rcond = max(1e-15, precision_of(graph, a))
+    if not 0 <= rcond <= 1:
+        raise ShapeError(f"rcond is from 0 to 1, not {rcond}", hint="write rcond=1e-12")
+    return graph.add(PINV, (graph.as_number(a),), float(rcond))
+
+
+def precision_of(graph: Graph, a: int) -> float:
+    """The larger size of a matrix times the distance of 1 from the next number."""
+    return max(graph.shape(a)[-2:]) * float(np.finfo(graph.dtype).eps)
 
 
 # Derivatives of the pseudo-inverse

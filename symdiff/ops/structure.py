@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.errors import ShapeError
 from symdiff.ops.base import Movement, Op, register
-from symdiff.types import BOOL, INT64, TensorType
+from symdiff.types import BOOL, INT64, TensorType, show
 
 LANES = 8
 FEWEST_FOR_LANES = 16
@@ -24,7 +24,7 @@ def _leaf(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
     raise AssertionError(f"{op.name} nodes are made with their type")
 
 
-def as_index(payload: tuple[Any, ...]) -> tuple[Any, ...]:
+def numpy_index(payload: tuple[Any, ...]) -> tuple[Any, ...]:
     """The NumPy index of an `index` payload: an integer, or (start, stop, step) for a slice."""
     return tuple(slice(*part) if isinstance(part, tuple) else part for part in payload)
 
@@ -39,6 +39,26 @@ def check_count(op: Op, types: Sequence[TensorType], count: int) -> None:
     """
     if len(types) != count:
         raise ShapeError(f"{op.name} takes {count} operand{'s' * (count != 1)}, not {len(types)}")
+
+
+def checked_axis(name: str, axis: int, shape: tuple[int, ...]) -> int:
+    """An axis of a shape, counted from its start.
+
+    Raises
+    ------
+    ShapeError
+        Where there is no such axis.
+    """
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{name}: the shape {show(shape)} has no axis {axis}")
+    return axis % len(shape)
+
+
+def only(tangents: Sequence[int | None]) -> int:
+    """The tangent of the first operand, the only one that has one."""
+    tangent = tangents[0]
+    assert tangent is not None
+    return tangent
 
 
 def _like_operand(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:

@@ -7,7 +7,7 @@ from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
-from symdiff.ops import core
+from symdiff.ops import core, indexing, matrices, scan
 
 RANDOM = np.random.default_rng(5)
 
@@ -117,9 +117,9 @@ def test_nodes_that_are_never_made():
     assert graph.concatenate([x], 1) == x
     column = graph.input("c", (5, 1))
     assert graph.ops[graph.sum(column, 1)].name == "reshape"
-    assert graph.cumsum(column, 1) == column
+    assert scan.running_sum(graph, column, 1) == column
     assert graph.ops[graph.reduce(core.NORM, column, 1)].name == "reshape"
-    assert graph.as_index(graph.constant(np.array([1.0, 2.0]))) == graph.integers([1, 2])
+    assert indexing.as_index(graph, graph.constant(np.array([1.0, 2.0]))) == indexing.integer_array(graph, [1, 2])
 
 
 INDICES = [
@@ -146,22 +146,22 @@ def test_scans_masks_and_products():
     x = bench.input((3, 4))
     value = bench.values[x]
     for axis in (0, 1, -1):
-        np.testing.assert_allclose(bench(graph.cumsum(x, axis)), np.cumsum(value, axis))
-        np.testing.assert_allclose(bench(graph.cumprod(x, axis)), np.cumprod(value, axis))
-    np.testing.assert_allclose(bench(graph.cumprod(x, 1, True)), np.cumprod(value[:, ::-1], 1)[:, ::-1])
-    np.testing.assert_allclose(bench(graph.exclusive_products(x, (0, 1))), value.prod() / value)
-    np.testing.assert_allclose(bench(graph.exclusive_products(x, (0,))), value.prod(0) / value)
+        np.testing.assert_allclose(bench(scan.running_sum(graph, x, axis)), np.cumsum(value, axis))
+        np.testing.assert_allclose(bench(scan.running_product(graph, x, axis)), np.cumprod(value, axis))
+    np.testing.assert_allclose(bench(scan.running_product(graph, x, 1, True)), np.cumprod(value[:, ::-1], 1)[:, ::-1])
+    np.testing.assert_allclose(bench(scan.exclusive_products(graph, x, (0, 1))), value.prod() / value)
+    np.testing.assert_allclose(bench(scan.exclusive_products(graph, x, (0,))), value.prod(0) / value)
     np.testing.assert_array_equal(bench(graph.shifted(x, 1, 1)), np.pad(value, ((0, 0), (1, 0)))[:, :-1])
     np.testing.assert_array_equal(bench(graph.shifted(x, 0, -2)), np.pad(value, ((0, 2), (0, 0)))[2:])
     np.testing.assert_array_equal(bench(graph.shifted(x, 0, 9)), np.zeros((3, 4)))
     for k in (-1, 0, 2):
-        np.testing.assert_array_equal(bench(graph.eye(3, 4, k)), np.eye(3, 4, k))
-        np.testing.assert_array_equal(bench(graph.triangle(x, True, k)), np.tril(value, k))
-        np.testing.assert_array_equal(bench(graph.triangle(x, False, k)), np.triu(value, k))
+        np.testing.assert_array_equal(bench(indexing.eye(graph, 3, 4, k)), np.eye(3, 4, k))
+        np.testing.assert_array_equal(bench(indexing.triangle(graph, x, True, k)), np.tril(value, k))
+        np.testing.assert_array_equal(bench(indexing.triangle(graph, x, False, k)), np.triu(value, k))
     np.testing.assert_array_equal(bench(graph.stack([x, x], 1)), np.stack([value, value], 1))
     np.testing.assert_array_equal(bench(graph.stack([x, x], -1)), np.stack([value, value], -1))
     rows = [[2, 0], [1, -1]]
-    np.testing.assert_array_equal(bench(graph.gather(x, graph.integers(rows), 0)), value[rows])
+    np.testing.assert_array_equal(bench(indexing.gather(graph, x, indexing.integer_array(graph, rows), 0)), value[rows])
 
 
 MATRICES = [(1, 1), (2, 2), (3, 3), (4, 4), (0, 0), (2, 3, 3), (3, 1, 1), (2, 2, 2), (2, 5, 5)]
@@ -172,11 +172,13 @@ def test_linear_algebra(shape):
     bench = Bench()
     graph = bench.graph
     a = bench.input(shape)
-    np.testing.assert_allclose(bench(graph.det(a)), np.linalg.det(bench.values[a]), rtol=1e-10)
-    np.testing.assert_allclose(bench(graph.logdet(a)), np.linalg.slogdet(bench.values[a])[1], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(bench(matrices.det(graph, a)), np.linalg.det(bench.values[a]), rtol=1e-10)
+    np.testing.assert_allclose(
+        bench(matrices.logdet(graph, a)), np.linalg.slogdet(bench.values[a])[1], rtol=1e-10, atol=1e-12
+    )
     b = bench.input((shape[-1],))
     want = np.linalg.solve(bench.values[a], bench.values[b])
-    np.testing.assert_allclose(bench(graph.solve(a, b)), want, rtol=1e-10)
+    np.testing.assert_allclose(bench(matrices.solve(graph, a, b)), want, rtol=1e-10)
 
 
 def test_the_number_of_nodes_does_not_depend_on_sizes():
@@ -184,9 +186,9 @@ def test_the_number_of_nodes_does_not_depend_on_sizes():
         graph = Graph()
         x, w = graph.input("x", (n,)), graph.input("w", (n, n))
         graph.reduce(core.PROD, graph.matmul(w, x))
-        graph.exclusive_products(x, (0,))
-        graph.cumprod(graph.triangle(w, True), 1)
-        graph.diagonal(graph.eye(n, n))
+        scan.exclusive_products(graph, x, (0,))
+        scan.running_product(graph, indexing.triangle(graph, w, True), 1)
+        graph.diagonal(indexing.eye(graph, n, n))
         graph.element(x, (slice(None, None, -2),))
         return len(graph)
 

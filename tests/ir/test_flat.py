@@ -10,6 +10,7 @@ from symdiff.errors import StorageError
 from symdiff.ir.flat import flatten, unflatten
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
+from symdiff.ops import indexing
 from tests.ops.tensor_cases import CASES, TABLE, identify, operands_of
 
 
@@ -18,7 +19,7 @@ def built(case):
     graph, args = Graph(), []
     for k, array in enumerate(operands_of(name, shapes)):
         if array.dtype.kind == "i":
-            args.append(graph.integers(array))
+            args.append(indexing.integer_array(graph, array))
         else:
             args.append(graph.input("abc"[k], array.shape, "bool" if array.dtype == bool else None))
     return graph, graph.add(name, tuple(args), payload)
@@ -43,14 +44,14 @@ def test_every_tensor_operation_comes_back(case):
 @pytest.mark.parametrize("values", [[1, -2, 3], 7, np.zeros((0, 2), int), [2**62, -(2**62)]])
 def test_indices_stay_integers(values):
     graph = Graph()
-    node = graph.integers(values)
+    node = indexing.integer_array(graph, values)
     description, data, _ = flatten(graph, [node])
     back, ids = unflatten(json.loads(json.dumps(description)), memoryview(data), graph.dtype)
     kept = back.payloads[ids[0]]
     assert kept.dtype == np.int64
     np.testing.assert_array_equal(kept, np.asarray(values))
     assert str(back.types[ids[0]]).startswith("int64")
-    assert back.integers(values) == ids[0]
+    assert indexing.integer_array(back, values) == ids[0]
 
 
 JUNK = [

@@ -12,7 +12,7 @@ from symdiff.differentiate.reverse import reverse
 from symdiff.errors import IndexRangeError, ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, core
+from symdiff.ops import OPS, core, indexing, matrices, scan
 from symdiff.ops.structure import lane_sum
 from symdiff.types import tensor
 
@@ -168,7 +168,8 @@ def test_singular_matrices(name, matrix, value):
     pair = graph.input("p", (2, *matrix.shape))
     good = np.eye(len(matrix)) * 2.0
     both = np.stack([matrix, good])
-    alone, stacked = evaluate(graph, [getattr(graph, name)(a), getattr(graph, name)(pair)], {a: matrix, pair: both})
+    make = getattr(matrices, name)
+    alone, stacked = evaluate(graph, [make(graph, a), make(graph, pair)], {a: matrix, pair: both})
     np.testing.assert_array_equal(alone, value)
     np.testing.assert_array_equal(stacked[0], value)
     assert np.isfinite(stacked[1]).all()
@@ -177,22 +178,26 @@ def test_singular_matrices(name, matrix, value):
 def test_singular_systems():
     graph = Graph()
     a, b = graph.input("a", (2, 2)), graph.input("b", (2, 1))
-    nodes = [graph.solve(a, b), graph.solve_triangular(a, b, lower=True), graph.solve_triangular(a, b, lower=False)]
+    nodes = [
+        matrices.solve(graph, a, b),
+        matrices.solve_triangular(graph, a, b, lower=True),
+        matrices.solve_triangular(graph, a, b, lower=False),
+    ]
     found = evaluate(graph, nodes, {a: np.array([[0.0, 2.0], [0.0, 4.0]]), b: np.ones((2, 1))})
     assert all(np.isnan(f).all() for f in found)
 
 
 def test_small_determinants_have_derivatives_at_singular_matrices():
-    value, slope = gradient(lambda graph, a: graph.det(a), SINGULAR)
+    value, slope = gradient(lambda graph, a: matrices.det(graph, a), SINGULAR)
     assert value == 0
     assert slope.tolist() == [[4.0, -2.0], [-2.0, 1.0]]
-    value, slope = gradient(lambda graph, a: graph.det(a), np.diag([0.0, 2.0, 3.0]))
+    value, slope = gradient(lambda graph, a: matrices.det(graph, a), np.diag([0.0, 2.0, 3.0]))
     assert value == 0
     assert slope.tolist() == np.diag([6.0, 0.0, 0.0]).tolist()
-    value, slope = gradient(lambda graph, a: graph.det(a), np.arange(16.0).reshape(4, 4))
+    value, slope = gradient(lambda graph, a: matrices.det(graph, a), np.arange(16.0).reshape(4, 4))
     assert value == 0
     assert slope.tolist() == np.zeros((4, 4)).tolist()
-    value, slope = gradient(lambda graph, a: graph.det(a), np.diag([2.0, 0.0, 3.0, 4.0]))
+    value, slope = gradient(lambda graph, a: matrices.det(graph, a), np.diag([2.0, 0.0, 3.0, 4.0]))
     assert value == 0
     assert slope.tolist() == np.diag([0.0, 24.0, 0.0, 0.0]).tolist()
 
@@ -202,8 +207,11 @@ def test_indices_out_of_range(index):
     graph = Graph()
     x, i = graph.input("x", (3,)), graph.input("i", (len(index),))
     with pytest.raises(ShapeError, match=r"index -?\d is out of range for an axis of size 3"):
-        graph.gather(x, graph.integers(index))
-    for node in (graph.gather(x, graph.as_index(i)), graph.scatter_add(i, graph.as_index(i), 0, 3)):
+        indexing.gather(graph, x, indexing.integer_array(graph, index))
+    for node in (
+        indexing.gather(graph, x, indexing.as_index(graph, i)),
+        indexing.scatter_add(graph, i, indexing.as_index(graph, i), 0, 3),
+    ):
         with pytest.raises(IndexRangeError, match=r"index -?\d is out of range for (an axis|axis 0 of x)"):
             evaluate(graph, [node], {x: np.zeros(3), i: np.array(index, float)})
 
@@ -227,16 +235,20 @@ MISFITS = [
     (lambda g: g.stack([g.input("a", (3,)), g.input("b", (4,))], 1), r"stack: shapes \(3,\) and \(4,\) differ"),
     (lambda g: g.transpose(g.input("a", (3, 4)), (0, 0)), r"transpose: \(0, 0\) is no order of the axes"),
     (lambda g: g.reshape(g.input("a", (3, 4)), (5, 2)), r"cannot reshape \(3, 4\) to \(5, 2\)"),
-    (lambda g: g.cumsum(g.input("a", (3,)), 1), r"cumsum: the shape \(3,\) has no axis 1"),
-    (lambda g: g.recurrence(g.input("a", (3,)), g.input("b", (4,)), 0), r"recurrence: shapes \(3,\) and \(4,\) differ"),
-    (lambda g: g.solve(g.input("a", (3, 4)), g.input("b", (3,))),
+    (lambda g: scan.running_sum(g, g.input("a", (3,)), 1), r"cumsum: the shape \(3,\) has no axis 1"),
+    (lambda g: scan.recurrence(g, g.input("a", (3,)), g.input("b", (4,)), 0),
+     r"recurrence: shapes \(3,\) and \(4,\) differ"),
+    (lambda g: matrices.solve(g, g.input("a", (3, 4)), g.input("b", (3,))),
      r"solve takes a square matrix, not the shape \(3, 4\)"),
-    (lambda g: g.solve(g.input("a", (3, 3)), g.input("b", (4,))), r"shapes \(3, 3\) and \(4,\) do not fit: 3 rows"),
-    (lambda g: g.solve(g.input("a", (2, 3, 3)), g.input("b", (3, 3, 1))), r"solve: shapes .* do not broadcast"),
-    (lambda g: g.inv(g.input("a", (3,))), r"inv takes a square matrix, not the shape \(3,\)"),
-    (lambda g: g.gather(g.input("a", (3,)), g.input("i", (2,)), 0), "gather takes indices"),
-    (lambda g: g.add("add", (g.input("a", (3,)), g.integers([1, 2, 3]))), "add takes numbers, not indices"),
-    (lambda g: g.integers([0.5]), "an index must be an integer"),
+    (lambda g: matrices.solve(g, g.input("a", (3, 3)), g.input("b", (4,))),
+     r"shapes \(3, 3\) and \(4,\) do not fit: 3 rows"),
+    (lambda g: matrices.solve(g, g.input("a", (2, 3, 3)), g.input("b", (3, 3, 1))),
+     r"solve: shapes .* do not broadcast"),
+    (lambda g: matrices.inv(g, g.input("a", (3,))), r"inv takes a square matrix, not the shape \(3,\)"),
+    (lambda g: indexing.gather(g, g.input("a", (3,)), g.input("i", (2,)), 0), "gather takes indices"),
+    (lambda g: g.add("add", (g.input("a", (3,)), indexing.integer_array(g, [1, 2, 3]))),
+     "add takes numbers, not indices"),
+    (lambda g: indexing.integer_array(g, [0.5]), "an index must be an integer"),
     (lambda g: g.element(g.input("a", (3,)), (3,)), "index 3 is out of range for an axis of size 3"),
     (lambda g: g.diagonal(g.input("a", (3,))), r"diagonal: the shape \(3,\) has fewer than two axes"),
     (lambda g: g.add("all", (g.input("a", (3,)),), (0,)), "all takes a condition, not a number"),

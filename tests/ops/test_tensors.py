@@ -11,7 +11,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.payloads import PAYLOADS
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS
+from symdiff.ops import OPS, indexing
 from symdiff.ops.base import MatrixRoutine, Movement
 from tests.ops.tensor_cases import CASES, F, identify, operands_of
 
@@ -32,7 +32,7 @@ class Node:
         self.args = []
         for k, array in enumerate(self.arrays):
             if array.dtype.kind == "i":
-                self.args.append(graph.integers(array))
+                self.args.append(indexing.integer_array(graph, array))
                 continue
             node = graph.input("abcdef"[k], array.shape, "bool" if array.dtype == bool else None)
             self.args.append(node)
@@ -106,7 +106,7 @@ def test_single_precision_stays(case):
     graph, values, args = Graph("float32"), {}, []
     for k, array in enumerate(operands_of(name, shapes)):
         if array.dtype.kind == "i":
-            args.append(graph.integers(array))
+            args.append(indexing.integer_array(graph, array))
         else:
             args.append(graph.input("abcdef"[k], array.shape))
             values[args[-1]] = array

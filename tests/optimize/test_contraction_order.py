@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from symdiff.ir.graph import Graph
+from symdiff.ops import indexing
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.contraction_path import find_path, written_path
 from symdiff.optimize.planning.gemm import Strided, labelled_strides, match_gemm
@@ -223,7 +224,7 @@ def test_broadcasts_are_seen_through():
 
 def diagonal_matrix(graph, node):
     size = graph.shape(node)[0]
-    places = graph.add("equal", (graph.iota((size, size), 0), graph.iota((size, size), 1)))
+    places = graph.add("equal", (indexing.iota(graph, (size, size), 0), indexing.iota(graph, (size, size), 1)))
     return graph.add("where", (places, graph.reshape(node, (size, 1)), graph.constant(0.0)))
 
 
@@ -245,8 +246,7 @@ def test_diagonal_matrices_are_never_formed():
         np.testing.assert_allclose(found[0], value, rtol=1e-9, atol=1e-9)
         assert names.count("einsum") == (k == 0)
         assert "where" not in names or k == 4
-    eye = graph.add("where", (graph.add("equal", (graph.iota((300, 300), 1), graph.iota((300, 300), 0))),
-                              graph.constant(1.0), graph.constant(0.0)))  # fmt: skip
+    eye = indexing.eye(graph, 300, 300)
     ordered, new = order_contractions(graph, [graph.matmul(a, eye), graph.matmul(eye, a)])
     assert [ordered.ops[node].name for node in new] == ["input", "input"]
 
@@ -254,10 +254,13 @@ def test_diagonal_matrices_are_never_formed():
 def test_masks_that_are_no_diagonal_stay():
     graph = Graph()
     (a,), values = arrays(graph, [(5, 5)])
-    places = graph.add("equal", (graph.add("add", (graph.iota((5, 5), 0), graph.constant(1.0))), graph.iota((5, 5), 1)))
+    places = graph.add(
+        "equal",
+        (graph.add("add", (indexing.iota(graph, (5, 5), 0), graph.constant(1.0))), indexing.iota(graph, (5, 5), 1)),
+    )
     shift = graph.add("where", (places, graph.constant(1.0), graph.constant(0.0)))
     check(graph, [graph.matmul(a, shift)], values, [values["x0"] @ np.eye(5, k=1)])
-    row = graph.add("equal", (graph.iota((5, 5), 0), graph.iota((5, 5), 0)))
+    row = graph.add("equal", (indexing.iota(graph, (5, 5), 0), indexing.iota(graph, (5, 5), 0)))
     ones = graph.add("where", (row, graph.constant(1.0), graph.constant(0.0)))
     check(graph, [graph.matmul(a, ones)], values, [values["x0"] @ np.ones((5, 5))])
 

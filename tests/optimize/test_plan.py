@@ -7,7 +7,7 @@ import pytest
 
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing, matrices, scan, singular_values
 from symdiff.optimize import pipeline
 from symdiff.optimize.planning.listing import describe_plan
 from symdiff.optimize.planning.plan import Apply, Choose, Gemm, Lapack, Nest, Reduce, Scan, ScatterAdd, Sort, Store
@@ -128,10 +128,11 @@ def test_movements():
         graph.concatenate([y, graph.element(square, (slice(2),))], 1), graph.element(both, (slice(None, None, -1),)),
         graph.stack([square, x], 1), graph.diagonal(square), graph.broadcast(graph.element(y, (0,)), (5, 4)),
         graph.add("exp", (graph.stack([square, x]),)), graph.sum(graph.diagonal(graph.reshape(y, (2, 2, 2)), 0, 2)),
-        graph.add("mul", (graph.iota((3, 4), 1), graph.iota((3, 4)))), graph.iota((5,)), x, y, square,
+        graph.add("mul", (indexing.iota(graph, (3, 4), 1), indexing.iota(graph, (3, 4)))), indexing.iota(graph, (5,)),
+        x, y, square,
         graph.reshape(x, (12,)), graph.broadcast(graph.constant(3.0), (2, 2)), graph.constant(np.arange(3.0)),
         graph.add("sin", (graph.reshape(graph.add("cos", (x,)), (2, 2, 3)),)),
-        graph.reshape(graph.iota((12,)), (3, 4)), graph.eye(3, 4, 1),
+        graph.reshape(indexing.iota(graph, (12,)), (3, 4)), indexing.eye(graph, 3, 4, 1),
     ]  # fmt: skip
     compare(graph, [x, y], outputs)
 
@@ -249,7 +250,10 @@ def test_scans(axis, reverse):
     for shape in [(4, 5), (1, 1), (1, 4), (4, 1), (0, 2)]:
         graph, (x, y) = arrays(shape, shape)
         square = graph.add("square", (x,))
-        outputs = [graph.cumsum(square, axis, reverse), graph.recurrence(graph.add("sin", (x,)), y, axis, reverse)]
+        outputs = [
+            scan.running_sum(graph, square, axis, reverse),
+            scan.recurrence(graph, graph.add("sin", (x,)), y, axis, reverse),
+        ]
         outputs += [graph.sum(graph.add("exp", (outputs[1],)))]
         program = compare(graph, [x, y], outputs)
         assert kinds(program).count("Scan") == (2 if min(shape) and shape[axis] > 1 else 0)
@@ -257,13 +261,15 @@ def test_scans(axis, reverse):
 
 def test_gather_and_scatter():
     graph, (x, labels) = arrays((6, 4), (5,))
-    index = graph.as_index(labels)
-    places = graph.integers([[0, -1], [2, 2]])
-    rows = graph.gather(graph.add("exp", (x,)), index, 0)
+    index = indexing.as_index(graph, labels)
+    places = indexing.integer_array(graph, [[0, -1], [2, 2]])
+    rows = indexing.gather(graph, graph.add("exp", (x,)), index, 0)
     outputs = [
-        rows, graph.gather(x, places, 1), graph.gather(graph.transpose(x, (1, 0)), index, 1),
-        graph.scatter_add(rows, index, 0, 6), graph.scatter_add(graph.gather(x, places, 1), places, 1, 4),
-        graph.sum(graph.gather(x, graph.integers([0, 3, 3]), 0)), graph.gather(x, graph.integers(2), 0),
+        rows, indexing.gather(graph, x, places, 1), indexing.gather(graph, graph.transpose(x, (1, 0)), index, 1),
+        indexing.scatter_add(graph, rows, index, 0, 6),
+        indexing.scatter_add(graph, indexing.gather(graph, x, places, 1), places, 1, 4),
+        graph.sum(indexing.gather(graph, x, indexing.integer_array(graph, [0, 3, 3]), 0)),
+        indexing.gather(graph, x, indexing.integer_array(graph, 2), 0),
     ]  # fmt: skip
     given = [np.arange(24.0).reshape(6, 4) / 7, np.array([0.0, 5.0, -1.0, 2.0, 2.0])]
     program = compare(graph, [x, labels], outputs, given)
@@ -275,13 +281,17 @@ def test_gather_and_scatter():
 
 def test_linear_algebra():
     graph, (a, b, c) = arrays((4, 4), (4, 3), (2, 4, 4))
-    spd = graph.add("add", (graph.matmul(a, graph.transpose(a, (1, 0))), graph.eye(4, 4)))
-    factor = graph.cholesky(spd)
+    spd = graph.add("add", (graph.matmul(a, graph.transpose(a, (1, 0))), indexing.eye(graph, 4, 4)))
+    factor = matrices.cholesky(graph, spd)
     outputs = [
-        graph.solve(a, b), graph.inv(a), graph.det(a), graph.logdet(c), factor, graph.solve(c, b),
-        graph.solve_triangular(factor, b), graph.solve_triangular(factor, b, True, True), graph.inv(c),
-        graph.matmul(graph.inv(spd), b), graph.inv(graph.transpose(a, (1, 0))), graph.det_sign(c),
-        graph.add("adjugate", (c,)), graph.packed_svd(b), graph.pinv(c), graph.matmul(graph.pinv(b), a),
+        matrices.solve(graph, a, b), matrices.inv(graph, a), matrices.det(graph, a), matrices.logdet(graph, c),
+        factor, matrices.solve(graph, c, b),
+        matrices.solve_triangular(graph, factor, b), matrices.solve_triangular(graph, factor, b, True, True),
+        matrices.inv(graph, c),
+        graph.matmul(matrices.inv(graph, spd), b), matrices.inv(graph, graph.transpose(a, (1, 0))),
+        matrices.det_sign(graph, c),
+        graph.add("adjugate", (c,)), singular_values.packed_svd(graph, b), singular_values.pinv(graph, c),
+        graph.matmul(singular_values.pinv(graph, b), a),
         graph.add("argsort", (c,)),
     ]  # fmt: skip
     program = compare(graph, [a, b, c], outputs, tolerance=1e-8)
@@ -343,7 +353,7 @@ def test_the_description_of_a_plan():
 
 def test_results_of_steps_are_of_known_kinds():
     graph, (x,) = arrays((4, 8))
-    program = compare(graph, [x], [graph.sum(graph.add("exp", (x,)), 0), graph.cumsum(x, 0)])
+    program = compare(graph, [x], [graph.sum(graph.add("exp", (x,)), 0), scan.running_sum(graph, x, 0)])
     for step in program.plan.steps:
         assert isinstance(step, Nest | Scan)
         if isinstance(step, Nest):

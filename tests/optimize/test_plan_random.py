@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, indexing, scan
 from symdiff.optimize import pipeline
 from symdiff.optimize.planning import fusion, groups
 from symdiff.types import product
@@ -59,7 +59,7 @@ def grow(draw, graph, nodes):
     if name == "where":
         return graph.add("where", (graph.add("less", (x, y)), x, y))
     if name == "iota":
-        return tamed(graph, graph.iota((*shape, 3), draw(st.integers(0, rank))))
+        return tamed(graph, indexing.iota(graph, (*shape, 3), draw(st.integers(0, rank))))
     if name == "stack":
         return graph.stack([x, graph.add("neg", (x,))], draw(st.integers(0, rank)))
     if name == "broadcast":
@@ -85,9 +85,9 @@ def grow(draw, graph, nodes):
     if name == "concatenate":
         return graph.concatenate([x, y, x], axis)
     if name == "cumsum":
-        return tamed(graph, graph.cumsum(x, axis, draw(st.booleans())))
+        return tamed(graph, scan.running_sum(graph, x, axis, draw(st.booleans())))
     if name == "recurrence":
-        return tamed(graph, graph.recurrence(x, graph.add("sin", (x,)), axis, draw(st.booleans())))
+        return tamed(graph, scan.recurrence(graph, x, graph.add("sin", (x,)), axis, draw(st.booleans())))
     if name == "diagonal":
         return graph.diagonal(x, 0, 1) if rank > 1 else x
     if name == "einsum":
@@ -98,9 +98,9 @@ def grow(draw, graph, nodes):
     count = shape[axis]
     if not count:
         return x
-    index = graph.integers(draw(st.lists(st.integers(-count, count - 1), min_size=1, max_size=4)))
-    found = graph.gather(x, index, axis)
-    return found if name == "gather" else graph.scatter_add(found, index, axis, count)
+    index = indexing.integer_array(graph, draw(st.lists(st.integers(-count, count - 1), min_size=1, max_size=4)))
+    found = indexing.gather(graph, x, index, axis)
+    return found if name == "gather" else indexing.scatter_add(graph, found, index, axis, count)
 
 
 @st.composite

@@ -7,7 +7,7 @@ from symdiff.errors import LimitError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS
+from symdiff.ops import OPS, indexing, matrices
 from symdiff.ops.base import MatrixRoutine
 from symdiff.ops.small_matrices import MOST_ROWS
 from symdiff.optimize.rewrite import Rewriter
@@ -38,7 +38,7 @@ def test_elements_are_the_interpreters(case):
     graph, inputs, arrays, args = Graph(), [], [], []
     for k, array in enumerate(operands_of(name, shapes)):
         if array.dtype.kind == "i":
-            args.append(graph.integers(array))
+            args.append(indexing.integer_array(graph, array))
             continue
         args.append(graph.input("abc"[k], array.shape, "bool" if array.dtype == bool else None))
         inputs.append(args[-1])
@@ -55,12 +55,12 @@ def test_elements_are_the_interpreters(case):
 def test_what_is_not_taken_apart():
     graph = Graph()
     a, x = graph.input("a", (MOST_ROWS + 1, MOST_ROWS + 1)), graph.input("x", (2,))
-    for node in (graph.inv(a), graph.gather(a, graph.as_index(x), 0)):
+    for node in (matrices.inv(graph, a), indexing.gather(graph, a, indexing.as_index(graph, x), 0)):
         assert not unrolls(graph, graph.live([node]))
         with pytest.raises(LimitError):
             taken_apart(graph, node, [], [a, x])
-    small = graph.inv(graph.input("b", (4, 4)))
-    assert unrolls(graph, graph.live([graph.gather(a, graph.integers([1]), 0), small]))
+    small = matrices.inv(graph, graph.input("b", (4, 4)))
+    assert unrolls(graph, graph.live([indexing.gather(graph, a, indexing.integer_array(graph, [1]), 0), small]))
     assert not unrolls(graph, graph.live([small]), strict=True)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from symdiff.codegen.tensors.lapack import _Writer
 
 
-def adjugate(w: _Writer) -> None:
+def write_adjugate(w: _Writer) -> None:
     """The determinant times the inverse, or where that is no number what `ops.small_matrices` has for any rank."""
     n, n2 = w.n, w.n * w.n
     w.columns = n

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from symdiff.codegen.tensors.adjugates import adjugate
+from symdiff.codegen.tensors.adjugates import write_adjugate
 from symdiff.codegen.tensors.blas import Calls, loop
 from symdiff.errors import CompileError
 from symdiff.ops import Op, core
@@ -393,7 +393,7 @@ WRITERS: dict[Op, Callable[[_Writer], None]] = {
     core.INV: _Writer.inv,
     core.DET: _Writer.det,
     core.DET_SIGN: _Writer.det_sign,
-    core.ADJUGATE: adjugate,
+    core.ADJUGATE: write_adjugate,
     core.LOGDET: _Writer.logdet,
     core.CHOLESKY: _Writer.cholesky,
     core.PACKED_SVD: _Writer.packed_svd,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from symdiff.differentiate.guards import Guard
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
+from symdiff.ops import indexing
 
 
 def gathered(calculus: Calculus, term: Term, node: int) -> Term | None:
@@ -26,7 +27,7 @@ def gathered(calculus: Calculus, term: Term, node: int) -> Term | None:
         """A factor along the result's axis; `before` axes of it lie in front of that one."""
         if part is None or not 0 <= before < len(graph.shape(part)) or graph.shape(part)[before] == 1:
             return part
-        return graph.gather(part, index, before)
+        return indexing.gather(graph, part, index, before)
 
     scale = chosen(term.scale, axis - rank + len(graph.shape(term.scale))) if term.scale is not None else None
     return replace(term, scale=scale, core=chosen(term.core, lead + axis), picks=(*term.picks, (tied[0], index)))
@@ -74,7 +75,7 @@ def _added(
     def add(node: int) -> int:
         sizes = graph.shape(node)
         whole = graph.broadcast(node, (*sizes[:at], shape[axis], *sizes[at + 1 :]))
-        return graph.transpose(graph.scatter_add(whole, index, at, calculus.target[j]), perm)
+        return graph.transpose(indexing.scatter_add(graph, whole, index, at, calculus.target[j]), perm)
 
     made = add(calculus.product(term, own, order))
     if term.guard is None:

@@ -19,7 +19,7 @@ from typing import Any
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guards
 from symdiff.differentiate.structured.factors import Factor, ordered
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.ops.core import WHERE
 from symdiff.types import broadcast, fixed
 
@@ -149,7 +149,7 @@ class Calculus:
                 square = tuple(self.target[j] if k in places else 1 for k in range(len(order)))
                 index = dict(term.picks).get(j)
                 if index is None:
-                    equal = graph.same_index(square, *sorted(places))
+                    equal = indexing.same_index(graph, square, *sorted(places))
                 else:
                     equal = self._chosen(index, square, *places)
                 mask = equal if mask is None else graph.add(AND, (mask, equal))
@@ -162,8 +162,8 @@ class Calculus:
     def _chosen(self, index: int, square: Sizes, picked: int, along: int) -> int:
         """The condition that the place along one axis is the index at the place along another one."""
         size, count = square[picked], self.shape(index)[0]
-        place = self.graph.iota(tuple(size if k == picked else 1 for k in range(len(square))), picked)
-        chosen = self.graph.gather(self.graph.iota((size,)), index)
+        place = indexing.iota(self.graph, tuple(size if k == picked else 1 for k in range(len(square))), picked)
+        chosen = indexing.gather(self.graph, indexing.iota(self.graph, (size,)), index)
         line = tuple(count if k == along else 1 for k in range(len(square)))
         return self.graph.add(core.EQUAL, (place, self.graph.reshape(chosen, line)))
 

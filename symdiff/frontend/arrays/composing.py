@@ -11,7 +11,7 @@ from symdiff.frontend.arrays.linear_algebra import square
 from symdiff.frontend.arrays.shapes import along, ravel
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing, matrices
 from symdiff.types import show
 
 # Several parts as one array
@@ -73,7 +73,7 @@ def _meshgrid(graph: Graph, *operands: Array, indexing: Text = "xy") -> int:
 def _slogdet(graph: Graph, x: Array) -> int:
     """The sign of the determinant and the logarithm of its absolute value, as a vector."""
     x = square(graph, x, "slogdet")
-    return graph.stack([graph.det_sign(x), graph.logdet(x)], 0)
+    return graph.stack([matrices.det_sign(graph, x), matrices.logdet(graph, x)], 0)
 
 
 # Arrays of parts
@@ -115,7 +115,8 @@ def _inserted(graph: Graph, x: int, places: tuple[int, ...], values: int, at: in
             raise ShapeError(f"insert: the place {place} is out of range for an axis of size {size}")
     new = graph.broadcast(graph.as_number(values), (*shape[:at], len(places), *shape[at + 1 :]))
     order = np.insert(np.arange(size), places, size + np.arange(len(places)))
-    return graph.gather(graph.concatenate([graph.as_number(x), new], at), graph.constant(order.astype(np.int64)), at)
+    joined = graph.concatenate([graph.as_number(x), new], at)
+    return indexing.gather(graph, joined, graph.constant(order.astype(np.int64)), at)
 
 
 @language()
@@ -128,7 +129,7 @@ def _delete(graph: Graph, x: Array, obj: Axis, axis: Axis = None) -> int:
             raise ShapeError(f"delete: the place {place} is out of range for an axis of size {size}")
     gone = {place % size for place in places}
     left = np.array([k for k in range(size) if k not in gone], np.int64)
-    return graph.gather(x, graph.constant(left), at) if gone else x
+    return indexing.gather(graph, x, graph.constant(left), at) if gone else x
 
 
 @language()
@@ -157,8 +158,9 @@ def _toeplitz(graph: Graph, c: Array, r: Array | None = None) -> int:
     (rows,), (columns,) = (_size(graph, n, "toeplitz") for n in (c, row))
     line = graph.concatenate([graph.element(c, (slice(None, None, -1),)), graph.element(row, (slice(1, None),))], 0)
     shape = rows, columns
-    place = graph.apply(core.SUB, (graph.iota(shape, 1), graph.iota(shape, 0)))
-    return graph.gather(line, graph.as_index(graph.apply(core.ADD, (place, number(graph, rows - 1)))), 0)
+    place = graph.apply(core.SUB, (indexing.iota(graph, shape, 1), indexing.iota(graph, shape, 0)))
+    index = indexing.as_index(graph, graph.apply(core.ADD, (place, number(graph, rows - 1))))
+    return indexing.gather(graph, line, index, 0)
 
 
 @language()
@@ -166,8 +168,10 @@ def _circulant(graph: Graph, c: Array) -> int:
     """The matrix whose columns are a vector moved by one place after the other."""
     (size,) = _size(graph, c, "circulant")
     shape = size, size
-    place = graph.apply(core.SUB, (graph.iota(shape, 0), graph.iota(shape, 1)))
-    return graph.gather(graph.as_number(c), graph.as_index(graph.apply(core.MOD, (place, number(graph, size)))), 0)
+    place = graph.apply(core.SUB, (indexing.iota(graph, shape, 0), indexing.iota(graph, shape, 1)))
+    return indexing.gather(
+        graph, graph.as_number(c), indexing.as_index(graph, graph.apply(core.MOD, (place, number(graph, size)))), 0
+    )
 
 
 def _size(graph: Graph, x: int, name: str) -> tuple[int]:

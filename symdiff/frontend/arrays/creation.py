@@ -11,7 +11,7 @@ from symdiff.frontend.arguments import Array, Axis, Flag, Integer, Node, Sizes, 
 from symdiff.frontend.attributes import sizes
 from symdiff.frontend.constants import as_integer, constant_number, number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.sizes import example, is_open
 from symdiff.types import Shape
 
@@ -80,7 +80,7 @@ def _full_like(graph: Graph, x: Node, fill_value: Node) -> int:
 def _eye(graph: Graph, N: Integer, M: Integer | None = None, k: Integer = 0) -> int:
     """Ones on the k-th diagonal of a matrix, zeros elsewhere."""
     rows, columns = checked((N, N if M is None else M))
-    return graph.eye(rows, columns, k)
+    return indexing.eye(graph, rows, columns, k)
 
 
 @language()
@@ -93,8 +93,8 @@ def _identity(graph: Graph, n: Integer) -> int:
 def _tri(graph: Graph, N: Integer, M: Integer | None = None, k: Integer = 0) -> int:
     """Ones on and below the k-th diagonal of a matrix, zeros above."""
     shape = checked((N, N if M is None else M))
-    limit = graph.apply(core.ADD, (graph.iota(shape, 0), number(graph, k)))
-    inside = graph.apply(core.LESS_EQUAL, (graph.iota(shape, 1), limit))
+    limit = graph.apply(core.ADD, (indexing.iota(graph, shape, 0), number(graph, k)))
+    inside = graph.apply(core.LESS_EQUAL, (indexing.iota(graph, shape, 1), limit))
     return graph.apply(core.WHERE, (inside, number(graph, 1.0), number(graph, 0.0)))
 
 
@@ -109,12 +109,12 @@ def _arange(graph: Graph, start: Node, stop: Node | None = None, step: Node | No
     assert last is not None
     if any(map(is_open, (first, last))) and by == 1.0:
         count: Any = last - as_integer(first, "start")
-        line = graph.iota(checked((max(0, count),)), 0)
+        line = indexing.iota(graph, checked((max(0, count),)), 0)
         return graph.apply(core.ADD, (line, number(graph, first))) if first else line
     if not by or not all(map(math.isfinite, (first, last, by))):
         raise ParseError("arange: start, stop and step must be finite, and the step not 0", hint="write arange(1, 10)")
     size = max(0, math.ceil((last - first) / by))
-    line = graph.iota(checked((size,)), 0)
+    line = indexing.iota(graph, checked((size,)), 0)
     delta = (first + by) - first
     if delta != 1:
         line = graph.apply(core.MUL, (line, number(graph, delta)))
@@ -139,7 +139,7 @@ def _linspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoint
     if num < 0:
         raise ShapeError("linspace: the number of points must not be negative", hint="write linspace(0, 1, 5)")
     steps = num - 1 if endpoint else num
-    line = graph.iota(checked((num,)), 0)
+    line = indexing.iota(graph, checked((num,)), 0)
     start, stop = graph.as_number(start), graph.as_number(stop)
     distance = graph.apply(core.SUB, (stop, start))
     if steps <= 0:
@@ -168,7 +168,7 @@ def _geomspace(graph: Graph, start: Node, stop: Node, num: Integer = 50, endpoin
     start, stop = graph.as_number(start), graph.as_number(stop)
     part = _linspace(graph, number(graph, 0.0), number(graph, 1.0), num, endpoint)
     points = graph.apply(core.MUL, (start, graph.apply(core.POW, (graph.apply(core.DIV, (stop, start)), part))))
-    last = graph.apply(core.EQUAL, (graph.iota(checked((num,)), 0), number(graph, max(steps, 1))))
+    last = graph.apply(core.EQUAL, (indexing.iota(graph, checked((num,)), 0), number(graph, max(steps, 1))))
     return graph.apply(core.WHERE, (last, stop, points)) if endpoint else points
 
 

@@ -11,7 +11,7 @@ from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, reduce
 from symdiff.frontend.arrays.shapes import along, diff, ravel
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, indexing
 from symdiff.types import show
 
 MODES = ("full", "same", "valid")
@@ -33,8 +33,10 @@ def _correlation(graph: Graph, a: int, v: int, mode: str, name: str) -> int:
     wide = before + long + after
     padded = graph.scatter(a, ((before, before + long, 1),), (wide,)) if wide > long else a
     shape = (wide - short + 1, short)
-    places = graph.as_index(graph.apply(core.ADD, (graph.iota(shape, 0), graph.iota(shape, 1))))
-    return graph.einsum((graph.gather(padded, places, 0), v), ((0, 1), (1,)), (0,))
+    places = indexing.as_index(
+        graph, graph.apply(core.ADD, (indexing.iota(graph, shape, 0), indexing.iota(graph, shape, 1)))
+    )
+    return graph.einsum((indexing.gather(graph, padded, places, 0), v), ((0, 1), (1,)), (0,))
 
 
 def _backwards(graph: Graph, x: int) -> int:

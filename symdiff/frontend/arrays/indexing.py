@@ -13,7 +13,7 @@ from symdiff.frontend.constants import number
 from symdiff.frontend.subscripts import ChosenPart, checked_index, part_of, subscripted
 from symdiff.ir.building import as_triple
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.types import show
 
 
@@ -44,7 +44,7 @@ def _scatter_add(graph: Graph, x: Array, indices: Array, size: Integer, axis: Ax
     at = axis_of(axis, len(graph.shape(x)), "scatter_add")
     part = part_of(graph, indices)
     part = ChosenPart(indices, np.array(part, np.int64)) if isinstance(part, int) else part
-    return graph.scatter_add(graph.as_number(x), checked_index(graph, part, size), at, size)
+    return indexing.scatter_add(graph, graph.as_number(x), checked_index(graph, part, size), at, size)
 
 
 @language("scatter")

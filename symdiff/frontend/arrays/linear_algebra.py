@@ -12,7 +12,7 @@ from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.attributes import matmul, unfit
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing, matrices, singular_values
 from symdiff.types import show
 
 LARGEST_POWER = 1 << 20
@@ -185,7 +185,7 @@ def diag(graph: Graph, x: Array, k: Integer = 0) -> int:
     if k:
         x = graph.scatter(x, ((0, shape[0], 1),), (size,))
     x = graph.reshape(x, (size, 1) if k >= 0 else (1, size))
-    return graph.apply(core.WHERE, (graph.same_index((size, size), 0, 1, k), x, number(graph, 0.0)))
+    return graph.apply(core.WHERE, (indexing.same_index(graph, (size, size), 0, 1, k), x, number(graph, 0.0)))
 
 
 @language()
@@ -219,50 +219,50 @@ def square(graph: Graph, x: int, name: str) -> int:
 @language()
 def _inv(graph: Graph, x: Array) -> int:
     """The inverse of a matrix."""
-    return graph.inv(square(graph, x, "inv"))
+    return matrices.inv(graph, square(graph, x, "inv"))
 
 
 @language("det", "Determinant")
 def _det(graph: Graph, x: Array) -> int:
     """The determinant of a matrix."""
-    return graph.det(square(graph, x, "det"))
+    return matrices.det(graph, square(graph, x, "det"))
 
 
 @language()
 def _det_sign(graph: Graph, x: Array) -> int:
     """The sign of the determinant of a matrix, 0 for a singular one."""
-    return graph.det_sign(square(graph, x, "det_sign"))
+    return matrices.det_sign(graph, square(graph, x, "det_sign"))
 
 
 @language()
 def _adjugate(graph: Graph, x: Array) -> int:
     """The adjugate of a matrix, its cofactors transposed: det(A)*inv(A), also where that is 0*inf."""
-    return graph.adjugate(square(graph, x, "adjugate"))
+    return matrices.adjugate(graph, square(graph, x, "adjugate"))
 
 
 @language()
 def _logdet(graph: Graph, x: Array) -> int:
     """The logarithm of the absolute value of the determinant."""
-    return graph.logdet(square(graph, x, "logdet"))
+    return matrices.logdet(graph, square(graph, x, "logdet"))
 
 
 @language()
 def _cholesky(graph: Graph, x: Array, upper: Flag = False) -> int:
     """The lower triangle L of a positive definite matrix L @ L.T, or with `upper` L.T."""
-    found = graph.cholesky(square(graph, x, "cholesky"))
+    found = matrices.cholesky(graph, square(graph, x, "cholesky"))
     return graph.swap_last(found) if upper else found
 
 
 @language()
 def _solve(graph: Graph, a: Array, b: Array) -> int:
     """The solution x of a @ x = b."""
-    return graph.solve(square(graph, a, "solve"), b)
+    return matrices.solve(graph, square(graph, a, "solve"), b)
 
 
 @language()
 def _solve_triangular(graph: Graph, a: Array, b: Array, trans: Integer = 0, lower: Flag = False) -> int:
     """The solution x of a @ x = b for a triangle a, of a.T @ x = b for trans=1; with SciPy's arguments."""
-    return graph.solve_triangular(square(graph, a, "solve_triangular"), b, lower, bool(trans))
+    return matrices.solve_triangular(graph, square(graph, a, "solve_triangular"), b, lower, bool(trans))
 
 
 def _matrix(graph: Graph, x: int, name: str) -> int:
@@ -282,7 +282,7 @@ def _matrix(graph: Graph, x: int, name: str) -> int:
 @language()
 def _pinv(graph: Graph, x: Array, rcond: Real | None = None) -> int:
     """The pseudo-inverse of a matrix of any rank; singular values up to rcond times the largest count as 0."""
-    return graph.pinv(_matrix(graph, x, "pinv"), rcond)
+    return singular_values.pinv(graph, _matrix(graph, x, "pinv"), rcond)
 
 
 @language()
@@ -292,19 +292,20 @@ def _lstsq(graph: Graph, a: Array, b: Array, rcond: Real | None = None) -> int:
     rows = graph.shape(a)[-2]
     if not shape or shape[0 if len(shape) == 1 else -2] != rows:
         raise ShapeError(f"lstsq: shapes {show(graph.shape(a))} and {show(shape)} do not fit: {rows} rows are needed")
-    return matmul(graph, graph.pinv(a, graph.precision_of(a) if rcond is None else rcond), b, "lstsq")
+    rcond = singular_values.precision_of(graph, a) if rcond is None else rcond
+    return matmul(graph, singular_values.pinv(graph, a, rcond), b, "lstsq")
 
 
 @language()
 def _svdvals(graph: Graph, x: Array) -> int:
     """The singular values of a matrix, the largest first."""
-    return graph.singular_values(_matrix(graph, x, "svdvals"))
+    return singular_values.singular_values(graph, _matrix(graph, x, "svdvals"))
 
 
 @language()
 def _packed_svd(graph: Graph, x: Array) -> int:
     """U, the singular values and Vᵀ of a thin decomposition of a matrix, one after the other in a vector."""
-    return graph.packed_svd(_matrix(graph, x, "packed_svd"))
+    return singular_values.packed_svd(graph, _matrix(graph, x, "packed_svd"))
 
 
 @language("matrix_power", "matpow")
@@ -315,9 +316,9 @@ def _matrix_power(graph: Graph, x: Array, n: Integer) -> int:
         raise ParseError(f"matrix_power: the power is at most {LARGEST_POWER:,}")
     if not n:
         size = graph.shape(x)[-1]
-        return graph.broadcast(graph.eye(size, size), graph.shape(x))
+        return graph.broadcast(indexing.eye(graph, size, size), graph.shape(x))
     if n < 0:
-        x, n = graph.inv(x), -n
+        x, n = matrices.inv(graph, x), -n
     result = None
     while n:
         if n & 1:

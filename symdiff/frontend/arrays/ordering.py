@@ -17,7 +17,7 @@ from symdiff.frontend.arrays.reductions import extremum, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array, number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, indexing
 from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
 from symdiff.types import FLOAT64, show
@@ -54,7 +54,7 @@ def _order(graph: Graph, lines: int) -> int:
     missing = graph.apply(core.NOT_EQUAL, (x, x))
     rows, columns = (*batch, size, 1), (*batch, 1, size)
     own, other = graph.reshape(x, rows), graph.reshape(x, columns)
-    before = graph.apply(core.LESS, (graph.iota((size, size), 1), graph.iota((size, size), 0)))
+    before = graph.apply(core.LESS, (indexing.iota(graph, (size, size), 1), indexing.iota(graph, (size, size), 0)))
     same = graph.apply(core.EQUAL, (own, other))
     lost, others = graph.reshape(missing, rows), graph.reshape(missing, columns)
     same = graph.apply(core.LOGICAL_OR, (same, graph.apply(core.LOGICAL_AND, (lost, others))))
@@ -68,8 +68,8 @@ def _order(graph: Graph, lines: int) -> int:
     counted = graph.apply(core.LOGICAL_OR, (below, graph.apply(core.LOGICAL_AND, (same, before))))
     rank = reduce(graph, core.SUM, graph.as_number(counted), -1)
     whole = (*batch, size, size)
-    found = graph.apply(core.EQUAL, (graph.reshape(rank, columns), graph.iota(whole, len(batch))))
-    places = graph.apply(core.WHERE, (found, graph.iota(whole, len(batch) + 1), number(graph, 0.0)))
+    found = graph.apply(core.EQUAL, (graph.reshape(rank, columns), indexing.iota(graph, whole, len(batch))))
+    places = graph.apply(core.WHERE, (found, indexing.iota(graph, whole, len(batch) + 1), number(graph, 0.0)))
     return reduce(graph, core.SUM, places, -1)
 
 
@@ -82,9 +82,9 @@ def _taken(graph: Graph, lines: int, order: int) -> int:
             f"{count * size:,} elements have places that are no numbers of {graph.dtype}", hint='write dtype="float64"'
         )
     flat = graph.reshape(order, (count, shape[-1]))
-    start = graph.apply(core.MUL, (graph.iota((count, 1), 0), number(graph, size)))
-    places = graph.reshape(graph.as_index(graph.apply(core.ADD, (flat, start))), (count * shape[-1],))
-    return graph.reshape(graph.gather(graph.reshape(lines, (count * size,)), places, 0), shape)
+    start = graph.apply(core.MUL, (indexing.iota(graph, (count, 1), 0), number(graph, size)))
+    places = graph.reshape(indexing.as_index(graph, graph.apply(core.ADD, (flat, start))), (count * shape[-1],))
+    return graph.reshape(indexing.gather(graph, graph.reshape(lines, (count * size,)), places, 0), shape)
 
 
 def _sorted(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int]:
@@ -210,7 +210,7 @@ def _place(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool, called: str
     chosen = graph.apply(
         core.LOGICAL_OR, (graph.apply(core.EQUAL, (lines, best)), graph.apply(core.NOT_EQUAL, (lines, lines)))
     )
-    places = graph.apply(core.WHERE, (chosen, graph.iota(own, len(own) - 1), number(graph, own[-1])))
+    places = graph.apply(core.WHERE, (chosen, indexing.iota(graph, own, len(own) - 1), number(graph, own[-1])))
     found = reduce(graph, core.AMIN, places, -1)
     return kept(graph, found, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else found
 
@@ -249,8 +249,9 @@ def _digitize(graph: Graph, x: Node, bins: Array, right: Flag = False) -> int:
 def _line(graph: Graph, xp: int, fp: int, place: int, size: int) -> tuple[int, int]:
     """Where the line to the right of a point starts, a number, and its slope."""
     following = graph.apply(core.ADD, (place, number(graph, 1.0)))
-    low, high = graph.as_index(place), graph.as_index(graph.apply(core.MIN, (following, number(graph, size - 1))))
-    (x0, x1), (y0, y1) = ((graph.gather(n, low, 0), graph.gather(n, high, 0)) for n in (xp, fp))
+    low = indexing.as_index(graph, place)
+    high = indexing.as_index(graph, graph.apply(core.MIN, (following, number(graph, size - 1))))
+    (x0, x1), (y0, y1) = ((indexing.gather(graph, n, low, 0), indexing.gather(graph, n, high, 0)) for n in (xp, fp))
     gap = graph.apply(core.SUB, (x1, x0))
     return gap, graph.apply(core.DIV, (graph.apply(core.SUB, (y1, y0)), gap))
 
@@ -296,8 +297,8 @@ def _interp(
     first, last = (graph.element(xp, (k,)) for k in (0, size - 1))
     place = graph.apply(core.SUB, (searchsorted(graph, xp, x, "right"), one))
     place = graph.apply(core.MAX, (place, zero))
-    base = graph.as_index(place)
-    x0, y0 = graph.gather(xp, base, 0), graph.gather(fp, base, 0)
+    base = indexing.as_index(graph, place)
+    x0, y0 = indexing.gather(graph, xp, base, 0), indexing.gather(graph, fp, base, 0)
     result = y0
     if size > 1:
         _, after = _line(graph, xp, fp, place, size)

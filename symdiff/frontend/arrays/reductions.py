@@ -10,7 +10,7 @@ from symdiff.frontend.arrays import softmax
 from symdiff.frontend.arrays.shapes import along, diff
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, scan, singular_values
 from symdiff.ops.reduction import kept
 from symdiff.types import BOOL, show
 
@@ -252,7 +252,7 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
         return extremum(graph, op, sums, axes, keepdims, "norm")
     if len(axes) == 2 and ord in SPECTRAL:
         others = [k for k in range(len(graph.shape(x))) if k not in axes]
-        values = graph.singular_values(graph.transpose(x, (*others, *axes)))
+        values = singular_values.singular_values(graph, graph.transpose(x, (*others, *axes)))
         found = reduce(graph, SPECTRAL[ord], values, -1) if graph.shape(values)[-1] else _sum(graph, values, -1)
         return kept(graph, found, axes, graph.shape(x)) if keepdims else found
     if len(axes) != 1 or isinstance(ord, str):
@@ -356,7 +356,7 @@ def cumsum(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag =
 def cumprod(graph: Graph, x: Array, axis: Axis = None, *, include_initial: Flag = False) -> int:
     """The running product along an axis, or over all elements in their order."""
     x, at = _running(graph, x, axis)
-    return _from(graph, graph.cumprod(x, at), at, 1.0 if include_initial else None)
+    return _from(graph, scan.running_product(graph, x, at), at, 1.0 if include_initial else None)
 
 
 @language()

@@ -24,7 +24,7 @@ from symdiff.frontend.arguments import (
 from symdiff.frontend.attributes import transposed
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.types import show
 
 
@@ -231,7 +231,7 @@ def _repeat(graph: Graph, x: Array, repeats: Integers, axis: Axis = None) -> int
         return graph.reshape(node, (*shape[:at], shape[at] * times, *shape[at + 1 :]))
     if len(repeats) != shape[at]:
         raise ShapeError(f"repeat: {len(repeats)} numbers of repetitions for an axis of size {shape[at]}")
-    return graph.gather(x, graph.constant(np.repeat(np.arange(shape[at]), repeats).astype(np.int64)), at)
+    return indexing.gather(graph, x, graph.constant(np.repeat(np.arange(shape[at]), repeats).astype(np.int64)), at)
 
 
 def diff(graph: Graph, x: int, n: int, axis: int) -> int:
@@ -296,7 +296,7 @@ def _pad_repeated(graph: Graph, x: int, widths: Any, mode: str) -> int:
             raise ShapeError("pad: an axis of size 0 has no elements to repeat")
         if before + after:
             places = np.pad(np.arange(size), (before, after), mode=mode)  # type: ignore[call-overload]
-            x = graph.gather(x, graph.integers(places), at)
+            x = indexing.gather(graph, x, indexing.integer_array(graph, places), at)
     return x
 
 
@@ -304,7 +304,7 @@ def _triangle(graph: Graph, x: int, k: int, lower: bool) -> int:
     shape = graph.shape(x)
     if len(shape) < 2:
         raise ShapeError(f"{'tril' if lower else 'triu'} takes a matrix, not a value of shape {show(shape)}")
-    row, column = graph.iota(shape[-2:], 0), graph.iota(shape[-2:], 1)
+    row, column = indexing.iota(graph, shape[-2:], 0), indexing.iota(graph, shape[-2:], 1)
     limit = graph.apply(core.ADD, (row, number(graph, k))) if k else row
     inside = graph.apply("less_equal" if lower else "greater_equal", (column, limit))
     return graph.apply(core.WHERE, (inside, x, number(graph, 0.0)))

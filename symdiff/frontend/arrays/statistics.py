@@ -9,7 +9,7 @@ from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.attributes import matmul
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, indexing
 from symdiff.ops.reduction import kept
 from symdiff.types import show
 
@@ -78,7 +78,7 @@ def _corrcoef(graph: Graph, x: Array, y: Array | None = None, rowvar: Flag = Tru
 
 def _powers(graph: Graph, x: int, count: int, increasing: bool) -> int:
     """The powers of each element along a new last axis."""
-    exponents = graph.iota((count,), 0)
+    exponents = indexing.iota(graph, (count,), 0)
     if not increasing:
         exponents = graph.apply(core.SUB, (number(graph, count - 1), exponents))
     return graph.apply(core.POW, (graph.reshape(x, (*graph.shape(x), 1)), exponents))
