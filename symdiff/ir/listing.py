@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.errors import escape
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.types import FLOAT64, Dim, tensor
 
 SHOWN_ELEMENTS = 8
@@ -40,17 +40,17 @@ def line(graph: Graph, node: int, names: Mapping[int, str] | None = None) -> str
     if parts:
         text += " " + ", ".join(parts)
     if payload is not None:
-        text += (" " if not parts else ", ") + show_payload(op.name, payload)
+        text += (" " if not parts else ", ") + show_payload(op, payload)
     if type_ != tensor(FLOAT64) or op is core.INPUT:
         text += f" : {type_}"
     return text
 
 
-def show_payload(op: str, payload: Any) -> str:
+def show_payload(op: Op, payload: Any) -> str:
     """What a node carries, as text."""
-    if op == "index":
+    if op is core.INDEX:
         return _index(payload)
-    if op == "scatter":
+    if op is core.SCATTER:
         return f"{_index(payload[0])} of {_plain(payload[1])}"
     return _plain(payload)
 

@@ -18,8 +18,9 @@ from symdiff.codegen.tensors.lane_values import (
     type_of,
     zero,
 )
-from symdiff.codegen.tensors.nest_body import INDEX_OP, Nesting, empty
+from symdiff.codegen.tensors.nest_body import Nesting, empty
 from symdiff.codegen.tensors.nest_shape import intersected, read_operands
+from symdiff.ops import core
 from symdiff.optimize.planning.plan import Access, Choose, Load, LoadAt, Number, Position, Range, element_bytes
 from symdiff.sizes import is_open
 
@@ -120,7 +121,7 @@ class Block:
             of = "i1" if condition.startswith("%c") else ops.condition
             inside, outside = (self._values[self.resolve(n)] for n in (part.inside, part.outside))
             lines.append(f"{name} = select {of} {condition}, {type_} {inside}, {type_} {outside}")
-        elif part.op.name == INDEX_OP:
+        elif part.op is core.AS_INDEX:
             to_index(ops, name, self._values[self.resolve(part.operands[0])])
         else:
             ops.write(part.op, name, [self._values[self.resolve(n)] for n in part.operands])

@@ -12,6 +12,7 @@ from symdiff.codegen.body import Operations
 from symdiff.codegen.tensors.lane_values import note_failure, position, read_lanes, splat, to_index, type_of, zero
 from symdiff.codegen.tensors.nest_loops import Loop, LoopCode, index_name
 from symdiff.codegen.tensors.nest_shape import intersected, read_operands
+from symdiff.ops import core
 from symdiff.optimize.planning.costs import body_cost
 from symdiff.optimize.planning.plan import (
     Access,
@@ -30,8 +31,6 @@ from symdiff.types import BOOL, INT64
 
 OUT_OF_RANGE = 2
 """What a step returns where an index is out of range."""
-
-INDEX_OP = "as_index"
 
 
 class Nesting:
@@ -90,7 +89,7 @@ class Nesting:
             elif isinstance(part, Choose):
                 kinds.append(kinds[part.inside])
             else:
-                kinds.append("i" if part.op.name == INDEX_OP else "c" if part.op.result == "c" else "f")
+                kinds.append("i" if part.op is core.AS_INDEX else "c" if part.op.result == "c" else "f")
         return kinds
 
     def _find_levels(self) -> list[int]:
@@ -235,7 +234,7 @@ class Nesting:
             else:
                 type_ = type_of(self.kinds[k], ops)
                 lines.append(f"{name} = select i1 {condition}, {type_} {inside}, {type_} {outside}")
-        elif part.op.name == INDEX_OP:
+        elif part.op is core.AS_INDEX:
             to_index(ops, name, self._values[part.operands[0]])
         else:
             ops.write(part.op, name, [self._values[n] for n in part.operands])
