@@ -85,13 +85,13 @@ def _latex(f: sd.Function) -> str:
 def _dot(f: sd.Function) -> str:
     from symdiff.display.draw import graphviz
 
-    return graphviz(f.graph, dict(f.output_pairs()))
+    return graphviz(f.graph, dict(f._output_pairs()))
 
 
 def _python(f: sd.Function) -> str:
     from symdiff.display.code import python_source
 
-    return python_source(f.graph, f.__name__, f.arguments, dict(f.output_pairs()), f.structure)
+    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure)
 
 
 FORMS: dict[str, Callable[[sd.Function], str]] = {
@@ -231,7 +231,7 @@ def _hessian(options: argparse.Namespace, text: str) -> str:
 def _emit(options: argparse.Namespace, text: str) -> str:
     f = _function(options, text)
     if options.of != "value":
-        wrt = None if options.wrt is None and f.ordered else _wrt(options, f)
+        wrt = None if options.wrt is None and f._ordered else _wrt(options, f)
         f = (sd.grad if options.of == "grad" else sd.hessian)(f, wrt)
     code = FORMS[options.form](f).rstrip()
     return _shown(options, {"as": options.form, "code": code}, code)

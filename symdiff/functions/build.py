@@ -134,8 +134,8 @@ def is_code(source: Any) -> bool:
 
 def takes_trees(source: Any) -> bool:
     """Whether parameters of a source may be trees, of which each call may say the structure."""
-    if isinstance(source, Function) and source.cases is not None:
-        return source.cases.recipe.takes_trees()
+    if isinstance(source, Function) and source._cases is not None:
+        return source._cases.recipe.takes_trees()
     if isinstance(source, list | tuple | dict):
         return any(takes_trees(s) for s in _leaves(source))
     return is_code(source)
@@ -191,7 +191,7 @@ class Request:
         options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
         if any(is_open_argument(a) for a in arguments):
             try:
-                return Function.of_recipe(self, arguments, opened=open_case(arguments, self._function), **options)
+                return Function._of_recipe(self, arguments, opened=open_case(arguments, self._function), **options)
             except NeedsShape:
                 pass  # of other names, too
         arguments = tuple(
@@ -203,7 +203,7 @@ class Request:
         if not any(is_open_argument(a) for a in arguments):
             return None
         self._check_smallest(arguments)
-        return Function.of_recipe(self, arguments, **options)
+        return Function._of_recipe(self, arguments, **options)
 
     def _check_smallest(self, arguments: tuple[Argument, ...]) -> None:
         """Refuse a text that is too large where every open shape is a scalar's: so it is for all other shapes."""
@@ -224,7 +224,7 @@ class Request:
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function whose arguments have the shapes given by name."""
         made = self._function(shapes)
-        if made.cases is not None:
+        if made._cases is not None:
             raise unknown(made.__name__, made.arguments)
         return made
 
@@ -276,7 +276,7 @@ class Request:
         builder = Builder(Graph(dtype), arguments, shapes, bound=bound, sizes=sizes, scalars=self.scalars)
         builder.definitions = self.definitions
         with timed(), collector_paused():
-            if isinstance(source, Function) and source.cases is None and source.graph.dtype == dtype:
+            if isinstance(source, Function) and source._cases is None and source.graph.dtype == dtype:
                 builder.graph, builder.shared = source.graph, True
             elif isinstance(source, tuple | list | dict):
                 source = _fixed(source, builder)
@@ -308,7 +308,7 @@ class Request:
 
 def _fixed(source: Any, builder: Builder) -> Any:
     """Sources in which functions with open shapes are those for the shapes that are known."""
-    if isinstance(source, Function) and source.cases is not None:
+    if isinstance(source, Function) and source._cases is not None:
         return builder.settled(source)
     if isinstance(source, dict):
         return {k: _fixed(v, builder) for k, v in source.items()}
@@ -341,10 +341,10 @@ def _structured(source: Any, trees: Mapping[str, Structure], arrays: bool) -> An
         return type(source)([_structured(v, trees, arrays) for v in source])
     if is_code(source):
         source = function(source)
-    if isinstance(source, Function) and source.cases is not None:
+    if isinstance(source, Function) and source._cases is not None:
         known = {a.name for a in source.arguments if a.deferred}
         own = {n: structure for n, structure in trees.items() if n in known}
-        return source.cases.structured(own, arrays) if own else source
+        return source._cases.structured(own, arrays) if own else source
     return source
 
 

@@ -108,15 +108,15 @@ class Builder:
         return [(name or parsed.output_name or "f", output)], 0
 
     def _function(self, source: Function) -> tuple[Pairs, Structure]:
-        if source.cases is not None:
+        if source._cases is not None:
             source = self.settled(source)
-        table = source.name_table()
+        table = source._name_table()
         mapping = self._import(source.graph, [*source.nodes, *table.values()])
         self._learn({n: mapping[node] for n, node in table.items()})
-        if source.ordered:
+        if source._ordered:
             self.headers.append(source.arguments)
         self.title = self.title or source.__name__
-        return [(n, mapping[node]) for n, node in source.output_pairs()], source.structure
+        return [(n, mapping[node]) for n, node in source._output_pairs()], source._structure
 
     def settled(self, source: Function) -> Function:
         """The function of a source with open shapes, for the shapes that are known.
@@ -131,7 +131,7 @@ class Builder:
         if missing:
             error = unknown(source.__name__, source.arguments)
             raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
-        return source.for_shapes(known)
+        return source._for_shapes(known)
 
     def _declared(self) -> dict[str, Shape]:
         """The shapes that somebody declared, by name."""

@@ -97,10 +97,10 @@ class Cases:
             self._explain(error, shapes)
             raise
         names = [a.name for a in self.pattern.arguments]
-        if made.ordered and [a.name for a in made.arguments] == names:
+        if made._ordered and [a.name for a in made.arguments] == names:
             return made
         found = {a.name: a for a in made.arguments}
-        return made.with_arguments([found[n] for n in names])
+        return made._with_arguments([found[n] for n in names])
 
     def _explain(self, error: SymdiffError, shapes: Mapping[str, Shape]) -> None:
         """Say what to type where the arrays may have been meant as batches of numbers."""
@@ -190,9 +190,9 @@ class Cases:
         cases = self
         if found is not None:
             case, values = found
-            if case.function.cases is None:
+            if case.function._cases is None:
                 return case.function
-            cases = case.function.cases
+            cases = case.function._cases
         return cases.table[cases.key(values)]
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
@@ -236,12 +236,12 @@ class Cases:
 
 def cases_of(f: Function) -> Cases:
     """The cases of a function whose shapes each call fixes."""
-    assert f.cases is not None
-    return f.cases
+    assert f._cases is not None
+    return f._cases
 
 
 def _weigh(made: Function) -> int:
-    return made.held_bytes()
+    return made._held_bytes()
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -294,10 +294,10 @@ def _compiled_call(cases: Cases, options: Mapping[str, Any]) -> tuple[Running, C
         with SPECIALIZING:
             if case not in compiled:
                 made = case.function
-                if made.cases is not None:
-                    compiled[case] = _compiled_call(made.cases, options)[1]
+                if made._cases is not None:
+                    compiled[case] = _compiled_call(made._cases, options)[1]
                 else:
-                    compiled[case] = made.flat_call().compile(**options)
+                    compiled[case] = made._flat_call().compile(**options)
         return compiled[case](*flat, **rest)
 
     return running, call
@@ -312,10 +312,10 @@ class OpenCompiled(CompiledFunction):
         self.__name__ = origin.__name__
         self.origin = origin, dict(options)
         self._improving = None
-        cases = origin.cases
+        cases = origin._cases
         assert cases is not None
         self.running, call = _compiled_call(cases, options)
-        binder = origin.tree_binder()
+        binder = origin._tree_binder()
         _COMPILED_SLOT.__set__(self, call if binder is None else binder.calling(call))
 
     def __repr__(self) -> str:
@@ -348,7 +348,7 @@ def structured_base(f: Function, trees: Mapping[str, Structure], arrays: bool) -
 
 def results_of(f: Function) -> list[str] | None:
     """The names of the outputs of a function; None where only shapes say how many there are."""
-    return f.cases.recipe.results() if f.cases is not None else list(f.outputs)
+    return f._cases.recipe.results() if f._cases is not None else list(f.outputs)
 
 
 @dataclass(frozen=True)
@@ -360,12 +360,12 @@ class Reordered:
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function for these shapes, reordered."""
-        return self.ordered(self.base.for_shapes(shapes))
+        return self.ordered(self.base._for_shapes(shapes))
 
     def ordered(self, made: Function) -> Function:
         """A function with its arguments in this order."""
         named = {a.name: a for a in made.arguments}
-        return made.with_arguments([named[n] for n in self.order])
+        return made._with_arguments([named[n] for n in self.order])
 
     def takes_trees(self) -> bool:
         """Whether the function does that is reordered."""
@@ -375,7 +375,7 @@ class Reordered:
         """The function whose parameters take trees, reordered."""
         made = structured_base(self.base, trees, arrays)
         named = {p.name: p.arguments for p in parameters_of(made.arguments)}
-        return made.with_arguments([a for n in self.order for a in named[n]])
+        return made._with_arguments([a for n in self.order for a in named[n]])
 
     def results(self) -> list[str] | None:
         """The names of the outputs."""

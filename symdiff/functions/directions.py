@@ -150,7 +150,7 @@ class Extended:
         f = self.function
         known = set(f.arguments)
         new = dict(zip((a.name for a in self.arguments if a not in known), self.added, strict=True))
-        table = {**f.name_table(), **new}
+        table = {**f._name_table(), **new}
         inputs = {n: table.pop(n) for a in self.arguments for n in a.inputs}
         return Function(
             f.graph,
@@ -159,8 +159,8 @@ class Extended:
             name=name,
             names={**inputs, **table},
             structure=structure,
-            ordered=f.ordered,
-            notes=f.notes,
+            ordered=f._ordered,
+            notes=f._notes,
             stable=True,
         )
 
@@ -171,9 +171,9 @@ def _extended(f: Function, wrt: Wrt, arguments: tuple[Argument, ...]) -> Extende
     graph = f.graph
     if any((type_ := graph.input_type(a.name)) is not None and type_ != a.type(graph.dtype) for a in added):
         # another function of this graph has an input of the name: this one gets a graph of its own
-        fresh, table = Graph(graph.dtype), f.name_table()
+        fresh, table = Graph(graph.dtype), f._name_table()
         mapping = Body.of(graph, [*f.nodes, *table.values(), *wrt.nodes]).copy(fresh)
-        f, wrt, graph = f.moved(mapping, fresh), wrt.moved(mapping), fresh
+        f, wrt, graph = f._moved(mapping, fresh), wrt.moved(mapping), fresh
     return Extended(f, wrt, arguments, tuple(graph.input(a.name, a.shape) for a in added))
 
 
@@ -192,10 +192,10 @@ def with_tangents(f: Function, resolved: Wrt, wrt: Any) -> Extended:
 def with_cotangents(f: Function, resolved: Wrt, wrt: Any) -> Extended:
     """The function with an argument for the cotangent of each output."""
     shapes = [t.shape for t in f.types]
-    if is_plain(f.structure) or leaves_of(f.structure) != list(range(len(shapes))):
+    if is_plain(f._structure) or leaves_of(f._structure) != list(range(len(shapes))):
         new: list[Added] = [(n, 0, [shape]) for n, shape in zip(_barred(f.outputs), shapes, strict=True)]
     else:
-        new = [(f"{f.__name__}_bar", f.structure, shapes)]
+        new = [(f"{f.__name__}_bar", f._structure, shapes)]
     return _extended(f, resolved, _inserted(f, items_of(wrt, f.arguments), new))
 
 

@@ -68,9 +68,9 @@ class Function(Exchange, Sealed, Direct):
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
-    cases: Cases | None = None
+    _cases: Cases | None = None
     """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
-    by_all = False
+    _by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Function(Exchange, Sealed, Direct):
     ) -> None:
         self.__name__ = name
         self.arguments = tuple(arguments)
-        self._ordered = ordered
+        self._ordered = ordered or len(self.arguments) < 2
         case = Case(graph, tuple(outputs), dict(names or {}), structure, tuple(notes), stable)
         self._case: Case | None = case
         self._trees = any(a.place for a in self.arguments)
@@ -97,7 +97,7 @@ class Function(Exchange, Sealed, Direct):
         self._make_callable()
 
     @classmethod
-    def of_recipe(
+    def _of_recipe(
         cls,
         recipe: Recipe,
         arguments: Sequence[Argument],
@@ -114,10 +114,10 @@ class Function(Exchange, Sealed, Direct):
         made = cls.__new__(cls)
         made.__name__ = name
         made.arguments = tuple(arguments)
-        made._ordered = ordered
+        made._ordered = ordered or len(made.arguments) < 2
         made._case = None
         made._trees = any(a.place for a in made.arguments)
-        made.cases = Cases(name, made.arguments, made.ordered, recipe, tuple(lines), opened)
+        made._cases = Cases(name, made.arguments, made._ordered, recipe, tuple(lines), opened)
         made._make_callable()
         return made
 
@@ -154,12 +154,12 @@ class Function(Exchange, Sealed, Direct):
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs and the named lines, each of which a derivative can be taken by."""
-        if self.cases is not None:
-            return tuple(dict.fromkeys([*(n for a in self.arguments for n in a.inputs), *self.cases.lines]))
+        if self._cases is not None:
+            return tuple(dict.fromkeys([*(n for a in self.arguments for n in a.inputs), *self._cases.lines]))
         return tuple(self._known.names)
 
     @property
-    def stable(self) -> bool:
+    def _stable(self) -> bool:
         """Whether it is a derivative: those are taken of stable forms, and none has to be looked for again."""
         return self._known.stable
 
@@ -192,7 +192,7 @@ class Function(Exchange, Sealed, Direct):
         return signature(self.arguments)
 
     def __repr__(self) -> str:
-        if self.cases is not None:
+        if self._cases is not None:
             return f"<Function {self.__name__}({listed_parameters(self.arguments)}), shapes known at each call>"
         count = len(self._known.graph.live(self.nodes))
         types = ", ".join(map(str, self.types))
@@ -201,7 +201,7 @@ class Function(Exchange, Sealed, Direct):
         return f"<Function {self.__name__}({listed_parameters(self.arguments)}) -> {types}, {count} nodes>"
 
     def __str__(self) -> str:
-        return self._text(self.arguments) if self.cases is None else self.cases.text(self.arguments)
+        return self._text(self.arguments) if self._cases is None else self._cases.text(self.arguments)
 
     def _text(self, arguments: Sequence[Argument]) -> str:
         """The formula, with a header of these arguments."""
@@ -213,8 +213,8 @@ class Function(Exchange, Sealed, Direct):
         )
 
     def _repr_latex_(self) -> str | None:
-        if self.cases is not None:
-            return self.cases.latex()
+        if self._cases is not None:
+            return self._cases.latex()
         from symdiff.display.latex import latex
 
         return "$$" + r",\quad ".join(latex(self._known.graph, node) for node in self.nodes) + "$$"
@@ -222,26 +222,26 @@ class Function(Exchange, Sealed, Direct):
     # Calling it
 
     def _make_callable(self) -> None:
-        if self.cases is not None:
-            binder = self.tree_binder()
-            _SLOT.__set__(self, self.cases.__call__ if binder is None else binder.calling(self.cases.__call__))
+        if self._cases is not None:
+            binder = self._tree_binder()
+            _SLOT.__set__(self, self._cases.__call__ if binder is None else binder.calling(self._cases.__call__))
             return
         general, compiled = Call(self).__call__, self._known.compiled
         self._answer(general if compiled is None else compiled.entry(general))
 
     def _answer(self, call: Callable[..., Any]) -> None:
         """Let `call`, which takes the values of all arguments, answer calls."""
-        binder = self.tree_binder()
+        binder = self._tree_binder()
         put(self, _SLOT, call if binder is None else binder.calling(call))
 
-    def tree_binder(self) -> TreeBinder | None:
+    def _tree_binder(self) -> TreeBinder | None:
         """What takes the values of parameters apart; None where none of them takes a tree."""
-        return TreeBinder(self.__name__, self.arguments, self.ordered) if self._trees else None
+        return TreeBinder(self.__name__, self.arguments, self._ordered) if self._trees else None
 
-    def flat_call(self) -> Any:
+    def _flat_call(self) -> Any:
         """What takes a value for each argument, also for each leaf of a tree."""
-        if self.cases is not None:
-            return self.cases.__call__
+        if self._cases is not None:
+            return self._cases.__call__
         return self._varied({}, _trees=False) if self._trees else self
 
     def _default(self) -> CompiledFunction:
@@ -300,7 +300,7 @@ class Function(Exchange, Sealed, Direct):
         LimitError
             Where a call takes more operations or memory, or compiling more time, than the limits allow.
         """
-        if self.cases is not None:
+        if self._cases is not None:
             given = {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background}
             return OpenCompiled(self, given)
         from symdiff.codegen import Options, compile_program
@@ -338,7 +338,7 @@ class Function(Exchange, Sealed, Direct):
             leaves = tuple([self._known.leaves(a) for a in self.arguments])
             compiled.general.formula = Formula(self._known.graph, self.nodes, leaves)
         compiled.general.limits = self._known.graph.limits
-        compiled.trees = self.tree_binder()
+        compiled.trees = self._tree_binder()
         return compiled
 
     def specialize(self, *args: Any, **keywords: Any) -> Function:
@@ -351,15 +351,15 @@ class Function(Exchange, Sealed, Direct):
         >>> f.specialize([1.0, 2.0, 3.0])
         <Function f(x[3]) -> float64, 3 nodes>
         """
-        if self.cases is None:
+        if self._cases is None:
             return self
-        return self.cases.specialize(self.tree_binder(), args, keywords)
+        return self._cases.specialize(self._tree_binder(), args, keywords)
 
-    def for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
+    def _for_shapes(self, shapes: Mapping[str, Shape]) -> Function:
         """The function for shapes by name; itself where all are known."""
-        return self if self.cases is None else self.cases.for_shapes(shapes)
+        return self if self._cases is None else self._cases.for_shapes(shapes)
 
-    def held_bytes(self) -> int:
+    def _held_bytes(self) -> int:
         """About how much memory it holds: its graph, which its derivatives share, and its code."""
         kernel = self._known.compiled.kernel.bytes if self._known.compiled is not None else 0
         return FUNCTION_BYTES + NODE_BYTES * len(self._known.graph) + kernel
@@ -368,12 +368,12 @@ class Function(Exchange, Sealed, Direct):
         return self._known.program(self.arguments, fp)
 
     def _binder(self) -> Binder:
-        return Binder(self.__name__, self.arguments, self.ordered, self._known.graph.dtype, self.by_all)
+        return Binder(self.__name__, self.arguments, self._ordered, self._known.graph.dtype, self._by_all)
 
     def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """This function's formula with expressions for its arguments."""
-        if self.cases is not None:
-            return self.cases.inlined(args, keywords)
+        if self._cases is not None:
+            return self._cases.inlined(args, keywords)
         binder = self._binder()
         values = binder.order(args, keywords)
         target, nodes = together(values)
@@ -414,11 +414,11 @@ class Function(Exchange, Sealed, Direct):
         >>> f.steps(-2, 5, -4)["q"].gradient
         -4.0
         """
-        if self.cases is not None:
+        if self._cases is not None:
             return self.specialize(*point, **keywords).steps(*point, **keywords)
         from symdiff.functions.steps import trace_steps
 
-        binder, trees = self._binder(), self.tree_binder()
+        binder, trees = self._binder(), self._tree_binder()
         given = binder.order(point, keywords) if trees is None else trees.flat(point, keywords)
         values, _ = binder.convert(given)
         leaves: dict[int, Any] = {}
@@ -443,8 +443,8 @@ class Function(Exchange, Sealed, Direct):
 
     def explain(self) -> str:
         """What was chosen on the way, and why."""
-        if self.cases is not None:
-            return self.cases.explain(self.__name__)
+        if self._cases is not None:
+            return self._cases.explain(self.__name__)
         from symdiff.optimize.planning.listing import describe_plan
         from symdiff.optimize.program import TensorProgram
 
@@ -477,24 +477,19 @@ class Function(Exchange, Sealed, Direct):
     # The parts that transforms need
 
     @property
-    def structure(self) -> Structure:
+    def _structure(self) -> Structure:
         """How the flat outputs are handed back."""
         return self._known.structure
 
-    @property
-    def ordered(self) -> bool:
-        """Whether something fixed the order of the arguments."""
-        return self._ordered or len(self.arguments) < 2
-
-    def output_pairs(self) -> tuple[tuple[str, int], ...]:
+    def _output_pairs(self) -> tuple[tuple[str, int], ...]:
         """Names and nodes of the outputs."""
         return self._known.outputs
 
-    def name_table(self) -> dict[str, int]:
+    def _name_table(self) -> dict[str, int]:
         """The nodes of the inputs and named lines."""
         return dict(self._known.names)
 
-    def with_outputs(
+    def _with_outputs(
         self,
         name: str,
         outputs: Sequence[tuple[str, int]],
@@ -512,11 +507,11 @@ class Function(Exchange, Sealed, Direct):
         return self._varied(case, __name__=name)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def _notes(self) -> tuple[str, ...]:
         """What was chosen on the way to it."""
         return self._known.notes
 
-    def moved(self, mapping: Mapping[int, int], graph: Graph | None = None) -> Function:
+    def _moved(self, mapping: Mapping[int, int], graph: Graph | None = None) -> Function:
         """The same function where `mapping` says which nodes, of `graph`, stand for its outputs and names."""
         names = {name: mapping.get(node, node) for name, node in self._known.names.items()}
         outputs = [(title, mapping.get(node, node)) for title, node in self._known.outputs]
@@ -527,18 +522,18 @@ class Function(Exchange, Sealed, Direct):
         made = Function.__new__(Function)
         known = replace(self._known, compiled=None, programs={}, **case)
         known.check_results()
-        made.__dict__.update(self.__dict__, _case=known, by_all=False, **attributes)
+        made.__dict__.update(self.__dict__, _case=known, _by_all=False, **attributes)
         made._make_callable()
         return made
 
-    def with_arguments(self, arguments: Sequence[Argument]) -> Function:
+    def _with_arguments(self, arguments: Sequence[Argument]) -> Function:
         """The same outputs with the arguments in another order."""
-        cases = self.cases
+        cases = self._cases
         if cases is not None:
             recipe = Reordered(self, tuple(a.name for a in arguments))
             opened = None if cases.opened is None else cases.opened.transformed(recipe.ordered)
             given: dict[str, Any] = {"name": self.__name__, "lines": cases.lines, "opened": opened}
-            return Function.of_recipe(recipe, arguments, ordered=True, **given)
+            return Function._of_recipe(recipe, arguments, ordered=True, **given)
         return Function(
             self._known.graph,
             arguments,
@@ -548,7 +543,7 @@ class Function(Exchange, Sealed, Direct):
             structure=self._known.structure,
             ordered=True,
             notes=self._known.notes,
-            stable=self.stable,
+            stable=self._stable,
         )
 
 

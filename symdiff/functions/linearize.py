@@ -59,7 +59,7 @@ class Linearization:
     def __init__(self, function: Function, wrt: Any) -> None:
         self.function, self.wrt = function, wrt
         self._made: WeakKeyDictionary[Function, Halves] = WeakKeyDictionary()
-        if function.cases is None:
+        if function._cases is None:
             self._parts(function)
 
     def __repr__(self) -> str:
@@ -153,10 +153,10 @@ class Halves:
         outputs = [*packed, *map(graph.as_number, single)]
         values = list(zip(f.outputs, f.nodes, strict=True))
         count = len(values)
-        self.at = f.with_outputs(
+        self.at = f._with_outputs(
             f.__name__,
             [*values, *((f"residual_{k}", node) for k, node in enumerate(outputs))],
-            (f.structure, tuple(range(count, count + len(outputs)))),
+            (f._structure, tuple(range(count, count + len(outputs)))),
             stable=True,
         )
         self._linear(given, results, inner, scalars, single)
@@ -206,7 +206,7 @@ class Halves:
             pairs,
             name=f"linear_{f.__name__}",
             names=inputs,
-            structure=f.structure,
+            structure=f._structure,
             stable=True,
         )
 

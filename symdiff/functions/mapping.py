@@ -71,8 +71,8 @@ def mapped(f: Function, axes: Axes, out: int) -> Function:
     lines = [n for n in f.names if n not in {name for a in f.arguments for name in a.inputs}]
     recipe = Mapped(f, axes, out)
     opened = open_case(arguments, recipe.build)
-    return Function.of_recipe(
-        recipe, arguments, name=f"vmap_{f.__name__}", ordered=f.ordered, lines=lines, opened=opened
+    return Function._of_recipe(
+        recipe, arguments, name=f"vmap_{f.__name__}", ordered=f._ordered, lines=lines, opened=opened
     )
 
 
@@ -131,12 +131,12 @@ class Mapped:
             size = shape[at]
             inner[argument.name] = (*shape[:at], *shape[at + 1 :])
         assert size is not None
-        made = self.base.for_shapes(inner)
+        made = self.base._for_shapes(inner)
         with collector_paused():
             return self._over(made, wide, size)
 
     def _over(self, made: Function, wide: Mapping[str, Shape], size: int) -> Function:
-        graph, table, source = Graph(made.graph.dtype), made.name_table(), made.graph
+        graph, table, source = Graph(made.graph.dtype), made._name_table(), made.graph
         along = dict(zip((a.name for a in self.base.arguments), self.axes, strict=True))
         known: dict[int, int] = {}
         arguments, inputs = [], {}
@@ -159,7 +159,7 @@ class Mapped:
         shared = [table[n] for a in arguments if along[a.name] is None for n in a.inputs]
         found = batched(Body.of(source, [*made.nodes, *lines.values(), *shared]), graph, known, size)
         outputs = []
-        for title, node in made.output_pairs():
+        for title, node in made._output_pairs():
             new, has = found[node]
             if not has:
                 new = graph.broadcast(new, (size, *source.shape(node)))
@@ -175,15 +175,15 @@ class Mapped:
             outputs,
             name=f"vmap_{made.__name__}",
             names=names,
-            structure=made.structure,
-            ordered=made.ordered,
-            notes=made.notes,
-            stable=made.stable,
+            structure=made._structure,
+            ordered=made._ordered,
+            notes=made._notes,
+            stable=made._stable,
         )
 
     def takes_trees(self) -> bool:
         """Whether the function does that is mapped."""
-        return self.base.cases is not None and self.base.cases.recipe.takes_trees()
+        return self.base._cases is not None and self.base._cases.recipe.takes_trees()
 
     def structured(self, trees: Mapping[str, Structure], arrays: bool) -> Function:
         """The function whose parameters take trees, all leaves of which have the new axis where the parameter had."""

@@ -98,7 +98,7 @@ def outline(
         inputs = set(free)
         settled = {n for a in source.arguments if not a.deferred for n in a.inputs}
         lines = [n for n in source.names if n not in inputs]
-        return Outline(source.arguments if source.ordered else None, free, lines, source.__name__, settled)
+        return Outline(source.arguments if source._ordered else None, free, lines, source.__name__, settled)
     if isinstance(source, dict | list | tuple):
         return _of_several(
             list(source.values()) if isinstance(source, dict) else list(source),

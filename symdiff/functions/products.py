@@ -44,7 +44,7 @@ def jvp(fun: Any, wrt: Any = None) -> Function:
         given = with_tangents(f, targets, wrt)
         nodes = tangents(given.function.graph, given.function.nodes, given.seeds(given.wrt))
     pairs = [(f"jvp_{title}", node) for title, node in zip(f.outputs, nodes, strict=True)]
-    return given.returning(f"jvp_{f.__name__}", pairs, f.structure)
+    return given.returning(f"jvp_{f.__name__}", pairs, f._structure)
 
 
 @recorded("vjp_{f}", arguments=open_cotangents, results=target_results("vjp_{f}"))

@@ -119,8 +119,8 @@ def _source(
 ) -> Any:
     if isinstance(source, Syntax):
         return source.source.text
-    if isinstance(source, Function) and source.cases is not None:
-        return {"recipe": _recipe(source.cases.recipe, to_bytes, depth, listed)}
+    if isinstance(source, Function) and source._cases is not None:
+        return {"recipe": _recipe(source._cases.recipe, to_bytes, depth, listed)}
     if isinstance(source, list):
         return {"list": [_source(s, to_bytes, depth, listed, known) for s in source]}
     if isinstance(source, tuple):
@@ -207,7 +207,7 @@ def read_recipe(content: Any, from_bytes: Callable[[bytes], Any], definitions: M
         raise
     except (SymdiffError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise refuse(str(error).partition("\n")[0]) from error
-    if made.cases is None:
+    if made._cases is None:
         raise refuse("its shapes are known")
     return made
 
@@ -225,12 +225,12 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definiti
         return mapped(base, tuple(axes), content["out"])
     if "of" in content:
         base = _read(content["of"], from_bytes, depth - 1, definitions)
-        if base.cases is None:
+        if base._cases is None:
             raise refuse("its shapes are known")
         if "order" in content:
             named = {a.name: a for a in base.arguments}
             order = [named[n] for n in items(content["order"], "the order", len(named))]
-            return base.with_arguments(order)
+            return base._with_arguments(order)
         transform = content.get("transform")
         if type(transform) is not str or transform not in TRANSFORMS:
             raise StorageError(f"there is no transform {str(transform)[:80]!r}", hint="a newer symdiff may know it")

@@ -88,14 +88,14 @@ def recorded(
 
 def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
     """A transform of a function, recorded where shapes are not known yet."""
-    if f.cases is not None:
+    if f._cases is not None:
         made: Function = record(f, transform, args, keywords)
     else:
         with under(f.graph.limits), timed():
             made = TRANSFORMS[transform](f, *args, **keywords)
     several = len(f.arguments) > 1 and _wrt(args, keywords) is None
     if several and isinstance(made, Function) and not (f.arguments[0].place and len(parameters_of(f.arguments)) == 1):
-        made.by_all = True
+        made._by_all = True
     return made
 
 
@@ -133,8 +133,8 @@ def read_source(source: Any, wrt: Any) -> Function:
             pass  # it does not list every name
     f = function(source, shapes=shapes)
     free = {a.name: a for a in f.arguments}
-    if not f.ordered and sorted(names) == sorted(free):
-        return f.with_arguments([free[n] for n in names])
+    if not f._ordered and sorted(names) == sorted(free):
+        return f._with_arguments([free[n] for n in names])
     return f
 
 
@@ -163,7 +163,7 @@ def record(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[st
     if opened is not None:  # what is wrong for every size is wrong now
         opened = opened.transformed(lambda case: TRANSFORMS[transform](case, *args, **keywords))
     own = _arguments[transform](f, *args, **keywords) if transform in _arguments else f.arguments
-    return Function.of_recipe(applied, own, name=name, ordered=f.ordered, lines=cases_of(f).lines, opened=opened)
+    return Function._of_recipe(applied, own, name=name, ordered=f._ordered, lines=cases_of(f).lines, opened=opened)
 
 
 def without_symbols(value: Any) -> Any:
@@ -184,7 +184,7 @@ def _check(f: Function, wrt: Any) -> None:
     if wrt is None:
         if not f.arguments:
             raise ArgumentError("the function has no inputs to differentiate by")
-        if not f.ordered:
+        if not f._ordered:
             names = ", ".join(f'"{a.name}"' for a in f.arguments)
             raise ArgumentError(
                 "several names are free and nothing orders them",
@@ -224,7 +224,7 @@ class Transformed:
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The transform of the function for these shapes, in the same graph."""
-        made = TRANSFORMS[self.transform](self.base.for_shapes(shapes), *self.args, **self.keywords)
+        made = TRANSFORMS[self.transform](self.base._for_shapes(shapes), *self.args, **self.keywords)
         if any(a.name not in shapes and a.members is None for a in made.arguments):
             raise ArgumentError(
                 f"{made.__name__} takes {listed_parameters(made.arguments)}: a cotangent for each output",
@@ -265,10 +265,10 @@ class Transformed:
         made = applied(structured_base(self.base, trees, arrays), self.transform, self.args, dict(self.keywords))
         flat = {a.name for a in made.arguments if a.deferred and a.place is None}
         opened = {n: (structure, [None] * len(leaves_of(structure))) for n, structure in trees.items() if n in flat}
-        if opened and made.cases is not None:  # a cotangent: what the function returns is seen when it is called
+        if opened and made._cases is not None:  # a cotangent: what the function returns is seen when it is called
             arguments = with_trees(made.arguments, opened, made.names)
-            given: dict[str, Any] = {"name": made.__name__, "ordered": made.ordered, "lines": made.cases.lines}
-            return Function.of_recipe(made.cases.recipe, arguments, **given)
+            given: dict[str, Any] = {"name": made.__name__, "ordered": made._ordered, "lines": made._cases.lines}
+            return Function._of_recipe(made._cases.recipe, arguments, **given)
         return made
 
     def text(self) -> str:

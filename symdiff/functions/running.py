@@ -99,7 +99,7 @@ class Running:
             if found.kernel is not None:
                 return _bound(cases, key, found, values)
             fixed.update((name, values[name]) for name in found.sizes.fixed)
-        made = cases.table[key].flat_call()
+        made = cases.table[key]._flat_call()
         return made if self.options is None else made.compile(**self.options)
 
     def _found(self, cases: Cases, key: Key, values: Mapping[str, int], fixed: Mapping[str, int]) -> Made:
@@ -159,7 +159,7 @@ def _bound(cases: Cases, key: Key, made: Made, values: Mapping[str, int]) -> Bou
     assert kernel is not None
     shapes: Mapping[str, Shape] = cases.pattern.shapes(key)
     arguments = [replace(a, shape=shapes.get(a.name, a.shape), deferred=False) for a in function.arguments]
-    binder = Binder(function.__name__, arguments, function.ordered, function.graph.dtype)
+    binder = Binder(function.__name__, arguments, function._ordered, function.graph.dtype)
     _, types = kernel.types(values)
     program, number = kernel.program, made.sizes.number
     operations, memory = number(program.operations, values), number(program.memory, values)
@@ -169,7 +169,7 @@ def _bound(cases: Cases, key: Key, made: Made, values: Mapping[str, int]) -> Bou
             raise exceeded("bytes", results, f"results of {results:,} bytes")
         if memory > current().bytes:
             raise exceeded("bytes", memory, f"{function.__name__} takes {memory:,} bytes of workspace")
-    found = Bound(function.__name__, binder, kernel.bound(values), types, function.structure)
+    found = Bound(function.__name__, binder, kernel.bound(values), types, function._structure)
     found.general.limits = function.graph.limits
     found.general.count(operations)
     made.users += 1

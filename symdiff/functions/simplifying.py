@@ -79,11 +79,11 @@ def _expression(e: Expr) -> Expr:
 
 
 def _function(f: Function) -> Function:
-    names = f.name_table()
+    names = f._name_table()
     roots = list(dict.fromkeys([*names.values(), *f.nodes]))
     with under(f.graph.limits), timed():
         graph, made = readable(f.graph, roots, for_good=True)
-        return f.moved(dict(zip(roots, made, strict=True)), graph)
+        return f._moved(dict(zip(roots, made, strict=True)), graph)
 
 
 def _text(text: str) -> str:

@@ -61,7 +61,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
     source = function
     if isinstance(source, CompiledFunction):
         source, options = _origin(source)
-    if isinstance(source, Function) and source.cases is not None:
+    if isinstance(source, Function) and source._cases is not None:
         listed = recipes.Listed()
         recipe = recipes.write_recipe(source, to_bytes, listed)
         content = {
@@ -73,7 +73,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
             "definitions": listed.entries(),
         }
         return _closed(content, b"")
-    table, pairs = source.name_table(), source.output_pairs()
+    table, pairs = source._name_table(), source._output_pairs()
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
     operations, payloads = description["operations"], description["payloads"]
@@ -87,13 +87,13 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "options": dict(options),
         "name": source.__name__,
         "dtype": graph.dtype,
-        "ordered": source.ordered,
-        "stable": source.stable,
-        "notes": list(source.notes),
+        "ordered": source._ordered,
+        "stable": source._stable,
+        "notes": list(source._notes),
         "arguments": [[a.name, written_shape(a.shape), a.members, a.anonymous] for a in source.arguments],
         "outputs": [[title, place[node]] for title, node in pairs],
         "names": [[title, place[node]] for title, node in table.items()],
-        "structure": write_structure(source.structure),
+        "structure": write_structure(source._structure),
         "graph": description,
         "definitions": listed.entries(),
     }

@@ -28,13 +28,13 @@ LARGEST_ORDER = 64
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by; a list or tuple of all free names orders them."""
     f = fun if isinstance(fun, Function) else read_source(fun, wrt)
-    return f, Scope(f.graph, f.name_table(), f.arguments, f.ordered).resolve(wrt)
+    return f, Scope(f.graph, f._name_table(), f.arguments, f._ordered).resolve(wrt)
 
 
 def stable(f: Function, wrt: Wrt) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by, in the stable and smooth form that derivatives are taken of."""
     mapping = stable_forms(f.graph, f.nodes, wrt.nodes)
-    return (f.moved(mapping), wrt.moved(mapping)) if mapping else (f, wrt)
+    return (f._moved(mapping), wrt.moved(mapping)) if mapping else (f, wrt)
 
 
 def stable_forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> dict[int, int]:
@@ -46,9 +46,9 @@ def stable_forms(graph: Graph, nodes: Sequence[int], targets: Sequence[int]) -> 
 
 def one_scalar(f: Function, what: str) -> int:
     """The node of the one output, which must be a scalar."""
-    if not is_plain(f.structure):
+    if not is_plain(f._structure):
         raise DifferentiationError(f"{what} of {f.__name__}, whose value is a tree", hint="use jacobian")
-    if len(f.nodes) != 1 or f.structure != 0:
+    if len(f.nodes) != 1 or f._structure != 0:
         raise DifferentiationError(f"{what} of {f.__name__}, which has {len(f.nodes)} outputs", hint="use jacobian")
     shape = f.types[0].shape
     if shape:
@@ -109,7 +109,7 @@ def grad(fun: Any, wrt: Any = None) -> Function:
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
     pairs = list(zip(titles(name, len(nodes)), nodes, strict=True))
-    return f.with_outputs(name, pairs, targets.structure, stable=True)
+    return f._with_outputs(name, pairs, targets.structure, stable=True)
 
 
 def _value_and_grad_results(
@@ -133,9 +133,9 @@ def value_and_grad(fun: Any, wrt: Any = None) -> Function:
     with collector_paused():
         nodes = _gradient(f, targets)
     name = f"grad_{f.__name__}"
-    pairs = [written.output_pairs()[0], *zip(titles(name, len(nodes)), nodes, strict=True)]
+    pairs = [written._output_pairs()[0], *zip(titles(name, len(nodes)), nodes, strict=True)]
     structure = (0, shifted_structure(targets.structure, 1))
-    return f.with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
+    return f._with_outputs(f"value_and_{name}", pairs, structure, stable=f is written)
 
 
 def _jacobian_results(
@@ -189,11 +189,11 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
             def found(i: int, target: Target, lead: int) -> int:
                 return target.join(graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
 
-        for i, (title, output) in enumerate(f.output_pairs()):
+        for i, (title, output) in enumerate(f._output_pairs()):
             made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
             parts.append(shifted_structure(targets.structure, len(pairs)))
             pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f.with_outputs(f"jacobian_{f.__name__}", pairs, composed(f.structure, parts), [note], stable=True)
+    return f._with_outputs(f"jacobian_{f.__name__}", pairs, composed(f._structure, parts), [note], stable=True)
 
 
 def _hessian_results(
@@ -228,7 +228,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
-    return f.with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)
+    return f._with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)
 
 
 def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
@@ -302,10 +302,10 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
     with collector_paused():
         for _ in range(n):
             f, targets = stable(f, targets)
-            slopes = [(title, iterated(f.graph, node, targets.nodes[0], 1)) for title, node in f.output_pairs()]
-            f = f.with_outputs(f.__name__, slopes, f.structure)
-    pairs = [(f"d{n}_{title}", node) for title, node in f.output_pairs()]
-    return f.with_outputs(f"d{n}_{f.__name__}", pairs, f.structure, stable=n > 0)
+            slopes = [(title, iterated(f.graph, node, targets.nodes[0], 1)) for title, node in f._output_pairs()]
+            f = f._with_outputs(f.__name__, slopes, f._structure)
+    pairs = [(f"d{n}_{title}", node) for title, node in f._output_pairs()]
+    return f._with_outputs(f"d{n}_{f.__name__}", pairs, f._structure, stable=n > 0)
 
 
 def _check_order(n: Any) -> None:

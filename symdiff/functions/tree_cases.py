@@ -34,7 +34,7 @@ class TreeCase:
     """
 
     def __init__(self, function: Function, arguments: Sequence[Argument], arrays: bool) -> None:
-        self.function, self.call, self.arrays = function, function.flat_call(), arrays
+        self.function, self.call, self.arrays = function, function._flat_call(), arrays
         self.trees: list[Tree | None] = []
         for own, new in zip(parameters_of(arguments), parameters_of(function.arguments), strict=True):
             self.trees += [new.tree if own.tree is None else None] * len(own.arguments)

@@ -102,7 +102,7 @@ def run_open(f, sizes, number):
     """A function with open sizes for some of them; what its code gives is compared with code for these sizes alone."""
     rng = np.random.default_rng(number)
     args = arguments(f, sizes, rng)
-    bound = f.cases.running.table[f.cases.key(list(args))]
+    bound = f._cases.running.table[f._cases.key(list(args))]
     if not isinstance(bound, Bound):
         return
     kernel, made = bound.kernel, f.specialize(*args)

@@ -35,7 +35,7 @@ class General:
 
 def built(function, general=None, structure=None):
     kernel = function._default().kernel
-    structure = function.structure if structure is None else structure
+    structure = function._structure if structure is None else structure
     return make_builtin(kernel, structure, function.__name__, "doc", general or General())
 
 
@@ -295,7 +295,7 @@ class Fake:
 def test_no_workspace_is_a_memory_error():
     f = FUNCTIONS["all"]()
     fake = Fake(f._default().kernel, lambda *_: 1)
-    fast = make_builtin(fake, f.structure, "f", "", General())
+    fast = make_builtin(fake, f._structure, "f", "", General())
     before = sys.getrefcount(np.dtype(float))
     for _ in range(1000):
         with pytest.raises(MemoryError):

@@ -166,7 +166,7 @@ def test_the_interpreter_gives_the_same_bits(text, monkeypatch):
     values = [rng.uniform(0.2, 1.8, a.shape) for a in f.arguments]
     for function in functions:
         compiled = function.compile(math="scalar", fp="strict")
-        leaves = dict(zip((function.name_table()[a.name] for a in f.arguments), values, strict=True))
+        leaves = dict(zip((function._name_table()[a.name] for a in f.arguments), values, strict=True))
         got = compiled(*values)
         wanted = evaluate(function.graph, function.nodes, leaves)
         for a, b in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):

@@ -66,7 +66,7 @@ def test_native_strict_is_the_interpreter_bit_for_bit(seed):
     f = sd.function(formula(seed), ["x", "y", "z"])
     g = sd.function((f, sd.grad(f)))
     native = g.compile(fp="strict")
-    names = g.name_table()
+    names = g._name_table()
     for x in np.random.default_rng(seed).uniform(-3, 3, (5, 3)):
         want = evaluate(g.graph, g.nodes, dict(zip((names[n] for n in "xyz"), x, strict=True)))
         value, slope = native(*x)

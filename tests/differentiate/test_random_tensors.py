@@ -72,7 +72,7 @@ def test_random_program(seed):
     point = {name: rng.uniform(0.3, 1.3, shape) for name, shape in shapes.items()}
 
     def numbers(d, **moved):
-        table = d.name_table()
+        table = d._name_table()
         return [np.asarray(v) for v in evaluate(d.graph, d.nodes, {table[n]: v for n, v in (point | moved).items()})]
 
     for name, shape in shapes.items():

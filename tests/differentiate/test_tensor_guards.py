@@ -45,7 +45,7 @@ CASES = [
 
 def derivatives(text, values, wrt="x"):
     f = sd.function(text, list(values), shapes={n: np.shape(v) for n, v in values.items()})
-    at = {f.name_table()[n]: v for n, v in values.items()}
+    at = {f._name_table()[n]: v for n, v in values.items()}
     slope = sd.grad(f, wrt)
     found = [slope, sd.jacobian(f, wrt, mode="forward"), sd.hessian(f, wrt)]
     found += [sd.jacobian(slope, wrt, mode=m) for m in ("forward", "reverse")]

@@ -100,7 +100,7 @@ TABLE = [
 def point(f, seed=0):
     """A value for every input, away from kinks; square matrices are far from singular."""
     rng = np.random.default_rng(seed)
-    names, values = f.name_table(), {}
+    names, values = f._name_table(), {}
     for argument in f.arguments:
         shape = argument.shape
         value = rng.uniform(0.2, 1.2, shape)
@@ -140,7 +140,7 @@ def test_jacobian(text, shapes):
     f = sd.function(text, [n for n in shapes if n in text], shapes={n: s for n, s in shapes.items() if n in text})
     at = point(f)
     for argument in f.arguments:
-        node = f.name_table()[argument.name]
+        node = f._name_table()[argument.name]
         want = differences(f, node, at)
         found = [value(sd.jacobian(f, argument.name, mode=m), at)[0] for m in ("forward", "reverse", "auto")]
         near(found[0], want)
@@ -164,7 +164,7 @@ def test_hessian(text, shapes):
         slope = sd.grad(f, a)
         back = sd.jacobian(slope, names, mode="reverse")
         for j, b in enumerate(names):
-            want = differences(slope, f.name_table()[b], at)
+            want = differences(slope, f._name_table()[b], at)
             got = second[i * len(names) + j]
             near(got, want)
             near(value(back, at)[j], got, 1e-10)
@@ -183,7 +183,7 @@ def test_third_order(text, shapes):
     at = point(f)
     second = sd.hessian(f, "x")
     ahead, back = (sd.jacobian(second, "x", mode=m) for m in ("forward", "reverse"))
-    want = differences(second, f.name_table()["x"], at)
+    want = differences(second, f._name_table()["x"], at)
     near(value(ahead, at)[0], want)
     near(value(back, at)[0], value(ahead, at)[0], 1e-10)
 
@@ -204,7 +204,7 @@ def test_complex_step(text, same):
     """Derivatives to the last digits, from the same formula in NumPy with steps of 1e-30 i."""
     f = sd.function(text, ["A", "x"], shapes={"A": (3, 3), "x": 3})
     at = point(f)
-    values = [np.asarray(at[f.name_table()[n]], complex) for n in ("A", "x")]
+    values = [np.asarray(at[f._name_table()[n]], complex) for n in ("A", "x")]
     for k, name in enumerate(("A", "x")):
         want = np.zeros((*np.shape(same(*values)), *values[k].shape))
         for index in np.ndindex(values[k].shape):

@@ -166,7 +166,7 @@ class Quiet(sd.Function):
 @pytest.mark.parametrize("kind", [Loud, Quiet])
 def test_subclasses(kind):
     base = sd.function("f(x, y) = x*y")
-    f = kind(base.graph, base.arguments, base.output_pairs(), names=base.name_table())
+    f = kind(base.graph, base.arguments, base._output_pairs(), names=base._name_table())
     loud = kind is Loud
     for _ in range(3):
         assert f(2.0, 3.0) == (("loud", 6.0) if loud else 6.0)
@@ -337,7 +337,7 @@ def test_the_first_call_from_many_threads_compiles_once(make):
             return super().compile(**options)
 
     base = make()
-    f = Counted(base.graph, base.arguments, base.output_pairs(), names=base.name_table(), structure=base.structure)
+    f = Counted(base.graph, base.arguments, base._output_pairs(), names=base._name_table(), structure=base._structure)
     start = threading.Barrier(64)
     want = [bits(base(k / 9, 2.0)) for k in range(64)]
     wrong = []

@@ -19,9 +19,9 @@ def test_every_function_of_arrays_is_the_same_without_shapes(text):
     names = [n for n in free_names(text) if n in VALUES]
     values = [VALUES[n] for n in names]
     f, want = sd.function(text, names), build(text)[1]
-    if f.cases is not None:
+    if f._cases is not None:
         made = f.specialize(*values)
-        nodes = made.name_table()
+        nodes = made._name_table()
         found = evaluate(made.graph, made.nodes, {nodes[n]: v for n, v in zip(names, values, strict=True)})[0]
     else:
         found = f(*values)
@@ -48,7 +48,7 @@ MEETINGS = [  # texts in which x meets an array, or is asked what it is
 @pytest.mark.parametrize("text", MEETINGS)
 def test_a_meeting_waits_for_the_call(text):
     f, g = sd.function(text, ["x"]), sd.function(text, ["x"], shapes={"x": 3})
-    assert f.cases is not None
+    assert f._cases is not None
     assert f(X) == g(X)
     for transform in (sd.grad, sd.hessian, sd.jacobian):
         np.testing.assert_array_equal(transform(text, ["x"])(X), transform(g, ["x"])(X))
@@ -58,7 +58,7 @@ def test_a_meeting_waits_for_the_call(text):
     except sd.SymdiffError:
         return  # it takes no number
     np.testing.assert_array_equal(f(0.5), number(0.5))
-    assert number.cases is None
+    assert number._cases is None
 
 
 def loop(x):
@@ -128,7 +128,7 @@ TRACED = {
 def test_traced_functions_need_no_shapes(case):
     fun, want = TRACED[case]
     f = sd.function(fun, ["x"])
-    assert f.cases is not None
+    assert f._cases is not None
     np.testing.assert_allclose(f(X), want(X), rtol=1e-14)
     g = sd.function(fun, ["x"], shapes={"x": 3})
     np.testing.assert_array_equal(sd.grad(f)(X), sd.grad(g)(X))
@@ -150,7 +150,7 @@ def test_the_order_of_lines_changes_nothing(seed):
     wanted = {}
     for order in itertools.permutations(chosen):
         f = sd.function(lambda x, order=order: tuple(LINES[n](x) for n in order), ["x"])
-        assert f.cases is not None
+        assert f._cases is not None
         for n, value in zip(order, f(X), strict=True):
             assert wanted.setdefault(n, value) == value
 
@@ -174,7 +174,7 @@ NUMBERS = [
 @pytest.mark.parametrize("text", NUMBERS)
 def test_names_that_meet_numbers_alone_broadcast(text):
     f = sd.function(text) if text.startswith("f(") else sd.function(text, ["x", "y"])
-    assert f.cases is None
+    assert f._cases is None
     points = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 3.0]])
     batch = f(points) if len(f.arguments) == 1 else f(*points.T)
     for point, value in zip(points, batch, strict=True):
@@ -187,7 +187,7 @@ def test_names_that_meet_numbers_alone_broadcast(text):
 @pytest.mark.parametrize("source", ["x*[1, 2, 4]", lambda x: x * D, lambda x: np.array([1.0, 2.0, 4.0]) * x])
 def test_a_declared_number_has_batches(declared, source):
     f = declared(source)
-    assert f.cases is None
+    assert f._cases is None
     np.testing.assert_array_equal(f([2.0, 3.0]), [2 * D, 3 * D])
     assert f.graph.types[f.nodes[0]].shape == (3,)
 

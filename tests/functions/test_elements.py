@@ -98,6 +98,6 @@ def test_sweeps_look_at_what_varies_only():
         assert {r for r, node in enumerate(found) if node is not None} == near
         assert sweeps.by_element(target, (k,), k) == found[k:]
         dense = forward(graph, slopes, {target: unit(graph, (12,), (k,))})
-        values = [f.with_outputs("t", [("t", made[r]) for r in sorted(near)], 0) for made in (found, dense)]
+        values = [f._with_outputs("t", [("t", made[r]) for r in sorted(near)], 0) for made in (found, dense)]
         point = np.linspace(0.1, 1.1, 12)
         np.testing.assert_allclose(values[0](point), values[1](point), rtol=1e-14)

@@ -114,8 +114,8 @@ WITH_ARRAYS = [
 @pytest.mark.parametrize(("f", "count"), WITH_ARRAYS)
 def test_functions_of_arrays_refuse_them(f, count, value):
     names = list(f.__signature__.parameters)
-    arguments = (value,) * count if f.ordered else ()
-    keywords = {} if f.ordered else dict.fromkeys(names, value)
+    arguments = (value,) * count if f._ordered else ()
+    keywords = {} if f._ordered else dict.fromkeys(names, value)
     with pytest.raises(CallError, match=type(value).__name__) as caught:
         f(*arguments, **keywords)
     assert caught.value.hint.startswith("pass ")
@@ -218,11 +218,11 @@ def test_a_derivative_by_everything_says_so():
     jacobian = sd.jacobian(r)
     with pytest.raises(CallError, match=r"the derivative by \[b1, b2\], x, y, as none was named"):
         jacobian([1.0, 2.0])
-    by_all = jacobian([1.0, 2.0], np.ones(3), np.ones(3))
-    assert isinstance(by_all, tuple)
-    assert [p.shape for p in by_all] == [(3, 2), (3,), (3,)]
+    _by_all = jacobian([1.0, 2.0], np.ones(3), np.ones(3))
+    assert isinstance(_by_all, tuple)
+    assert [p.shape for p in _by_all] == [(3, 2), (3,), (3,)]
     with pytest.raises(CallError, match=r"derivatives by every argument\nname what"):
-        np.atleast_2d(by_all)
+        np.atleast_2d(_by_all)
     x, y = np.arange(1.0, 4.0), np.array([0.5, 0.8, 0.9])
     with pytest.raises(CallError, match="name what"):
         scipy.optimize.least_squares(r, [1.0, 1.0], jac=jacobian, args=(x, y))

@@ -34,7 +34,7 @@ def of_one_size(f, args):
     made = f.specialize(*args)
     if any(op.name == "einsum" or isinstance(op.routine, MatrixRoutine) for op in made.graph.ops):
         return made.compile(fp="strict")(*args)
-    table = made.name_table()
+    table = made._name_table()
     values = {table[a.name]: np.asarray(v, float) for a, v in zip(made.arguments, args, strict=True)}
     found = evaluate(made.graph, made.nodes, values)
     return found[0] if len(found) == 1 else tuple(found)
@@ -90,7 +90,7 @@ def test_300_lengths_compile_a_few_kernels(compilations, lengths):
         assert slope == pytest.approx(np.mean(2 * (x - np.exp(-0.5 * x)) * x * np.exp(-0.5 * x)))
     below = sum(n < LEAST for n in lengths)
     assert len(compilations) <= 3 + below
-    assert f.cases.running.kernels == 1
+    assert f._cases.running.kernels == 1
     assert f"so far for {len(lengths) - below}" in f.explain()
 
 
@@ -108,9 +108,9 @@ def test_small_sizes_are_numbers():
     f = sd.function("f(x[n], y[m]) = sum(x)*sum(y)")
     for n in range(LEAST):
         assert f(np.ones(n), np.ones(1)) == n
-    assert not f.cases.running.kernels
+    assert not f._cases.running.kernels
     assert f(np.ones(2), np.ones(100)) == 200
-    assert f.cases.running.kernels == 1
+    assert f._cases.running.kernels == 1
 
 
 NEED_NUMBERS = {
@@ -132,7 +132,7 @@ def test_what_needs_the_number_is_made_for_each_size(case):
             continue
         got = f(*args(n))
         np.testing.assert_array_equal(got, f.specialize(*args(n))(*args(n)))
-        assert f.cases.running.kernels == 0 or wanted is None
+        assert f._cases.running.kernels == 0 or wanted is None
         if wanted is not None:
             np.testing.assert_allclose(got, wanted(n), rtol=1e-12)
 
@@ -144,7 +144,7 @@ def test_solvers_take_any_size():
         a, b = rng.standard_normal((n, n)), rng.standard_normal(n)
         np.testing.assert_allclose(f(a, b), np.linalg.solve(a + np.eye(n), b), rtol=1e-8)
         np.testing.assert_array_equal(f(a, b), f.specialize(a, b)(a, b))
-    assert 0 < f.cases.running.kernels < 5
+    assert 0 < f._cases.running.kernels < 5
 
 
 def test_python_functions_may_look_at_sizes():
@@ -159,7 +159,7 @@ def test_python_functions_may_look_at_sizes():
     g = sd.grad(lambda x: (x**2).sum())
     for n in range(14, 30):
         np.testing.assert_array_equal(g(np.arange(float(n))), 2 * np.arange(float(n)))
-    assert g.cases.running.kernels
+    assert g._cases.running.kernels
 
 
 def test_every_way_of_calling():

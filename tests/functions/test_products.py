@@ -282,7 +282,7 @@ def test_printing_files_batches_and_types(transform, tmp_path):
     close(product.compile(fp="strict")(*point), want)
     single = transform(sd.function("f([x, y], a) = a*exp(x)*y**2", dtype="float32"), ["x", "y"])
     close(single(*[np.float32(p) for p in point]), np.float32(want), 1e-5)
-    assert product.stable
+    assert product._stable
 
 
 def test_untaken_branches_do_not_poison():

@@ -129,26 +129,26 @@ def test_those_used_last_are_kept_as_memory_allows(monkeypatch):
     sizes = range(1, 101)
     made = [f.specialize(np.zeros(n)) for n in sizes]
     assert [f.specialize(np.zeros(n)) for n in sizes] == made  # 64 was no limit
-    each = made[0].held_bytes()
-    monkeypatch.setattr(specialize, "KEPT_BYTES", f.cases.table.bytes + each // 2)
+    each = made[0]._held_bytes()
+    monkeypatch.setattr(specialize, "KEPT_BYTES", f._cases.table.bytes + each // 2)
     assert f.specialize(np.zeros(1)) is made[0]  # used again
     f.specialize(np.zeros(101))
     assert f.specialize(np.zeros(1)) is made[0]
     assert f.specialize(np.zeros(2)) is not made[1]
-    assert f.cases.table.bytes <= specialize.KEPT_BYTES
+    assert f._cases.table.bytes <= specialize.KEPT_BYTES
     assert "MiB" in f.explain()
 
 
 def test_what_is_compiled_weighs_more(monkeypatch):
     f = sd.function("f(x[n]) = sum(x)/n")
     f.specialize(np.zeros(300))
-    before = f.cases.table.bytes
+    before = f._cases.table.bytes
     f.specialize(np.zeros(300))(np.zeros(300))
-    assert f.cases.table.bytes > before + 50_000
+    assert f._cases.table.bytes > before + 50_000
     monkeypatch.setattr(specialize, "KEPT_BYTES", 1)  # the last one is kept whatever it takes
     for n in 301, 302:
         f.specialize(np.zeros(n))
-        assert len(f.cases.table) == 1
+        assert len(f._cases.table) == 1
 
 
 def test_derivatives_share_the_graph_of_a_specialization():
@@ -170,7 +170,7 @@ def test_many_threads_make_one():
             return self.recipe.build(shapes)
 
     f = sd.function("sum(x**2)")
-    f.cases.recipe = Counting(f.cases.recipe)
+    f._cases.recipe = Counting(f._cases.recipe)
     results, start = [], threading.Barrier(8)
 
     def call():
@@ -224,7 +224,7 @@ def test_what_needs_shapes_says_how_to_declare_them(look):
 def test_specialize_gives_the_ordinary_function():
     f = sd.function("f(x[n]) = sum(x**2)/n")
     g = sd.grad(f).specialize(X)
-    assert g.cases is None
+    assert g._cases is None
     assert g.stats()["nodes"] > 0
     assert str(f.specialize(X)) == "f(x[3]) = sum(x**2)/3"
     check(g(np.stack([X, 2 * X])), np.stack([2 * X / 3, 4 * X / 3]))

@@ -164,7 +164,7 @@ def test_round_trip(name, way, tmp_path):
         g = from_bytes(to_bytes(f))
     assert str(g) == str(f)
     assert repr(g) == repr(f)
-    for what in ("inputs", "outputs", "names", "structure", "ordered", "arguments", "types", "__name__"):
+    for what in ("inputs", "outputs", "names", "_structure", "_ordered", "arguments", "types", "__name__"):
         assert getattr(g, what) == getattr(f, what), what
     assert g.explain() == f.explain()
     assert to_bytes(g) == to_bytes(f)

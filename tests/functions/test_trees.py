@@ -635,7 +635,7 @@ def test_keys_in_another_order_are_the_same_tree():
     turned = g(dict(reversed(D.items())), X, Y)
     assert list(first) == list(D)
     assert all(np.array_equal(first[k], turned[k]) for k in D)
-    assert len(g.cases.trees.cases) == 1
+    assert len(g._cases.trees.cases) == 1
 
 
 def test_structures_take_turns():
@@ -742,7 +742,7 @@ def test_pythons_source_takes_and_gives_trees():
 
     f = sd.function(fun, {"p": Two([{"W": (2, 3)}], ()), "x": 3})
     namespace = {}
-    exec(python_source(f.graph, f.__name__, f.arguments, dict(f.output_pairs()), f.structure), namespace)
+    exec(python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure), namespace)
     point = Two([{"W": np.arange(6.0).reshape(2, 3)}], 2.0), V
     assert_same(namespace["fun"](*point), f(*point))
 
@@ -856,7 +856,7 @@ def test_many_threads_make_a_function_once():
         thread.join()
     for one in found:
         assert_same(one, SLOPES)
-    assert len(g.cases.trees.cases) == 1
+    assert len(g._cases.trees.cases) == 1
 
 
 def trees(depth):

@@ -66,7 +66,7 @@ def made(text, n, dtype="float64"):
 
 
 def interpreted(f, a):
-    return np.asarray(evaluate(f.graph, f.nodes, {f.name_table()["A"]: a})[0])
+    return np.asarray(evaluate(f.graph, f.nodes, {f._name_table()["A"]: a})[0])
 
 
 def product_of_rows(a, left_out):

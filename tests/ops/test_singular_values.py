@@ -22,7 +22,7 @@ def of_rank(shape, rank, rng):
 
 
 def interpreted(f, a):
-    return np.asarray(evaluate(f.graph, f.nodes, {f.name_table()["A"]: a})[0])
+    return np.asarray(evaluate(f.graph, f.nodes, {f._name_table()["A"]: a})[0])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -108,7 +108,7 @@ def test_partials_are_closed_under_differentiation():
     for op in OPS.values():
         if op.kinds and "f" in op.kinds and op.result == "f" and not op.payload and not oracle.is_closed(op, 0):
             f = oracle.function_of(op)
-            node = f.graph.input("a", (), f.graph.types[f.name_table()["a"]].dtype)
+            node = f.graph.input("a", (), f.graph.types[f._name_table()["a"]].dtype)
             if f.graph.types[node].is_condition:
                 continue
             if op.name in ("betainc", "betaincc"):

@@ -35,7 +35,7 @@ def written(rule, inner):
 def jets(text):
     """A function that gives the derivatives of a text by t exactly: of it as it is written, in many digits."""
     f = sd.function(text, ["t", "k"])
-    graph, nodes = f.graph, f.name_table()
+    graph, nodes = f.graph, f._name_table()
     roots = [iterated(graph, f.nodes[0], nodes["t"], n) for n in ORDERS]
 
     def at(point):
@@ -52,7 +52,7 @@ def jets(text):
 def by_differences(text):
     """As `jets`, from values in many digits, of a text that does not cancel."""
     f = sd.function(text, ["t", "k"])
-    graph, (root,), nodes = f.graph, f.nodes, f.name_table()
+    graph, (root,), nodes = f.graph, f.nodes, f._name_table()
 
     def value(t):
         return exactly(graph, root, {nodes["t"]: t, nodes["k"]: mpmath.mpf(K)})
