@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from symdiff.ops import OPS, Op
+from symdiff.ops import Op
+from symdiff.ops.core import ABS, SQRT
 
 LARGEST_EXPONENT = 1000
 LARGEST_TURNS = 1024
@@ -19,22 +19,23 @@ READABLE_DIGITS, LARGEST_READABLE = 8, 1e12
 Exponent = int | float
 
 
-def _at(place: float, value: float) -> Callable[[float], float | None]:
-    """The value of a function at one place."""
-    return lambda x: value if x == place and math.copysign(1.0, x) > 0 else None
+def value_at(op: Op, x: float) -> float | None:
+    """The value of a function at a number, where a person would write it as another; None where it stays a call.
 
-
-_AT_NUMBERS: dict[str, Callable[[float], float | None]] = {
-    **dict.fromkeys(
-        ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "expm1", "log1p", "erf"), _at(0, 0.0)
-    ),
-    **dict.fromkeys(("cos", "exp", "cosh", "exp2", "sech"), _at(0, 1.0)),
-    **dict.fromkeys(("log", "log2", "log10"), _at(1, 0.0)),
-    "abs": abs,
-    "sqrt": lambda x: exact_root(x),
-}
-AT_NUMBERS: dict[Op, Callable[[float], float | None]] = {OPS[name]: value for name, value in _AT_NUMBERS.items()}
-"""The functions whose value at some numbers is a number that a person would write for it."""
+    At 0 and 1 these are the values 0 and 1; absolute values and roots are exact at more numbers.
+    """
+    if op is ABS:
+        return abs(x)
+    if op is SQRT:
+        return exact_root(x)
+    function = getattr(math, op.name, None) if op.kinds == "f" else None
+    if function is None or x not in (0.0, 1.0) or math.copysign(1.0, x) < 0:
+        return None
+    try:
+        value = float(function(x))
+    except (ValueError, OverflowError):  # a pole
+        return None
+    return value if value in (0.0, 1.0) else None
 
 
 @dataclass(slots=True)

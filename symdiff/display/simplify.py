@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from symdiff.display.exact_numbers import (
-    AT_NUMBERS,
     LARGEST_EXPONENT,
     Exponent,
     Product,
@@ -28,6 +27,7 @@ from symdiff.display.exact_numbers import (
     is_exact_sum,
     is_readable,
     turns_of,
+    value_at,
 )
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
@@ -477,8 +477,8 @@ class Simplifier:
                 return graph.args[args[0]][0]
             if (known := self._truth(args[0])) is not None:
                 return graph.constant(not known)
-        elif op in AT_NUMBERS and (value := _value(graph, args[0])) is not None:
-            found = AT_NUMBERS[op](value)
+        elif op.kinds == "f" and (value := _value(graph, args[0])) is not None:
+            found = value_at(op, value)
             if found is not None:
                 return graph.constant(found)
         elif op is RESHAPE and graph.ops[args[0]] is STACK:

@@ -14,7 +14,7 @@ from symdiff.frontend.calls import FUNCTIONS, OPERATIONS, Kind, LanguageFunction
 from symdiff.frontend.constants import constant_integer
 from symdiff.ir.graph import Graph
 from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op, core
-from symdiff.ops.base import Definition
+from symdiff.ops.base import Definition, follow
 from symdiff.types import BOOL
 
 LARGEST_ORDER = 30
@@ -211,19 +211,29 @@ def _extremum(name: str, op: Op) -> Extremum:
     return Extremum(name, op, reduction, alone=name[0].isupper())
 
 
-def _register() -> None:
-    """Put the functions of all records into the table, except those that are functions of arrays, too."""
-    definitions: dict[str, list[Definition]] = {}
-    for definition in DEFINITIONS.values():
-        definitions.setdefault(definition.name, []).append(definition)
-    for name, op in CALLABLE.items():
-        found = (
-            _extremum(name, op) if op in (core.MIN, core.MAX) else ElementFunction(name, op, definitions.get(name, ()))
-        )
-        FUNCTIONS.setdefault(name, found)
-    for name, own in definitions.items():
-        FUNCTIONS.setdefault(name, ElementFunction(name, None, own))
-    OPERATIONS.update((name, ElementFunction(name, op)) for name, op in OPS.items() if op.hidden)
+DEFINED: dict[str, list[Definition]] = {}
+"""The definitions of each name, one for a number of operands."""
+for _definition in DEFINITIONS.values():
+    DEFINED.setdefault(_definition.name, []).append(_definition)
 
 
-_register()
+def _add(op: Op) -> None:
+    """Put the functions of a record into the table, except those that are functions of arrays, too."""
+    if op.hidden:
+        OPERATIONS.setdefault(op.name, ElementFunction(op.name, op))
+    elif op.key == op.name:
+        for name in (op.name, *op.aliases):
+            _name(name, op)
+
+
+def _name(name: str, op: Op) -> None:
+    found = _extremum(name, op) if op in (core.MIN, core.MAX) else ElementFunction(name, op, DEFINED.get(name, ()))
+    FUNCTIONS.setdefault(name, found)
+
+
+follow(_add)
+for _word, _op in CALLABLE.items():
+    if _word not in FUNCTIONS:  # another word for it
+        _name(_word, _op)
+for _word, _own in DEFINED.items():
+    FUNCTIONS.setdefault(_word, ElementFunction(_word, None, _own))

@@ -280,6 +280,16 @@ DEFINITIONS: dict[tuple[str, int], Definition] = {}
 """Functions by name and number of operands that stand for an expression."""
 
 
+_followers: list[Callable[[Op], None]] = []
+
+
+def follow(add: Callable[[Op], None]) -> None:
+    """Hand every record to `add`, those that are there and those that come."""
+    for record in list(OPS.values()):
+        add(record)
+    _followers.append(add)
+
+
 def register(*records: Op) -> tuple[Op, ...]:
     """The records, which are in the table from now on.
 
@@ -292,12 +302,13 @@ def register(*records: Op) -> tuple[Op, ...]:
         if record.key in OPS:
             raise ValueError(f"there are two operations called {record.key}")
         OPS[record.key] = record
-        if record.hidden or record.key != record.name:
-            continue
-        for name in (record.name, *record.aliases):
-            if name in CALLABLE:
-                raise ValueError(f"there are two functions called {name}")
-            CALLABLE[name] = record
+        if not record.hidden and record.key == record.name:
+            for name in (record.name, *record.aliases):
+                if name in CALLABLE:
+                    raise ValueError(f"there are two functions called {name}")
+                CALLABLE[name] = record
+        for add in _followers:
+            add(record)
     return records
 
 
