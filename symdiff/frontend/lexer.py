@@ -57,6 +57,9 @@ _HINTS = {
     "\u00a0": "write an ordinary space",
     "$": "write the formula without $",
 }
+HOPELESS = 1000
+"""Where so many more brackets are open than the text can close, the rest of it is not looked at."""
+
 _QUOTES = "'\"`‘’“”«»′"
 
 
@@ -119,6 +122,7 @@ def tokenize(source: Source) -> Tokens:
     openings: list[int] = []  # their tokens
     plain = text.isascii()
     longest, most = limits.name, limits.tokens
+    deepest = text.count(")") + text.count("]") + HOPELESS
     for match in _TOKEN.finditer(text):
         kind = match.lastindex
         start, end = match.span()
@@ -140,6 +144,8 @@ def tokenize(source: Source) -> Tokens:
         elif kind == OPEN:
             open_brackets.append(start)
             openings.append(len(kinds))
+            if len(openings) > deepest:
+                break
         elif kind == CLOSE:
             if not open_brackets or text[open_brackets[-1]] != _PARTNER[token]:
                 refuse_bracket(source, token, start, open_brackets)
