@@ -387,18 +387,6 @@ def refuse_juxtaposition(tokens: Tokens, at: int, start: int) -> NoReturn:
     )
 
 
-def refuse_what_is_no_name(tokens: Tokens, statements: Sequence[Statement], unlisted: bool) -> None:
-    """Raise for words that a text without known shapes would take for inputs: a loop, an unclear constant."""
-    bound = {s.name for s in statements}
-    for at, text in enumerate(tokens.texts):
-        if tokens.kinds[at] != NAME:
-            continue
-        if text == "for" and tokens.kinds[at + 1] == NAME and tokens.texts[at + 2] == "in":
-            refuse_loop(tokens, at)
-        if unlisted and (text == "E" or text in spellings.VALUES) and text not in bound and tokens.texts[at + 1] != "(":
-            refuse_unclear(tokens, at)
-
-
 def refuse_loop(tokens: Tokens, at: int) -> NoReturn:
     """Raise for `for` in a text, at a token."""
     hint = "write it for whole arrays, such as sum(x**2), or as a Python function"

@@ -17,6 +17,7 @@ from symdiff.functions.cases import cases_of, results_of, structured_base
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part, with_trees
+from symdiff.functions.wrt import check_by_all
 from symdiff.ops import core
 from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure, leaves_of
@@ -182,14 +183,7 @@ def without_symbols(value: Any) -> Any:
 def _check(f: Function, wrt: Any) -> None:
     """Refuse what no shapes make right."""
     if wrt is None:
-        if not f.arguments:
-            raise ArgumentError("the function has no inputs to differentiate by")
-        if not f._ordered:
-            names = ", ".join(f'"{a.name}"' for a in f.arguments)
-            raise ArgumentError(
-                "several names are free and nothing orders them",
-                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
-            )
+        check_by_all(f.arguments, f._ordered)
         return
     if isinstance(wrt, set | frozenset):
         raise ArgumentError("a set has no order", hint="give wrt as a list (one axis) or a tuple (apart)")

@@ -117,6 +117,24 @@ def _together(parts: Sequence[Wrt]) -> Wrt:
     return Wrt(tuple(targets), tuple(structures))
 
 
+def check_by_all(arguments: Sequence[Argument], ordered: bool) -> None:
+    """Refuse to differentiate by all arguments where there are none, or nothing orders them.
+
+    Raises
+    ------
+    ArgumentError
+        The hint is how to order them.
+    """
+    if not arguments:
+        raise ArgumentError("the function has no inputs to differentiate by")
+    if not ordered:
+        names = ", ".join(f'"{a.name}"' for a in arguments)
+        raise ArgumentError(
+            "several names are free and nothing orders them",
+            hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
+        )
+
+
 class Scope:
     """The names that a `wrt` may use: the inputs, packs and named lines of a function."""
 
@@ -154,14 +172,7 @@ class Scope:
         return Wrt(tuple([self._whole(self.arguments[k]) for k in places]), structure)
 
     def _default(self) -> Wrt:
-        if not self.arguments:
-            raise ArgumentError("the function has no inputs to differentiate by")
-        if not self.ordered:
-            names = ", ".join(f'"{a.name}"' for a in self.arguments)
-            raise ArgumentError(
-                "several names are free and nothing orders them",
-                hint=f"list the inputs: sd.function(…, [{names}]), or give wrt",
-            )
+        check_by_all(self.arguments, self.ordered)
         if any(a.place for a in self.arguments):
             parts = [self._parameter(p) for p in parameters_of(self.arguments)]
             return parts[0] if len(parts) == 1 else _together(parts)
