@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from symdiff.differentiate.jacobians import is_elementary
 from symdiff.differentiate.operators import adjoints, gradient, tangents
-from symdiff.functions.directions import open_cotangents, open_tangents, with_cotangents, with_tangents
+from symdiff.functions.choosing import Way, cheapest
+from symdiff.functions.directions import Extended, open_cotangents, open_tangents, with_cotangents, with_tangents
 from symdiff.functions.function import Function
 from symdiff.functions.record import recorded, same_results, target_results, titles
 from symdiff.functions.transforms import arranged, one_scalar, prepare, stable, stable_forms
 from symdiff.ir.graph import collector_paused
+from symdiff.ops.core import INPUT
+
+LARGEST_COMPARED = 2000
+"""Of larger products with Hessians only one way is made: the other may save a fifth, and takes as long to make."""
 
 
 @recorded("jvp_{f}", arguments=open_tangents, results=same_results)
@@ -87,7 +94,10 @@ def vjp(fun: Any, wrt: Any = None) -> Function:
 
 @recorded("hvp_{f}", arguments=open_tangents, results=target_results("hvp_{f}"))
 def hvp(fun: Any, wrt: Any = None) -> Function:
-    """The product of the Hessian of a scalar-valued function with a direction, forward over reverse.
+    """The product of the Hessian of a scalar-valued function with a direction, without the Hessian.
+
+    It is the tangent of the gradient or, of formulas in scalars where that takes fewer operations, the gradient of the
+    tangent; `explain()` tells.
 
     It takes the inputs, and directly after the last of those in `wrt` the directions, as `jvp`: so ``hvp(f, "x")`` is
     called ``(x, x_dot, *parameters)``, SciPy's ``hessp(x, p, *args)``. It gives what `grad` gives.
@@ -111,16 +121,44 @@ def hvp(fun: Any, wrt: Any = None) -> Function:
     array([4., 2.])
     """
     f, targets = stable(*prepare(fun, wrt))
-    one_scalar(f, "the product of the Hessian")
+    output = one_scalar(f, "the product of the Hessian")
+    graph, nodes = f.graph, targets.nodes
+    # a second way for formulas in scalars; a direction by a line and by an input below it has but one
+    both = all(
+        graph.ops[n] is INPUT and all(type(size) is int for size in graph.types[n].shape) for n in nodes
+    ) and is_elementary(graph, [output], nodes)
     with collector_paused():
         given = with_tangents(f, targets, wrt)
-        f, targets = given.function, given.wrt
-        graph, nodes = f.graph, targets.nodes
-        slopes = gradient(graph, f.nodes[0], nodes)
-        moved = stable_forms(graph, slopes, nodes)
-        seeds = given.seeds(targets.moved(moved))
-        found = tangents(graph, [moved.get(n, n) for n in slopes], seeds)
-        results = arranged(f, targets, f.nodes, found)
+        ahead = _forward_over_reverse(given)
+        if not both or len(ahead.graph.live(ahead.nodes)) > LARGEST_COMPARED:
+            return ahead
+        back = _reverse_over_forward(given)
+    return cheapest([Way.of("forward over reverse", ahead), Way.of("reverse over forward", back)]).noted("hvp")
+
+
+def _forward_over_reverse(given: Extended) -> Function:
+    """The tangent of the gradient."""
+    f, targets = given.function, given.wrt
+    graph, nodes = f.graph, targets.nodes
+    slopes = gradient(graph, f.nodes[0], nodes)
+    moved = stable_forms(graph, slopes, nodes)
+    seeds = given.seeds(targets.moved(moved))
+    return _as_gradient(given, tangents(graph, [moved.get(n, n) for n in slopes], seeds))
+
+
+def _reverse_over_forward(given: Extended) -> Function:
+    """The gradient of the tangent."""
+    f, targets = given.function, given.wrt
+    graph, nodes = f.graph, targets.nodes
+    (slope,) = tangents(graph, f.nodes, given.seeds(targets))
+    moved = stable_forms(graph, [slope], nodes)
+    return _as_gradient(given, gradient(graph, moved.get(slope, slope), nodes))
+
+
+def _as_gradient(given: Extended, found: Sequence[int]) -> Function:
+    """The function that gives what was found for each independent node, in the structure of a gradient."""
+    f, targets = given.function, given.wrt
+    results = arranged(f, targets, f.nodes, found)
     name = f"hvp_{f.__name__}"
     pairs = list(zip(titles(name, len(results)), results, strict=True))
     return given.returning(name, pairs, targets.structure)

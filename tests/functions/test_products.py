@@ -345,6 +345,29 @@ def test_a_hvp_costs_at_most_two_and_a_half_gradients():
     assert statistics.median(ratios) <= 2.5
 
 
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("f(m, b, t) = -m*b*cos(t)", "hvp: reverse over forward"),
+        ("f(x, y) = exp(-x*y)*sin(x)", "hvp: forward over reverse"),
+        ("f(m, x, y, z) = m*sqrt(x**2 + y**2 + z**2)", "hvp: reverse over forward"),
+        ("f(x[4]) = " + " + ".join(f"sin(x[{i}]*x[{j}])" for i in range(4) for j in range(i)), "hvp: "),
+    ],
+)
+def test_a_product_with_a_hessian_is_the_cheaper_of_two_ways(text, way):
+    f = sd.function(text)
+    wrt = [a.name for a in f.arguments]
+    made = sd.hvp(f, wrt)
+    assert made.explain().startswith(way)
+    tangent = f"{'_'.join(wrt)}_dot"
+    ahead, back = sd.jvp(sd.grad(f, wrt), wrt), sd.grad(sd.jvp(f, wrt), wrt)
+    assert made.stats()["operations"] <= min(w.stats()["operations"] for w in (ahead, back))
+    values = {n: RNG.uniform(0.5, 1.5, 4) if f.arguments[0].shape else RNG.uniform(0.5, 1.5) for n in wrt}
+    direction = RNG.normal(size=made(**values, **{tangent: np.zeros(4 if len(wrt) == 1 else len(wrt))}).shape)
+    for other in (ahead, back):
+        close(made(**values, **{tangent: direction}), other(**values, **{tangent: direction}))
+
+
 SCALING = [
     "f(x[{n}]) = sum(exp(x)*cumsum(x)**2)",
     "f(x[{n}]) = sum(sort(x)**3)",
