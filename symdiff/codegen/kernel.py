@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from symdiff import locks
 from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange_operands
-from symdiff.codegen.lazy import MAKING, lazy
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
 from symdiff.codegen.pieces import count_crossings, count_stores, crossing_share, piece_size
@@ -27,6 +27,33 @@ from symdiff.types import FLOAT64
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
+
+MAKING = locks.lock(locks.COMPILING)
+"""Held while a kernel makes what it was not asked for before."""
+
+T = TypeVar("T")
+
+
+class lazy(Generic[T]):  # used as a decorator
+    """As `functools.cached_property`, made once by many threads, and with no lock that a fork could leave taken."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, thing: Any, owner: type | None = None) -> T:
+        if thing is None:
+            return self  # type: ignore[return-value]  # as every descriptor of a class
+        with MAKING:
+            kept = thing.__dict__
+            if self._name not in kept:
+                kept[self._name] = self._make(thing)
+            found: T = kept[self._name]
+            return found
+
 
 SMALL, MEDIUM = 1000, 20_000
 """Up to so many operations batches are compiled at level 2, and (with what they write) at 1; beyond at 0, which costs a

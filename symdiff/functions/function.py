@@ -15,10 +15,9 @@ from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import Binder, signature
-from symdiff.functions.calls import Call
 from symdiff.functions.case import Case
 from symdiff.functions.cases import Cases, OpenCompiled, Recipe, Reordered, unknown
-from symdiff.functions.compiled import CompiledFunction, Formula
+from symdiff.functions.compiled import Call, CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.open_case import OpenCase

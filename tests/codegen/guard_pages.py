@@ -21,8 +21,8 @@ import symdiff as sd
 from symdiff.codegen.kernel import Options
 from symdiff.codegen.layout import BYTES
 from symdiff.codegen.loops import LOOP
+from symdiff.codegen.tensors import kernel as tensor_kernel
 from symdiff.codegen.tensors import loop as tensor_loop
-from symdiff.codegen.tensors import module as tensor_module
 from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS
 from symdiff.functions.running import Bound
@@ -155,7 +155,7 @@ def run(made, fp, at_end, points, loose, entry, number):
 def main():
     faulthandler.enable()
     count = int(sys.argv[2])
-    tensor_loop.LARGEST_FRAME = tensor_module.LARGEST_FRAME = 0  # the workspace is malloc's, which may notice
+    tensor_loop.LARGEST_FRAME = tensor_kernel.LARGEST_FRAME = 0  # the workspace is malloc's, which may notice
     if sys.argv[1] == "open":
         all_open(count)
         return

@@ -12,7 +12,7 @@ import pytest
 import symdiff as sd
 from symdiff.codegen import jit
 from symdiff.codegen.layout import BYTES
-from symdiff.codegen.tensors import module as tensor_module
+from symdiff.codegen.tensors import kernel as tensor_kernel
 from symdiff.codegen.tensors.workspace import support_module
 from tests.codegen.plans import make_kernel, random_inputs, random_plan
 
@@ -98,7 +98,7 @@ def run(kernel, folder, constants=(), points=3):
 def four_lanes(monkeypatch):
     if jit.machine() != "x86_64":
         pytest.skip("builds code for x86-64")
-    monkeypatch.setattr(tensor_module, "lanes", lambda: 4)
+    monkeypatch.setattr(tensor_kernel, "lanes", lambda: 4)
 
 
 @pytest.mark.parametrize("seed", range(0, 36, 3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen.tensors import module as tensor_module
+from symdiff.codegen.tensors import kernel as tensor_kernel
 from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
@@ -56,7 +56,7 @@ def test_random_nests_of_single_numbers(seed):
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 @pytest.mark.parametrize("start", range(0, 40, 10))
 def test_the_bits_do_not_depend_on_the_width(lanes, start, monkeypatch):
-    monkeypatch.setattr(tensor_module, "lanes", lambda: lanes)
+    monkeypatch.setattr(tensor_kernel, "lanes", lambda: lanes)
     for seed in range(start, start + 10):
         check_random(seed)
 
@@ -114,7 +114,7 @@ LONG = [  # space, reduced axes, elements left out at the ends of the last axis
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8])
 @pytest.mark.parametrize(("space", "reduced", "out"), LONG)
 def test_long_sums_have_one_order_at_every_width(space, reduced, out, lanes, monkeypatch):
-    monkeypatch.setattr(tensor_module, "lanes", lambda: lanes)
+    monkeypatch.setattr(tensor_kernel, "lanes", lambda: lanes)
     kept = [k for k in range(len(space)) if k not in reduced]
     shape = tuple(space[k] for k in kept)
     own = np.cumprod([1, *shape[::-1]])[::-1][1:]

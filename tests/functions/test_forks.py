@@ -113,7 +113,7 @@ def test_spawned_processes():
 @pytest.mark.skipif(not FORK, reason="this platform has no fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_fork_while_an_entry_point_is_made():
-    from symdiff.codegen.lazy import lazy
+    from symdiff.codegen.kernel import lazy
 
     begun = threading.Event()
 

@@ -7,8 +7,7 @@ import pytest
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import indexing
-from symdiff.optimize.contraction_order import order_contractions
-from symdiff.optimize.contraction_path import find_path, written_path
+from symdiff.optimize.contraction_order import find_path, order_contractions, written_path
 from symdiff.optimize.planning.gemm import Strided, labelled_strides, match_gemm
 
 RNG = np.random.default_rng(3)

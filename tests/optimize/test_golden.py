@@ -8,7 +8,7 @@ import pytest
 from symdiff.frontend.parser import parse
 from symdiff.ir.listing import listing
 from symdiff.optimize import pipeline
-from symdiff.optimize.passes import finish
+from symdiff.optimize.pipeline import finish
 from symdiff.signature import Argument
 from symdiff.types import tensor
 

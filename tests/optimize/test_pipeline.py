@@ -17,7 +17,7 @@ from symdiff.ir.listing import listing
 from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Special
 from symdiff.optimize import pipeline, rules
-from symdiff.optimize.passes import postorder
+from symdiff.optimize.pipeline import postorder
 from symdiff.optimize.program import count_operations
 from symdiff.types import tensor
 

@@ -10,7 +10,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, indexing, scan
 from symdiff.optimize import pipeline
-from symdiff.optimize.planning import fusion, groups
+from symdiff.optimize.planning import fusion
 from symdiff.types import product
 from tests.optimize.run_plan import run_plan
 
@@ -143,8 +143,8 @@ def test_plans_of_random_graphs(made, fp):
 @given(graphs())
 def test_small_groups(made):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(groups, "MOST_INSTRUCTIONS", 3)
-        patch.setattr(groups, "MOST_INSTRUCTIONS_OF_LOOPS", 3)
-        patch.setattr(groups, "MOST_RESULTS_OF_LOOPS", 1)
+        patch.setattr(fusion, "MOST_INSTRUCTIONS", 3)
+        patch.setattr(fusion, "MOST_INSTRUCTIONS_OF_LOOPS", 3)
+        patch.setattr(fusion, "MOST_RESULTS_OF_LOOPS", 1)
         patch.setattr(fusion, "MOST_CHOICES", 1)
         check(*made, "contract")

@@ -17,8 +17,7 @@ from symdiff.codegen.status import Status
 from symdiff.codegen.tensors.interpreter_lock import without_lock
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
-from symdiff.codegen.tensors.steps import PLACES, STEPS, StepCode
-from symdiff.codegen.tensors.table import AddressTable
+from symdiff.codegen.tensors.steps import PLACES, STEPS, AddressTable, StepCode
 from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept_blocks
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from symdiff.codegen.tensors.nest_blocks import Block
+from symdiff.codegen.tensors.nest_blocks import Block, Storing
 from symdiff.codegen.tensors.nest_body import Nesting
-from symdiff.codegen.tensors.nest_loops import Loop
-from symdiff.codegen.tensors.nest_shape import simplify_nest
+from symdiff.codegen.tensors.nest_shape import Loop, simplify_nest
 from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
 from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
-from symdiff.codegen.tensors.sinks import Storing
 from symdiff.ops.structure import LANES
 from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes
 from symdiff.sizes import is_open

@@ -7,14 +7,11 @@ from dataclasses import replace
 from itertools import pairwise
 from operator import index
 
-from symdiff.codegen.tensors.lane_values import note_failure
-from symdiff.codegen.tensors.nest_blocks import Block
-from symdiff.codegen.tensors.nest_body import Nesting
-from symdiff.codegen.tensors.nest_loops import Loop
-from symdiff.codegen.tensors.nest_shape import map_body, turned_forward
+from symdiff.codegen.tensors.nest_blocks import Block, Sink, State
+from symdiff.codegen.tensors.nest_body import Nesting, note_failure
+from symdiff.codegen.tensors.nest_shape import Loop, map_body, turned_forward
 from symdiff.codegen.tensors.nests import WrittenNest, finish_nests, write_nest
 from symdiff.codegen.tensors.segments import Segment, Tools, segments
-from symdiff.codegen.tensors.sinks import Sink, State
 from symdiff.ops.core import ADD, MUL
 from symdiff.optimize.planning.plan import (
     Access,

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import written_constant
-from symdiff.codegen.tensors.nest_blocks import Block
+from symdiff.codegen.tensors.nest_blocks import Block, Sink, State
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.open_sizes import room
-from symdiff.codegen.tensors.sinks import Sink, State
 from symdiff.ops.structure import BLOCK, CASCADE, LANES
 from symdiff.optimize.planning.plan import Reduce
 from symdiff.sizes import is_open

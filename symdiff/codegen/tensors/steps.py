@@ -1,7 +1,8 @@
-"""The functions of a plan's steps: steps that differ only in where their buffers lie share one.
+"""The functions of a plan's steps, and the table of addresses that they are given.
 
-A network of many layers, or one unrolled in time, has the same few loops and products over and over. Each is written
-and compiled once, as a function of the places where its buffers are read and written from.
+Steps that differ only in where their buffers lie share a function. A network of many layers, or one unrolled in time,
+has the same few loops and products over and over. Each is written and compiled once, as a function of the places where
+its buffers are read and written from.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.recurrences import write_scan, write_scatter
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.sorting import write_sort
-from symdiff.codegen.tensors.table import AddressTable
 from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
@@ -36,6 +36,32 @@ from symdiff.optimize.planning.plan import (
     element_bytes,
 )
 from symdiff.sizes import Sizes, is_open
+
+
+class AddressTable:
+    """One address for each array of the caller or of the code and one for the workspace, then what a failure tells, and
+    the sizes by name that a call has.
+
+    Attributes
+    ----------
+    buffers : the buffers with an entry of their own, in the order of the entries.
+    work, which, extent, sizes, size : the entries of the workspace, of an index out of range and of the size of its
+        axis; the first of the sizes; the number of entries.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.buffers = [k for k, buffer in enumerate(plan.buffers) if buffer.kind != "work"]
+        self._entries = {k: entry for entry, k in enumerate(self.buffers)}
+        self.work = len(self.buffers)
+        self.which, self.extent, self.sizes = self.work + 1, self.work + 2, self.work + 3
+        self.size = self.sizes + (0 if plan.sizes is None else len(plan.sizes.values))
+
+    def place(self, number: int) -> tuple[int, int]:
+        """The entry of a buffer, and the bytes from there to its start."""
+        buffer = self._plan.buffers[number]
+        return (self.work, buffer.offset) if buffer.kind == "work" else (self._entries[number], 0)
+
 
 STEPS, PLACES = "steps", "places"
 

@@ -2,12 +2,18 @@
 
 When a node is reached, all places where its users need it are known, as maps of the iteration spaces that it is needed
 in. It is computed there anew, or kept in a buffer: where it must be, or where computing it again costs more than
-writing and reading it. What is kept joins a loop nest over the same space, if that can be in order.
+writing and reading it. What is kept joins a loop nest over the same space, a group, if that can be in order.
+
+What has to run before what is kept as a topological order of the groups while relations are added, after D. J. Pearce
+and P. H. J. Kelly, "A dynamic topological sort algorithm for directed acyclic graphs", ACM Journal of Experimental
+Algorithmics 11 (2006): only what lies between the two ends of a new relation is looked at, so that a plan that grows at
+its front takes time in proportion to its steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
@@ -24,21 +30,255 @@ from symdiff.optimize.planning.access import (
     scaled,
     squeezed,
 )
-from symdiff.optimize.planning.costs import OVERHEAD, costs_of, traffic
 from symdiff.optimize.planning.forms import (
     JOINS,
+    OVERHEAD,
     REDUCES,
     SCANS,
     VIEWS,
     Forms,
+    costs_of,
     is_array_leaf,
     is_step,
     loop_labels,
     operands,
+    traffic,
 )
-from symdiff.optimize.planning.gemm import Strided, match_gemm
-from symdiff.optimize.planning.groups import ZERO, Group, Item, Places, Schedule, most_instructions
+from symdiff.optimize.planning.gemm import Match, Strided, match_gemm
 from symdiff.sizes import example, slice_bounds
+
+MOST_INSTRUCTIONS = 1000
+MOST_INSTRUCTIONS_OF_LOOPS = 300
+MOST_RESULTS_OF_LOOPS = 8
+MOST_GROUPS_TRIED = 6
+
+
+Places = dict[tuple[int, Map | None], float]
+"""Where a node is needed: (group, map), and how often it is computed there; no map where it must be in memory."""
+
+ZERO = -1
+"""The value of an item that only fills a buffer with zeros."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One result of a nest: `value` at `at` goes to the place `place` of the buffer of `target`."""
+
+    value: int
+    at: Map
+    target: int
+    place: Coordinate
+    kind: str | None = None
+
+
+class Group:
+    """Steps that become one: a nest with several results, a scan, or a step of another kind for `node`."""
+
+    __slots__ = ("items", "kind", "match", "node", "number", "reduced", "size", "space")
+
+    def __init__(self, number: int, kind: str, space: Sizes, node: int = ZERO) -> None:
+        self.number = number
+        self.kind = kind
+        self.space = space
+        self.node = node
+        self.reduced: tuple[int, ...] | None = None
+        self.items: list[Item] = []
+        self.size = 0
+        self.match: Match | None = None
+
+
+def most_instructions(group: Group) -> int:
+    """How long a group's body may become."""
+    return MOST_INSTRUCTIONS_OF_LOOPS if group.space else MOST_INSTRUCTIONS
+
+
+class Schedule:
+    """Groups, and what has to run before what.
+
+    Attributes
+    ----------
+    groups : in no order of execution; `order()` gives one.
+    precedence : which of them, by their numbers, run before which.
+    stored : node → the groups that write its buffer.
+    """
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.precedence = Precedence()
+        self.stored: dict[int, list[int]] = {}
+        self._open: dict[Sizes, list[Group]] = {}
+
+    def order(self) -> list[Group]:
+        """The groups in an order in which they can run."""
+        done: set[int] = set()
+        before = self.precedence.before
+        found: list[Group] = []
+        for first in range(len(self.groups)):
+            stack = [first]
+            while stack:
+                number = stack[-1]
+                waiting = [] if number in done else sorted(k for k in before[number] if k not in done)
+                if waiting:
+                    stack += waiting
+                    continue
+                stack.pop()
+                if number not in done:
+                    done.add(number)
+                    found.append(self.groups[number])
+        return found
+
+    def join(
+        self, item: Item, space: Sizes, places: Places, target: int, reduced: tuple[int, ...] | None, alone: bool
+    ) -> Group:
+        """The nest over `space` that an item is added to: it runs before all that read the buffer of `target`."""
+        readers = [self.groups[k] for k in dict.fromkeys(number for number, _ in places)]
+        found: Group | None = None
+        for group in [] if alone else self._candidates(space, readers):
+            if self._fits(group, item, reduced, places, readers):
+                found = group
+                break
+        if found is None:
+            found = self.group("nest", space)
+            self._open.setdefault(space, []).append(found)
+        found.items.append(item)
+        if reduced is not None:
+            found.reduced = reduced
+        self.stored.setdefault(target, []).append(found.number)
+        for reader in readers:
+            if reader is not found:
+                self.precede(found, reader)
+        return found
+
+    def _candidates(self, space: Sizes, readers: list[Group]) -> list[Group]:
+        same = [g for g in readers if g.kind == "nest" and g.space == space]
+        recent = self._open.get(space, [])[: -MOST_GROUPS_TRIED - 1 : -1]
+        return same + [g for g in recent if g not in same]
+
+    def _fits(
+        self,
+        group: Group,
+        item: Item,
+        reduced: tuple[int, ...] | None,
+        places: Places,
+        readers: list[Group],
+    ) -> bool:
+        if reduced is not None and group.reduced not in (None, reduced):
+            return False
+        if group.size >= most_instructions(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):
+            return False
+        if group in readers:
+            same = item.kind is None and item.value == item.target
+            if not same or any(map_ != item.at for number, map_ in places if number == group.number):
+                return False
+        return not self.precedence.may_follow(group.number, [r.number for r in readers if r is not group])
+
+    def group(self, kind: str, space: Sizes, node: int = ZERO) -> Group:
+        """A new group."""
+        group = Group(self.precedence.add(), kind, space, node)
+        self.groups.append(group)
+        return group
+
+    def precede(self, first: Group, second: Group) -> None:
+        """Let `first` run before `second`."""
+        self.precedence.precede(first.number, second.number)
+
+
+LONGEST = 100
+"""After so many items on either side a search is given up: a long way between two steps is there nearly always."""
+
+
+class Precedence:
+    """A growing acyclic relation.
+
+    Attributes
+    ----------
+    before : for each item those that were said to run before it.
+    looked_at : how many items were looked at so far.
+    """
+
+    def __init__(self) -> None:
+        self.before: list[set[int]] = []
+        self._after: list[list[int]] = []
+        self._place: list[int] = []
+        self.looked_at = 0
+
+    def add(self) -> int:
+        """A new item, which for now comes first."""
+        number = len(self.before)
+        self.before.append(set())
+        self._after.append([])
+        self._place.append(-number)
+        return number
+
+    def may_follow(self, last: int, firsts: Iterable[int]) -> bool:
+        """Whether `last` has to run after one of `firsts`, or it takes longer than `LONGEST` to find that out.
+
+        It is searched for from both sides, because one often has little around it.
+        """
+        place = self._place
+        high = place[last]
+        ahead = [k for k in firsts if place[k] < high]
+        if not ahead:
+            return False
+        low = min(place[k] for k in ahead)
+        back = [last]
+        seen_ahead, seen_back = set(ahead), {last}
+        for _ in range(LONGEST):
+            if not ahead or not back:
+                return False
+            self.looked_at += 2
+            for k in self._after[ahead.pop()]:
+                if k in seen_back:
+                    return True
+                if place[k] < high and k not in seen_ahead:
+                    seen_ahead.add(k)
+                    ahead.append(k)
+            for k in self.before[back.pop()]:
+                if k in seen_ahead:
+                    return True
+                if place[k] > low and k not in seen_back:
+                    seen_back.add(k)
+                    back.append(k)
+        return True
+
+    def precede(self, first: int, last: int) -> None:
+        """Let `first` run before `last`, which must not have to run before it."""
+        if first in self.before[last]:
+            return
+        self.before[last].add(first)
+        self._after[first].append(last)
+        place = self._place
+        if place[first] < place[last]:
+            return
+        later, earlier = self._reached(last, first), self._reaching(first, last)
+        moved = sorted(earlier, key=place.__getitem__) + sorted(later, key=place.__getitem__)
+        for item, at in zip(moved, sorted(place[k] for k in moved), strict=True):
+            place[item] = at
+
+    def _reached(self, first: int, last: int) -> set[int]:
+        """What has to run after `first`, and it itself, no further than the place of `last`."""
+        place, limit = self._place, self._place[last]
+        found, stack = {first}, [first]
+        while stack:
+            for k in self._after[stack.pop()]:
+                if place[k] <= limit and k not in found:
+                    found.add(k)
+                    stack.append(k)
+        self.looked_at += len(found)
+        return found
+
+    def _reaching(self, last: int, first: int) -> set[int]:
+        """What has to run before `last`, and it itself, no further than the place of `first`."""
+        place, limit = self._place, self._place[first]
+        found, stack = {last}, [last]
+        while stack:
+            for k in self.before[stack.pop()]:
+                if place[k] >= limit and k not in found:
+                    found.add(k)
+                    stack.append(k)
+        self.looked_at += len(found)
+        return found
+
 
 MOST_PLACES = 8
 MOST_CHOICES = 8
