@@ -14,11 +14,10 @@ from symdiff.codegen.interrupts import BETWEEN, INTERRUPTED, STOPPED, poll
 from symdiff.codegen.layout import BYTES, Layout, Operand
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
 from symdiff.codegen.status import Status
-from symdiff.codegen.tensors.interpreter_lock import without_lock
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.steps import PLACES, STEPS, AddressTable, StepCode
-from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept_blocks
+from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept_blocks, without_lock
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open
 

@@ -1,4 +1,6 @@
-"""Functions in LLVM IR that serve all kernels, compiled once in a process: memory that kernels keep, and operands."""
+"""Functions in LLVM IR that serve all kernels, compiled once in a process: memory that kernels keep, operands, and
+Python's lock, which long calls give away: NumPy keeps it wherever a call has few results, however long it takes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,108 @@ import functools
 
 from symdiff.codegen import jit
 from symdiff.codegen.module import Module, assemble_module
-from symdiff.codegen.tensors import interpreter_lock
+from symdiff.codegen.python_api import is_supported_python
+from symdiff.sizes import is_open
+
+_LONG = 200_000
+"""Operations from which a call gives the lock away; to get it back can cost other threads' turns."""
+
+_PYTHON_FUNCTIONS = "python_functions"
+"""The table of CPython's functions, which is set after loading; without them the lock is kept."""
+
+_PYTHON_NAMES = (
+    "PyGILState_GetThisThreadState",
+    "PyThreadState_GetUnchecked",
+    "PyEval_SaveThread",
+    "PyEval_RestoreThread",
+)
+_OLD_NAMES = {"PyThreadState_GetUnchecked": "_PyThreadState_UncheckedGet"}
+
+_LOCK = f"""@{_PYTHON_FUNCTIONS} = global [{len(_PYTHON_NAMES)} x ptr] zeroinitializer
+; Give the lock away where this thread has it; what to take it back with, or null.
+define ptr @step_aside() #1 {{
+  %own_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 0
+  %own = load ptr, ptr %own_at
+  %absent = icmp eq ptr %own, null
+  br i1 %absent, label %keep, label %ask
+ask:
+  %now_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 1
+  %now = load ptr, ptr %now_at
+  %this = call ptr %own()
+  %holder = call ptr %now()
+  %known = icmp ne ptr %this, null
+  %holds = icmp eq ptr %this, %holder
+  %has = and i1 %known, %holds
+  br i1 %has, label %give, label %keep
+give:
+  %save_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 2
+  %save = load ptr, ptr %save_at
+  %state = call ptr %save()
+  ret ptr %state
+keep:
+  ret ptr null
+}}
+define void @step_back(ptr %state) #1 {{
+  %kept = icmp eq ptr %state, null
+  br i1 %kept, label %done, label %take
+take:
+  %restore_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 3
+  %restore = load ptr, ptr %restore_at
+  call void %restore(ptr %state)
+  br label %done
+done:
+  ret void
+}}"""
+
+_LOCK_DECLARATIONS = {"step_aside": "declare ptr @step_aside() #0", "step_back": "declare void @step_back(ptr) #0"}
+
+
+def _set_functions(table: int) -> None:
+    """Write the addresses of CPython's functions into the table, where this is a Python that has them."""
+    if not is_supported_python():
+        return
+    found = []
+    for name in _PYTHON_NAMES:
+        function = getattr(ctypes.pythonapi, name, None) or getattr(ctypes.pythonapi, _OLD_NAMES.get(name, name), None)
+        if function is None:
+            return
+        found.append(ctypes.cast(function, ctypes.c_void_p).value or 0)
+    words = (ctypes.c_size_t * len(_PYTHON_NAMES)).from_address(table)
+    for k, address in enumerate(found):
+        words[k] = address
+
+
+def without_lock(operations: int, call: str) -> list[str]:
+    """Lines for a call of the loop over `%dims` points of so many operations: without the lock where `%quiet` and long.
+
+    NumPy may have given it away before; the plain C function (not `%quiet`) never touches it.
+    """
+    if is_open(operations):
+        least, own = (
+            "%least",
+            [
+                f"%least_1 = call i64 @llvm.smax.i64(i64 {operations}, i64 1)",
+                f"%least_2 = sdiv i64 {_LONG}, %least_1",
+                "%least = add i64 %least_2, 1",
+            ],
+        )
+    else:
+        least, own = str(-(-_LONG // max(1, operations))), []
+    return [
+        *own,
+        "%count = load i64, ptr %dims",
+        f"%long = icmp sge i64 %count, {least}",
+        "%free = and i1 %long, %quiet",
+        "br i1 %free, label %away, label %here",
+        "away:",
+        "%thread = call ptr @step_aside()",
+        "br label %here",
+        "here:",
+        "%state = phi ptr [ null, %entry ], [ %thread, %away ]",
+        call,
+        "call void @step_back(ptr %state)",
+    ]
+
 
 BLOCKS = 8
 """How many blocks of each kind a kernel keeps; calls at the same time beyond that allocate and free their own."""
@@ -238,7 +341,7 @@ SUPPORT = {
     "move": "declare void @move(ptr, ptr, ptr, ptr, i64, i64, i64, i1) #0",
     "look_double": "declare i32 @look_double(ptr, i64) #0",
     "look_float": "declare i32 @look_float(ptr, i64) #0",
-    **interpreter_lock.DECLARATIONS,
+    **_LOCK_DECLARATIONS,
 }
 """The functions, and how the module of a kernel declares them."""
 
@@ -248,12 +351,12 @@ def support() -> jit.Code:
     """The functions, compiled once in a process and never dropped."""
     made = support_module()
     code = jit.link(made.text, made.addresses(), made.exports, 2, verify=False)
-    interpreter_lock.set_functions(code[interpreter_lock.FUNCTIONS])
+    _set_functions(code[_PYTHON_FUNCTIONS])
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
     return code
 
 
 def support_module() -> Module:
     """The module of these functions."""
-    lines, exports = [KEEP, MOVE, _look("double"), _look("float"), interpreter_lock.CODE], tuple(SUPPORT)
-    return assemble_module(_DECLARATIONS, lines, ["malloc", "free"], (*exports, interpreter_lock.FUNCTIONS))
+    lines, exports = [KEEP, MOVE, _look("double"), _look("float"), _LOCK], tuple(SUPPORT)
+    return assemble_module(_DECLARATIONS, lines, ["malloc", "free"], (*exports, _PYTHON_FUNCTIONS))
