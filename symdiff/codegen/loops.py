@@ -132,6 +132,8 @@ def _open(layout: Layout, status: Status) -> list[str]:
 
 def operand_lines(k: int) -> list[str]:
     """An operand's first address and its stride over the batch."""
+    if k == 0:
+        return ["%a0 = load ptr, ptr %args", "%d0 = load i64, ptr %steps"]
     return [
         f"%ap{k} = getelementptr ptr, ptr %args, i64 {k}",
         f"%a{k} = load ptr, ptr %ap{k}",

@@ -76,7 +76,7 @@ def read_text(
         statements = split(tokens)
         last = statements[-1]
         place = None if last.parameters is None else tokens.place(last.first, last.body - 2)
-        bare = arguments and [replace(a, shape=()) if a.members is None else a for a in arguments]
+        bare = arguments and [replace(a, shape=()) if a.shape and a.members is None else a for a in arguments]
         known = reconcile(last.parameters, bare, None, place)
         dims = [n.name for a in (*(last.parameters or ()), *(arguments or ())) for n in a.shape if isinstance(n, Dim)]
         names = Names(tokens, statements, known, (*dims, *sizes))

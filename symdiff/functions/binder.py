@@ -34,6 +34,17 @@ def signature(arguments: Sequence[Argument]) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(python_name(p.name), kinds[k > last]) for k, p in enumerate(listed)])
 
 
+def written_signature(arguments: Sequence[Argument]) -> str:
+    """The text of `signature`, made in a tenth of its time."""
+    if any(a.place for a in arguments):
+        return str(signature(arguments))
+    names = [python_name(a.name) for a in arguments]
+    last = max([k for k, a in enumerate(arguments) if a.anonymous], default=-1)
+    if last >= 0:
+        names.insert(last + 1, "/")
+    return f"({', '.join(names)})"
+
+
 class AnswersItself(Exception):
     """Among the values is one that NumPy asks what a ufunc of it is."""
 
@@ -51,10 +62,11 @@ class Binder:
         self.name, self.arguments, self.ordered, self.dtype = name, tuple(arguments), ordered, dtype
         self.by_all, self.elementwise = by_all, False
         # a size known by name only: another Binder, made when it has a number, looks at the shape
-        self.shapes = [() if is_open_argument(a) else fixed(a.shape) for a in arguments]
+        self.shapes = [() if not a.shape or is_open_argument(a) else fixed(a.shape) for a in self.arguments]
         self._cores = any(self.shapes)
-        self.keywords = {python_name(a.name): k for k, a in enumerate(arguments) if not a.anonymous}
-        self.keywords.update({a.name: k for k, a in enumerate(arguments) if not a.anonymous})
+        named = [(k, a.name) for k, a in enumerate(self.arguments) if not a.anonymous]
+        self.keywords = {python_name(name): k for k, name in named}
+        self.keywords.update([(name, k) for k, name in named])
 
     def order(self, args: tuple[Any, ...], keywords: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the arguments.

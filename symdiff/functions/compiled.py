@@ -19,7 +19,7 @@ from symdiff.budget import CHEAP, Limits, current, exceeded, under
 from symdiff.errors import CallError, IndexRangeError, ShapeError, SymdiffError
 from symdiff.frontend.annotations import Called
 from symdiff.frontend.expr import Expr
-from symdiff.functions.binder import AnswersItself, Binder, Parts, signature
+from symdiff.functions.binder import AnswersItself, Binder, Parts, signature, written_signature
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.foreign import answers_itself, has_protocol
@@ -134,7 +134,7 @@ class CompiledFunction(Exchange, Sealed, Direct):
             return general
         from symdiff.codegen.builtin import make_builtin
 
-        doc = f"{self.__name__}{self.__signature__}\n--\n\nThe value."
+        doc = f"{self.__name__}{written_signature(self.general.binder.arguments)}\n--\n\nThe value."
         return make_builtin(self.kernel, structure, self.__name__, doc, general) or general
 
     def replace(self, kernel: Kernel) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.codegen import python_api
+from symdiff.functions.binder import written_signature
 from tests.concurrency import run_together
 
 FAST = python_api.python() is not None
@@ -113,6 +114,12 @@ def test_the_first_call_may_be_of_any_kind():
     with pytest.raises(sd.CallError):
         f(1.0)
     assert f(2.0, 3.0) == 6.0
+
+
+@pytest.mark.parametrize("header", ["f()", "f(x)", "f(x, lambda)", "f([a, b], x)", "f(x, [a, b], y)", "f(x[3], y)"])
+def test_the_builtin_tells_the_signature(header):
+    f = sd.function(f"{header} = 1.0")
+    assert written_signature(f.arguments) == str(inspect.signature(f))
 
 
 def test_it_is_still_a_function_to_python():
