@@ -149,3 +149,12 @@ def fixed(shape: Shape) -> tuple[int, ...]:
     if Dim in map(type, shape):
         product(shape)
     return cast("tuple[int, ...]", tuple(shape))
+
+
+def c_strides(shape: tuple[int, ...]) -> list[int]:
+    """Strides in elements of an array in C order."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return strides[::-1]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from symdiff.errors import SymdiffError
 from symdiff.optimize.planning.plan import Range
 from symdiff.sizes import slice_bounds
+from symdiff.types import c_strides
 
 Coordinate = tuple[int, tuple[tuple[int, int], ...]]
 """(offset, ((axis, scale), …)), axes ascending and scales not 0."""
@@ -71,15 +72,6 @@ def joint(coordinates: Sequence[Coordinate], strides: Sequence[int]) -> Coordina
         for axis, scale in terms:
             scales[axis] = scales.get(axis, 0) + scale * stride
     return offset, tuple(sorted((axis, scale) for axis, scale in scales.items() if scale))
-
-
-def c_strides(shape: Sizes) -> list[int]:
-    """Strides in elements of an array in C order."""
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= size
-    return strides[::-1]
 
 
 def bounds(coordinate: Coordinate, space: Sizes) -> tuple[int, int]:

@@ -19,7 +19,6 @@ from symdiff.optimize.planning.access import (
     Map,
     NotAffineError,
     Sizes,
-    c_strides,
     identity,
     joint,
     of_diagonal,
@@ -33,7 +32,7 @@ from symdiff.optimize.planning.access import (
     within,
 )
 from symdiff.optimize.planning.plan import Apply, Body, Range
-from symdiff.types import BOOL, INT64, fixed
+from symdiff.types import BOOL, INT64, c_strides, fixed
 
 OVERHEAD = 20.0
 """What a nest costs by itself."""

@@ -23,7 +23,6 @@ from symdiff.optimize.planning.access import (
     Map,
     NotAffineError,
     Sizes,
-    c_strides,
     identity,
     joint,
     points,
@@ -46,6 +45,7 @@ from symdiff.optimize.planning.forms import (
 )
 from symdiff.optimize.planning.gemm import Match, Strided, match_gemm
 from symdiff.sizes import example, slice_bounds
+from symdiff.types import c_strides
 
 MOST_INSTRUCTIONS = 1000
 MOST_INSTRUCTIONS_OF_LOOPS = 300

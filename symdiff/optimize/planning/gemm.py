@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from symdiff.optimize.planning import access
 from symdiff.optimize.planning.plan import Gemm, Matrix
+from symdiff.types import c_strides
 
 LARGEST_SIZE = 2**31 - 1
 """SciPy's BLAS takes 32-bit sizes."""
@@ -98,7 +98,7 @@ def roles(a: Sequence[int], b: Sequence[int], c: Sequence[int]) -> Roles:
 
 def labelled_strides(labels: Sequence[int], sizes: Mapping[int, int]) -> tuple[int, ...]:
     """The strides of an array in C order, whose axes have labels."""
-    return tuple(access.c_strides(tuple([max(1, sizes[label]) for label in labels])))
+    return tuple(c_strides(tuple([max(1, sizes[label]) for label in labels])))
 
 
 def count_elements(labels: Iterable[int], sizes: Mapping[int, int]) -> int:

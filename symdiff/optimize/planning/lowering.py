@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.core import ADD
-from symdiff.optimize.planning.access import Coordinate, Map, Sizes, c_strides, joint, points, within
+from symdiff.optimize.planning.access import Coordinate, Map, Sizes, joint, points, within
 from symdiff.optimize.planning.forms import (
     Applied,
     Chosen,
@@ -55,7 +55,7 @@ from symdiff.optimize.planning.plan import (
     sort_work,
 )
 from symdiff.sizes import sizes_of
-from symdiff.types import BOOL, FLOAT64, TensorType
+from symdiff.types import BOOL, FLOAT64, TensorType, c_strides
 
 STRIDED = 8
 """What an element costs where memory is not walked in steps of one: a line of the cache, where it costs one else."""
