@@ -158,3 +158,21 @@ def c_strides(shape: tuple[int, ...]) -> list[int]:
         strides.append(step)
         step *= size
     return strides[::-1]
+
+
+def reshape_groups(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
+    """Which axes of a shape become which of another one with as many elements: runs of equal product, the shortest."""
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(before) or j < len(after):
+        first, start = i, j
+        left = right = 1
+        while left != right or (i == first and j == start):
+            if j == len(after) or (i < len(before) and left <= right):
+                left *= before[i]
+                i += 1
+            else:
+                right *= after[j]
+                j += 1
+        groups.append((list(range(first, i)), list(range(start, j))))
+    return groups

@@ -174,6 +174,30 @@ def test_rows_are_reduced_along_memory_whatever_else_is_read():
     assert [step.reduced for step in program.plan.steps] == [(1,), (1,)]
 
 
+def test_what_is_put_together_of_parts_that_are_is_written_once():
+    """Stacks within concatenations, as entries of a band in the order of rows, go straight to their places."""
+    graph, (x, y) = arrays((6, 4), (24,))
+    sine, line = graph.add("sin", (x,)), graph.add("cos", (y,))
+    pairs = graph.reshape(graph.stack([sine, x], 2), (6, 8))
+    rows = graph.reshape(graph.concatenate([pairs, sine], 1), (72,))
+    ends = graph.element(line, (slice(2),))
+    whole = graph.concatenate([ends, rows, ends], 0)
+    program = compare(graph, [x, y], [whole])
+    assert program.plan.workspace == 0
+    assert all(isinstance(step, Nest) and isinstance(step.results[0], Store) for step in program.plan.steps)
+
+
+def test_parts_that_are_needed_elsewhere_or_lie_apart_are_read():
+    graph, (x, y) = arrays((6, 4), (12,))
+    joined = graph.concatenate([graph.add("sin", (y,)), graph.add("cos", (y,))], 0)
+    apart = graph.concatenate([graph.reshape(joined, (6, 4)), x], 1)
+    again = graph.concatenate([graph.reshape(joined, (6, 4)), x], 0)
+    flipped = graph.element(joined, (slice(None, None, -1),))
+    compare(graph, [x, y], [apart])
+    compare(graph, [x, y], [apart, again, flipped, joined])
+    compare(graph, [x, y], [again, graph.sum(joined)])
+
+
 def test_sizes_do_not_show():
     programs = []
     for n in (10, 1_000_000):

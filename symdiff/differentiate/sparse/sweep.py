@@ -27,7 +27,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import Op, core
 from symdiff.sizes import slice_bounds, slice_length
-from symdiff.types import BOOL, c_strides
+from symdiff.types import BOOL, c_strides, reshape_groups
 
 ZERO = Coordinate(0)
 MOST_KNOWN = 10**7
@@ -300,7 +300,7 @@ def _reshape(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     before, after = graph.shape(graph.args[node][0]), graph.shape(node)
     rows: list[Coordinate] = []
-    for old, new in _groups(before, after):
+    for old, new in reshape_groups(before, after):
         left = [j for j in old if before[j] != 1]
         right = [j for j in new if after[j] != 1]
         if [before[j] for j in left] == [after[j] for j in right]:
@@ -356,24 +356,6 @@ def _quotient(sweep: _Sweep, patch: Patch, stride: int) -> tuple[Patch, Coordina
         values = np.arange(patch.box[last]) * line if isinstance(line, int) else line
         quotient, remainder = np.divmod(values + flat.start, stride)
         return patch, made(0, {last: quotient}), made(0, {last: remainder})
-
-
-def _groups(before: Sizes, after: Sizes) -> list[tuple[list[int], list[int]]]:
-    """Runs of axes of equal product."""
-    groups: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(before) or j < len(after):
-        first, start = i, j
-        left = right = 1
-        while left != right or (i == first and j == start):
-            if j == len(after) or (i < len(before) and left <= right):
-                left *= before[i]
-                i += 1
-            else:
-                right *= after[j]
-                j += 1
-        groups.append((list(range(first, i)), list(range(start, j))))
-    return groups
 
 
 def _concatenate(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:

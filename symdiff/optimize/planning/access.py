@@ -6,6 +6,7 @@ result to those of its operands; nothing is copied. Axes of size 1 have the coor
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from symdiff.errors import SymdiffError
 from symdiff.optimize.planning.plan import Range
 from symdiff.sizes import slice_bounds
-from symdiff.types import c_strides
+from symdiff.types import c_strides, reshape_groups
 
 Coordinate = tuple[int, tuple[tuple[int, int], ...]]
 """(offset, ((axis, scale), …)), axes ascending and scales not 0."""
@@ -244,19 +245,9 @@ def of_reshape(map_: Map, result: Sizes, shape: Sizes, space: Sizes) -> Map:
     coordinates = map_.coordinates
     found: list[Coordinate] = []
     ranges = list(map_.ranges)
-    i = j = 0
-    while i < len(result) or j < len(shape):
-        first, start = i, j
-        left = right = 1
-        while left != right or (i == first and j == start):
-            if j == len(shape) or (i < len(result) and left <= right):
-                left *= result[i]
-                i += 1
-            else:
-                right *= shape[j]
-                j += 1
-        mine = [k for k in range(first, i) if result[k] != 1]
-        own = [k for k in range(start, j) if shape[k] != 1]
+    for given, made in reshape_groups(result, shape):
+        mine = [k for k in given if result[k] != 1]
+        own = [k for k in made if shape[k] != 1]
         if len(mine) == len(own) == 1:
             pieces = [coordinates[mine[0]]]
         else:
@@ -270,8 +261,21 @@ def of_reshape(map_: Map, result: Sizes, shape: Sizes, space: Sizes) -> Map:
                     if isinstance(one, Range):
                         ranges.append(one)
         parts = iter(pieces)
-        found += [START if shape[k] == 1 else next(parts) for k in range(start, j)]
+        found += [START if shape[k] == 1 else next(parts) for k in made]
     return Map(tuple(found), intersect(ranges) or ())
+
+
+def reshaped_strides(shape: Sizes, strides: Sequence[int], to: Sizes) -> list[int] | None:
+    """The strides of the same memory in another shape; None where there are none."""
+    found = [0] * len(to)
+    for given, made in reshape_groups(shape, to):
+        long = [k for k in given if shape[k] != 1]
+        if any(strides[a] != strides[b] * shape[b] for a, b in itertools.pairwise(long)):
+            return None
+        unit = strides[long[-1]] if long else 0
+        for k, stride in zip(made, c_strides(tuple(to[k] for k in made)), strict=True):
+            found[k] = unit * stride
+    return found
 
 
 def _split(flat: Coordinate, shape: Sizes, space: Sizes) -> list[Coordinate]:

@@ -26,6 +26,7 @@ from symdiff.optimize.planning.access import (
     identity,
     joint,
     points,
+    reshaped_strides,
     scaled,
     squeezed,
 )
@@ -411,18 +412,13 @@ class Fusion(Schedule):
 
     def _keep(self, node: int, places: Places) -> None:
         graph, shape = self.graph, self.forms.shape(node)
-        op, args = graph.ops[node], graph.args[node]
-        strides = c_strides(shape)
+        op = graph.ops[node]
         if op in (core.STACK, core.CONCATENATE):
-            start = 0
-            axis = 0 if op is core.STACK else graph.payloads[node]
-            for a in args:
+            for a, along, start in self._parts(node):
                 own = self.forms.shape(a)
                 at = identity(own)
-                along = strides[1:] if op is core.STACK else strides
-                place = scaled(joint(at.coordinates, along), 1, start * strides[axis])
-                start += 1 if op is core.STACK else own[axis]
                 if points(own):
+                    place = scaled(joint(at.coordinates, along), 1, start)
                     self._put(Item(a, at, node, place), squeezed(own), places, node)
             return
         at, space = identity(shape), squeezed(shape)
@@ -433,6 +429,38 @@ class Fusion(Schedule):
                 self._keep_strided(node, places)
                 return
         self._put(Item(node, at, node, _in_order(shape)), space, places, node)
+
+    def _parts(self, node: int) -> list[tuple[int, Sequence[int], int]]:
+        """What an array is put together of: nodes, with the strides and the start of each in its memory.
+
+        A part that is itself put together, and then reshaped, is opened where nobody else needs it.
+        """
+        graph = self.graph
+        found: list[tuple[int, Sequence[int], int]] = []
+        stack: list[tuple[int, Sequence[int], int]] = [(node, c_strides(self.forms.shape(node)), 0)]
+        while stack:
+            at, strides, start = stack.pop()
+            if at != node:
+                inner = self.forms.whole(at)
+                opened = None
+                if inner != at and graph.ops[inner] in (core.STACK, core.CONCATENATE) and not self._is_needed(inner):
+                    opened = reshaped_strides(self.forms.shape(at), strides, self.forms.shape(inner))
+                if opened is None:
+                    found.append((at, strides, start))
+                    continue
+                at, strides = inner, opened
+            op = graph.ops[at]
+            axis = 0 if op is core.STACK else graph.payloads[at]
+            parts: list[tuple[int, Sequence[int], int]] = []
+            for a in graph.args[at]:
+                parts.append((a, strides[1:] if op is core.STACK else strides, start))
+                start += strides[axis] * (1 if op is core.STACK else self.forms.shape(a)[axis])
+            stack += reversed(parts)
+        return found
+
+    def _is_needed(self, node: int) -> bool:
+        """Whether somebody reads a node, of those that were met."""
+        return node in self.outputs or node in self._places
 
     def _keep_strided(self, node: int, places: Places) -> None:
         """Zeros, and then every few elements."""
