@@ -179,7 +179,7 @@ def test_what_is_put_together_of_parts_that_are_is_written_once():
     graph, (x, y) = arrays((6, 4), (24,))
     sine, line = graph.add("sin", (x,)), graph.add("cos", (y,))
     pairs = graph.reshape(graph.stack([sine, x], 2), (6, 8))
-    rows = graph.reshape(graph.concatenate([pairs, sine], 1), (72,))
+    rows = graph.reshape(graph.concatenate([pairs, graph.add("neg", (x,))], 1), (72,))
     ends = graph.element(line, (slice(2),))
     whole = graph.concatenate([ends, rows, ends], 0)
     program = compare(graph, [x, y], [whole])
