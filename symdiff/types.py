@@ -77,7 +77,7 @@ def show(shape: Shape) -> str:
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
-def broadcast(name: str, shapes: Sequence[Shape]) -> Shape:
+def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
     """The shape that `shapes` broadcast to by NumPy's rule.
 
     Raises

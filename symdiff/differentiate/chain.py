@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, movement
 from symdiff.ops.base import Instruction
 from symdiff.ops.core import ADD, BROADCAST, CONSTANT, DIV, MUL, NEG, SCATTER, SUB
-from symdiff.types import broadcast, fixed, product
+from symdiff.types import broadcast_shapes, fixed, product
 
 SMALL = 1e-100
 SPECIAL = frozenset((BROADCAST, CONSTANT, NEG))
@@ -54,8 +54,8 @@ def multiply(graph: Graph, a: int, b: int) -> int:
     if graph.ops[a] is BROADCAST or graph.ops[b] is BROADCAST:
         first, second = _once(graph, a), _once(graph, b)
         if not graph.types[first].shape and not graph.types[second].shape:
-            shape = broadcast("mul", [graph.types[a].shape, graph.types[b].shape])
-            return graph.broadcast(multiply(graph, first, second), shape)
+            shape = broadcast_shapes("mul", [graph.types[a].shape, graph.types[b].shape])
+            return movement.broadcast(graph, multiply(graph, first, second), shape)
         if graph.ops[a] is BROADCAST:
             a = _unrepeated(graph, a, b)
         if graph.ops[b] is BROADCAST:
@@ -72,7 +72,7 @@ def multiply(graph: Graph, a: int, b: int) -> int:
     if y == -1.0:
         return negate(graph, a)
     if y is not None and y != y:
-        return graph.broadcast(b, graph.types[a].shape)
+        return movement.broadcast(graph, b, graph.types[a].shape)
     if graph.ops[a] is NEG:
         return negate(graph, multiply(graph, graph.args[a][0], b))
     if graph.ops[b] is NEG:
@@ -204,7 +204,7 @@ def elements(graph: Graph, node: int) -> np.ndarray[Any, Any]:
     """The scalar nodes of a tensor node, in an object array of its shape."""
     found: np.ndarray[Any, Any] = np.empty(fixed(graph.types[node].shape), object)
     for index in np.ndindex(found.shape):
-        found[index] = graph.element(node, index)
+        found[index] = movement.element(graph, node, index)
     return found
 
 
@@ -215,4 +215,4 @@ def assemble(graph: Graph, nodes: np.ndarray[Any, Any]) -> int:
     if nodes.size == 0:
         return graph.constant(np.zeros(nodes.shape))
     flat = graph.add(core.STACK, tuple(int(n) for n in nodes.ravel()))
-    return graph.reshape(flat, nodes.shape)
+    return movement.reshape(graph, flat, nodes.shape)

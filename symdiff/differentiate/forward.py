@@ -10,6 +10,7 @@ from symdiff.differentiate.guards import Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ops import movement
 from symdiff.ops.core import INDEX
 from symdiff.types import BOOL
 
@@ -98,7 +99,7 @@ def _sweep(graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: M
             tangent = guards.merge(contributions)
             shape = types[node].shape
             if types[tangent[0]].shape != shape:
-                tangent = graph.broadcast(tangent[0], shape), tangent[1]
+                tangent = movement.broadcast(graph, tangent[0], shape), tangent[1]
         tangents[node] = tangent
         mark(places, node, node, first_new, len(graph))
     return [guards.masked(*tangents[o]) if o in tangents else None for o in outputs]

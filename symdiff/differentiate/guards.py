@@ -18,7 +18,7 @@ from symdiff.differentiate.chain import LateFactors, apply_folded, total
 from symdiff.differentiate.finite import Finite
 from symdiff.ir.body import Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.ops.core import GREATER, WHERE
 from symdiff.types import Shape
 
@@ -217,7 +217,7 @@ class Guards:
 
         def carry(condition: int) -> int:
             number = graph.constant(1.0) if guard is None else graph.as_number(condition)
-            return graph.add(GREATER, (reach(graph.broadcast(number, shape)), graph.constant(0.0)))
+            return graph.add(GREATER, (reach(movement.broadcast(graph, number, shape)), graph.constant(0.0)))
 
         result = Guard(guard, -1, True, carry=carry)
         if clean:

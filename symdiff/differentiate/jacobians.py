@@ -10,7 +10,7 @@ from symdiff.differentiate.operators import check_differentiable, gradient
 from symdiff.differentiate.structured.sweeps import forward_terms, reverse_terms
 from symdiff.differentiate.structured.terms import Terms
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.types import fixed, product
 
 WHOLE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STACK, core.RESHAPE))
@@ -124,7 +124,7 @@ def hessian_blocks(
             blocks[i][j] = block
             if symmetric and i != j:
                 rank = len(shape)
-                blocks[j][i] = graph.transpose(block, (*range(rank, rank + own), *range(rank)))
+                blocks[j][i] = movement.transpose(graph, block, (*range(rank, rank + own), *range(rank)))
     return blocks
 
 
@@ -138,6 +138,8 @@ def mirrored(graph: Graph, block: int) -> int:
     size = math.prod(shape[: len(shape) // 2])
     if size <= 1:
         return block
-    square = graph.reshape(block, (size, size))
+    square = movement.reshape(graph, block, (size, size))
     lower = graph.add(core.LESS_EQUAL, (indexing.iota(graph, (1, size), 1), indexing.iota(graph, (size, 1), 0)))
-    return graph.reshape(graph.add(core.WHERE, (lower, square, graph.transpose(square, (1, 0)))), shape)
+    return movement.reshape(
+        graph, graph.add(core.WHERE, (lower, square, movement.transpose(graph, square, (1, 0)))), shape
+    )

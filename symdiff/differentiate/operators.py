@@ -14,6 +14,7 @@ from symdiff.differentiate.partials import has_partial
 from symdiff.differentiate.reverse import depending, reverse, reverse_all
 from symdiff.errors import DifferentiationError
 from symdiff.ir.graph import Graph
+from symdiff.ops import movement
 from symdiff.types import BOOL, fixed, product
 
 Nodes = np.ndarray[Any, Any]
@@ -54,14 +55,14 @@ def gradient(graph: Graph, output: int, targets: Sequence[int]) -> list[int]:
     """The derivatives of a scalar node by each target, shaped as the target, from one reverse sweep."""
     check_differentiable(graph, [output])
     found = reverse(graph, output, graph.constant(1.0), targets)
-    return [graph.full_like(0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
+    return [movement.full_like(graph, 0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
 
 
 def tangents(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int]:
     """The products of the derivatives of `outputs` with the tangents `seeds` (node → node), from one forward sweep."""
     check_differentiable(graph, outputs)
     found = forward(graph, outputs, seeds)
-    return [graph.full_like(0.0, o) if t is None else t for o, t in zip(outputs, found, strict=True)]
+    return [movement.full_like(graph, 0.0, o) if t is None else t for o, t in zip(outputs, found, strict=True)]
 
 
 def adjoints(graph: Graph, outputs: Sequence[int], seeds: Sequence[int], targets: Sequence[int]) -> list[int]:
@@ -71,7 +72,7 @@ def adjoints(graph: Graph, outputs: Sequence[int], seeds: Sequence[int], targets
     for output, seed in zip(outputs, seeds, strict=True):
         given.setdefault(output, []).append(seed)
     found = reverse_all(graph, given, targets)
-    return [graph.full_like(0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
+    return [movement.full_like(graph, 0.0, t) if d is None else d for t, d in zip(targets, found, strict=True)]
 
 
 def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs:
@@ -145,7 +146,7 @@ def _by_forward(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) ->
         for index in np.ndindex(*shape):
             tangents = sweeps.by_element(target, index)
             for i, tangent in enumerate(tangents):
-                node = graph.full_like(0.0, outputs[i]) if tangent is None else tangent
+                node = movement.full_like(graph, 0.0, outputs[i]) if tangent is None else tangent
                 blocks[i][j][(..., *index)] = elements(graph, node)[()]
     return blocks
 
@@ -180,5 +181,5 @@ def iterated(graph: Graph, output: int, target: int, order: int) -> int:
     check_differentiable(graph, [output])
     for _ in range(order):
         (tangent,) = forward(graph, [output], {target: graph.constant(1.0)})
-        output = graph.full_like(0.0, output) if tangent is None else tangent
+        output = movement.full_like(graph, 0.0, output) if tangent is None else tangent
     return output

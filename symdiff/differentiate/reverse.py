@@ -10,7 +10,7 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.structured.factors import product_of
 from symdiff.errors import Place
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import contraction, core, movement
 from symdiff.ops.core import EINSUM
 from symdiff.types import BOOL
 
@@ -83,7 +83,7 @@ def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[i
                 continue
             shape = types[a].shape
             if types[result[0]].shape != shape:
-                result = guards.transform(result, lambda g, shape=shape: graph.unbroadcast(g, shape))  # type: ignore[misc]
+                result = guards.transform(result, lambda g, shape=shape: movement.unbroadcast(graph, g, shape))  # type: ignore[misc]
             waiting.setdefault(a, []).append(result)
         mark(places, node, output, first_new, len(graph))
     return [adjoints.get(t) for t in targets]
@@ -124,13 +124,13 @@ def _spared(guards: Guards, node: int, k: int, g: int, guard: Guard) -> int:
         if not guards.finite(a):
             if holds < 0:
                 condition = graph.as_number(guards.condition(guard))
-                holds = graph.broadcast(condition, graph.types[node].shape)
+                holds = movement.broadcast(graph, condition, graph.types[node].shape)
             found = product_of(graph, [(holds, output)], own, sizes, set())
             if found is not None:
                 reached = graph.add(core.GREATER, (found, graph.constant(0.0)))
                 a = graph.add(core.WHERE, (reached, a, graph.constant(0.0)))
         factors.append((a, own))
-    return graph.einsum([a for a, _ in factors], [own for _, own in factors], labels[k])
+    return contraction.einsum(graph, [a for a, _ in factors], [own for _, own in factors], labels[k])
 
 
 def mark(places: dict[int, Place], node: int, output: int, start: int, stop: int) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, indexing
+from symdiff.ops import Op, core, indexing, movement
 from symdiff.ops.base import OPERAND_NAMES, Expand
-from symdiff.types import Shape, broadcast
+from symdiff.types import Shape, broadcast_shapes
 
 LONGEST_TREE = 200
 LARGEST_REPEATED = 8
@@ -78,7 +78,9 @@ def meaning(op: Op, payload: Any, arity: int) -> Body:
 def _spread_line(graph: Graph, shape: tuple[int, ...], axis: int) -> int:
     """The index along an axis, as a line of numbers repeated to the whole shape."""
     line = indexing.iota(graph, (shape[axis],), 0)
-    return graph.broadcast(graph.reshape(line, (shape[axis], *(1,) * (len(shape) - axis - 1))), shape)
+    return movement.broadcast(
+        graph, movement.reshape(graph, line, (shape[axis], *(1,) * (len(shape) - axis - 1))), shape
+    )
 
 
 def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tuple[int, ...]:
@@ -87,7 +89,7 @@ def _without_repetition(graph: Graph, args: tuple[int, ...], shape: Shape) -> tu
     for k, a in enumerate(args):
         if graph.ops[a] is core.BROADCAST:
             kept[k] = graph.args[a][0]
-            if broadcast("", [graph.types[b].shape for b in kept]) != shape:
+            if broadcast_shapes("", [graph.types[b].shape for b in kept]) != shape:
                 kept[k] = a
     return tuple(kept)
 

@@ -30,7 +30,7 @@ from symdiff.display.exact_numbers import (
     value_at,
 )
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.ops.core import CONSTANT, DIV, INDEX, INPUT, MUL, NAMED, NEG, POW, RESHAPE, SIZE, STACK, WHERE
 from symdiff.ops.structure import numpy_index
 from symdiff.sizes import is_open
@@ -142,7 +142,7 @@ class Simplifier:
     def _shaped(self, made: int, node: int) -> int:
         """What was made, in the shape of what it stands for: an operand that cancelled may have given that."""
         shape = self.source.types[node].shape
-        return made if self.graph.types[made].shape == shape else self.graph.broadcast(made, shape)
+        return made if self.graph.types[made].shape == shape else movement.broadcast(self.graph, made, shape)
 
     # Products
 
@@ -490,7 +490,7 @@ class Simplifier:
             entries = _entries(graph, args[0])
             if entries is not None:
                 return _nested(graph, entries[numpy_index(payload)])
-            return graph.element(args[0], payload)
+            return movement.element(graph, args[0], payload)
         return graph.add(op, args, payload)
 
     def _truth(self, node: int) -> bool | None:
@@ -536,7 +536,7 @@ def _nested(graph: Graph, entries: Any) -> int:
     entries = np.asarray(entries)
     shape = entries.shape
     if not entries.size:
-        return graph.broadcast(graph.constant(0.0), shape)
+        return movement.broadcast(graph, graph.constant(0.0), shape)
     nodes = entries.ravel().tolist()
     for size in reversed(shape):
         nodes = [graph.add(STACK, tuple(nodes[k : k + size])) for k in range(0, len(nodes), size)]

@@ -23,6 +23,7 @@ from symdiff.frontend.constants import (
     needs_array,
 )
 from symdiff.ir.graph import Graph
+from symdiff.ops import movement
 from symdiff.types import LARGEST_RANK, fixed, product
 
 # How the builders annotate their parameters: the kind of an argument, and the type that the builder gets.
@@ -299,7 +300,7 @@ def nodes_of(graph: Graph, value: Value) -> tuple[int, ...]:
         return tuple([argument_node(graph, v) for v in value])
     if not isinstance(value, int) or not graph.types[value].shape:
         raise ParseError("this function takes a list of arrays", hint="write [a, b]")
-    return tuple([graph.element(value, (k,)) for k in range(fixed(graph.types[value].shape)[0])])
+    return tuple([movement.element(graph, value, (k,)) for k in range(fixed(graph.types[value].shape)[0])])
 
 
 def integers(graph: Graph, value: Value, what: str) -> Any:

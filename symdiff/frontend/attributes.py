@@ -9,7 +9,7 @@ import numpy as np
 from symdiff.errors import NeedsShape, ShapeError
 from symdiff.frontend.constants import number, undeclared
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import contraction, core, movement
 from symdiff.sizes import is_open
 from symdiff.types import show
 
@@ -39,7 +39,7 @@ def matrix_product(graph: Graph, a: int, b: int) -> int:
     missing = tuple(dict.fromkeys((*undeclared(graph, a), *undeclared(graph, b))))
     if missing:
         raise _needs_shape("@ takes vectors and matrices, and this is a scalar", missing)
-    return matmul(graph, a, b, "@")
+    return checked_product(graph, a, b, "@")
 
 
 def _needs_shape(message: str, missing: tuple[str, ...]) -> NeedsShape:
@@ -80,10 +80,12 @@ def sizes(graph: Graph, x: int) -> int:
 
 def transposed(graph: Graph, x: int, last: bool = False) -> int:
     """The axes in reverse order; `last`: the last two swapped."""
-    return graph.swap_last(x) if last else graph.transpose(x, tuple(range(len(graph.shape(x))))[::-1])
+    return (
+        movement.swap_last(graph, x) if last else movement.transpose(graph, x, tuple(range(len(graph.shape(x))))[::-1])
+    )
 
 
-def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
+def checked_product(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
     """The matrix product by NumPy's rules: vectors are rows or columns, leading axes broadcast.
 
     Raises
@@ -105,7 +107,7 @@ def matmul(graph: Graph, a: int, b: int, name: str = "matmul") -> int:
             hint=_turned(graph, a, b),
         )
     try:
-        return graph.matmul(a, b)
+        return contraction.matmul(graph, a, b)
     except ShapeError as error:
         raise unfit(graph, (a, b), name, error) from None
 

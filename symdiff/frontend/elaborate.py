@@ -13,7 +13,7 @@ from symdiff.frontend.attributes import attribute, matrix_product
 from symdiff.frontend.calls import bind, piecewise
 from symdiff.frontend.constants import folded, undeclared
 from symdiff.frontend.names import CONSTANTS
-from symdiff.frontend.subscripts import element, index_of
+from symdiff.frontend.subscripts import element_at_place, index_of
 from symdiff.frontend.syntax import (
     ATTRIBUTE,
     BINARY,
@@ -41,7 +41,7 @@ from symdiff.frontend.syntax import (
     Syntax,
 )
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.signature import Argument
 from symdiff.types import BOOL, FLOAT32, Shape, show, tensor
 
@@ -95,7 +95,7 @@ class Elaboration:
             members = tuple(graph.input(member) for member in argument.members)
             variables.update(zip(argument.members, members, strict=True))
             if members and not argument.anonymous:
-                variables[argument.name] = graph.reshape(graph.add(core.STACK, members), argument.shape)
+                variables[argument.name] = movement.reshape(graph, graph.add(core.STACK, members), argument.shape)
         self.constants.update((name, graph.constant(n)) for name, n in sizes.items() if name not in variables)
 
     def line(self, line: Line) -> int:
@@ -155,7 +155,7 @@ class Elaboration:
                         continue
                     if how == BINARY:
                         a, b = nodes[-2], nodes[-1]
-                        if what.canonical is None and types[a] is number and types[b] is number:
+                        if what.written is None and types[a] is number and types[b] is number:
                             nodes[-2] = add(what, (a, b))
                         elif what.result == "c" or what is core.POW:
                             nodes[-2] = self._checked(what, at, a, b)
@@ -346,7 +346,7 @@ class Elaboration:
         count = sum(place is not None for piece in pieces for place in piece.places)
         first = len(nodes) - count
         parts = index_of(self.graph, pieces, nodes[first:], source)
-        node = element(self.graph, nodes[first - 1], parts, Place(source, start, end))
+        node = element_at_place(self.graph, nodes[first - 1], parts, Place(source, start, end))
         self._replace(count + 1, node)
 
     # Functions of the text
@@ -387,7 +387,7 @@ class Elaboration:
                 scope[parameter.name] = node
             else:
                 places = zip(parameter.members, parameter.places, strict=True)
-                scope.update((member, graph.element(node, place)) for member, place in places)
+                scope.update((member, movement.element(graph, node, place)) for member, place in places)
         return scope
 
 

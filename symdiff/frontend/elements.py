@@ -13,7 +13,7 @@ from symdiff.frontend.bodies import from_text
 from symdiff.frontend.calls import FUNCTIONS, OPERATIONS, Kind, LanguageFunction, Value, bind, written_call
 from symdiff.frontend.constants import constant_integer
 from symdiff.ir.graph import Graph
-from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op, core
+from symdiff.ops import CALLABLE, DEFINITIONS, OPS, Op, core, movement
 from symdiff.ops.base import Definition, follow
 from symdiff.types import BOOL
 
@@ -86,7 +86,7 @@ class ElementFunction(LanguageFunction):
         """An operation that carries an order, which is given first."""
         order = constant_integer(graph, given, f"the order of {self.name}")
         if op is core.INTEGER_POWER:
-            return graph.apply(op, operands, order) if order else graph.full_like(1.0, operands[0])
+            return graph.apply(op, operands, order) if order else movement.full_like(graph, 1.0, operands[0])
         if order == 0 and op.at_zero is not None:
             return graph.apply(op.at_zero, operands)
         if order < 0 and not op.signed:

@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import CallError
 from symdiff.frontend.subscripts import ChosenPart, Mask
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.sizes import is_open
 
 
@@ -64,7 +64,7 @@ def listed_part(graph: Graph, node: int, parts: Sequence[Any]) -> int | None:
         return graph.args[flat][at]
     places = np.arange(len(graph.args[flat])).reshape(shape)[tuple(parts)]
     entries = tuple([graph.args[flat][k] for k in places.ravel().tolist()])
-    return graph.reshape(graph.add(core.STACK, entries), places.shape) if entries else None
+    return movement.reshape(graph, graph.add(core.STACK, entries), places.shape) if entries else None
 
 
 def _slice(part: slice) -> slice:

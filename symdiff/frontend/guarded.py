@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.ops.core import GATHER, WHERE
-from symdiff.types import broadcast, fixed
+from symdiff.types import broadcast_shapes, fixed
 
 LAZY = {core.LOGICAL_AND: True, core.LOGICAL_OR: False}
 """The operators whose second operand is needed where the first is this."""
@@ -83,7 +83,7 @@ def _fit(graph: Graph, literal: Literal, arg: int, elementwise: bool) -> Literal
     own, shape = fixed(graph.types[literal.condition].shape), fixed(graph.types[arg].shape)
     if literal.anywhere or not own:
         return literal
-    if elementwise and len(own) <= len(shape) and broadcast("where", [own, shape]) == shape:
+    if elementwise and len(own) <= len(shape) and broadcast_shapes("where", [own, shape]) == shape:
         return literal
     return literal._replace(anywhere=True)
 
@@ -168,5 +168,5 @@ def _for_index(graph: Graph, condition: int, node: int, anywhere: bool) -> int:
     axis, whole = graph.payloads[node], fixed(graph.types[node].shape)
     stop = axis + len(fixed(graph.types[graph.args[node][1]].shape))
     others = tuple(k for k in range(len(whole)) if not axis <= k < stop)
-    condition = graph.broadcast(condition, whole)
+    condition = movement.broadcast(graph, condition, whole)
     return graph.add(core.ANY, (condition,), others) if others else condition

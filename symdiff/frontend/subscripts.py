@@ -22,8 +22,8 @@ from symdiff.frontend.constants import (
 )
 from symdiff.frontend.syntax import Pieces
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
-from symdiff.types import BOOL, Shape, broadcast, fixed, show
+from symdiff.ops import core, indexing, movement
+from symdiff.types import BOOL, Shape, broadcast_shapes, fixed, show
 
 SUGGESTED_SIZE = 3
 
@@ -128,7 +128,7 @@ def part_of(graph: Graph, value: Any) -> Any:
     return ChosenPart(value, found.astype(np.int64))
 
 
-def element(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> int:
+def element_at_place(graph: Graph, node: int, index: tuple[Any, ...], place: Place) -> int:
     """`node[index]`, where `node` is what stands at `place`.
 
     Raises
@@ -166,17 +166,17 @@ def subscripted(graph: Graph, node: int, index: Sequence[Any]) -> int:
     parts = _without_masks(graph, _without_dots(list(index), len(graph.types[node].shape)), graph.types[node].shape)
     chosen = [k for k, part in enumerate(parts) if isinstance(part, ChosenPart)]
     if not chosen and None not in parts:
-        return graph.element(node, tuple(parts))
+        return movement.element(graph, node, tuple(parts))
     placed = [k for k, part in enumerate(parts) if isinstance(part, ChosenPart | int)] if chosen else []
     basic = [slice(None) if isinstance(part, ChosenPart) else part for part in parts if part is not None]
-    node = graph.element(node, tuple(basic))
+    node = movement.element(graph, node, tuple(basic))
     # What is left of each part: integers took their axes away.
     kept = [part for part in parts if not isinstance(part, int)]
     shape = list(graph.shape(node))
     for k, part in enumerate(kept):
         if part is None:
             shape.insert(k, 1)
-    node = graph.reshape(node, tuple(shape))
+    node = movement.reshape(graph, node, tuple(shape))
     if not chosen:
         return node
     axes = [k for k, part in enumerate(kept) if isinstance(part, ChosenPart)]
@@ -227,10 +227,10 @@ def gathered_part(graph: Graph, node: int, parts: Sequence[ChosenPart], axes: Se
         return _moved(graph, result, axis, new, target)
     sizes = [shape[k] for k in axes]
     rest = [shape[k] for k in order[len(axes) :]]
-    flat = graph.reshape(graph.transpose(node, tuple(order)), (math.prod(sizes), *rest))
+    flat = movement.reshape(graph, movement.transpose(graph, node, tuple(order)), (math.prod(sizes), *rest))
     if all(part.values is not None for part in parts):
         wrapped = [_wrapped(part.values, size) for part, size in zip(parts, sizes, strict=True)]
-        broadcast("an index", [part.shape for part in wrapped])
+        broadcast_shapes("an index", [part.shape for part in wrapped])
         places = np.ravel_multi_index(np.broadcast_arrays(*wrapped), sizes)
         index = graph.constant(np.asarray(places, np.int64))
     else:
@@ -243,7 +243,7 @@ def _moved(graph: Graph, node: int, start: int, count: int, target: int) -> int:
     """`count` axes from `start` on, moved to `target`."""
     rest = [k for k in range(len(graph.types[node].shape)) if not start <= k < start + count]
     order = (*rest[:target], *range(start, start + count), *rest[target:])
-    return graph.transpose(node, order)
+    return movement.transpose(graph, node, order)
 
 
 def _wrapped(values: Any, size: int) -> Any:

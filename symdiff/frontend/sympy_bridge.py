@@ -19,7 +19,7 @@ from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, symbol_na
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.types import Shape
 
 __all__ = ["from_sympy", "symbol_name", "to_sympy"]
@@ -208,7 +208,7 @@ class _Converter:
             raise ArgumentError(f"the index of {item} is no number", hint="write a Sum with numbers for its ends")
         self.names.setdefault(base, getattr(item, "base", item))
         try:
-            return self.graph.element(self.graph.input(base, shape), tuple(int(k) for k in index))
+            return movement.element(self.graph, self.graph.input(base, shape), tuple(int(k) for k in index))
         except SymdiffError as error:
             raise ShapeError(f"{item}: {error.message}", hint=error.hint) from None
 
@@ -285,7 +285,7 @@ def _element(item: Any) -> Plan:
     if not (item.i.is_Integer and item.j.is_Integer):
         raise _refusal(item)
     index = int(item.i), int(item.j)
-    return (item.parent,), lambda graph, nodes: graph.element(nodes[0], index)
+    return (item.parent,), lambda graph, nodes: movement.element(graph, nodes[0], index)
 
 
 def _refusal(item: Any) -> ArgumentError | CallError:

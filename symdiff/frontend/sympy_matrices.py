@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import ArgumentError
-from symdiff.frontend.attributes import matmul
+from symdiff.frontend.attributes import checked_product
 from symdiff.frontend.bodies import from_text
 from symdiff.frontend.calls import call
 from symdiff.frontend.sympy_arithmetic import Plan
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 
 CALLED = {
     "Determinant": "det",
@@ -83,14 +83,14 @@ def _applied(item: Any) -> Plan:
 
     def build(graph: Graph, nodes: Sequence[int]) -> int:
         (made,) = from_text(text, parameters).splice(graph, nodes)
-        return graph.broadcast(made, graph.types[nodes[0]].shape)
+        return movement.broadcast(graph, made, graph.types[nodes[0]].shape)
 
     return (item.expr, *others), build
 
 
 def _blocks(graph: Graph, nodes: Sequence[int], width: int) -> int:
-    rows = [graph.concatenate(list(nodes[k : k + width]), 1) for k in range(0, len(nodes), width)]
-    return graph.concatenate(rows, 0)
+    rows = [movement.concatenate(graph, list(nodes[k : k + width]), 1) for k in range(0, len(nodes), width)]
+    return movement.concatenate(graph, rows, 0)
 
 
 def _made(graph: Graph, name: str, sizes: Sequence[int]) -> int:
@@ -118,7 +118,7 @@ def _product(graph: Graph, nodes: Sequence[int], matrices: Sequence[bool]) -> in
     result: int | None = None
     for node, is_matrix in zip(nodes, matrices, strict=True):
         if is_matrix:
-            result = node if result is None else matmul(graph, result, node)
+            result = node if result is None else checked_product(graph, result, node)
         else:
             factor = node if factor is None else graph.apply(core.MUL, (factor, node))
     assert result is not None

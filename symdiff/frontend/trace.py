@@ -16,7 +16,7 @@ from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
 from symdiff.frontend.given import checked_name
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.unshaped import Unshaped
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import DEEPEST, arrange, fields_of, keys_of, too_deep
 from symdiff.types import FLOAT64
@@ -152,7 +152,7 @@ def input_node(graph: Graph, argument: Argument) -> int:
         return graph.input(argument.name, argument.shape)
     if not argument.members:
         return graph.constant(np.zeros(0))
-    return graph.reshape(graph.add(core.STACK, tuple(map(graph.input, argument.members))), argument.shape)
+    return movement.reshape(graph, graph.add(core.STACK, tuple(map(graph.input, argument.members))), argument.shape)
 
 
 def _values(arguments: Sequence[Argument], inputs: Sequence[Expr]) -> Sequence[Any]:

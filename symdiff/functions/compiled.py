@@ -27,7 +27,7 @@ from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.signature import listed_parameters
 from symdiff.sizes import example
 from symdiff.trees import Structure, arrange, is_plain
-from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast, check_rank, fixed, show
+from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast_shapes, check_rank, fixed, show
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -289,7 +289,7 @@ class GeneralCall:
         """The error for what NumPy could not put together: mostly batches that do not broadcast."""
         leads = [np.shape(v)[: np.ndim(v) - len(s)] for v, s in zip(values, self._shapes, strict=True)]
         try:
-            broadcast(self.__name__, leads)
+            broadcast_shapes(self.__name__, leads)
         except ShapeError:
             named = zip(self.binder.arguments, leads, strict=True)
             shown = ", ".join(f"{a.name} {show(lead)}" for a, lead in named if lead)

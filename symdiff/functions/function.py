@@ -24,6 +24,7 @@ from symdiff.functions.open_case import OpenCase
 from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
+from symdiff.ops import movement
 from symdiff.signature import Argument, listed_parameters
 from symdiff.trees import Structure, arrange
 from symdiff.types import Shape, TensorType, show
@@ -397,7 +398,7 @@ class Function(Exchange, Sealed, Direct):
                 known[leaves[0]] = node
             else:
                 for leaf, place in zip(leaves, argument.places, strict=True):
-                    known[leaf] = target.element(node, place)
+                    known[leaf] = movement.element(target, node, place)
         mapping = self.body.copy(target, known)
         return arrange(self._known.structure, [Expr(target, mapping[node]) for node in self.nodes])
 

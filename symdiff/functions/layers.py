@@ -17,7 +17,7 @@ from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, contraction, core, movement
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed
 
@@ -180,7 +180,7 @@ class Layer(LanguageFunction):
         if total is not None:
             return total
         first = next(t for t in tangents if t is not None)
-        return graph.broadcast(graph.constant(0.0), (*graph.shape(first)[:lead], *graph.shape(node)))
+        return movement.broadcast(graph, graph.constant(0.0), (*graph.shape(first)[:lead], *graph.shape(node)))
 
     def _pulled(self, graph: Graph, adjoint: int, node: int, k: int) -> int:
         operands = graph.args[node][1:]
@@ -191,17 +191,17 @@ class Layer(LanguageFunction):
         own = graph.shape(found)
         if len(own) > len(shape) or any(n not in (1, m) for n, m in zip(reversed(own), reversed(shape), strict=False)):
             try:
-                return graph.unbroadcast(found, shape)
+                return movement.unbroadcast(graph, found, shape)
             except ShapeError:
                 raise ShapeError(
                     f"{self.name}: the adjoint of {names[k]} has shape {own}, {names[k]} has shape {shape}",
                     hint=f"it is {text}",
                 ) from None
-        return graph.broadcast(found, shape)
+        return movement.broadcast(graph, found, shape)
 
     def _placeholder(self, graph: Graph, node: int) -> int:
         """A node for the adjoint, to differentiate by; nothing depends on its value."""
-        return graph.named(f"adjoint of {self.name}", graph.full_like(0.0, node))
+        return graph.named(f"adjoint of {self.name}", movement.full_like(graph, 0.0, node))
 
     def _contracted(self, graph: Graph, value: int, node: int, k: int, lead: int, forward: bool) -> int:
         """A tangent or an adjoint with more axes in front, times the matrix of what `backward` says."""
@@ -213,7 +213,7 @@ class Layer(LanguageFunction):
         front = list(range(lead))
         rows, columns = list(range(lead, lead + before)), list(range(lead + before, lead + before + after))
         given, wanted = (rows, columns) if forward else (columns, rows)
-        return graph.einsum([value, matrix], [(*front, *given), (*rows, *columns)], (*front, *wanted))
+        return contraction.einsum(graph, [value, matrix], [(*front, *given), (*rows, *columns)], (*front, *wanted))
 
 
 def called_words(text: str) -> set[str]:

@@ -15,7 +15,7 @@ from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.transforms import prepare, stable
 from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.signature import Argument, listed_parameters
 from symdiff.types import BOOL, INT64
 
@@ -185,7 +185,7 @@ class Halves:
 
         if packed:
             vector = argument((len(packed),))
-            found.update((n, restored(n, graph.element(vector, (k,)))) for k, n in enumerate(packed))
+            found.update((n, restored(n, movement.element(graph, vector, (k,)))) for k, n in enumerate(packed))
         found.update((n, restored(n, argument(source.shape(n)))) for n in single)
         for tangent, node in zip(self.tangents, given.added, strict=True):
             arguments.append(tangent)

@@ -18,7 +18,7 @@ from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure
 from symdiff.types import Dim, Shape, fixed, show
@@ -154,7 +154,7 @@ class Mapped:
                 known[table[argument.name]] = front
             else:
                 for member, place in zip(argument.members, argument.places, strict=True):
-                    known[table[member]] = graph.element(front, (slice(None), *place))
+                    known[table[member]] = movement.element(graph, front, (slice(None), *place))
         lines = {n: node for n, node in table.items() if source.ops[node] is not core.INPUT}
         shared = [table[n] for a in arguments if along[a.name] is None for n in a.inputs]
         found = batched(Body.of(source, [*made.nodes, *lines.values(), *shared]), graph, known, size)
@@ -162,7 +162,7 @@ class Mapped:
         for title, node in made._output_pairs():
             new, has = found[node]
             if not has:
-                new = graph.broadcast(new, (size, *source.shape(node)))
+                new = movement.broadcast(graph, new, (size, *source.shape(node)))
             rank = len(graph.shape(new))
             if not -rank <= self.out < rank:
                 raise ShapeError(f"vmap: out_axes is {self.out}, {title} has {rank} axes with the new one")
@@ -208,4 +208,4 @@ class Mapped:
 def _moved(graph: Graph, node: int, start: int, to: int) -> int:
     """The node with one axis moved to another place."""
     order: Sequence[int] = [k for k in range(len(graph.shape(node))) if k != start]
-    return graph.transpose(node, (*order[:to], start, *order[to:]))
+    return movement.transpose(graph, node, (*order[:to], start, *order[to:]))

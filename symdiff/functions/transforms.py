@@ -17,7 +17,7 @@ from symdiff.functions.inputs import name_of
 from symdiff.functions.record import read_source, recorded, same_results, titles
 from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.signature import Argument
 from symdiff.trees import Structure, composed, is_plain, shifted_structure
 from symdiff.types import fixed, show
@@ -277,7 +277,7 @@ def _transposed(block: np.ndarray[Any, Any], lead: int) -> np.ndarray[Any, Any]:
 def _rolled(graph: Graph, node: int, lead: int) -> int:
     """The node with its first `lead` axes moved to the end."""
     rank = len(graph.shape(node))
-    return graph.transpose(node, (*range(lead, rank), *range(lead)))
+    return movement.transpose(graph, node, (*range(lead, rank), *range(lead)))
 
 
 @recorded("d{n}_{f}", results=same_results)
@@ -331,7 +331,7 @@ def diff(expr: Any, x: Any, n: int = 1) -> Any:
         ]
         if not found:
             graph.input(name, x.graph.types[x.node].shape if isinstance(x, Expr) else ())
-            return Expr(graph, graph.full_like(0.0, node))
+            return Expr(graph, movement.full_like(graph, 0.0, node))
         f = Function(graph, [Argument(name)], [("f", node)], names={name: found[-1]})
         return derivative(f, name, n).expr
     return derivative(expr, x, n).expr

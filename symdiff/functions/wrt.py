@@ -15,7 +15,7 @@ from symdiff.frontend.parser import parse
 from symdiff.functions.inputs import name_of
 from symdiff.functions.tree_arguments import tree_part
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.ops.movement import sliced
 from symdiff.ops.structure import numpy_index
 from symdiff.signature import Argument, Parameter, parameters_of
@@ -55,32 +55,34 @@ class Target:
             chosen = node
             if pick is not None:
                 index = [part.item() if isinstance(part, np.integer) else part for part in pick]
-                chosen = graph.element(node, (*(slice(None),) * lead, *index))
+                chosen = movement.element(graph, node, (*(slice(None),) * lead, *index))
             parts.append(chosen)
         if not parts:
             raise ArgumentError("nothing to differentiate by")
         outer = graph.shape(nodes[0])[:lead]
         if len(parts) == 1:
-            return graph.reshape(parts[0], (*outer, *self.shape))
+            return movement.reshape(graph, parts[0], (*outer, *self.shape))
         if not outer and all(not graph.shape(p) for p in parts):
-            return graph.reshape(graph.stack(parts), self.shape)
-        return graph.concatenate([graph.reshape(p, (*outer, math.prod(graph.shape(p)[lead:]))) for p in parts], lead)
+            return movement.reshape(graph, movement.stack(graph, parts), self.shape)
+        return movement.concatenate(
+            graph, [movement.reshape(graph, p, (*outer, math.prod(graph.shape(p)[lead:]))) for p in parts], lead
+        )
 
     def spread(self, graph: Graph, value: int) -> list[tuple[int, int]]:
         """A value in this target's shape as pairs (node, value in its shape): the transpose of `join`."""
         pairs, at = [], 0
-        flat = value if len(self.nodes) == 1 else graph.reshape(value, (math.prod(self.shape),))
+        flat = value if len(self.nodes) == 1 else movement.reshape(graph, value, (math.prod(self.shape),))
         for node, pick in zip(self.nodes, self.picks, strict=True):
             shape = graph.shape(node)
             own = shape if pick is None else sliced(shape, _payload(pick))
             if flat is value and len(self.nodes) == 1:
-                part = graph.reshape(value, own)
+                part = movement.reshape(graph, value, own)
             elif not own:
-                part = graph.element(flat, (at,))
+                part = movement.element(graph, flat, (at,))
             else:
-                part = graph.reshape(graph.element(flat, (slice(at, at + math.prod(own)),)), own)
+                part = movement.reshape(graph, movement.element(graph, flat, (slice(at, at + math.prod(own)),)), own)
             at += math.prod(own)
-            pairs.append((node, part if pick is None else graph.scatter(part, pick, shape)))
+            pairs.append((node, part if pick is None else movement.scatter(graph, part, pick, shape)))
         return pairs
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.errors import DifferentiationError
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, indexing, scan
+from symdiff.ops import Op, contraction, core, indexing, movement, reduction, scan
 from symdiff.ops.base import Fold
 from symdiff.types import fixed
 
@@ -53,11 +53,11 @@ class Site:
         """Operand k with the axis."""
         if self.batched[k]:
             return self.args[k]
-        return self.graph.broadcast(self.args[k], (self.size, *self.shapes[k]))
+        return movement.broadcast(self.graph, self.args[k], (self.size, *self.shapes[k]))
 
     def aligned(self, k: int, rank: int) -> int:
         """Operand k where `rank` axes follow the new one; as it is where it has not got it."""
-        return self.graph.aligned(self.args[k], 1, rank) if self.batched[k] else self.args[k]
+        return movement.with_rank(self.graph, self.args[k], 1, rank) if self.batched[k] else self.args[k]
 
 
 Rule = Callable[[Site], int]
@@ -65,7 +65,7 @@ Rule = Callable[[Site], int]
 
 def _elementwise(at: Site) -> int:
     args = tuple(at.aligned(k, len(at.shape)) for k in range(len(at.args)))
-    return at.graph.broadcast(at.graph.add(at.op, args, at.payload), (at.size, *at.shape))
+    return movement.broadcast(at.graph, at.graph.add(at.op, args, at.payload), (at.size, *at.shape))
 
 
 def _as_it_is(at: Site) -> int:
@@ -79,14 +79,14 @@ def _solved(at: Site) -> int:
 
 
 def _reduced(at: Site) -> int:
-    return at.graph.reduce(at.op, at.args[0], tuple(k + 1 for k in at.payload))
+    return reduction.reduce_over(at.graph, at.op, at.args[0], tuple(k + 1 for k in at.payload))
 
 
 def _contracted(at: Site) -> int:
     labels, output = at.payload
     new = 1 + max((k for own in (*labels, output) for k in own), default=-1)
     given = [(new, *own) if has else own for own, has in zip(labels, at.batched, strict=True)]
-    return at.graph.einsum(at.args, given, (new, *output))
+    return contraction.einsum(at.graph, at.args, given, (new, *output))
 
 
 def _scanned(at: Site) -> int:
@@ -136,17 +136,17 @@ def _gathered(at: Site) -> int:
     if not at.batched[0]:
         found = indexing.gather(graph, at.args[0], at.args[1], axis)
         rank = len(at.shape) + 1
-        return graph.transpose(found, (axis, *(k for k in range(rank) if k != axis)))
+        return movement.transpose(graph, found, (axis, *(k for k in range(rank) if k != axis)))
     shape = at.shapes[0]
     rank, count = len(shape), shape[axis]
     rest = [k for k in range(rank) if k != axis]
-    moved = graph.transpose(at.args[0], (0, axis + 1, *(k + 1 for k in rest)))
-    rows = graph.reshape(moved, (at.size * count, *(shape[k] for k in rest)))
+    moved = movement.transpose(graph, at.args[0], (0, axis + 1, *(k + 1 for k in rest)))
+    rows = movement.reshape(graph, moved, (at.size * count, *(shape[k] for k in rest)))
     found = indexing.gather(graph, rows, _flat_index(at, count), 0)
     # (size, index, outer, inner) to (size, outer, index, inner)
     before = 1 + inner
     outer = range(before, before + axis)
-    return graph.transpose(found, (0, *outer, *range(1, before), *range(before + axis, before + rank - 1)))
+    return movement.transpose(graph, found, (0, *outer, *range(1, before), *range(before + axis, before + rank - 1)))
 
 
 def _scattered(at: Site) -> int:
@@ -157,11 +157,11 @@ def _scattered(at: Site) -> int:
     whole = at.repeated(0)
     own = range(1 + axis, 1 + axis + inner)
     rest = [k for k in range(1, 1 + len(shape)) if k not in own]
-    rows = graph.transpose(whole, (0, *own, *rest))
+    rows = movement.transpose(graph, whole, (0, *own, *rest))
     found = indexing.scatter_add(graph, rows, _flat_index(at, count), 0, at.size * count)
-    found = graph.reshape(found, (at.size, count, *(shape[k - 1] for k in rest)))
+    found = movement.reshape(graph, found, (at.size, count, *(shape[k - 1] for k in rest)))
     last = len(rest) + 2
-    return graph.transpose(found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))
+    return movement.transpose(graph, found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))
 
 
 RULES: dict[Op, Rule] = {
@@ -174,14 +174,16 @@ RULES: dict[Op, Rule] = {
     **dict.fromkeys((core.SUM, core.PROD, core.AMAX, core.AMIN, core.NORM, core.ANY, core.ALL), _reduced),
     **dict.fromkeys((core.CUMSUM, core.RECURRENCE), _scanned),
     core.ARGSORT: _as_it_is,
-    core.STACK: lambda at: at.graph.stack([at.repeated(k) for k in range(len(at.args))], 1),
-    core.CONCATENATE: lambda at: at.graph.concatenate([at.repeated(k) for k in range(len(at.args))], at.payload + 1),
-    core.INDEX: lambda at: at.graph.element(at.args[0], (WHOLE, *at.payload)),
-    core.SCATTER: lambda at: at.graph.scatter(at.args[0], (WHOLE, *at.payload[0]), (at.size, *at.shape)),
-    core.BROADCAST: lambda at: at.graph.broadcast(at.aligned(0, len(at.shape)), (at.size, *at.shape)),
-    core.RESHAPE: lambda at: at.graph.reshape(at.args[0], (at.size, *at.shape)),
-    core.TRANSPOSE: lambda at: at.graph.transpose(at.args[0], (0, *(k + 1 for k in at.payload))),
-    core.DIAGONAL: lambda at: at.graph.diagonal(at.args[0], at.payload[0] + 1, at.payload[1] + 1),
+    core.STACK: lambda at: movement.stack(at.graph, [at.repeated(k) for k in range(len(at.args))], 1),
+    core.CONCATENATE: lambda at: movement.concatenate(
+        at.graph, [at.repeated(k) for k in range(len(at.args))], at.payload + 1
+    ),
+    core.INDEX: lambda at: movement.element(at.graph, at.args[0], (WHOLE, *at.payload)),
+    core.SCATTER: lambda at: movement.scatter(at.graph, at.args[0], (WHOLE, *at.payload[0]), (at.size, *at.shape)),
+    core.BROADCAST: lambda at: movement.broadcast(at.graph, at.aligned(0, len(at.shape)), (at.size, *at.shape)),
+    core.RESHAPE: lambda at: movement.reshape(at.graph, at.args[0], (at.size, *at.shape)),
+    core.TRANSPOSE: lambda at: movement.transpose(at.graph, at.args[0], (0, *(k + 1 for k in at.payload))),
+    core.DIAGONAL: lambda at: indexing.main_diagonal(at.graph, at.args[0], at.payload[0] + 1, at.payload[1] + 1),
     core.EINSUM: _contracted,
     core.GATHER: _gathered,
     core.SCATTER_ADD: _scattered,

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from symdiff.budget import current
 from symdiff.errors import StorageError, SymdiffError
-from symdiff.ir.collector import collector_paused
-from symdiff.ir.graph import Graph
+from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.payloads import (
     LARGEST_ARRAY,
     check_operands,

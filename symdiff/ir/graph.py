@@ -2,28 +2,161 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
 import operator
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NoReturn
 
+import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
+from symdiff import locks
 from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
-from symdiff.errors import ArgumentError, Place, ShapeError, out_of_range
-from symdiff.ir.building import Building, as_triple
-from symdiff.ir.collector import collector_paused
+from symdiff.errors import ArgumentError, Place, ShapeError, SymdiffError
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
-from symdiff.ops.movement import sliced
-from symdiff.ops.structure import numpy_index
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_product, tensor
+
+_pauses = 0
+_pause_lock = locks.lock(locks.COLLECTOR)
+_collector_was_on = False
+
+
+class _Paused:
+    """A section without the collector. A class, because a generator takes three times as long to enter and leave."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        global _pauses, _collector_was_on
+        with _pause_lock:
+            if _pauses == 0:
+                _collector_was_on = gc.isenabled()
+                gc.disable()
+            _pauses += 1
+
+    def __exit__(self, *_: object) -> None:
+        global _pauses
+        with _pause_lock:
+            _pauses -= 1
+            if _pauses == 0 and _collector_was_on:
+                gc.enable()
+
+
+_PAUSED = _Paused()
+
+
+def collector_paused() -> _Paused:
+    """Pause Python's cyclic collector while many nodes are made (it would walk them all, again and again).
+
+    Sections may nest and run in several threads; the caller's setting comes back after the last.
+    """
+    return _PAUSED
+
+
+LOCK = locks.lock(locks.GRAPHS)
+"""Held while any graph grows. One lock for all graphs, so that importing from one into another cannot deadlock."""
+
+
+def _read_only(*_: Any, **__: Any) -> NoReturn:
+    raise SymdiffError(
+        "the graph of a function cannot be changed from outside",
+        hint="graph.copy() gives a plain networkx.DiGraph of your own",
+    )
+
+
+class NetworkxView(nx.DiGraph):  # type: ignore[misc]
+    """A read-only `networkx.DiGraph` of the nodes in the flat lists `ops`, `args`, `payloads` and `types`."""
+
+    def __init__(self) -> None:
+        self.ops: list[Op] = []
+        self.args: list[tuple[int, ...]] = []
+        self.payloads: list[Any] = []
+        self.types: list[TensorType] = []
+        self.lock = LOCK
+        self._shown = 0
+        super().__init__()
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.ops)} nodes>"
+
+    def _show(self) -> None:
+        """Bring networkx's dictionaries up to date with the nodes added since they were last looked at."""
+        if self._shown == len(self.ops):
+            return
+        with self.lock:
+            node_attributes, successors, predecessors = self._nx_node, self._nx_succ, self._nx_pred
+            for node in range(self._shown, len(self.ops)):
+                node_attributes[node] = {
+                    "op": self.ops[node].name,
+                    "args": self.args[node],
+                    "payload": self.payloads[node],
+                    "type": self.types[node],
+                }
+                successors[node] = {}
+                before: dict[int, dict[str, Any]] = {}
+                predecessors[node] = before
+                for a in self.args[node]:
+                    before[a] = successors[a][node] = {}
+            self._shown = len(self.ops)
+
+    def _shown_dictionary(name: str) -> Any:
+        def get(self: NetworkxView) -> Any:
+            self._show()
+            return self.__dict__[name]
+
+        def put(self: NetworkxView, value: Any) -> None:
+            self.__dict__[name] = value
+
+        return property(get, put)
+
+    _node = _shown_dictionary("_nx_node")
+    _succ = _shown_dictionary("_nx_succ")
+    _adj = _shown_dictionary("_nx_succ")
+    _pred = _shown_dictionary("_nx_pred")
+    # networkx keeps these views and would not look again.
+    adj = succ = property(lambda self: nx.classes.coreviews.AdjacencyView(self._succ))
+    pred = property(lambda self: nx.classes.coreviews.AdjacencyView(self._pred))
+    nodes = property(lambda self: nx.classes.reportviews.NodeView(self))
+    edges = out_edges = property(lambda self: nx.classes.reportviews.OutEdgeView(self))
+    in_edges = property(lambda self: nx.classes.reportviews.InEdgeView(self))
+    degree = property(lambda self: nx.classes.reportviews.DiDegreeView(self))
+    in_degree = property(lambda self: nx.classes.reportviews.InDegreeView(self))
+    out_degree = property(lambda self: nx.classes.reportviews.OutDegreeView(self))
+
+    add_node = add_nodes_from = remove_node = remove_nodes_from = _read_only
+    add_edge = add_edges_from = add_weighted_edges_from = remove_edge = remove_edges_from = _read_only
+    update = clear = clear_edges = _read_only
+
+    def to_directed_class(self) -> type[nx.DiGraph]:
+        """Networkx makes its copies with this class."""
+        return nx.DiGraph  # type: ignore[no-any-return]
+
+    def copy(self, as_view: bool = False) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` with the same nodes, edges and attributes."""
+        plain = nx.DiGraph()
+        plain.add_nodes_from((n, dict(d)) for n, d in self._node.items())
+        plain.add_edges_from((a, n) for n, args in enumerate(self.args) for a in args)
+        return plain
+
+    def subgraph(self, nodes: Iterable[int]) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` of some of the nodes."""
+        return self.copy().subgraph(nodes)
+
+    def reverse(self, copy: bool = True) -> nx.DiGraph:
+        """A plain `networkx.DiGraph` whose edges lead from users to operands."""
+        return self.copy().reverse()
+
 
 LARGEST_CONSTANT_EXPRESSION = 64
 SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
@@ -36,7 +169,7 @@ SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
 """What is an integer, of integers."""
 
 
-class Graph(Building):
+class Graph(NetworkxView):
     """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
 
     The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
@@ -142,11 +275,15 @@ class Graph(Building):
             size = self._size_of(op, args)
             if size is not None:
                 return size
+        simpler = None
         if op.canonical is not None:
-            simpler = op.canonical(self, args)
-            if simpler is not None:
-                return simpler
-        return self.add(op, args, payload)
+            simpler = op.canonical(self, self._made, args, payload)
+        elif op.written is not None:
+            simpler = op.written(self, args)
+        return self.add(op, args, payload) if simpler is None else simpler
+
+    def _made(self, op: str | Op, args: tuple[int, ...], payload: Any = None) -> int:
+        return self.constant(payload) if op == "constant" else self.apply(op, args, payload)
 
     def _size_of(self, op: Op, args: tuple[int, ...]) -> int | None:
         """The size that arithmetic of sizes and integers gives; None where other numbers are in it."""
@@ -226,46 +363,23 @@ class Graph(Building):
         """The line `name = node`: the identity for every pass, a place to cut the graph at for derivatives."""
         return self.add(core.NAMED, (node,), name)
 
-    def element(self, node: int, index: tuple[Any, ...]) -> int:
-        """`node[index]` for constant integers and slices; an entry of a list is that entry itself.
-
-        Raises
-        ------
-        ShapeError
-            Where the index is out of range or has too many parts.
-        """
-        shape = fixed(self.types[node].shape)
-        if len(index) > len(shape):
-            raise ShapeError(f"{len(index)} indices for a value with {len(shape)} axes")
-        parts: list[Any] = []
-        for part, size in zip(index, shape, strict=False):
-            if isinstance(part, slice | tuple):
-                parts.append(as_triple(part, size))
-            elif not -size <= part < size:
-                raise out_of_range(part, size)
-            else:
-                parts.append(part % size)
-        while parts and not isinstance(parts[0], tuple) and self.ops[node] is core.STACK:
-            node = self.args[node][parts.pop(0)]
-        if not parts:
-            return node
-        shape = fixed(self.types[node].shape)
-        while parts and parts[-1] == (0, shape[len(parts) - 1], 1):
-            parts.pop()
-        if not parts:
-            return node
-        if self.ops[node] is core.CONSTANT:
-            return self.constant(np.asarray(self.payloads[node][numpy_index(tuple(parts))]))
-        scalar = self.repeated_scalar(node)
-        if scalar is not None:
-            return self.broadcast(scalar, sliced(shape, tuple(parts)))
-        return self.add(core.INDEX, (node,), tuple(parts))
-
     def limit_as(self, other: Graph) -> None:
         """Hold the limits of another graph too, whose nodes this one gets."""
         self.limits = stricter(self.limits, other.limits)
 
     # Looking at nodes
+
+    def shape(self, node: int) -> tuple[int, ...]:
+        """The shape of a node, whose sizes are known numbers.
+
+        Raises
+        ------
+        NeedsShape
+            Where it depends on inputs that nobody gave a shape.
+        """
+        if self.unshaped is not None:
+            self.unshaped.check(self, (node,), "the shape of a name")
+        return fixed(self.types[node].shape)
 
     def live(self, roots: Iterable[int], stop: Iterable[int] = ()) -> list[int]:
         """The ids that `roots` depend on, and they themselves, ascending; not past the nodes in `stop`."""

@@ -9,7 +9,7 @@ from symdiff.errors import NeedsShape
 from symdiff.ops import core
 
 if TYPE_CHECKING:
-    from symdiff.ir.building import Building
+    from symdiff.ir.graph import Graph
 
 
 class Unshaped:
@@ -29,7 +29,7 @@ class Unshaped:
             self.names.add(name)
             self._settled.clear()
 
-    def inputs(self, graph: Building, node: int) -> list[str]:
+    def inputs(self, graph: Graph, node: int) -> list[str]:
         """Those of which a node is made, element by element: none where it is an array, or a number in any case."""
         ops, args, types, settled = graph.ops, graph.args, graph.types, self._settled
         if types[node].shape or node in settled:
@@ -49,7 +49,7 @@ class Unshaped:
             settled |= seen
         return sorted(found)
 
-    def check(self, graph: Building, nodes: Sequence[int], what: str) -> None:
+    def check(self, graph: Graph, nodes: Sequence[int], what: str) -> None:
         """Refuse what only a call can answer for one of these nodes.
 
         Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symdiff.ops import movement
 from symdiff.ops.base import INFINITY, Expand, Infix, Instruction, Intrinsic, Library, Op, register
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def simpler_power(graph: Graph, args: tuple[int, ...]) -> int | None:
         return None
     n = int(exponent)
     if n == 0:
-        return graph.full_like(1.0, args[0])
+        return movement.full_like(graph, 1.0, args[0])
     if n == 1:
         return args[0]
     if n in (2, -1):
@@ -101,7 +102,7 @@ register(
         domain=(POSITIVE, REAL), parameters=("x1", "x2"), infix=Infix("**", 80, right=True), latex="{}^{{{}}}",
         edges="0**0 is 1; the derivative by x of x**0 is 0, also at 0; by the exponent at x = 0: 0 for an "
         "exponent ≥ 0, -inf for one < 0; at x < 0: NaN",
-        canonical=simpler_power,
+        written=simpler_power,
         sympy="a**b",
     ),
     Op(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
-from symdiff.types import BOOL, FLOAT64, INT64, TensorType, broadcast, tensor
+from symdiff.types import BOOL, FLOAT64, INT64, TensorType, broadcast_shapes, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -106,7 +106,11 @@ ScalarRoutine = Instruction | Intrinsic | Library | Special
 
 Routine = ScalarRoutine | Expand | Fold | Movement | MatrixRoutine
 TypeRule = Callable[["Op", Sequence[TensorType], Any], TensorType]
-Lower = Callable[[Callable[..., int], tuple[int, ...], Any, Sequence[TensorType]], int]
+Make = Callable[..., int]
+"""Given (record or name, operands, payload), the id of a node; with the name `constant`, of a constant."""
+
+Canonical = Callable[["Graph", Make, tuple[int, ...], Any], int | None]
+Lower = Callable[[Make, tuple[int, ...], Any, Sequence[TensorType]], int]
 Flops = Callable[[Sequence[TensorType], TensorType, Any], dict[str, int]]
 
 
@@ -194,7 +198,9 @@ class Op:
     sympy : the operation as an expression of SymPy's in the operands (and `n`), where SymPy has one; where it is a call
         of one of its classes on the operands in order, objects of that class become the operation. Empty: what the
         operation expands to is converted; None: that would be of no use, and is refused.
-    canonical : given (graph, args), the id of a simpler node that means the same, or None.
+    written : given (graph, args), the id of the node that a person means who writes it, or None: the operation itself.
+    canonical : given (graph, make, args, payload), the id of a simpler node that means the same, or None. Nodes are
+        made with `make(record or name, args, payload)`: by a graph that grows, and by the optimizer.
     word : what the language calls it, where that is another word than its name.
     key : what tells it from all others: its name, unless a user defined it, whose word another may use, too.
     """
@@ -231,7 +237,8 @@ class Op:
     numpy: str = ""
     lower: Lower | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))
-    canonical: Callable[[Graph, tuple[int, ...]], int | None] | None = None
+    written: Callable[[Graph, tuple[int, ...]], int | None] | None = None
+    canonical: Canonical | None = None
     word: str = ""
     key: str = ""
 
@@ -353,6 +360,6 @@ def elementwise(op: Op, types: Sequence[TensorType]) -> TensorType:
     shape = types[0].shape
     for type_ in types:
         if type_.shape != shape:
-            shape = broadcast(op.name, [t.shape for t in types])
+            shape = broadcast_shapes(op.name, [t.shape for t in types])
             break
     return tensor(BOOL if op.result == "c" else dtype or FLOAT64, shape)

@@ -3,9 +3,9 @@
 from symdiff.ops.base import operation
 from symdiff.ops.contraction import EINSUM
 from symdiff.ops.custom import CUSTOM
-from symdiff.ops.indexing import ARGSORT, AS_INDEX, GATHER, IOTA, SCATTER_ADD
+from symdiff.ops.indexing import ARGSORT, AS_INDEX, DIAGONAL, GATHER, IOTA, SCATTER_ADD
 from symdiff.ops.matrices import ADJUGATE, CHOLESKY, DET, DET_SIGN, INV, LOGDET, SOLVE, SOLVE_TRIANGULAR
-from symdiff.ops.movement import BROADCAST, CONCATENATE, DIAGONAL, INDEX, RESHAPE, SCATTER, STACK, TRANSPOSE
+from symdiff.ops.movement import BROADCAST, CONCATENATE, INDEX, RESHAPE, SCATTER, STACK, TRANSPOSE
 from symdiff.ops.reduction import ALL, AMAX, AMIN, ANY, NORM, PROD, ROOT, SUM
 from symdiff.ops.scan import CUMSUM, RECURRENCE
 from symdiff.ops.singular_values import PACKED_SVD, PINV

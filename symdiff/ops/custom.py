@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
+from symdiff.ops import movement
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.reduction import SUM
 from symdiff.types import TensorType
@@ -35,8 +36,10 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
     own = len(graph.types[graph.args[node][k] if forward else node].shape)
     total = graph.add(SUM, (mask,), tuple(range(lead, lead + own))) if own else mask
     shape = graph.types[node if forward else graph.args[node][k]].shape
-    return graph.broadcast(
-        graph.reshape(total, (*graph.types[total].shape, *(1,) * len(shape))), (*graph.types[total].shape, *shape)
+    return movement.broadcast(
+        graph,
+        movement.reshape(graph, total, (*graph.types[total].shape, *(1,) * len(shape))),
+        (*graph.types[total].shape, *shape),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError, out_of_range
-from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
+from symdiff.ops import movement
+from symdiff.ops.base import Differential, Make, MatrixRoutine, Movement, Op, register
 from symdiff.ops.structure import CONSTANT, check_count, checked_axis, numeric_type, only
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
@@ -59,9 +60,9 @@ def gather(graph: Graph, node: int, index: int, axis: int = 0) -> int:
     shape = graph.shape(node)
     axis = checked_axis("gather", axis, shape)
     _check_range(graph, index, shape[axis])
-    scalar = graph.repeated_scalar(node)
+    scalar = movement.repeated_scalar(graph, node)
     if scalar is not None:
-        return graph.broadcast(scalar, (*shape[:axis], *graph.shape(index), *shape[axis + 1 :]))
+        return movement.broadcast(graph, scalar, (*shape[:axis], *graph.shape(index), *shape[axis + 1 :]))
     return graph.add(GATHER, (node, index), axis)
 
 
@@ -88,6 +89,25 @@ def eye(graph: Graph, rows: int, columns: int, offset: int = 0, on: float = 1.0,
     """The matrix with `on` on a diagonal and `off` elsewhere."""
     condition = same_index(graph, (rows, columns), 0, 1, offset)
     return graph.add("where", (condition, graph.constant(on), graph.constant(off)))
+
+
+def main_diagonal(graph: Graph, node: int, axis1: int = 0, axis2: int = 1) -> int:
+    """The diagonal of two axes, as a new last axis."""
+    shape = graph.shape(node)
+    if len(shape) < 2:
+        raise ShapeError(f"diagonal: the shape {show(shape)} has fewer than two axes")
+    axes = checked_axis("diagonal", axis1, shape), checked_axis("diagonal", axis2, shape)
+    return graph.apply(DIAGONAL, (node,), axes)
+
+
+def _simpler_diagonal(graph: Graph, make: Make, args: tuple[int, ...], axes: tuple[int, int]) -> int | None:
+    """The diagonal of a repeated scalar repeats it."""
+    scalar = movement.repeated_scalar(graph, args[0])
+    if scalar is None:
+        return None
+    shape = graph.shape(args[0])
+    rest = tuple([n for k, n in enumerate(shape) if k not in axes])
+    return make(movement.BROADCAST, (scalar,), (*rest, min(shape[axes[0]], shape[axes[1]])))
 
 
 def triangle(graph: Graph, node: int, lower: bool, offset: int = 0) -> int:
@@ -119,6 +139,15 @@ def _indices(op: Op, types: Sequence[TensorType], axis: int) -> tuple[tuple[int,
     if not 0 <= axis < len(shape):
         raise ShapeError(f"{op.name}: the shape {show(shape)} has no axis {axis}")
     return shape, index
+
+
+def _diagonal_type(op: Op, types: Sequence[TensorType], payload: tuple[int, int]) -> TensorType:
+    check_count(op, types, 1)
+    shape, (first, second) = fixed(types[0].shape), payload
+    if first == second or not (0 <= first < len(shape) and 0 <= second < len(shape)):
+        raise ShapeError(f"diagonal: {first} and {second} are not two axes of the shape {show(shape)}")
+    rest = tuple(n for k, n in enumerate(shape) if k not in payload)
+    return tensor(types[0].dtype, (*rest, min(shape[first], shape[second])))
 
 
 def _gather_type(op: Op, types: Sequence[TensorType], axis: int) -> TensorType:
@@ -222,7 +251,21 @@ def _scatter_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     return gather(graph, g, graph.args[node][1], graph.payloads[node][0] + lead)
 
 
-GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA = register(
+def _diagonal_back(graph: Graph, g: int, x: int, payload: tuple[int, int], lead: int) -> int:
+    """The adjoint on the diagonal of zeros."""
+    sizes, shape = movement.leading(graph, g, lead), graph.shape(x)
+    long, other = payload if shape[payload[0]] <= shape[payload[1]] else payload[::-1]
+    count = len(shape)
+    rest = [k for k in range(count) if k not in payload]
+    at = sorted([*rest, long])
+    perm = [len(rest) if k == long else rest.index(k) for k in at]
+    placed = movement.transpose(graph, g, (*range(lead), *(lead + k for k in perm)))
+    placed = movement.reshape(graph, placed, (*sizes, *(1 if k == other else shape[k] for k in range(count))))
+    square = tuple(n if k in payload else 1 for k, n in enumerate(shape))
+    return graph.add("where", (same_index(graph, square, *payload), placed, graph.constant(0.0)))
+
+
+GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA, DIAGONAL = register(
     Op("gather", None, word="take", hidden=True, finite=True, doc="the elements at some indices along an axis",
        payload="axis", type_rule=_gather_type, routine=Movement(_gather),
        differential=Differential(_gather_forward, _gather_back, active=(True, False))),
@@ -240,4 +283,9 @@ GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA = register(
     Op("iota", "", hidden=True, finite=True,
        doc="the index along an axis, as a number", payload="shape and axis", type_rule=_iota_type,
        routine=Movement(_iota)),
+    Op("diagonal", None, hidden=True, finite=True, payload="two axes",
+       doc="the diagonal of two axes, as a new last axis", type_rule=_diagonal_type, canonical=_simpler_diagonal,
+       routine=Movement(lambda x, axes: np.diagonal(x, 0, *axes)),
+       differential=movement.unary(lambda graph, t, axes, lead: main_diagonal(graph, t, axes[0] + lead, axes[1] + lead),
+                          _diagonal_back)),
 )  # fmt: skip

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops import indexing, small_matrices
+from symdiff.ops import contraction, indexing, movement, reduction, small_matrices
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
 from symdiff.ops.movement import leading
 from symdiff.ops.structure import check_count, numeric_type, only
-from symdiff.types import Shape, TensorType, broadcast, fixed, product, show, tensor
+from symdiff.types import Shape, TensorType, broadcast_shapes, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -51,7 +51,7 @@ def _solve_type(op: Op, types: Sequence[TensorType], payload: object) -> TensorT
     shape, right = square_shape(op.name, types[0].shape), fixed(types[1].shape)
     if len(right) < 2 or right[-2] != shape[-1]:
         raise ShapeError(f"{op.name}: shapes {show(shape)} and {show(right)}: {shape[-1]} rows are needed")
-    return tensor(numeric_type(op, types), (*broadcast(op.name, [shape[:-2], right[:-2]]), *right[-2:]))
+    return tensor(numeric_type(op, types), (*broadcast_shapes(op.name, [shape[:-2], right[:-2]]), *right[-2:]))
 
 
 # Values
@@ -163,14 +163,14 @@ def solve(graph: Graph, a: int, b: int) -> int:
     """
     b, shape = _right_side(graph, "solve", a, b)
     found = graph.add(SOLVE, (graph.as_number(a), b))
-    return found if shape is None else graph.reshape(found, shape)
+    return found if shape is None else movement.reshape(graph, found, shape)
 
 
 def solve_triangular(graph: Graph, a: int, b: int, lower: bool = True, transposed: bool = False) -> int:
     """The solution of a @ x = b (`transposed`: a.T @ x = b) for a triangle a; operands and errors as of `solve`."""
     b, shape = _right_side(graph, "solve_triangular", a, b)
     found = graph.add(SOLVE_TRIANGULAR, (graph.as_number(a), b), (bool(lower), bool(transposed)))
-    return found if shape is None else graph.reshape(found, shape)
+    return found if shape is None else movement.reshape(graph, found, shape)
 
 
 def _right_side(graph: Graph, name: str, a: int, b: int) -> tuple[int, tuple[int, ...] | None]:
@@ -179,7 +179,7 @@ def _right_side(graph: Graph, name: str, a: int, b: int) -> tuple[int, tuple[int
     if not right or right[0 if len(right) == 1 else -2] != own[-1]:
         raise ShapeError(f"{name}: shapes {show(own)} and {show(right)} do not fit: {own[-1]} rows are needed")
     b = graph.as_number(b)
-    return (b, None) if len(right) > 1 else (graph.reshape(b, (own[-1], 1)), own[:-1])
+    return (b, None) if len(right) > 1 else (movement.reshape(graph, b, (own[-1], 1)), own[:-1])
 
 
 def inv(graph: Graph, a: int) -> int:
@@ -199,10 +199,10 @@ def _minor(graph: Graph, a: int, rows: tuple[int, ...], columns: tuple[int, ...]
     """The determinants of some rows and columns, expanded by their first row."""
     batch = fixed(graph.types[a].shape)[:-2]
     if not rows:
-        return graph.broadcast(graph.constant(1.0), batch)
+        return movement.broadcast(graph, graph.constant(1.0), batch)
     total = -1
     for k, j in enumerate(columns):
-        term = graph.element(a, ((slice(None),) * len(batch)) + (rows[0], j))
+        term = movement.element(graph, a, ((slice(None),) * len(batch)) + (rows[0], j))
         if len(rows) > 1:
             term = graph.add("mul", (term, _minor(graph, a, rows[1:], columns[:k] + columns[k + 1 :])))
         total = graph.add("sub" if k % 2 else "add", (total, term)) if k else term
@@ -227,8 +227,8 @@ def adjugate(graph: Graph, a: int) -> int:
         for i in every:
             found = _minor(graph, a, every[:i] + every[i + 1 :], every[:j] + every[j + 1 :])
             row.append(graph.add("neg", (found,)) if (i + j) % 2 else found)
-        rows.append(graph.stack(row, len(batch)))
-    return graph.stack(rows, len(batch))
+        rows.append(movement.stack(graph, row, len(batch)))
+    return movement.stack(graph, rows, len(batch))
 
 
 def logdet(graph: Graph, a: int) -> int:
@@ -247,7 +247,7 @@ def cholesky(graph: Graph, a: int) -> int:
 
 
 def _turned(graph: Graph, node: int) -> int:
-    return graph.swap_last(node)
+    return movement.swap_last(graph, node)
 
 
 def _negative(graph: Graph, node: int) -> int:
@@ -264,10 +264,10 @@ def _solved(graph: Graph, solver: Solver, a: int, b: int, lead: int) -> int:
     if lead and len(shape) == 2 and rank == 2:
         rows, columns = right[-2:]
         last = (lead, *range(lead), lead + 1)
-        wide = graph.reshape(graph.transpose(b, last), (rows, product(right[:lead]) * columns))
-        found = graph.reshape(solver(graph, a, wide), (rows, *right[:lead], columns))
-        return graph.transpose(found, (*range(1, lead + 1), 0, lead + 1))
-    return solver(graph, a, graph.aligned(b, lead, rank))
+        wide = movement.reshape(graph, movement.transpose(graph, b, last), (rows, product(right[:lead]) * columns))
+        found = movement.reshape(graph, solver(graph, a, wide), (rows, *right[:lead], columns))
+        return movement.transpose(graph, found, (*range(1, lead + 1), 0, lead + 1))
+    return solver(graph, a, movement.with_rank(graph, b, lead, rank))
 
 
 def _matched(graph: Graph, node: int, shape: tuple[int, ...], lead: int) -> int:
@@ -275,7 +275,7 @@ def _matched(graph: Graph, node: int, shape: tuple[int, ...], lead: int) -> int:
     sizes, own = leading(graph, node, lead), graph.shape(node)
     rank = len(own) - lead
     padded = (*sizes, *(1,) * (rank - len(shape)), *shape)
-    return graph.reshape(graph.unbroadcast(node, padded), (*sizes, *shape))
+    return movement.reshape(graph, movement.unbroadcast(graph, node, padded), (*sizes, *shape))
 
 
 def _solution_tangent(
@@ -284,13 +284,13 @@ def _solution_tangent(
     """solve(A, dB - dA X); `part` gives the part of the tangent of A that the operation reads."""
     by_matrix, by_right = tangents
     a, rank = graph.args[node][0], len(graph.shape(node))
-    right = None if by_right is None else graph.aligned(by_right, lead, rank)
+    right = None if by_right is None else movement.with_rank(graph, by_right, lead, rank)
     if by_matrix is not None:
-        own = graph.matmul(graph.aligned(part(by_matrix), lead, rank), node)
+        own = contraction.matmul(graph, movement.with_rank(graph, part(by_matrix), lead, rank), node)
         right = _negative(graph, own) if right is None else graph.add("sub", (right, own))
     assert right is not None
     shape = (*leading(graph, right, lead), *graph.shape(node))
-    return _solved(graph, solver, a, graph.broadcast(right, shape), lead)
+    return _solved(graph, solver, a, movement.broadcast(graph, right, shape), lead)
 
 
 def _solve_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -303,7 +303,7 @@ def _solve_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
-    return _matched(graph, _negative(graph, graph.matmul(right, _turned(graph, node))), own, lead)
+    return _matched(graph, _negative(graph, contraction.matmul(graph, right, _turned(graph, node))), own, lead)
 
 
 def _triangular_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -326,7 +326,7 @@ def _triangular_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     own = graph.shape(graph.args[node][k])
     if k == 1:
         return _matched(graph, right, own, lead)
-    full = graph.matmul(right, _turned(graph, node))
+    full = contraction.matmul(graph, right, _turned(graph, node))
     full = _turned(graph, full) if transposed else full
     return _matched(graph, indexing.triangle(graph, _negative(graph, full), lower), own, lead)
 
@@ -335,26 +335,26 @@ def _columns(graph: Graph, mask: int, node: int, k: int, lead: int, forward: boo
     """A column of the solution depends on its own right side and on the whole matrix."""
     rank, result = len(graph.shape(node)), graph.shape(node)
     sizes = leading(graph, mask, lead)
-    aligned = graph.aligned(mask, lead, rank)
+    aligned = movement.with_rank(graph, mask, lead, rank)
     axes = (lead + rank - 2, lead + rank - 1) if k == 0 else (lead + rank - 2,)
     own = graph.shape(graph.args[node][k])
-    found = graph.sum(aligned, axes)
+    found = reduction.sum_over(graph, aligned, axes)
     seen = graph.shape(aligned)
-    found = graph.reshape(found, tuple(1 if j in axes else n for j, n in enumerate(seen)))
+    found = movement.reshape(graph, found, tuple(1 if j in axes else n for j, n in enumerate(seen)))
     if forward:
-        return graph.broadcast(found, (*sizes, *result))
+        return movement.broadcast(graph, found, (*sizes, *result))
     if k == 1:
-        return _matched(graph, graph.broadcast(found, (*sizes, *result)), own, lead)
-    return _matched(graph, graph.broadcast(found, (*sizes, *result[:-2], *own[-2:])), own, lead)
+        return _matched(graph, movement.broadcast(graph, found, (*sizes, *result)), own, lead)
+    return _matched(graph, movement.broadcast(graph, found, (*sizes, *result[:-2], *own[-2:])), own, lead)
 
 
 def _inverse_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    return _negative(graph, graph.matmul(graph.matmul(node, only(tangents)), node))
+    return _negative(graph, contraction.matmul(graph, contraction.matmul(graph, node, only(tangents)), node))
 
 
 def _inverse_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     y = _turned(graph, node)
-    return _negative(graph, graph.matmul(graph.matmul(y, g), y))
+    return _negative(graph, contraction.matmul(graph, contraction.matmul(graph, y, g), y))
 
 
 def _gradient(graph: Graph, node: int) -> int:
@@ -366,32 +366,34 @@ def _gradient(graph: Graph, node: int) -> int:
 def _determinant_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
     tangent = only(tangents)
     rank = len(graph.shape(tangent))
-    return graph.sum(graph.add("mul", (tangent, _gradient(graph, node))), (rank - 2, rank - 1))
+    return reduction.sum_over(graph, graph.add("mul", (tangent, _gradient(graph, node))), (rank - 2, rank - 1))
 
 
 def _determinant_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    return graph.add("mul", (graph.reshape(g, (*graph.shape(g), 1, 1)), _gradient(graph, node)))
+    return graph.add("mul", (movement.reshape(graph, g, (*graph.shape(g), 1, 1)), _gradient(graph, node)))
 
 
 def _outside(graph: Graph, node: int) -> int:
     """A number for each matrix, beside matrices."""
-    return graph.reshape(node, (*graph.shape(node), 1, 1))
+    return movement.reshape(graph, node, (*graph.shape(node), 1, 1))
 
 
 def _adjugate_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    change = graph.matmul(inv(graph, graph.args[node][0]), only(tangents))
+    change = contraction.matmul(graph, inv(graph, graph.args[node][0]), only(tangents))
     rank = len(graph.shape(change))
-    trace = graph.sum(graph.diagonal(change, rank - 2, rank - 1), (rank - 2,))
+    trace = reduction.sum_over(graph, indexing.main_diagonal(graph, change, rank - 2, rank - 1), (rank - 2,))
     whole = graph.add("mul", (_outside(graph, trace), node))
-    return graph.add("sub", (whole, graph.matmul(change, node)))
+    return graph.add("sub", (whole, contraction.matmul(graph, change, node)))
 
 
 def _adjugate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     inverse = _turned(graph, inv(graph, graph.args[node][0]))
     rank = len(graph.shape(g))
-    total = graph.sum(graph.add("mul", (g, node)), (rank - 2, rank - 1))
+    total = reduction.sum_over(graph, graph.add("mul", (g, node)), (rank - 2, rank - 1))
     whole = graph.add("mul", (_outside(graph, total), inverse))
-    return graph.add("sub", (whole, graph.matmul(graph.matmul(inverse, g), _turned(graph, node))))
+    return graph.add(
+        "sub", (whole, contraction.matmul(graph, contraction.matmul(graph, inverse, g), _turned(graph, node)))
+    )
 
 
 def _half(graph: Graph, node: int) -> int:
@@ -416,11 +418,13 @@ def _under(graph: Graph, factor: int, middle: int, transposed: bool, lead: int) 
 
 
 def _cholesky_forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
-    return graph.matmul(node, _half(graph, _under(graph, node, _symmetric(graph, only(tangents)), False, lead)))
+    return contraction.matmul(
+        graph, node, _half(graph, _under(graph, node, _symmetric(graph, only(tangents)), False, lead))
+    )
 
 
 def _cholesky_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
-    inner = _half(graph, graph.matmul(_turned(graph, node), indexing.triangle(graph, g, True)))
+    inner = _half(graph, contraction.matmul(graph, _turned(graph, node), indexing.triangle(graph, g, True)))
     return _symmetric(graph, _under(graph, node, inner, True, lead))
 
 
@@ -431,9 +435,9 @@ def _whole(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
     result = (*leading(graph, mask, lead), *own)
     rank = len(result)
     if number and forward:
-        return graph.sum(mask, (rank - 2, rank - 1))
-    found = mask if number else graph.sum(mask, (rank - 2, rank - 1))
-    return graph.broadcast(graph.reshape(found, (*result[:-2], 1, 1)), result)
+        return reduction.sum_over(graph, mask, (rank - 2, rank - 1))
+    found = mask if number else reduction.sum_over(graph, mask, (rank - 2, rank - 1))
+    return movement.broadcast(graph, movement.reshape(graph, found, (*result[:-2], 1, 1)), result)
 
 
 # Records

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops import scan
-from symdiff.ops.base import Differential, Expand, Flops, Movement, Op, register
-from symdiff.ops.movement import leading, unary
-from symdiff.ops.structure import check_count, lane_fold, lane_sum, numeric_type, only, rows
+from symdiff.ops import movement, scan
+from symdiff.ops.base import Differential, Expand, Flops, Make, Movement, Op, register
+from symdiff.ops.movement import leading, repeated_scalar, unary
+from symdiff.ops.structure import CONSTANT, check_count, checked_axis, lane_fold, lane_sum, numeric_type, only, rows
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
 
 Axes = tuple[int, ...]
+LARGEST_COUNT = 2.0**53
 Call = Callable[..., Any]
 
 
@@ -78,15 +81,81 @@ def _norm_lowered(make: Call, operands: tuple[int, ...], axes: Axes, types: Sequ
     return int(make("sqrt", (make(SUM, (make("mul", (operands[0], operands[0])),), axes),)))
 
 
+# Makers
+
+
+def sum_over(graph: Graph, node: int, axes: Sequence[int] | int | None = None) -> int:
+    """The sum over some axes (None: all); conditions count as 0 and 1."""
+    node = graph.as_number(node)
+    return graph.apply(SUM, (node,), _axes("sum", axes, graph.shape(node)))
+
+
+def reduce_over(graph: Graph, op: Op, node: int, axes: Sequence[int] | int | None = None) -> int:
+    """`sum`, `prod`, `amax`, `amin`, `norm`, `any` or `all` over some axes (None: all).
+
+    Raises
+    ------
+    ShapeError
+        For an axis that there is not, and for the extremum of nothing.
+    """
+    if op.result == "c":
+        if graph.types[node].dtype != BOOL:
+            node = graph.add("not_equal", (node, graph.constant(0.0)))
+    else:
+        node = graph.as_number(node)
+    return graph.apply(op, (node,), _axes(op.word, axes, graph.shape(node)))
+
+
+def _axes(name: str, axes: Sequence[int] | int | None, shape: tuple[int, ...]) -> Axes:
+    if axes is None:
+        return tuple(range(len(shape)))
+    given = (axes,) if isinstance(axes, int) else tuple(axes)
+    found = sorted(checked_axis(name, k, shape) for k in given)
+    if len(set(found)) != len(found):
+        raise ShapeError(f"{name}: an axis stands twice in {given}")
+    return tuple(found)
+
+
+def _of_one(graph: Graph, make: Make, args: tuple[int, ...], axes: Axes) -> int | None:
+    """A reduction over axes of size 1 leaves them out."""
+    shape = graph.shape(args[0])
+    if any(shape[k] != 1 for k in axes):
+        return None
+    return make("reshape", args, tuple([n for k, n in enumerate(shape) if k not in axes]))
+
+
+def _norm_of_one(graph: Graph, make: Make, args: tuple[int, ...], axes: Axes) -> int | None:
+    shape = graph.shape(args[0])
+    return None if any(shape[k] != 1 for k in axes) else _of_one(graph, make, (make("abs", args, None),), axes)
+
+
+def _simpler_sum(graph: Graph, make: Make, args: tuple[int, ...], axes: Axes) -> int | None:
+    """Sums over axes of size 1, and of a constant that is repeated, where their value is an integer."""
+    found = _of_one(graph, make, args, axes)
+    scalar = repeated_scalar(graph, args[0]) if found is None else None
+    if scalar is None or graph.ops[scalar] is not CONSTANT:
+        return found
+    shape = graph.shape(args[0])
+    count = math.prod(shape[k] for k in axes)
+    rest = tuple([n for k, n in enumerate(shape) if k not in axes])
+    if is_open(count):
+        return make("broadcast", (make("mul", (scalar, make("constant", (), count)), None),), rest)
+    term = float(graph.payloads[scalar])
+    value = term * count
+    if not (value.is_integer() and abs(value) < LARGEST_COUNT and term.is_integer()):
+        return None
+    return make("broadcast", (make("constant", (), value),), rest)
+
+
 def kept(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int = 0) -> int:
     """What a reduction over `axes` of an array of `shape` gave, with axes of size 1 in the place of those."""
     sizes = leading(graph, node, lead)
-    return graph.reshape(node, (*sizes, *(1 if k in axes else n for k, n in enumerate(shape))))
+    return movement.reshape(graph, node, (*sizes, *(1 if k in axes else n for k, n in enumerate(shape))))
 
 
 def repeated(graph: Graph, node: int, axes: Axes, shape: tuple[int, ...], lead: int) -> int:
     """The transpose of a sum over `axes` of an array of `shape`."""
-    return graph.broadcast(kept(graph, node, axes, shape, lead), (*leading(graph, node, lead), *shape))
+    return movement.broadcast(graph, kept(graph, node, axes, shape, lead), (*leading(graph, node, lead), *shape))
 
 
 def _after(axes: Axes, lead: int) -> Axes:
@@ -101,7 +170,7 @@ def _anywhere(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bo
     """Every element of the result depends on all elements that it is reduced from."""
     axes = graph.payloads[node]
     if forward:
-        return graph.sum(mask, _after(axes, lead))
+        return sum_over(graph, mask, _after(axes, lead))
     return repeated(graph, mask, axes, graph.shape(graph.args[node][0]), lead)
 
 
@@ -110,13 +179,13 @@ def weighted(weight: Callable[[Graph, int], int], text: str) -> Differential:
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
         tangent = only(tangents)
-        return graph.sum(graph.add("mul", (tangent, weight(graph, node))), _after(graph.payloads[node], lead))
+        return sum_over(graph, graph.add("mul", (tangent, weight(graph, node))), _after(graph.payloads[node], lead))
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
         axes, shape = graph.payloads[node], graph.shape(graph.args[node][0])
         own = weight(graph, node)
         found = graph.add("mul", (kept(graph, g, axes, shape, lead), own))
-        return graph.broadcast(found, (*leading(graph, g, lead), *shape))
+        return movement.broadcast(graph, found, (*leading(graph, g, lead), *shape))
 
     return Differential(push, pull, _anywhere, text=text)
 
@@ -153,12 +222,12 @@ def _extremum(beaten: str) -> Differential:
 
     def shared(graph: Graph, node: int, value: int) -> int:
         """`value` for each of the elements that tie: a slope that jumps with the extremum."""
-        ties = graph.sum(select(graph, node, graph.constant(1.0)), graph.payloads[node])
+        ties = sum_over(graph, select(graph, node, graph.constant(1.0)), graph.payloads[node])
         return graph.add("kinked", (graph.add("div", (value, ties)), node, ties))
 
     def push(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
         tangent = only(tangents)
-        total = graph.sum(select(graph, node, tangent), _after(graph.payloads[node], lead))
+        total = sum_over(graph, select(graph, node, tangent), _after(graph.payloads[node], lead))
         return shared(graph, node, total)
 
     def pull(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
@@ -170,7 +239,7 @@ def _extremum(beaten: str) -> Differential:
         y = kept(graph, node, axes, graph.shape(x))
         own = mask if forward else repeated(graph, mask, axes, graph.shape(x), lead)
         chosen = graph.add("where", (graph.add(beaten, (x, y)), graph.constant(0.0), own))
-        return graph.sum(chosen, _after(axes, lead)) if forward else chosen
+        return sum_over(graph, chosen, _after(axes, lead)) if forward else chosen
 
     return Differential(push, pull, reach, selects=True, text="the mean over the elements that tie")
 
@@ -192,26 +261,27 @@ def _steps(name: str, *others: str) -> Flops:
 
 SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
     Op("sum", None, hidden=True, finite=True, numpy="np.sum({0}, axis={axes})",
-       doc="the sum over some axes", payload="axes", type_rule=_type,
+       doc="the sum over some axes", payload="axes", type_rule=_type, canonical=_simpler_sum,
        routine=Movement(lane_sum), flops=_steps("add"),
-       differential=unary(lambda graph, t, axes, lead: graph.sum(t, _after(axes, lead)), _sum_back)),
+       differential=unary(lambda graph, t, axes, lead: sum_over(graph, t, _after(axes, lead)), _sum_back)),
     Op("prod", None, hidden=True, numpy="np.prod({0}, axis={axes})",
-       doc="the product over some axes", payload="axes", type_rule=_type,
+       doc="the product over some axes", payload="axes", type_rule=_type, canonical=_of_one,
        routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
        differential=weighted(_others, "sum(dx*products of the others)"),
        edges="the derivative by a factor is the product of the others, also at zeros"),
     Op("amax", None, word="max", hidden=True,
        numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload="axes",
-       type_rule=_type, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
+       type_rule=_type, canonical=_of_one, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
        differential=_extremum("less"), edges=TIES),
     Op("amin", None, word="min", hidden=True,
        numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
-       type_rule=_type, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
+       type_rule=_type, canonical=_of_one, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
        differential=_extremum("greater"), edges=TIES),
     Op("norm", None, hidden=True,
        doc="the root of the sum of squares over some axes", payload="axes",
        numpy="np.sqrt(np.sum(np.square({0}), axis={axes}))", lower=_norm_lowered,
-       type_rule=_type, routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
+       type_rule=_type, canonical=_norm_of_one,
+       routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
        differential=weighted(_direction, "sum(dx*x)/norm(x)"),
        edges="derivative 0 where all elements are 0, second derivatives there NaN; NaN where squares are "
        "too small or large"),
@@ -228,8 +298,10 @@ SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
        edges="kink at 0: derivative 0, second derivative NaN"),
     Op("any", None, "c", hidden=True, numpy="np.any({0}, axis={axes})",
        doc="whether a condition holds somewhere along some axes", payload="axes",
-       type_rule=_type, routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
+       type_rule=_type, canonical=_of_one,
+       routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
     Op("all", None, "c", hidden=True, numpy="np.all({0}, axis={axes})",
        doc="whether a condition holds everywhere along some axes", payload="axes",
-       type_rule=_type, routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
+       type_rule=_type, canonical=_of_one,
+       routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
 )  # fmt: skip

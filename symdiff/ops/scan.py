@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops import indexing
+from symdiff.ops import indexing, movement
 from symdiff.ops.base import Differential, Movement, Op, register
 from symdiff.ops.movement import inverse, leading, unary
 from symdiff.ops.structure import check_count, checked_axis, numeric_type
@@ -88,11 +88,11 @@ def exclusive_cumprod(graph: Graph, node: int, axis: int, reverse: bool = False)
     shape = graph.shape(node)
     size = shape[axis]
     if size <= 1:
-        return graph.full_like(1.0, node)
+        return movement.full_like(graph, 1.0, node)
     end = slice(size - 1, None) if reverse else slice(0, 1)
-    one = graph.broadcast(graph.constant(1.0), (*shape[:axis], 1, *shape[axis + 1 :]))
-    start = graph.scatter(one, (*(slice(None),) * axis, end), shape)
-    return recurrence(graph, graph.shifted(node, axis, -1 if reverse else 1), start, axis, reverse)
+    one = movement.broadcast(graph, graph.constant(1.0), (*shape[:axis], 1, *shape[axis + 1 :]))
+    start = movement.scatter(graph, one, (*(slice(None),) * axis, end), shape)
+    return recurrence(graph, movement.shifted(graph, node, axis, -1 if reverse else 1), start, axis, reverse)
 
 
 def exclusive_products(graph: Graph, node: int, axes: Sequence[int]) -> int:
@@ -100,11 +100,11 @@ def exclusive_products(graph: Graph, node: int, axes: Sequence[int]) -> int:
     shape, axes = graph.shape(node), tuple(axes)
     rest = tuple(k for k in range(len(shape)) if k not in axes)
     perm = (*rest, *axes)
-    moved = graph.transpose(node, perm)
+    moved = movement.transpose(graph, node, perm)
     count = len(rest)
-    flat = graph.reshape(moved, (*graph.shape(moved)[:count], math.prod(shape[k] for k in axes)))
+    flat = movement.reshape(graph, moved, (*graph.shape(moved)[:count], math.prod(shape[k] for k in axes)))
     found = graph.add("mul", (exclusive_cumprod(graph, flat, count), exclusive_cumprod(graph, flat, count, True)))
-    return graph.transpose(graph.reshape(found, graph.shape(moved)), inverse(perm))
+    return movement.transpose(graph, movement.reshape(graph, found, graph.shape(moved)), inverse(perm))
 
 
 def _after(payload: Scan, lead: int, flip: bool = False) -> Scan:
@@ -122,7 +122,7 @@ def _running_sum_back(graph: Graph, g: int, x: int, payload: Scan, lead: int) ->
 def _before(graph: Graph, node: int) -> int:
     """For each element of a recurrence the one that it is made from."""
     axis, reverse = graph.payloads[node]
-    return graph.shifted(node, axis, -1 if reverse else 1)
+    return movement.shifted(graph, node, axis, -1 if reverse else 1)
 
 
 def _forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> int:
@@ -133,14 +133,14 @@ def _forward(graph: Graph, tangents: list[int | None], node: int, lead: int) -> 
         own = graph.add("mul", (by_factor, _before(graph, node)))
         term = own if term is None else graph.add("add", (term, own))
     assert term is not None
-    factors = graph.broadcast(a, (*leading(graph, term, lead), *graph.shape(a)))
+    factors = movement.broadcast(graph, a, (*leading(graph, term, lead), *graph.shape(a)))
     return recurrence(graph, factors, term, *_after(graph.payloads[node], lead))
 
 
 def _back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     axis, reverse = graph.payloads[node]
-    factors = graph.shifted(graph.args[node][0], axis, 1 if reverse else -1)
-    factors = graph.broadcast(factors, graph.shape(g))
+    factors = movement.shifted(graph, graph.args[node][0], axis, 1 if reverse else -1)
+    factors = movement.broadcast(graph, factors, graph.shape(g))
     found = recurrence(graph, factors, g, *_after((axis, reverse), lead, flip=True))
     return found if k == 1 else graph.add("mul", (found, _before(graph, node)))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.errors import ShapeError
-from symdiff.ops import indexing
+from symdiff.ops import contraction, indexing, movement, reduction
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
 from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading
 from symdiff.ops.reduction import AMAX, SUM
@@ -85,19 +85,23 @@ class _Factors:
         lead = (slice(None),) * len(batch)
         first, second = rows * self.count, rows * self.count + self.count
         whole = second + self.count * columns
-        self.u = graph.reshape(graph.element(packed, (*lead, slice(0, first))), (*batch, rows, self.count))
-        self.s = graph.element(packed, (*lead, slice(first, second)))
-        self.vt = graph.reshape(graph.element(packed, (*lead, slice(second, whole))), (*batch, self.count, columns))
+        self.u = movement.reshape(
+            graph, movement.element(graph, packed, (*lead, slice(0, first))), (*batch, rows, self.count)
+        )
+        self.s = movement.element(graph, packed, (*lead, slice(first, second)))
+        self.vt = movement.reshape(
+            graph, movement.element(graph, packed, (*lead, slice(second, whole))), (*batch, self.count, columns)
+        )
 
     @property
     def row(self) -> int:
         """The singular values beside the columns of a matrix."""
-        return self.graph.reshape(self.s, (*self.graph.shape(self.s)[:-1], 1, self.count))
+        return movement.reshape(self.graph, self.s, (*self.graph.shape(self.s)[:-1], 1, self.count))
 
     @property
     def column(self) -> int:
         """The singular values beside the rows of a matrix."""
-        return self.graph.reshape(self.s, (*self.graph.shape(self.s), 1))
+        return movement.reshape(self.graph, self.s, (*self.graph.shape(self.s), 1))
 
     def gaps(self) -> int:
         """The differences of the squares, that of the row from that of the column; 1 on the diagonal."""
@@ -123,7 +127,7 @@ def _ratio(graph: Graph, a: int, b: int) -> int:
 
 
 def _turned(graph: Graph, node: int) -> int:
-    return graph.swap_last(node)
+    return movement.swap_last(graph, node)
 
 
 def _of(graph: Graph, node: int) -> tuple[_Factors, int, int]:
@@ -134,7 +138,7 @@ def _of(graph: Graph, node: int) -> tuple[_Factors, int, int]:
 def _product(graph: Graph, *factors: int) -> int:
     found = factors[0]
     for factor in factors[1:]:
-        found = graph.matmul(found, factor)
+        found = contraction.matmul(graph, found, factor)
     return found
 
 
@@ -143,17 +147,21 @@ def _packed_forward(graph: Graph, tangents: list[int | None], node: int, lead: i
     f, rows, columns = _of(graph, node)
     inner = _product(graph, _turned(graph, f.u), change, _turned(graph, f.vt))
     scaled, back = graph.add("mul", (inner, f.row)), graph.add("mul", (_turned(graph, inner), f.row))
-    left = graph.matmul(f.u, _over_gaps(graph, graph.add("add", (scaled, _turned(graph, scaled))), f))
+    left = contraction.matmul(graph, f.u, _over_gaps(graph, graph.add("add", (scaled, _turned(graph, scaled))), f))
     other = graph.add("neg", (_over_gaps(graph, graph.add("add", (_turned(graph, back), back)), f),))
-    right = graph.matmul(other, f.vt)
+    right = contraction.matmul(graph, other, f.vt)
     if rows > f.count:
-        outside = graph.add("sub", (graph.matmul(change, _turned(graph, f.vt)), graph.matmul(f.u, inner)))
+        outside = graph.add(
+            "sub", (contraction.matmul(graph, change, _turned(graph, f.vt)), contraction.matmul(graph, f.u, inner))
+        )
         left = graph.add("add", (left, graph.add("div", (outside, f.row))))
     if columns > f.count:
-        outside = graph.add("sub", (graph.matmul(_turned(graph, f.u), change), graph.matmul(inner, f.vt)))
+        outside = graph.add(
+            "sub", (contraction.matmul(graph, _turned(graph, f.u), change), contraction.matmul(graph, inner, f.vt))
+        )
         right = graph.add("add", (right, graph.add("div", (outside, f.column))))
     rank = len(graph.shape(inner))
-    values = f.smooth(graph.diagonal(inner, rank - 2, rank - 1))
+    values = f.smooth(indexing.main_diagonal(graph, inner, rank - 2, rank - 1))
     return _joined(graph, left, values, right)
 
 
@@ -166,8 +174,8 @@ def _over_gaps(graph: Graph, node: int, f: _Factors, protected: bool = False) ->
 
 def _joined(graph: Graph, u: int, s: int, vt: int) -> int:
     batch = graph.shape(s)[:-1]
-    parts = [graph.reshape(part, (*batch, product(graph.shape(part)[-2:]))) for part in (u, vt)]
-    return graph.concatenate([parts[0], s, parts[1]], len(batch))
+    parts = [movement.reshape(graph, part, (*batch, product(graph.shape(part)[-2:]))) for part in (u, vt)]
+    return movement.concatenate(graph, [parts[0], s, parts[1]], len(batch))
 
 
 def _packed_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
@@ -178,26 +186,26 @@ def _packed_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     def skew(first: int) -> int:
         return _over_gaps(graph, graph.add("sub", (first, _turned(graph, first))), f, True)
 
-    middle = graph.add("mul", (skew(graph.matmul(ut, by.u)), f.row))
-    other = graph.add("mul", (f.column, skew(_turned(graph, graph.matmul(by.vt, v)))))
+    middle = graph.add("mul", (skew(contraction.matmul(graph, ut, by.u)), f.row))
+    other = graph.add("mul", (f.column, skew(_turned(graph, contraction.matmul(graph, by.vt, v)))))
     values = f.smooth(by.s)
     diagonal = graph.add(
         "where",
         (
             indexing.same_index(graph, (f.count, f.count), 0, 1),
-            graph.reshape(values, (*graph.shape(values), 1)),
+            movement.reshape(graph, values, (*graph.shape(values), 1)),
             graph.constant(0.0),
         ),
     )
     found = _product(graph, f.u, graph.add("add", (graph.add("add", (middle, other)), diagonal)), f.vt)
     if rows > f.count:
         outside = _ratio(graph, by.u, f.row)
-        outside = graph.add("sub", (outside, _product(graph, f.u, graph.matmul(ut, outside))))
-        found = graph.add("add", (found, graph.matmul(outside, f.vt)))
+        outside = graph.add("sub", (outside, _product(graph, f.u, contraction.matmul(graph, ut, outside))))
+        found = graph.add("add", (found, contraction.matmul(graph, outside, f.vt)))
     if columns > f.count:
         outside = _ratio(graph, by.vt, f.column)
-        outside = graph.add("sub", (outside, _product(graph, graph.matmul(outside, v), f.vt)))
-        found = graph.add("add", (found, graph.matmul(f.u, outside)))
+        outside = graph.add("sub", (outside, _product(graph, contraction.matmul(graph, outside, v), f.vt)))
+        found = graph.add("add", (found, contraction.matmul(graph, f.u, outside)))
     return found
 
 
@@ -214,7 +222,7 @@ def singular_values(graph: Graph, a: int) -> int:
     *batch, rows, columns = graph.shape(a)
     few = min(rows, columns)
     whole = (slice(None),) * len(batch)
-    return graph.element(packed_svd(graph, a), (*whole, slice(rows * few, rows * few + few)))
+    return movement.element(graph, packed_svd(graph, a), (*whole, slice(rows * few, rows * few + few)))
 
 
 def pinv(graph: Graph, a: int, rcond: float | None = None) -> int:
@@ -246,8 +254,16 @@ def _pinv_forward(graph: Graph, tangents: list[int | None], node: int, lead: int
     a, p, change = graph.args[node][0], node, only(tangents)
     turned, back = _turned(graph, change), _turned(graph, p)
     first = _product(graph, p, change, p)
-    second = _product(graph, p, graph.matmul(back, _less(graph, turned, graph.matmul(turned, graph.matmul(a, p)))))
-    third = _product(graph, _less(graph, turned, graph.matmul(p, graph.matmul(a, turned))), back, p)
+    second = _product(
+        graph,
+        p,
+        contraction.matmul(
+            graph, back, _less(graph, turned, contraction.matmul(graph, turned, contraction.matmul(graph, a, p)))
+        ),
+    )
+    third = _product(
+        graph, _less(graph, turned, contraction.matmul(graph, p, contraction.matmul(graph, a, turned))), back, p
+    )
     return graph.add("sub", (graph.add("add", (second, third)), first))
 
 
@@ -259,8 +275,16 @@ def _pinv_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int:
     a, p, turned = graph.args[node][0], node, _turned(graph, g)
     back = _turned(graph, p)
     first = _product(graph, back, g, back)
-    second = _product(graph, _less(graph, turned, graph.matmul(graph.matmul(a, p), turned)), p, back)
-    third = graph.matmul(back, graph.matmul(p, _less(graph, turned, graph.matmul(turned, graph.matmul(p, a)))))
+    second = _product(
+        graph, _less(graph, turned, contraction.matmul(graph, contraction.matmul(graph, a, p), turned)), p, back
+    )
+    third = contraction.matmul(
+        graph,
+        back,
+        contraction.matmul(
+            graph, p, _less(graph, turned, contraction.matmul(graph, turned, contraction.matmul(graph, p, a)))
+        ),
+    )
     return graph.add("sub", (graph.add("add", (second, third)), first))
 
 
@@ -295,9 +319,11 @@ def _all_of(axes: int) -> Callable[[Graph, int, int, int, int, bool], int]:
     def reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool) -> int:
         shape, given = graph.shape(mask), 2 if forward else axes
         made = graph.shape(node if forward else graph.args[node][0])
-        total = graph.sum(mask, tuple(range(len(shape) - given, len(shape))))
+        total = reduction.sum_over(graph, mask, tuple(range(len(shape) - given, len(shape))))
         batch, wanted = graph.shape(total), axes if forward else 2
-        return graph.broadcast(graph.reshape(total, (*batch, *(1,) * wanted)), (*leading(graph, mask, lead), *made))
+        return movement.broadcast(
+            graph, movement.reshape(graph, total, (*batch, *(1,) * wanted)), (*leading(graph, mask, lead), *made)
+        )
 
     return reach
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
+from symdiff.ops import indexing, movement
 from symdiff.ops.base import ScalarRoutine
 from symdiff.ops.core import BROADCAST, EINSUM, EQUAL, IOTA, MUL, SUM, TRANSPOSE, WHERE
 from symdiff.optimize.patterns import CONSTANT
@@ -366,7 +367,7 @@ class _Builder(Nodes):
         # What is repeated along a label and summed over it is multiplied by its size.
         factor = count_elements([x for x in sizes if x not in there and x not in output], sizes)
         if factor == 0:
-            return self.graph.broadcast(self.graph.constant(0.0), shape)
+            return movement.broadcast(self.graph, self.graph.constant(0.0), shape)
         kept = tuple(x for x in output if x in there)
         if self.strict and count_elements(sorted(there), sizes) <= INTERPRETED:
             summed = dict.fromkeys(x for part in parts for x in part.labels if x not in kept)
@@ -377,8 +378,8 @@ class _Builder(Nodes):
         if factor != 1:
             node = self.graph.add(MUL, (self.graph.constant(float(factor)), node))
         if kept != output:
-            node = self.graph.reshape(node, tuple(sizes[x] if x in kept else 1 for x in output))
-            node = self.graph.broadcast(node, shape)
+            node = movement.reshape(self.graph, node, tuple(sizes[x] if x in kept else 1 for x in output))
+            node = movement.broadcast(self.graph, node, shape)
         return node
 
     def _in_pairs(self, parts: list[Part], output: Labels, sizes: Mapping[int, int]) -> Part:
@@ -467,7 +468,7 @@ class _Builder(Nodes):
         node = self._arranged(part, own)
         sizes = dict(zip(own, fixed(self.graph.types[node].shape), strict=True))
         first = order.index(own[0]) if own else len(order)
-        return self.graph.reshape(node, tuple(sizes.get(x, 1) for x in order[first:]))
+        return movement.reshape(self.graph, node, tuple(sizes.get(x, 1) for x in order[first:]))
 
     def _einsum(self, a: Part, b: Part, output: Labels) -> int:
         number = {x: k for k, x in enumerate(dict.fromkeys(a.labels + b.labels))}
@@ -493,11 +494,11 @@ class _Builder(Nodes):
         """A node without its axes that have no label, and with each label once."""
         labels = tuple(x for x in marks if x is not None)
         shape = fixed(self.graph.types[node].shape)
-        node = self.graph.reshape(node, tuple(n for n, x in zip(shape, marks, strict=True) if x is not None))
+        node = movement.reshape(self.graph, node, tuple(n for n, x in zip(shape, marks, strict=True) if x is not None))
         while twice := [x for x in labels if labels.count(x) > 1]:
             first = labels.index(twice[0])
             second = labels.index(twice[0], first + 1)
-            node = self.graph.diagonal(node, first, second)
+            node = indexing.main_diagonal(self.graph, node, first, second)
             labels = (*(x for k, x in enumerate(labels) if k not in (first, second)), twice[0])
         return Part(node, labels)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from symdiff.frontend.arrays.softmax import log_softmax, logsumexp, softmax
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.ops.core import ADD, CONSTANT, DIV, EXP, LOGADDEXP, MUL, NAMED, SUB, SUM, SURROGATE
 from symdiff.optimize.powers import MOVED, without_name
 
@@ -38,7 +38,7 @@ def log_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int | N
     if not sums or (len(terms) < 2 and graph.ops[inner] is EXP) or (len(terms) == 2 and _is_pattern(graph, terms)):
         return None
     shape = graph.types[inner].shape
-    return graph.broadcast(_logaddexp(graph, logs), shape)
+    return movement.broadcast(graph, _logaddexp(graph, logs), shape)
 
 
 def _is_pattern(graph: Graph, terms: list[int]) -> bool:
@@ -113,7 +113,7 @@ def _log_of_reduction(graph: Graph, node: int, shift: float, opaque: Collection[
         return None
     if graph.types[inner].shape != graph.types[below].shape:
         return None
-    return _shifted(graph, graph.reshape(logsumexp(graph, inner, axes), graph.types[node].shape), shift)
+    return _shifted(graph, movement.reshape(graph, logsumexp(graph, inner, axes), graph.types[node].shape), shift)
 
 
 def _logaddexp(graph: Graph, terms: list[int]) -> int:
@@ -147,7 +147,7 @@ def share_of_sum(graph: Graph, node: int, opaque: Collection[int] = ()) -> int |
         return None
     rest = _logaddexp(graph, [x for x in logs if x is not None])
     share = graph.add(core.SIGMOID, (graph.add(SUB, (graph.args[above][0], rest)),))
-    return graph.broadcast(share, graph.types[node].shape)
+    return movement.broadcast(graph, share, graph.types[node].shape)
 
 
 def _repeats(graph: Graph, above: int, whole: int, below: int) -> bool:

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Collection
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, reduction
 from symdiff.ops.core import ABS, ADD, COPYSIGN, DIV, HYPOT, MUL, NAMED, NEG, NORM, SQRT, SQUARE, SUM
 
 DEEPEST = 12
@@ -74,7 +74,7 @@ def _square(graph: Graph, node: int, opaque: Collection[int], depth: int = DEEPE
     if op is ABS or op is COPYSIGN:
         return graph.add(SQUARE, args[:1])
     if op is NORM:
-        return graph.sum(graph.add(SQUARE, args), payload)
+        return reduction.sum_over(graph, graph.add(SQUARE, args), payload)
     if op is HYPOT:
         return graph.add(ADD, (graph.add(SQUARE, args[:1]), graph.add(SQUARE, args[1:])))
     if op is SQRT:

@@ -15,7 +15,7 @@ from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
 from symdiff.sizes import is_open, slice_bounds
-from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast, fixed, product
+from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast_shapes, fixed, product
 
 ELEMENTWISE = ScalarRoutine | Expand | Fold
 EMPTY: dict[Op, float | bool] = {
@@ -98,7 +98,7 @@ class TensorRewriter(Rewriter):
         """An elementwise operation on what is repeated: NumPy's rule repeats it, or the result is repeated."""
         graph = self.graph
         inner = tuple([graph.args[a][0] if graph.ops[a] is BROADCAST else a for a in args])
-        own = broadcast(op.name, [graph.types[a].shape for a in inner])
+        own = broadcast_shapes(op.name, [graph.types[a].shape for a in inner])
         if own == shape or product(own) < product(shape):
             return self.broadcast(self.make(op, inner, payload), shape)
         return super()._new(op, args, payload)

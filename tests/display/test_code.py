@@ -11,7 +11,7 @@ from symdiff.frontend.symbols import symbol
 from symdiff.functions.define import Namespace
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, movement
 from symdiff.signature import Argument, pack
 
 
@@ -62,8 +62,8 @@ def test_functions(text, values):
 def test_movements_and_several_outputs():
     graph = Graph()
     x = graph.input("x", (3,))
-    moved = graph.add("scatter", (graph.element(x, (slice(0, 2),)),), (((1, 3, 1),), (3,)))
-    wide = graph.broadcast(graph.reshape(x, (3, 1)), (3, 2))
+    moved = graph.add("scatter", (movement.element(graph, x, (slice(0, 2),)),), (((1, 3, 1),), (3,)))
+    wide = movement.broadcast(graph, movement.reshape(graph, x, (3, 1)), (3, 2))
     source = python_source(graph, "f", [Argument("x", (3,))], {"moved": moved, "wide": wide})
     one, two = run(source, "f", [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(one, [0, 1, 2])

@@ -15,7 +15,7 @@ from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, movement
 from symdiff.signature import Argument, pack
 from symdiff.types import BOOL, Dim
 
@@ -171,18 +171,18 @@ def test_two_lines_of_one_name():
 def test_movements():
     graph = Graph()
     x, w = graph.input("x"), graph.input("w", (2, 2))
-    three = graph.broadcast(x, (3,))
+    three = movement.broadcast(graph, x, (3,))
     assert expression(graph, three) == "full(3, x)"
-    assert expression(graph, graph.broadcast(graph.constant(1.0), (2, 3))) == "ones((2, 3))"
+    assert expression(graph, movement.broadcast(graph, graph.constant(1.0), (2, 3))) == "ones((2, 3))"
     row = graph.constant(np.array([1.0, 2.0, 3.0]))
     assert expression(graph, graph.add("mul", (three, row))) == "x*[1, 2, 3]"
     assert expression(graph, graph.add("scatter", (x,), ((1,), (3,)))) == 'scatter(x, "1", 3)'
-    assert expression(graph, graph.reshape(w, (4,))) == "ravel(w)"
-    assert expression(graph, graph.element(w, (slice(None), 1))) == "w[:, 1]"
-    assert expression(graph, graph.element(w, (slice(None, None, -1),))) == "w[::-1]"
-    ones = graph.broadcast(graph.reshape(x, (1, 1)), (2, 2))
+    assert expression(graph, movement.reshape(graph, w, (4,))) == "ravel(w)"
+    assert expression(graph, movement.element(graph, w, (slice(None), 1))) == "w[:, 1]"
+    assert expression(graph, movement.element(graph, w, (slice(None, None, -1),))) == "w[::-1]"
+    ones = movement.broadcast(graph, movement.reshape(graph, x, (1, 1)), (2, 2))
     assert expression(graph, graph.add("mul", (ones, w))) == "x*w"
-    assert expression(graph, graph.reshape(row, (3, 1))) == "[1, 2, 3][:, None]"
+    assert expression(graph, movement.reshape(graph, row, (3, 1))) == "[1, 2, 3][:, None]"
     assert expression(graph, graph.add("sum", (w,), (0, 1))) == "sum(w)"
     assert expression(graph, graph.add("sum", (w,), (1,))) == "sum(w, axis=1)"
     assert expression(graph, graph.add("unit", (x, x))) == "where(hypot(x, x) == 0, 0, x/hypot(x, x))"

@@ -12,6 +12,7 @@ from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import FUNCTIONS
 from symdiff.functions.function import Function
 from symdiff.ir.graph import Graph
+from symdiff.ops import reduction
 from symdiff.signature import Argument, pack
 from symdiff.types import LARGEST_RANK
 
@@ -165,7 +166,7 @@ def test_arguments_that_are_not_the_graphs_inputs_are_refused(shape, dtype, argu
         n in ("x", "y") and (() if a.members is not None else a.shape) == graph.types[names[n]].shape
         for a in arguments for n in a.inputs
     )  # fmt: skip
-    output = graph.sum(graph.add("mul", (names["x"], names["y"])))
+    output = reduction.sum_over(graph, graph.add("mul", (names["x"], names["y"])))
     if fits:
         made = Function(graph, arguments, [("f", output)], names=names)
         assert made.arguments == arguments

@@ -11,7 +11,7 @@ from symdiff.errors import ArgumentError
 from symdiff.frontend.bodies import from_text
 from symdiff.interpret import compute, evaluate, evaluate_all
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, movement
 from symdiff.ops.base import Library
 from tests.ops.oracle import SLOW
 
@@ -90,7 +90,9 @@ def test_tensors_and_all_values():
     w, x = graph.input("W", (2, 2)), graph.input("x", (2,))
     product = graph.add("mul", (w, x))
     rows = graph.add("sum", (product,), (1,))
-    smallest = graph.add("min_of", (graph.element(rows, (0,)), graph.element(rows, (1,)), graph.constant(9.0)))
+    smallest = graph.add(
+        "min_of", (movement.element(graph, rows, (0,)), movement.element(graph, rows, (1,)), graph.constant(9.0))
+    )
     found = evaluate_all(graph, [smallest], {w: [[1, 2], [3, 4]], x: [5, 6]})
     assert found[rows].tolist() == [17, 39]
     assert found[smallest] == 9

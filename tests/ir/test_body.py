@@ -14,7 +14,7 @@ from symdiff.frontend.parser import parse
 from symdiff.interpret import Values, evaluate
 from symdiff.ir.body import Body, Domain, NamedNodes, Nodes
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS
+from symdiff.ops import OPS, movement
 from symdiff.optimize.pipeline import optimize
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.signature import Argument
@@ -172,7 +172,7 @@ def test_an_index_out_of_range_is_told_with_its_place():
 def test_arrays_beyond_the_limit_are_refused_before_anything_is_computed():
     graph = Graph()
     x = graph.input("x", (1,))
-    wide = graph.broadcast(x, (1000, 1))
+    wide = movement.broadcast(graph, x, (1000, 1))
     with limits(bytes=4000), pytest.raises(LimitError, match=r"an array of 8,000 bytes"):
         evaluate(graph, [wide], {x: np.ones(1)})
 

@@ -12,7 +12,7 @@ from symdiff.differentiate.reverse import reverse
 from symdiff.errors import IndexRangeError, ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, core, indexing, matrices, scan
+from symdiff.ops import OPS, contraction, core, indexing, matrices, movement, reduction, scan
 from symdiff.ops.structure import lane_sum
 from symdiff.types import tensor
 
@@ -29,8 +29,8 @@ def gradient(build, *arrays):
     return evaluate(graph, [value, *found], given)
 
 
-def reduction(name):
-    return lambda graph, x: graph.reduce(OPS[name], x)
+def reducing(name):
+    return lambda graph, x: reduction.reduce_over(graph, OPS[name], x)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def reduction(name):
     ],
 )
 def test_edges_of_reductions(name, x, value, slope):
-    got = gradient(reduction(name), x)
+    got = gradient(reducing(name), x)
     np.testing.assert_allclose(got[0], value, rtol=1e-15)
     np.testing.assert_allclose(got[1], slope, rtol=1e-15)
 
@@ -60,8 +60,8 @@ def test_edges_of_reductions(name, x, value, slope):
 def test_the_extremum_of_nothing_is_refused(name):
     graph = Graph()
     with pytest.raises(ShapeError, match=rf"{name[1:]}: the shape \(2, 0\) has no elements along \(1,\)"):
-        graph.reduce(OPS[name], graph.input("x", (2, 0)), 1)
-    assert graph.types[graph.reduce(OPS[name], graph.input("x", (2, 0)), 0)].shape == (0,)
+        reduction.reduce_over(graph, OPS[name], graph.input("x", (2, 0)), 1)
+    assert graph.types[reduction.reduce_over(graph, OPS[name], graph.input("x", (2, 0)), 0)].shape == (0,)
 
 
 def test_a_sum_has_one_order():
@@ -116,9 +116,11 @@ def test_long_sums_are_cascades(count):
 
 
 WIDE = {  # in more digits
-    "sum(x{})": np.sum, "sum(x**2{})": lambda x, axis: np.sum(x * x, axis),
-    "sum(exp(-x){})": lambda x, axis: np.sum(np.exp(-x), axis), "var(x{})": np.var,
-}  # fmt: skip
+    "sum(x{})": np.sum,
+    "sum(x**2{})": lambda x, axis: np.sum(x * x, axis),
+    "sum(exp(-x){})": lambda x, axis: np.sum(np.exp(-x), axis),
+    "var(x{})": np.var,
+}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -145,7 +147,7 @@ def test_products_keep_the_order_of_sums():
     lanes = [functools.reduce(lambda a, b: a * b, x[k::8]) for k in range(8)]
     lanes = [lanes[k] * lanes[k + 4] for k in range(4)]
     want = (lanes[0] * lanes[2]) * (lanes[1] * lanes[3])
-    assert evaluate(graph, [graph.reduce(core.PROD, node)], {node: x}) == [want]
+    assert evaluate(graph, [reduction.reduce_over(graph, core.PROD, node)], {node: x}) == [want]
 
 
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
@@ -218,41 +220,69 @@ def test_indices_out_of_range(index):
 
 # What does not fit, and what the message says of it: the operation and both shapes.
 MISFITS = [
-    (lambda g: g.matmul(g.input("a", (3, 4)), g.input("b", (5,))),
-     r"matmul: shapes \(3, 4\) and \(5,\): 4 and 5 differ"),
-    (lambda g: g.matmul(g.input("a", (2, 3, 4)), g.input("b", (3, 4, 2))), r"matmul: shapes .* do not broadcast"),
-    (lambda g: g.matmul(g.input("a"), g.input("b", (5,))), r"matmul: shapes \(\) and \(5,\): @ takes vectors"),
-    (lambda g: g.einsum((g.input("a", (3,)), g.input("b", (4,))), ((0,), (0,)), ()),
-     r"einsum: shapes \(3,\) and \(4,\): 3 and 4"),
-    (lambda g: g.einsum((g.input("a", (3,)),), ((0, 1),), ()), r"einsum: 2 labels for an operand of shape \(3,\)"),
-    (lambda g: g.einsum((g.input("a", (3,)),), ((0,),), (1,)), r"einsum: the labels \(1,\) of the result"),
-    (lambda g: g.sum(g.input("a", (3, 4)), 2), r"sum: the shape \(3, 4\) has no axis 2"),
-    (lambda g: g.sum(g.input("a", (3, 4)), (0, -2)), r"sum: an axis stands twice"),
-    (lambda g: g.reduce(core.AMAX, g.input("a", (3,)), -2), r"max: the shape \(3,\) has no axis -2"),
-    (lambda g: g.concatenate([g.input("a", (3, 4)), g.input("b", (2, 5))], 0),
-     r"concatenate: shapes \(3, 4\) and \(2, 5\)"),
-    (lambda g: g.concatenate([], 0), "nothing to join"),
-    (lambda g: g.stack([g.input("a", (3,)), g.input("b", (4,))], 1), r"stack: shapes \(3,\) and \(4,\) differ"),
-    (lambda g: g.transpose(g.input("a", (3, 4)), (0, 0)), r"transpose: \(0, 0\) is no order of the axes"),
-    (lambda g: g.reshape(g.input("a", (3, 4)), (5, 2)), r"cannot reshape \(3, 4\) to \(5, 2\)"),
+    (
+        lambda g: contraction.matmul(g, g.input("a", (3, 4)), g.input("b", (5,))),
+        r"matmul: shapes \(3, 4\) and \(5,\): 4 and 5 differ",
+    ),
+    (
+        lambda g: contraction.matmul(g, g.input("a", (2, 3, 4)), g.input("b", (3, 4, 2))),
+        r"matmul: shapes .* do not broadcast",
+    ),
+    (
+        lambda g: contraction.matmul(g, g.input("a"), g.input("b", (5,))),
+        r"matmul: shapes \(\) and \(5,\): @ takes vectors",
+    ),
+    (
+        lambda g: contraction.einsum(g, (g.input("a", (3,)), g.input("b", (4,))), ((0,), (0,)), ()),
+        r"einsum: shapes \(3,\) and \(4,\): 3 and 4",
+    ),
+    (
+        lambda g: contraction.einsum(g, (g.input("a", (3,)),), ((0, 1),), ()),
+        r"einsum: 2 labels for an operand of shape \(3,\)",
+    ),
+    (lambda g: contraction.einsum(g, (g.input("a", (3,)),), ((0,),), (1,)), r"einsum: the labels \(1,\) of the result"),
+    (lambda g: reduction.sum_over(g, g.input("a", (3, 4)), 2), r"sum: the shape \(3, 4\) has no axis 2"),
+    (lambda g: reduction.sum_over(g, g.input("a", (3, 4)), (0, -2)), r"sum: an axis stands twice"),
+    (lambda g: reduction.reduce_over(g, core.AMAX, g.input("a", (3,)), -2), r"max: the shape \(3,\) has no axis -2"),
+    (
+        lambda g: movement.concatenate(g, [g.input("a", (3, 4)), g.input("b", (2, 5))], 0),
+        r"concatenate: shapes \(3, 4\) and \(2, 5\)",
+    ),
+    (lambda g: movement.concatenate(g, [], 0), "nothing to join"),
+    (
+        lambda g: movement.stack(g, [g.input("a", (3,)), g.input("b", (4,))], 1),
+        r"stack: shapes \(3,\) and \(4,\) differ",
+    ),
+    (lambda g: movement.transpose(g, g.input("a", (3, 4)), (0, 0)), r"transpose: \(0, 0\) is no order of the axes"),
+    (lambda g: movement.reshape(g, g.input("a", (3, 4)), (5, 2)), r"cannot reshape \(3, 4\) to \(5, 2\)"),
     (lambda g: scan.running_sum(g, g.input("a", (3,)), 1), r"cumsum: the shape \(3,\) has no axis 1"),
-    (lambda g: scan.recurrence(g, g.input("a", (3,)), g.input("b", (4,)), 0),
-     r"recurrence: shapes \(3,\) and \(4,\) differ"),
-    (lambda g: matrices.solve(g, g.input("a", (3, 4)), g.input("b", (3,))),
-     r"solve takes a square matrix, not the shape \(3, 4\)"),
-    (lambda g: matrices.solve(g, g.input("a", (3, 3)), g.input("b", (4,))),
-     r"shapes \(3, 3\) and \(4,\) do not fit: 3 rows"),
-    (lambda g: matrices.solve(g, g.input("a", (2, 3, 3)), g.input("b", (3, 3, 1))),
-     r"solve: shapes .* do not broadcast"),
+    (
+        lambda g: scan.recurrence(g, g.input("a", (3,)), g.input("b", (4,)), 0),
+        r"recurrence: shapes \(3,\) and \(4,\) differ",
+    ),
+    (
+        lambda g: matrices.solve(g, g.input("a", (3, 4)), g.input("b", (3,))),
+        r"solve takes a square matrix, not the shape \(3, 4\)",
+    ),
+    (
+        lambda g: matrices.solve(g, g.input("a", (3, 3)), g.input("b", (4,))),
+        r"shapes \(3, 3\) and \(4,\) do not fit: 3 rows",
+    ),
+    (
+        lambda g: matrices.solve(g, g.input("a", (2, 3, 3)), g.input("b", (3, 3, 1))),
+        r"solve: shapes .* do not broadcast",
+    ),
     (lambda g: matrices.inv(g, g.input("a", (3,))), r"inv takes a square matrix, not the shape \(3,\)"),
     (lambda g: indexing.gather(g, g.input("a", (3,)), g.input("i", (2,)), 0), "gather takes indices"),
-    (lambda g: g.add("add", (g.input("a", (3,)), indexing.integer_array(g, [1, 2, 3]))),
-     "add takes numbers, not indices"),
+    (
+        lambda g: g.add("add", (g.input("a", (3,)), indexing.integer_array(g, [1, 2, 3]))),
+        "add takes numbers, not indices",
+    ),
     (lambda g: indexing.integer_array(g, [0.5]), "an index must be an integer"),
-    (lambda g: g.element(g.input("a", (3,)), (3,)), "index 3 is out of range for an axis of size 3"),
-    (lambda g: g.diagonal(g.input("a", (3,))), r"diagonal: the shape \(3,\) has fewer than two axes"),
+    (lambda g: movement.element(g, g.input("a", (3,)), (3,)), "index 3 is out of range for an axis of size 3"),
+    (lambda g: indexing.main_diagonal(g, g.input("a", (3,))), r"diagonal: the shape \(3,\) has fewer than two axes"),
     (lambda g: g.add("all", (g.input("a", (3,)),), (0,)), "all takes a condition, not a number"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("build", "message"), MISFITS)

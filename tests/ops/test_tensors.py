@@ -11,7 +11,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.payloads import PAYLOADS
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS, indexing
+from symdiff.ops import OPS, indexing, movement, reduction
 from symdiff.ops.base import MatrixRoutine, Movement
 from tests.ops.tensor_cases import CASES, F, identify, operands_of
 
@@ -152,9 +152,9 @@ def test_leading_axes_are_loops(case, lead):
         assert pulled.shape == (*lead, *one.shape(one.args[k]))
         for at in np.ndindex(*lead):
             alone = [None] * len(one.args)
-            alone[k] = graph.element(t, at)
+            alone[k] = movement.element(graph, t, at)
             close(pushed[at], one(rules.pushforward(graph, alone, one.node, 0)))
-            close(pulled[at], one(rules.pullback(graph, graph.element(g, at), one.node, k, 0)))
+            close(pulled[at], one(rules.pullback(graph, movement.element(graph, g, at), one.node, k, 0)))
 
 
 @DIFFERENTIABLE
@@ -165,7 +165,7 @@ def test_second_order_by_differentiating_again(case):
     targets = [one.args[k] for k in one.active]
     weight = one.input(one.shape(one.node))
     square = graph.add("mul", (graph.add("mul", (one.node, one.node)), weight))
-    value = graph.sum(square)
+    value = reduction.sum_over(graph, square)
     gradients = reverse(graph, value, graph.constant(1.0), targets)
     directions = [one.input(one.shape(a)) for a in targets]
     if one.name == "cholesky":  # the derivative by a symmetric matrix; the value reads one triangle only
@@ -175,7 +175,7 @@ def test_second_order_by_differentiating_again(case):
     slope = None
     for gradient, direction in pairs:
         if gradient is not None:
-            part = graph.sum(graph.add("mul", (gradient, direction)))
+            part = reduction.sum_over(graph, graph.add("mul", (gradient, direction)))
             slope = part if slope is None else graph.add("add", (slope, part))
     if slope is None:
         return

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import indexing
+from symdiff.ops import contraction, indexing, movement, reduction
 from symdiff.optimize.contraction_order import find_path, order_contractions, written_path
 from symdiff.optimize.planning.gemm import Strided, labelled_strides, match_gemm
 
@@ -91,16 +91,41 @@ def arrays(graph, shapes):
 
 
 TABLE = [
-    ("ij,jk->ik", "abc"), ("ij,kj->ik", "abc"), ("ji,jk->ik", "abc"), ("ij,jk->ki", "abc"), ("ij,j->i", "ab"),
-    ("ij,i->j", "ab"), ("i,i->", "a"), ("i,j->ij", "ab"), ("i,j->ji", "ab"), ("ij,ij->", "ab"), ("ij,ji->", "ab"),
-    ("ij,ij->ij", "ab"), ("bij,bjk->bik", "dabc"), ("bij,bjk->ikb", "dabc"), ("bij,jk->bik", "dabc"),
-    ("ij,bjk->bik", "dabc"), ("bij,bkj->bik", "dabc"), ("bi,bi->b", "da"), ("bij,bj->bi", "dab"),
-    ("ijk,kl->ijl", "abcd"), ("ijk,kl->jil", "abcd"), ("ijk,jkl->il", "abcd"), ("ijk,kjl->il", "abcd"),
+    ("ij,jk->ik", "abc"),
+    ("ij,kj->ik", "abc"),
+    ("ji,jk->ik", "abc"),
+    ("ij,jk->ki", "abc"),
+    ("ij,j->i", "ab"),
+    ("ij,i->j", "ab"),
+    ("i,i->", "a"),
+    ("i,j->ij", "ab"),
+    ("i,j->ji", "ab"),
+    ("ij,ij->", "ab"),
+    ("ij,ji->", "ab"),
+    ("ij,ij->ij", "ab"),
+    ("bij,bjk->bik", "dabc"),
+    ("bij,bjk->ikb", "dabc"),
+    ("bij,jk->bik", "dabc"),
+    ("ij,bjk->bik", "dabc"),
+    ("bij,bkj->bik", "dabc"),
+    ("bi,bi->b", "da"),
+    ("bij,bj->bi", "dab"),
+    ("ijk,kl->ijl", "abcd"),
+    ("ijk,kl->jil", "abcd"),
+    ("ijk,jkl->il", "abcd"),
+    ("ijk,kjl->il", "abcd"),
     ("ijkl,kl->ij", "abcd"),
-    ("mn,m,mp->np", "abc"), ("ij,jk,kl->il", "abcd"), ("ij,jk,k->i", "abc"), ("i,ij,j->", "ab"),
-    ("ij,jk,kl,l->i", "abcd"), ("i,j,k->ijk", "abc"), ("i,i,ij->j", "ab"), ("ij,i->ij", "ab"),
-    ("ij,jk,ki->", "abc"), ("ib,jb->ijb", "abd"),
-]  # fmt: skip
+    ("mn,m,mp->np", "abc"),
+    ("ij,jk,kl->il", "abcd"),
+    ("ij,jk,k->i", "abc"),
+    ("i,ij,j->", "ab"),
+    ("ij,jk,kl,l->i", "abcd"),
+    ("i,j,k->ijk", "abc"),
+    ("i,i,ij->j", "ab"),
+    ("ij,i->ij", "ab"),
+    ("ij,jk,ki->", "abc"),
+    ("ib,jb->ijb", "abd"),
+]
 SIZES = [(20, 30, 25, 4), (3, 4, 5, 2), (1, 7, 3, 2), (7, 1, 3, 1), (0, 3, 4, 2), (4, 0, 2, 3), (1, 1, 1, 1)]
 
 
@@ -115,7 +140,7 @@ def test_every_contraction_is_einsum(subscripts, letters, sizes, fp):
     shapes = [tuple(of[c] for c in part) for part in subscripts.split("->")[0].split(",")]
     graph = Graph()
     nodes, values = arrays(graph, shapes)
-    root = graph.einsum(nodes, labels, output)
+    root = contraction.einsum(graph, nodes, labels, output)
     names, _ = check(graph, [root], values, [np.einsum(subscripts, *values.values())], fp)
     if max(of.values()) < 10:
         assert "einsum" not in names
@@ -125,8 +150,8 @@ def test_matrix_chains_end_in_matrix_times_vector():
     graph = Graph()
     (a, b, x), values = arrays(graph, [(80, 90), (90, 70), (70,)])
     expected = values["x0"] @ (values["x1"] @ values["x2"])
-    left = graph.matmul(graph.matmul(a, b), x)
-    right = graph.matmul(a, graph.matmul(b, x))
+    left = contraction.matmul(graph, contraction.matmul(graph, a, b), x)
+    right = contraction.matmul(graph, a, contraction.matmul(graph, b, x))
     for root in (left, right):
         names, largest = check(graph, [root], values, [expected])
         assert "einsum" not in names  # rows of a matrix times a vector are loops
@@ -137,7 +162,12 @@ def test_matrix_chains_end_in_matrix_times_vector():
 def test_columns_times_a_vector_are_a_call():
     graph = Graph()
     (a, x), values = arrays(graph, [(80, 90), (80,)])
-    names, _ = check(graph, [graph.matmul(graph.transpose(a, (1, 0)), x)], values, [values["x0"].T @ values["x1"]])
+    names, _ = check(
+        graph,
+        [contraction.matmul(graph, movement.transpose(graph, a, (1, 0)), x)],
+        values,
+        [values["x0"].T @ values["x1"]],
+    )
     assert names == ["einsum"]
 
 
@@ -145,10 +175,10 @@ def test_rows_times_a_vector_are_loops_until_the_matrix_is_large():
     for shape, call in (((1100, 1000), True), ((20000, 100), False), ((500, 500), False)):
         graph = Graph()
         (a, x), values = arrays(graph, [shape, shape[1:]])
-        names, _ = check(graph, [graph.matmul(a, x)], values, [values["x0"] @ values["x1"]])
+        names, _ = check(graph, [contraction.matmul(graph, a, x)], values, [values["x0"] @ values["x1"]])
         assert ("einsum" in names) == call
         squares = graph.add("mul", (a, a))  # these need not be stored
-        names, _ = check(graph, [graph.matmul(squares, x)], values, [values["x0"] ** 2 @ values["x1"]])
+        names, _ = check(graph, [contraction.matmul(graph, squares, x)], values, [values["x0"] ** 2 @ values["x1"]])
         assert "einsum" not in names
 
 
@@ -156,20 +186,20 @@ def test_a_weighted_gram_matrix_is_one_scaling_and_one_product():
     graph = Graph()
     (x, d), values = arrays(graph, [(300, 40), (300,)])
     expected = values["x0"].T @ (values["x1"][:, None] * values["x0"])
-    root = graph.einsum((x, d, x), ((0, 1), (0,), (0, 2)), (1, 2))
+    root = contraction.einsum(graph, (x, d, x), ((0, 1), (0,), (0, 2)), (1, 2))
     names, largest = check(graph, [root], values, [expected])
     assert sorted(names) == ["einsum", "mul", "reshape"]
     assert largest == 40 * 40
     # The same, as it comes out of a chain of products.
-    scaled = graph.einsum((x, d), ((0, 1), (0,)), (0, 1))
-    root = graph.matmul(graph.transpose(x, (1, 0)), scaled)
+    scaled = contraction.einsum(graph, (x, d), ((0, 1), (0,)), (0, 1))
+    root = contraction.matmul(graph, movement.transpose(graph, x, (1, 0)), scaled)
     assert sorted(check(graph, [root], values, [expected])[0]) == ["einsum", "mul", "reshape"]
 
 
 def test_quadratic_forms():
     graph = Graph()
     (x, a), values = arrays(graph, [(90,), (90, 90)])
-    root = graph.matmul(graph.matmul(x, a), x)
+    root = contraction.matmul(graph, contraction.matmul(graph, x, a), x)
     names, largest = check(graph, [root], values, [values["x0"] @ values["x1"] @ values["x0"]])
     assert "einsum" not in names
     assert largest == 0
@@ -178,8 +208,8 @@ def test_quadratic_forms():
 def test_what_has_other_users_is_not_merged():
     graph = Graph()
     (a, b, x), values = arrays(graph, [(80, 90), (90, 70), (70,)])
-    product = graph.matmul(a, b)
-    root = graph.matmul(product, x)
+    product = contraction.matmul(graph, a, b)
+    root = contraction.matmul(graph, product, x)
     both = values["x0"] @ values["x1"]
     names, _ = check(graph, [root, product], values, [both @ values["x2"], both])
     assert names.count("einsum") == 1
@@ -189,7 +219,7 @@ def test_what_has_other_users_is_not_merged():
 def test_strict_keeps_the_written_order():
     graph = Graph()
     (a, b, x), values = arrays(graph, [(80, 90), (90, 70), (70,)])
-    root = graph.matmul(graph.matmul(a, b), x)
+    root = contraction.matmul(graph, contraction.matmul(graph, a, b), x)
     names, _ = check(graph, [root], values, [values["x0"] @ values["x1"] @ values["x2"]], "strict")
     assert names.count("einsum") == 1
     assert written_path(4) == [(0, 1), (4, 2), (5, 3)]
@@ -198,7 +228,7 @@ def test_strict_keeps_the_written_order():
 def test_sums_of_products_are_never_formed():
     graph = Graph()
     (a, b), values = arrays(graph, [(80, 90), (90, 70)])
-    root = graph.sum(graph.transpose(graph.matmul(a, b), (1, 0)))
+    root = reduction.sum_over(graph, movement.transpose(graph, contraction.matmul(graph, a, b), (1, 0)))
     names, largest = check(graph, [root], values, [(values["x0"] @ values["x1"]).sum()])
     assert "einsum" not in names
     assert largest == 0
@@ -207,24 +237,25 @@ def test_sums_of_products_are_never_formed():
 def test_broadcasts_are_seen_through():
     graph = Graph()
     (a, x), values = arrays(graph, [(80, 90), (1, 70)])
-    wide = graph.broadcast(x, (90, 70))
+    wide = movement.broadcast(graph, x, (90, 70))
     expected = values["x0"] @ np.broadcast_to(values["x1"], (90, 70))
-    names, _ = check(graph, [graph.matmul(a, wide)], values, [expected])
+    names, _ = check(graph, [contraction.matmul(graph, a, wide)], values, [expected])
     assert "einsum" not in names
-    ones = graph.broadcast(graph.constant(1.0), (80,))
-    names, _ = check(graph, [graph.matmul(ones, a)], values, [values["x0"].sum(axis=0)])
+    ones = movement.broadcast(graph, graph.constant(1.0), (80,))
+    names, _ = check(graph, [contraction.matmul(graph, ones, a)], values, [values["x0"].sum(axis=0)])
     assert names == ["sum"]
     graph = Graph()
     (y,), values = arrays(graph, [(1,)])
-    product = graph.add("einsum", (graph.add("broadcast", (y,), (5,)), graph.add("broadcast", (y,), (5,))),
-                        (((0,), (0,)), ()))  # fmt: skip
+    product = graph.add(
+        "einsum", (graph.add("broadcast", (y,), (5,)), graph.add("broadcast", (y,), (5,))), (((0,), (0,)), ())
+    )
     check(graph, [product], values, [5 * values["x0"][0] ** 2])
 
 
 def diagonal_matrix(graph, node):
     size = graph.shape(node)[0]
     places = graph.add("equal", (indexing.iota(graph, (size, size), 0), indexing.iota(graph, (size, size), 1)))
-    return graph.add("where", (places, graph.reshape(node, (size, 1)), graph.constant(0.0)))
+    return graph.add("where", (places, movement.reshape(graph, node, (size, 1)), graph.constant(0.0)))
 
 
 def test_diagonal_matrices_are_never_formed():
@@ -233,12 +264,23 @@ def test_diagonal_matrices_are_never_formed():
     x0, x1, x2 = values.values()
     d = diagonal_matrix(graph, d)
     roots = [
-        graph.matmul(graph.matmul(graph.transpose(x, (1, 0)), d), x), graph.matmul(d, x), graph.matmul(a, d),
-        graph.matmul(d, graph.constant(np.ones(300))), graph.matmul(d, d), graph.sum(graph.matmul(a, d)),
-        graph.einsum((a, d), ((0, 1), (0, 1)), ()),
-    ]  # fmt: skip
-    expected = [x0.T @ (x1[:, None] * x0), x1[:, None] * x0, x2 * x1, x1, np.diag(x1 * x1), (x2 * x1).sum(),
-                np.sum(np.diag(x2) * x1)]  # fmt: skip
+        contraction.matmul(graph, contraction.matmul(graph, movement.transpose(graph, x, (1, 0)), d), x),
+        contraction.matmul(graph, d, x),
+        contraction.matmul(graph, a, d),
+        contraction.matmul(graph, d, graph.constant(np.ones(300))),
+        contraction.matmul(graph, d, d),
+        reduction.sum_over(graph, contraction.matmul(graph, a, d)),
+        contraction.einsum(graph, (a, d), ((0, 1), (0, 1)), ()),
+    ]
+    expected = [
+        x0.T @ (x1[:, None] * x0),
+        x1[:, None] * x0,
+        x2 * x1,
+        x1,
+        np.diag(x1 * x1),
+        (x2 * x1).sum(),
+        np.sum(np.diag(x2) * x1),
+    ]
     for k, (root, value) in enumerate(zip(roots, expected, strict=True)):
         ordered, new = order_contractions(graph, [root])
         found, names, _ = execute(ordered, new, values)
@@ -246,7 +288,7 @@ def test_diagonal_matrices_are_never_formed():
         assert names.count("einsum") == (k == 0)
         assert "where" not in names or k == 4
     eye = indexing.eye(graph, 300, 300)
-    ordered, new = order_contractions(graph, [graph.matmul(a, eye), graph.matmul(eye, a)])
+    ordered, new = order_contractions(graph, [contraction.matmul(graph, a, eye), contraction.matmul(graph, eye, a)])
     assert [ordered.ops[node].name for node in new] == ["input", "input"]
 
 
@@ -258,10 +300,10 @@ def test_masks_that_are_no_diagonal_stay():
         (graph.add("add", (indexing.iota(graph, (5, 5), 0), graph.constant(1.0))), indexing.iota(graph, (5, 5), 1)),
     )
     shift = graph.add("where", (places, graph.constant(1.0), graph.constant(0.0)))
-    check(graph, [graph.matmul(a, shift)], values, [values["x0"] @ np.eye(5, k=1)])
+    check(graph, [contraction.matmul(graph, a, shift)], values, [values["x0"] @ np.eye(5, k=1)])
     row = graph.add("equal", (indexing.iota(graph, (5, 5), 0), indexing.iota(graph, (5, 5), 0)))
     ones = graph.add("where", (row, graph.constant(1.0), graph.constant(0.0)))
-    check(graph, [graph.matmul(a, ones)], values, [values["x0"] @ np.ones((5, 5))])
+    check(graph, [contraction.matmul(graph, a, ones)], values, [values["x0"] @ np.ones((5, 5))])
 
 
 def test_long_chains_are_fast():
@@ -271,7 +313,7 @@ def test_long_chains_are_fast():
         values[k] = values[k] / 6
     root = nodes[0]
     for node in nodes[1:]:
-        root = graph.matmul(root, node)
+        root = contraction.matmul(graph, root, node)
     expected = values["x300"]
     for k in reversed(range(300)):
         expected = values[f"x{k}"] @ expected
@@ -282,9 +324,9 @@ def test_long_chains_are_fast():
 def test_the_training_step_has_no_transposes():
     graph = Graph()
     (x, w1, g), values = arrays(graph, [(64, 1000), (1000, 100), (64, 100)])
-    first = graph.einsum((x, w1), ((0, 1), (1, 2)), (0, 2))
-    second = graph.einsum((g, x), ((0, 2), (0, 1)), (1, 2))
-    third = graph.einsum((g, w1), ((0, 2), (1, 2)), (0, 1))
+    first = contraction.einsum(graph, (x, w1), ((0, 1), (1, 2)), (0, 2))
+    second = contraction.einsum(graph, (g, x), ((0, 2), (0, 1)), (1, 2))
+    third = contraction.einsum(graph, (g, w1), ((0, 2), (1, 2)), (0, 1))
     v = list(values.values())
     names, _ = check(graph, [first, second, third], values, [v[0] @ v[1], v[0].T @ v[2], v[2] @ v[1].T])
     assert names == ["einsum"] * 3

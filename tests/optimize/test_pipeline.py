@@ -14,7 +14,7 @@ from symdiff.frontend.bodies import from_text
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.listing import listing
-from symdiff.ops import OPS
+from symdiff.ops import OPS, movement
 from symdiff.ops.base import Instruction, Intrinsic, Library, Special
 from symdiff.optimize import pipeline, rules
 from symdiff.optimize.pipeline import postorder
@@ -144,7 +144,7 @@ def random_graph(seed, size=60):
         nodes.append(graph.add(op, tuple(int(p) for p in pick)))
         if graph.types[nodes[-1]].shape and random.random() < 0.3:
             nodes.append(graph.add("sum", (nodes[-1],), (0,)))
-            nodes.append(graph.element(nodes[-2], (int(random.integers(3)),)))
+            nodes.append(movement.element(graph, nodes[-2], (int(random.integers(3)),)))
     vectors = [n for n in nodes if graph.types[n].shape == (3,)]
     outputs = [nodes[-1], vectors[-1], graph.add("scatter", (nodes[-2],), ((1,), (2, *graph.types[nodes[-2]].shape)))]
     operands = [(graph.types[n], (n,)) for n in nodes[:3]]
@@ -270,7 +270,7 @@ def test_packs_tensors_and_several_outputs():
     graph = Graph()
     b1, b2, w = graph.input("b1"), graph.input("b2"), graph.input("W", (2, 2))
     rows = graph.add("sum", (graph.add("mul", (w, graph.add("stack", (b1, b2)))),), (1,))
-    turned = graph.add("reshape", (graph.broadcast(rows, (3, 2)),), (6,))
+    turned = graph.add("reshape", (movement.broadcast(graph, rows, (3, 2)),), (6,))
     operands = [(tensor("float64", (2,)), (b1, b2)), (tensor("float64", (2, 2)), (w,))]
     program = pipeline.optimize(graph, operands, [rows, turned, b2])
     assert program.inputs == (tensor("float64", (2,)), tensor("float64", (2, 2)))
@@ -283,7 +283,9 @@ def test_packs_tensors_and_several_outputs():
 def test_zeros_around_scattered_values_cost_nothing():
     graph = Graph()
     v = graph.input("v", (4,))
-    parts = [graph.add("scatter", (graph.add("sin", (graph.element(v, (k,)),)),), ((k,), (4,))) for k in range(4)]
+    parts = [
+        graph.add("scatter", (graph.add("sin", (movement.element(graph, v, (k,)),)),), ((k,), (4,))) for k in range(4)
+    ]
     total = parts[0]
     for part in parts[1:]:
         total = graph.add("add", (total, part))
@@ -308,7 +310,7 @@ def test_empty_sums_and_conditions():
 
 def test_nothing_is_folded_into_something_larger():
     graph = Graph()
-    big = graph.broadcast(graph.constant(2.0), (1000, 1000))
+    big = movement.broadcast(graph, graph.constant(2.0), (1000, 1000))
     x = graph.input("x")
     program = pipeline.optimize(graph, [(SCALAR, (x,))], [x])
     assert len(program.graph) == 1
@@ -325,7 +327,7 @@ def test_refusals():
     with pytest.raises(ArgumentError, match="depends on y, which is not among the inputs"):
         pipeline.optimize(graph, [(SCALAR, (x,))], [graph.add("add", (x, y))])
     with pytest.raises(ArgumentError, match="depends on y"):
-        pipeline.optimize(graph, [(SCALAR, (x,))], [graph.add("sum", (graph.broadcast(y, (2,)),), (0,))])
+        pipeline.optimize(graph, [(SCALAR, (x,))], [graph.add("sum", (movement.broadcast(graph, y, (2,)),), (0,))])
 
 
 def test_named_lines_and_stops_are_dropped():

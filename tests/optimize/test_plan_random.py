@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from symdiff.errors import ShapeError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, indexing, scan
+from symdiff.ops import OPS, contraction, indexing, movement, reduction, scan
 from symdiff.optimize import pipeline
 from symdiff.optimize.planning import fusion
 from symdiff.types import product
@@ -61,40 +61,40 @@ def grow(draw, graph, nodes):
     if name == "iota":
         return tamed(graph, indexing.iota(graph, (*shape, 3), draw(st.integers(0, rank))))
     if name == "stack":
-        return graph.stack([x, graph.add("neg", (x,))], draw(st.integers(0, rank)))
+        return movement.stack(graph, [x, graph.add("neg", (x,))], draw(st.integers(0, rank)))
     if name == "broadcast":
-        return graph.broadcast(x, (draw(SIZES), *shape))
+        return movement.broadcast(graph, x, (draw(SIZES), *shape))
     if name == "reduce":
         op = draw(st.sampled_from(["sum", "sum", "prod", "amax", "amin", "norm"]))
-        return tamed(graph, graph.reduce(OPS[op], x, [k for k in range(rank) if draw(st.booleans())]))
+        return tamed(graph, reduction.reduce_over(graph, OPS[op], x, [k for k in range(rank) if draw(st.booleans())]))
     if not rank:
         return x
     if name in ("index", "scatter"):
         index = tuple(index_of(draw, n) for n in shape[: draw(st.integers(1, rank))])
-        part = graph.element(x, index)
-        return part if name == "index" else graph.scatter(tamed(graph, part), index, shape)
+        part = movement.element(graph, x, index)
+        return part if name == "index" else movement.scatter(graph, tamed(graph, part), index, shape)
     if name == "reshape":
         merged = draw(st.integers(0, rank - 1))
         if draw(st.booleans()) and shape[merged] % 2 == 0 and shape[merged]:
-            return graph.reshape(x, (*shape[:merged], 2, shape[merged] // 2, *shape[merged + 1 :]))
+            return movement.reshape(graph, x, (*shape[:merged], 2, shape[merged] // 2, *shape[merged + 1 :]))
         pair = shape[merged : merged + 2]
-        return graph.reshape(x, (*shape[:merged], product(pair), *shape[merged + 2 :]))
+        return movement.reshape(graph, x, (*shape[:merged], product(pair), *shape[merged + 2 :]))
     if name == "transpose":
-        return graph.transpose(x, draw(st.permutations(range(rank))))
+        return movement.transpose(graph, x, draw(st.permutations(range(rank))))
     axis = draw(st.integers(0, rank - 1))
     if name == "concatenate":
-        return graph.concatenate([x, y, x], axis)
+        return movement.concatenate(graph, [x, y, x], axis)
     if name == "cumsum":
         return tamed(graph, scan.running_sum(graph, x, axis, draw(st.booleans())))
     if name == "recurrence":
         return tamed(graph, scan.recurrence(graph, x, graph.add("sin", (x,)), axis, draw(st.booleans())))
     if name == "diagonal":
-        return graph.diagonal(x, 0, 1) if rank > 1 else x
+        return indexing.main_diagonal(graph, x, 0, 1) if rank > 1 else x
     if name == "einsum":
         labels = list(range(rank)), [draw(st.integers(0, rank)) for _ in graph.shape(y)]
         there = sorted({*labels[0], *labels[1]})
         output = [k for k in draw(st.permutations(there)) if draw(st.booleans())]
-        return tamed(graph, graph.einsum((x, y), labels, output))
+        return tamed(graph, contraction.einsum(graph, (x, y), labels, output))
     count = shape[axis]
     if not count:
         return x

@@ -7,7 +7,7 @@ from symdiff.errors import LimitError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS, indexing, matrices
+from symdiff.ops import OPS, indexing, matrices, movement
 from symdiff.ops.base import MatrixRoutine
 from symdiff.ops.small_matrices import MOST_ROWS
 from symdiff.optimize.rewrite import Rewriter
@@ -67,7 +67,7 @@ def test_what_is_not_taken_apart():
 def test_zeros_that_only_fill_places_are_left_out():
     graph = Graph()
     x = graph.input("x", (3,))
-    node = graph.add("add", (graph.shifted(x, 0, 1), x))
+    node = graph.add("add", (movement.shifted(graph, x, 0, 1), x))
     rewriter = Rewriter(graph.dtype)
     maker = Scalarizer(rewriter)
     maker.run(graph, [node], {x: maker.input(0, 0, graph.types[x])})

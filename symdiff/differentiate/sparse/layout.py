@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from symdiff.differentiate.sparse.patches import Patch, Patches, Sizes, combined
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.types import c_strides
 
 MOST_CELLS = 1000
@@ -97,9 +97,9 @@ def _band(calculus: Patches, patch: Patch) -> _Band | None:
     box = tuple(1 if axis is None else patch.box[axis] for axis in axes)
     value = None
     if patch.value is not None:
-        value = graph.broadcast(calculus.masked(patch), patch.box)
-        value = graph.transpose(value, [axis for axis in axes if axis is not None])
-        value = graph.reshape(value, box)
+        value = movement.broadcast(graph, calculus.masked(patch), patch.box)
+        value = movement.transpose(graph, value, [axis for axis in axes if axis is not None])
+        value = movement.reshape(graph, value, box)
     offset = patch.column.start - sum(s * f for s, f in zip(slopes, first, strict=True))
     return _Band(first, box, tuple(slopes), offset, value)
 
@@ -180,11 +180,11 @@ class _Cells:
             for band in bands:
                 assert band.value is not None
                 inside = zip(bounds, band.first, strict=True)
-                own = graph.element(band.value, tuple(slice(low - f, high - f) for (low, high), f in inside))
+                own = movement.element(graph, band.value, tuple(slice(low - f, high - f) for (low, high), f in inside))
                 total = own if total is None else graph.add(core.ADD, (total, own))
             assert total is not None
             parts.append(total)
-        return graph.stack(parts, len(bounds))
+        return movement.stack(graph, parts, len(bounds))
 
     def _values(self, cells: dict[tuple[int, ...], list[list[_Band]]]) -> int:
         graph = self.graph
@@ -193,8 +193,8 @@ class _Cells:
             merged = []
             for node in parts:
                 shape = graph.shape(node)
-                merged.append(graph.reshape(node, (*shape[:axis], shape[axis] * shape[axis + 1])))
-            return graph.concatenate(merged, axis)
+                merged.append(movement.reshape(graph, node, (*shape[:axis], shape[axis] * shape[axis + 1])))
+            return movement.concatenate(graph, merged, axis)
 
         found = self._joined(cells, self._node, join)
         return graph.constant(np.zeros(0)) if found is None else int(found)
@@ -230,7 +230,9 @@ def _listed(calculus: Patches, patches: Sequence[Patch], shape: Sizes, width: in
         places.append(np.broadcast_to(at, patch.box).reshape(-1))
         known = known and patch.value is not None
         if known:
-            nodes.append(graph.reshape(graph.broadcast(calculus.masked(patch), patch.box), (patch.size,)))
+            nodes.append(
+                movement.reshape(graph, movement.broadcast(graph, calculus.masked(patch), patch.box), (patch.size,))
+            )
     flat = np.concatenate(places) if places else np.zeros(0, np.int64)
     found, order, inverse = _sorted(flat)
     dtype = index_type(max(width, 1))
@@ -238,7 +240,7 @@ def _listed(calculus: Patches, patches: Sequence[Patch], shape: Sizes, width: in
     counts = np.bincount(rows, minlength=count).astype(dtype)
     value: int | None = None
     if known:
-        value = graph.concatenate(nodes, 0) if nodes else graph.constant(np.zeros(0))
+        value = movement.concatenate(graph, nodes, 0) if nodes else graph.constant(np.zeros(0))
         if inverse is not None:
             value = indexing.scatter_add(graph, value, graph.constant(inverse), 0, len(found))
         elif order is not None:

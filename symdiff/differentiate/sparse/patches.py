@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement, reduction
 from symdiff.types import c_strides
 
 Vector = npt.NDArray[np.int64]
@@ -160,7 +160,11 @@ class Patches:
         rank = len(patch.box)
 
         def node(one: int | None) -> int | None:
-            return one if one is None or not self.graph.shape(one) else change(self.graph.aligned(one, 0, rank))
+            return (
+                one
+                if one is None or not self.graph.shape(one)
+                else change(movement.with_rank(self.graph, one, 0, rank))
+            )
 
         return Patch(box, tuple(map(put, patch.rows)), put(patch.column), node(patch.value), node(patch.guard))
 
@@ -195,7 +199,9 @@ class Patches:
                 return node
             if isinstance(places, tuple):
                 stop = first + step * count
-                return graph.element(node, ((slice(None),) * axis) + (slice(first, stop if stop >= 0 else None, step),))
+                return movement.element(
+                    graph, node, ((slice(None),) * axis) + (slice(first, stop if stop >= 0 else None, step),)
+                )
             return indexing.gather(graph, node, indexing.integer_array(graph, places), axis)
 
         box = (*patch.box[:axis], count, *patch.box[axis + 1 :])
@@ -208,7 +214,7 @@ class Patches:
         place = [left.index(k) if k in left else -1 for k in range(len(patch.box))]
 
         def change(node: int) -> int:
-            return self.graph.reshape(node, tuple(self.graph.shape(node)[k] for k in left))
+            return movement.reshape(self.graph, node, tuple(self.graph.shape(node)[k] for k in left))
 
         return self.changed(patch, tuple(patch.box[k] for k in left), change, lambda c: c.at_axes(place))
 
@@ -216,7 +222,7 @@ class Patches:
         """The patch repeated along a new last axis of its box."""
 
         def change(node: int) -> int:
-            return self.graph.reshape(node, (*self.graph.shape(node), 1))
+            return movement.reshape(self.graph, node, (*self.graph.shape(node), 1))
 
         return self.changed(patch, (*patch.box, size), change, lambda c: c)
 
@@ -234,7 +240,7 @@ class Patches:
         def change(node: int) -> int:
             shape = self.graph.shape(node)
             pair = (outer, inner) if shape[axis] != 1 else (1, 1)
-            return self.graph.reshape(node, (*shape[:axis], *pair, *shape[axis + 1 :]))
+            return movement.reshape(self.graph, node, (*shape[:axis], *pair, *shape[axis + 1 :]))
 
         return self.changed(patch, (*patch.box[:axis], outer, inner, *patch.box[axis + 1 :]), change, put)
 
@@ -254,11 +260,13 @@ class Patches:
             return made(coordinate.start, found)
 
         def change(node: int) -> int:
-            moved = self.graph.transpose(node, (*rest, *axes))
+            moved = movement.transpose(self.graph, node, (*rest, *axes))
             shape = self.graph.shape(moved)
             if all(n == 1 for n in shape[last:]):
-                return self.graph.reshape(moved, (*shape[:last], 1))
-            return self.graph.reshape(self.graph.broadcast(moved, (*shape[:last], *sizes)), (*shape[:last], count))
+                return movement.reshape(self.graph, moved, (*shape[:last], 1))
+            return movement.reshape(
+                self.graph, movement.broadcast(self.graph, moved, (*shape[:last], *sizes)), (*shape[:last], count)
+            )
 
         return self.changed(patch, (*(patch.box[k] for k in rest), count), change, put), last
 
@@ -270,14 +278,14 @@ class Patches:
         shape = graph.shape(node)
         long = [k for k, n in enumerate(shape) if n != 1]
         if not long:
-            return graph.reshape(node, ())
-        node = graph.reshape(node, tuple(shape[k] for k in long))
+            return movement.reshape(graph, node, ())
+        node = movement.reshape(graph, node, tuple(shape[k] for k in long))
         rows = [rows[k] for k in long]
         used = [axis for c in rows for axis, _ in c.lines]
         if len(set(used)) < len(used) or any(len(c.lines) > 1 for c in rows):
             axes = sorted(set(used))
             flat = combined(rows, c_strides(graph.shape(node))).over(patch.box, axes)
-            lined = graph.reshape(node, (math.prod(graph.shape(node)),))
+            lined = movement.reshape(graph, node, (math.prod(graph.shape(node)),))
             found = indexing.gather(graph, lined, indexing.integer_array(graph, flat))
             return self._spread(found, axes, rank)
         index: list[int | slice] = []
@@ -293,16 +301,16 @@ class Patches:
             else:
                 lists.append((used.index(axis), line + c.start))
                 index.append(slice(None))
-        node = graph.element(node, tuple(index))
+        node = movement.element(graph, node, tuple(index))
         for k, line in lists:
             node = indexing.gather(graph, node, indexing.integer_array(graph, line), k)
         order = sorted(range(len(used)), key=lambda k: used[k])
-        return self._spread(graph.transpose(node, order), sorted(used), rank)
+        return self._spread(movement.transpose(graph, node, order), sorted(used), rank)
 
     def _spread(self, node: int, axes: Sequence[int], rank: int) -> int:
         """The node, whose axes are some of the box, with axes of size 1 for the others."""
         shape = dict(zip(axes, self.graph.shape(node), strict=True))
-        return self.graph.reshape(node, tuple(shape.get(k, 1) for k in range(rank)))
+        return movement.reshape(self.graph, node, tuple(shape.get(k, 1) for k in range(rank)))
 
     def masked(self, patch: Patch) -> int:
         """The value, 0 where the guard does not hold."""
@@ -322,14 +330,14 @@ class Patches:
             return self.without(patch, free)
         value, guard, rank = self.masked(patch), patch.guard, len(patch.box)
         if guard is not None:
-            guard = graph.aligned(guard, 0, rank) if graph.shape(guard) else guard
+            guard = movement.with_rank(graph, guard, 0, rank) if graph.shape(guard) else guard
             long = [k for k in free if graph.shape(guard) and graph.shape(guard)[k] != 1]
-            guard = self._kept(graph.reduce(core.ANY, guard, long), long, rank) if long else guard
-        full = graph.aligned(value, 0, rank) if graph.shape(value) else value
+            guard = self._kept(reduction.reduce_over(graph, core.ANY, guard, long), long, rank) if long else guard
+        full = movement.with_rank(graph, value, 0, rank) if graph.shape(value) else value
         long = [k for k in free if graph.shape(full) and graph.shape(full)[k] != 1]
         count = math.prod(patch.box[k] for k in free if k not in long)
         if long:
-            full = self._kept(graph.sum(full, long), long, rank)
+            full = self._kept(reduction.sum_over(graph, full, long), long, rank)
         if count != 1:
             full = graph.add(core.MUL, (graph.constant(float(count)), full))
         return self.without(replace(patch, value=full, guard=guard), free)

@@ -25,7 +25,7 @@ from symdiff.differentiate.sparse.patches import (
 )
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops import Op, core
+from symdiff.ops import Op, contraction, core, movement
 from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import BOOL, c_strides, reshape_groups
 
@@ -250,7 +250,7 @@ def _reduced(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     differential = graph.ops[node].differential
     assert differential is not None
-    one = graph.broadcast(graph.constant(1.0), graph.shape(node))
+    one = movement.broadcast(graph, graph.constant(1.0), graph.shape(node))
     weight = differential.pullback(graph, one, node, 0, 0)
     found = sweep.times(patch, sweep.sampled(patch, weight, patch.rows))
     return [] if found is None else _sum(sweep, found, node, k)
@@ -399,7 +399,7 @@ def _einsum(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     others = [(a, own) for j, (a, own) in enumerate(zip(args, labels, strict=True)) if j != k]
     if len(others) > 1 and any(label not in places for _, own in others for label in own):
         left = tuple(sorted({label for _, own in others for label in own if label in places}))
-        others = [(graph.einsum([a for a, _ in others], [own for _, own in others], left), left)]
+        others = [(contraction.einsum(graph, [a for a, _ in others], [own for _, own in others], left), left)]
     order = list(places)
     patch = replace(patch, rows=tuple(places.values()))
     for a, own in others:  # entries where a factor is 0 may go, and coordinates change

@@ -119,7 +119,7 @@ def summed(calculus: Calculus, term: Term, shape: Sizes, axes: Sequence[int]) ->
     return contracted(calculus, term, shape, own, [k for k in own if k not in axes]) if axes else term
 
 
-def unbroadcast(calculus: Calculus, term: Term, shape: Sizes, to: Sizes) -> Term:
+def unbroadcast_term(calculus: Calculus, term: Term, shape: Sizes, to: Sizes) -> Term:
     """The transpose of broadcasting from the shape `to`."""
     if shape == to:
         return term

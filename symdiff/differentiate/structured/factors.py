@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from symdiff.differentiate import chain
 from symdiff.ir.graph import Graph
+from symdiff.ops import contraction, movement, reduction
 from symdiff.ops.core import BROADCAST, RESHAPE, TRANSPOSE
 from symdiff.types import fixed
 
@@ -21,17 +22,17 @@ def ordered(graph: Graph, node: int, labels: Sequence[int], order: Sequence[int]
     shape = fixed(graph.types[node].shape)
     present = [k for k, label in enumerate(labels) if label in order]
     if len(present) < len(shape):
-        node = graph.reshape(node, tuple(shape[k] for k in present))
+        node = movement.reshape(graph, node, tuple(shape[k] for k in present))
     kept = [labels[k] for k in present]
     target = [label for label in order if label in kept]
     perm = tuple(kept.index(label) for label in target)
     sizes = {label: shape[k] for k, label in enumerate(labels)}
     if [k for k in perm if sizes[kept[k]] != 1] != [k for k in range(len(kept)) if sizes[kept[k]] != 1]:
-        node = graph.transpose(node, perm)
+        node = movement.transpose(graph, node, perm)
     result = tuple(sizes.get(label, 1) for label in order)
     while len(result) > len(target) and result[0] == 1 and order[len(order) - len(result)] not in kept:
         result = result[1:]  # axes of size 1 in front are as good as none
-    return graph.reshape(node, result)
+    return movement.reshape(graph, node, result)
 
 
 def squeezed_factor(graph: Graph, node: int, labels: Sequence[int]) -> Factor:
@@ -48,7 +49,7 @@ def squeezed_factor(graph: Graph, node: int, labels: Sequence[int]) -> Factor:
             source = fixed(graph.types[node].shape)
             labels = list(labels)[len(shape) - len(source) :]
             kept = [k for k, n in enumerate(source) if n == shape[len(shape) - len(source) + k]]
-            node = graph.reshape(node, tuple(source[k] for k in kept))
+            node = movement.reshape(graph, node, tuple(source[k] for k in kept))
             labels = [labels[k] for k in kept]
         elif op is RESHAPE and _long(fixed(graph.types[graph.args[node][0]].shape)) == _long(shape):
             long = [label for label, n in zip(labels, shape, strict=True) if n != 1]
@@ -61,7 +62,7 @@ def squeezed_factor(graph: Graph, node: int, labels: Sequence[int]) -> Factor:
             break
     shape = fixed(graph.types[node].shape)
     labels = [label for label, n in zip(labels, shape, strict=True) if n != 1]
-    return graph.reshape(node, _long(shape)), tuple(labels)
+    return movement.reshape(graph, node, _long(shape)), tuple(labels)
 
 
 def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -101,16 +102,16 @@ def product_of(
         elif len(arrays) == 1:
             node, labels = arrays[0]
             left = [label for label in labels if label in target]
-            summed = graph.sum(node, tuple(k for k, label in enumerate(labels) if label not in target))
+            summed = reduction.sum_over(graph, node, tuple(k for k, label in enumerate(labels) if label not in target))
             result = ordered(graph, summed, left, target)
         else:
-            result = graph.einsum([n for n, _ in arrays], [labels for _, labels in arrays], tuple(target))
+            result = contraction.einsum(graph, [n for n, _ in arrays], [labels for _, labels in arrays], tuple(target))
         assert result is not None
         shape = tuple(sizes[label] if label in there else 1 for label in output)
         if len(target) < len(output):
-            result = graph.reshape(result, shape)
+            result = movement.reshape(graph, result, shape)
     for scalar in scalars:
         result = scalar if result is None else chain.multiply(graph, scalar, result)
     if result is not None and not arrays and output:
-        result = graph.reshape(result, (1,) * len(output))
+        result = movement.reshape(graph, result, (1,) * len(output))
     return result

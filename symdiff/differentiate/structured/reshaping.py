@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
+from symdiff.ops import movement
 
 Change = Callable[[int, int], int]
 """(node with all axes of the value, number of axes in front of those): the node changed."""
@@ -41,7 +42,7 @@ def reshaped(calculus: Calculus, term: Term, before: Sizes, after: Sizes) -> Ter
             else:
                 sizes += [before[k] for k in old]
                 result += [after[k] for k in new]
-        return graph.reshape(graph.broadcast(node, tuple(sizes)), tuple(result))
+        return movement.reshape(graph, movement.broadcast(graph, node, tuple(sizes)), tuple(result))
 
     ties = tuple(None if axis is None else target[axis] for axis in term.ties)
     return _changed(calculus, term, len(before), ties, change)
@@ -91,7 +92,7 @@ def indexed(calculus: Calculus, term: Term, shape: Sizes, payload: tuple[Any, ..
                 index.append(slice(None) if isinstance(part, tuple) else 0)
         if all(part == slice(None) for part in index):
             return node
-        return graph.element(node, tuple(index))
+        return movement.element(graph, node, tuple(index))
 
     ties = tuple(None if axis is None else left.index(axis) for axis in term.ties)
     return _changed(calculus, term, count, ties, change)

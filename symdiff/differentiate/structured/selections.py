@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from symdiff.differentiate.guards import Guard
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
-from symdiff.ops import indexing
+from symdiff.ops import indexing, movement
 
 
 def gathered(calculus: Calculus, term: Term, node: int) -> Term | None:
@@ -74,8 +74,8 @@ def _added(
 
     def add(node: int) -> int:
         sizes = graph.shape(node)
-        whole = graph.broadcast(node, (*sizes[:at], shape[axis], *sizes[at + 1 :]))
-        return graph.transpose(indexing.scatter_add(graph, whole, index, at, calculus.target[j]), perm)
+        whole = movement.broadcast(graph, node, (*sizes[:at], shape[axis], *sizes[at + 1 :]))
+        return movement.transpose(graph, indexing.scatter_add(graph, whole, index, at, calculus.target[j]), perm)
 
     made = add(calculus.product(term, own, order))
     if term.guard is None:

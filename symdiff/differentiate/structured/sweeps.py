@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from symdiff.differentiate.guards import Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
-from symdiff.differentiate.structured.contractions import contracted, summed, unbroadcast
+from symdiff.differentiate.structured.contractions import contracted, summed, unbroadcast_term
 from symdiff.differentiate.structured.reshaping import indexed, reshaped
 from symdiff.differentiate.structured.selections import gathered, scattered
 from symdiff.differentiate.structured.terms import Calculus, Term, Terms
@@ -95,7 +95,7 @@ def _pulled(calculus: Calculus, node: int, k: int, terms: Terms) -> list[Term]:
         application = Application(calculus.guards, node)
         parts = [_times(calculus, application, k, term) for term in terms]
         shape, to = graph.shape(node), graph.shape(a)
-        return [unbroadcast(calculus, p, shape, to) for p in parts if p is not None]
+        return [unbroadcast_term(calculus, p, shape, to) for p in parts if p is not None]
     if op in RULES:
         return [RULES[op][1](calculus, term, node, k) for term in terms]
     return [_pulled_whole(calculus, node, k, terms)]
@@ -193,7 +193,7 @@ def _broadcast_forward(calculus: Calculus, term: Term, node: int, k: int) -> Ter
 
 def _broadcast_back(calculus: Calculus, term: Term, node: int, k: int) -> Term:
     graph = calculus.graph
-    return unbroadcast(calculus, term, graph.shape(node), graph.shape(graph.args[node][0]))
+    return unbroadcast_term(calculus, term, graph.shape(node), graph.shape(graph.args[node][0]))
 
 
 def _transpose_forward(calculus: Calculus, term: Term, node: int, k: int) -> Term:

@@ -19,9 +19,9 @@ from typing import Any
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guards
 from symdiff.differentiate.structured.factors import Factor, ordered
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.ops.core import WHERE
-from symdiff.types import broadcast, fixed
+from symdiff.types import broadcast_shapes, fixed
 
 AND = core.LOGICAL_AND
 OR = core.LOGICAL_OR
@@ -165,7 +165,7 @@ class Calculus:
         place = indexing.iota(self.graph, tuple(size if k == picked else 1 for k in range(len(square))), picked)
         chosen = indexing.gather(self.graph, indexing.iota(self.graph, (size,)), index)
         line = tuple(count if k == along else 1 for k in range(len(square)))
-        return self.graph.add(core.EQUAL, (place, self.graph.reshape(chosen, line)))
+        return self.graph.add(core.EQUAL, (place, movement.reshape(self.graph, chosen, line)))
 
     def plain(self, term: Term, shape: Sizes) -> Term:
         """The term with the ties that go through indices written out."""
@@ -176,8 +176,10 @@ class Calculus:
         """The sum of terms as a whole array of shape S + T, or T + S."""
         sizes = (*self.target, *shape) if first else (*shape, *self.target)
         if not terms:
-            return self.graph.broadcast(self.graph.constant(0.0), sizes)
-        return self.graph.broadcast(chain.total(self.graph, [self.dense(t, shape, first) for t in terms]), sizes)
+            return movement.broadcast(self.graph, self.graph.constant(0.0), sizes)
+        return movement.broadcast(
+            self.graph, chain.total(self.graph, [self.dense(t, shape, first) for t in terms]), sizes
+        )
 
     def untied(self, term: Term, shape: Sizes, axes: Sequence[int]) -> Term:
         """The term with the ties to some axes of the value written out."""
@@ -213,7 +215,7 @@ class Calculus:
     def full(self, node: int, rank: int) -> int:
         """The node with axes of size 1 in front up to a number of axes."""
         own = self.shape(node)
-        return self.graph.reshape(node, (*(1,) * (rank - len(own)), *own))
+        return movement.reshape(self.graph, node, (*(1,) * (rank - len(own)), *own))
 
     def whole_guard(self, terms: Terms, shape: Sizes) -> Guard | None:
         """Where one of the terms may be other than 0, with the axes T + S; None for everywhere."""
@@ -280,7 +282,7 @@ class Calculus:
         if term.scale is None or term.core is None:
             return False
         core, scale = self.shape(term.core), self.shape(term.scale)
-        return math.prod(broadcast("", [core, scale])) > max(math.prod(core), math.prod(scale))  # type: ignore[arg-type]
+        return math.prod(broadcast_shapes("", [core, scale])) > max(math.prod(core), math.prod(scale))  # type: ignore[arg-type]
 
     def _added(self, terms: Sequence[Term], shape: Sizes) -> Term:
         if len(terms) == 1:

@@ -11,7 +11,7 @@ from symdiff.frontend.arrays.linear_algebra import square
 from symdiff.frontend.arrays.shapes import along, ravel
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing, matrices
+from symdiff.ops import core, indexing, matrices, movement
 from symdiff.types import show
 
 # Several parts as one array
@@ -25,8 +25,8 @@ def _parts(graph: Graph, x: int, sections: int, axis: int, name: str) -> int:
         raise ShapeError(
             f"{name}: an axis of size {shape[at]} has no {sections} equal parts", hint="write x[:2] and x[2:]"
         )
-    apart = graph.reshape(x, (*shape[:at], sections, shape[at] // sections, *shape[at + 1 :]))
-    return graph.transpose(apart, (at, *(k for k in range(len(shape) + 1) if k != at)))
+    apart = movement.reshape(graph, x, (*shape[:at], sections, shape[at] // sections, *shape[at + 1 :]))
+    return movement.transpose(graph, apart, (at, *(k for k in range(len(shape) + 1) if k != at)))
 
 
 @language()
@@ -65,15 +65,15 @@ def _meshgrid(graph: Graph, *operands: Array, indexing: Text = "xy") -> int:
     for k, line in enumerate(lines):
         place = order.index(k)
         own = tuple([n if j == place else 1 for j, n in enumerate(shape)])
-        grids.append(graph.broadcast(graph.reshape(line, own), shape))
-    return graph.stack(grids, 0)
+        grids.append(movement.broadcast(graph, movement.reshape(graph, line, own), shape))
+    return movement.stack(graph, grids, 0)
 
 
 @language()
 def _slogdet(graph: Graph, x: Array) -> int:
     """The sign of the determinant and the logarithm of its absolute value, as a vector."""
     x = square(graph, x, "slogdet")
-    return graph.stack([matrices.det_sign(graph, x), matrices.logdet(graph, x)], 0)
+    return movement.stack(graph, [matrices.det_sign(graph, x), matrices.logdet(graph, x)], 0)
 
 
 # Arrays of parts
@@ -100,8 +100,8 @@ def _insert(graph: Graph, x: Array, obj: Axis, values: Node, axis: Axis = None) 
     if len(own) < len(shape):  # one value for every place of the other axes
         others = (*shape[:at], *shape[at + 1 :])
         whole = (*shape[:at], own[0] if len(shape) == 1 and own else 1, *shape[at + 1 :])
-        values = graph.broadcast(values, others) if len(shape) > 1 else values
-        values = graph.reshape(values, whole)
+        values = movement.broadcast(graph, values, others) if len(shape) > 1 else values
+        values = movement.reshape(graph, values, whole)
     parts = along(graph, x, at, slice(0, place)), graph.as_number(values), along(graph, x, at, slice(place, None))
     return joined(graph, parts, at, "insert")
 
@@ -113,9 +113,9 @@ def _inserted(graph: Graph, x: int, places: tuple[int, ...], values: int, at: in
     for place in places:
         if not isinstance(place, int) or not -size <= place <= size:
             raise ShapeError(f"insert: the place {place} is out of range for an axis of size {size}")
-    new = graph.broadcast(graph.as_number(values), (*shape[:at], len(places), *shape[at + 1 :]))
+    new = movement.broadcast(graph, graph.as_number(values), (*shape[:at], len(places), *shape[at + 1 :]))
     order = np.insert(np.arange(size), places, size + np.arange(len(places)))
-    joined = graph.concatenate([graph.as_number(x), new], at)
+    joined = movement.concatenate(graph, [graph.as_number(x), new], at)
     return indexing.gather(graph, joined, graph.constant(order.astype(np.int64)), at)
 
 
@@ -140,12 +140,12 @@ def _block_diag(graph: Graph, *operands: Array) -> int:
         shape = graph.shape(node)
         if len(shape) > 2:
             raise ShapeError(f"block_diag takes matrices, not a value of shape {show(shape)}")
-        blocks.append(graph.reshape(graph.as_number(node), (1,) * (2 - len(shape)) + shape))
+        blocks.append(movement.reshape(graph, graph.as_number(node), (1,) * (2 - len(shape)) + shape))
     width = sum(graph.shape(n)[1] for n in blocks)
     rows, at = [], 0
     for node in blocks:
         height, own = graph.shape(node)
-        rows.append(graph.scatter(node, ((0, height, 1), (at, at + own, 1)), (height, width)))
+        rows.append(movement.scatter(graph, node, ((0, height, 1), (at, at + own, 1)), (height, width)))
         at += own
     return joined(graph, tuple(rows), 0, "block_diag")
 
@@ -156,7 +156,11 @@ def _toeplitz(graph: Graph, c: Array, r: Array | None = None) -> int:
     c = graph.as_number(c)
     row = c if r is None else graph.as_number(r)
     (rows,), (columns,) = (_size(graph, n, "toeplitz") for n in (c, row))
-    line = graph.concatenate([graph.element(c, (slice(None, None, -1),)), graph.element(row, (slice(1, None),))], 0)
+    line = movement.concatenate(
+        graph,
+        [movement.element(graph, c, (slice(None, None, -1),)), movement.element(graph, row, (slice(1, None),))],
+        0,
+    )
     shape = rows, columns
     place = graph.apply(core.SUB, (indexing.iota(graph, shape, 1), indexing.iota(graph, shape, 0)))
     index = indexing.as_index(graph, graph.apply(core.ADD, (place, number(graph, rows - 1))))

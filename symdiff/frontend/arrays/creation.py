@@ -11,7 +11,7 @@ from symdiff.frontend.arguments import Array, Axis, Flag, Integer, Node, Sizes, 
 from symdiff.frontend.attributes import sizes
 from symdiff.frontend.constants import as_integer, constant_number, number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.sizes import example, is_open
 from symdiff.types import Shape
 
@@ -37,7 +37,7 @@ def checked(shape: Shape) -> tuple[int, ...]:
 
 def filled(graph: Graph, value: float, shape: Shape) -> int:
     """An array of one number."""
-    return graph.broadcast(number(graph, value), checked(shape))
+    return movement.broadcast(graph, number(graph, value), checked(shape))
 
 
 @language("zeros", "empty")
@@ -55,7 +55,7 @@ def _ones(graph: Graph, shape: Sizes) -> int:
 @language()
 def _full(graph: Graph, shape: Sizes, fill_value: Node) -> int:
     """An array of one value."""
-    return graph.broadcast(fill_value, checked(shape))
+    return movement.broadcast(graph, fill_value, checked(shape))
 
 
 @language("zeros_like", "empty_like")
@@ -73,7 +73,7 @@ def _ones_like(graph: Graph, x: Node) -> int:
 @language()
 def _full_like(graph: Graph, x: Node, fill_value: Node) -> int:
     """One value in the shape of an array."""
-    return graph.broadcast(fill_value, graph.shape(x))
+    return movement.broadcast(graph, fill_value, graph.shape(x))
 
 
 @language()
@@ -186,7 +186,7 @@ def _matrix(graph: Graph, x: Array) -> int:
         raise ShapeError(
             f"Matrix takes a list of rows, not a value with {rank} axes", hint="write Matrix([[a, b], [c, d]])"
         )
-    return x if rank == 2 else graph.reshape(x, (*graph.shape(x), 1))
+    return x if rank == 2 else movement.reshape(graph, x, (*graph.shape(x), 1))
 
 
 # Sizes

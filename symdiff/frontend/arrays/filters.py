@@ -11,7 +11,7 @@ from symdiff.frontend.arrays.reductions import cumprod, cumsum, extremum, reduce
 from symdiff.frontend.arrays.shapes import along, diff, ravel
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, indexing
+from symdiff.ops import Op, contraction, core, indexing, movement
 from symdiff.types import show
 
 MODES = ("full", "same", "valid")
@@ -31,16 +31,16 @@ def _correlation(graph: Graph, a: int, v: int, mode: str, name: str) -> int:
     long, short = graph.shape(a)[0], graph.shape(v)[0]
     before, after = {"full": (short - 1,) * 2, "same": (short // 2, short - 1 - short // 2), "valid": (0, 0)}[mode]
     wide = before + long + after
-    padded = graph.scatter(a, ((before, before + long, 1),), (wide,)) if wide > long else a
+    padded = movement.scatter(graph, a, ((before, before + long, 1),), (wide,)) if wide > long else a
     shape = (wide - short + 1, short)
     places = indexing.as_index(
         graph, graph.apply(core.ADD, (indexing.iota(graph, shape, 0), indexing.iota(graph, shape, 1)))
     )
-    return graph.einsum((indexing.gather(graph, padded, places, 0), v), ((0, 1), (1,)), (0,))
+    return contraction.einsum(graph, (indexing.gather(graph, padded, places, 0), v), ((0, 1), (1,)), (0,))
 
 
 def _backwards(graph: Graph, x: int) -> int:
-    return graph.element(x, (slice(None, None, -1),))
+    return movement.element(graph, x, (slice(None, None, -1),))
 
 
 @language()
@@ -65,7 +65,7 @@ def _correlate(graph: Graph, a: Array, v: Array, mode: Text = "valid") -> int:
 def _ediff1d(graph: Graph, x: Array, to_end: Node | None = None, to_begin: Node | None = None) -> int:
     """The differences of neighbours among all elements in their order, with more before and behind."""
     parts = (to_begin, diff(graph, ravel(graph, x), 1, 0), to_end)
-    return graph.concatenate([ravel(graph, graph.as_number(p)) for p in parts if p is not None], 0)
+    return movement.concatenate(graph, [ravel(graph, graph.as_number(p)) for p in parts if p is not None], 0)
 
 
 @language()
@@ -87,7 +87,7 @@ def _gradient(graph: Graph, x: Array, dx: Node | None = None, axis: Axis = None,
         if graph.shape(step) != (size,):
             raise ShapeError(f"gradient: {show(graph.shape(step))} places for an axis of size {size}")
         row = tuple(size - 1 if k == at else 1 for k in range(len(shape)))
-        gaps = graph.reshape(diff(graph, step, 1, 0), row)
+        gaps = movement.reshape(graph, diff(graph, step, 1, 0), row)
         slopes = graph.apply(core.DIV, (steps, gaps))
         low, high = along(graph, gaps, at, slice(0, -1)), along(graph, gaps, at, slice(1, None))
         inner = graph.apply(

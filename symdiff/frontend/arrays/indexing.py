@@ -11,9 +11,9 @@ from symdiff.errors import ParseError, ShapeError, quote
 from symdiff.frontend.arguments import Array, Axis, Integer, Node, Sizes, Text, axis_of, language
 from symdiff.frontend.constants import number
 from symdiff.frontend.subscripts import ChosenPart, checked_index, part_of, subscripted
-from symdiff.ir.building import as_triple
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
+from symdiff.ops.movement import as_triple
 from symdiff.types import show
 
 
@@ -22,7 +22,7 @@ def _take(graph: Graph, x: Array, indices: Array, axis: Axis = None, mode: Text 
     """The elements at some indices along an axis, or of all elements in their order; `mode` as NumPy's."""
     shape = graph.shape(x)
     if axis is None:
-        x, axis = graph.reshape(x, (math.prod(shape),)), 0
+        x, axis = movement.reshape(graph, x, (math.prod(shape),)), 0
     at = axis_of(axis, len(graph.shape(x)), "take")
     if mode not in ("raise", "wrap", "clip"):
         raise ParseError('mode of take must be "raise", "wrap" or "clip"')
@@ -71,4 +71,4 @@ def _scatter(graph: Graph, x: Node, index: Text, shape: Sizes) -> int:
         else:
             parts.append(ends[0] % shape[axis])
     region = np.broadcast_to(np.False_, shape)[tuple(slice(*p) if isinstance(p, tuple) else p for p in parts)]
-    return graph.scatter(graph.broadcast(x, region.shape), tuple(parts), shape)
+    return movement.scatter(graph, movement.broadcast(graph, x, region.shape), tuple(parts), shape)

@@ -7,6 +7,7 @@ from symdiff.frontend.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.shapes import ravel
 from symdiff.frontend.constants import needs_array
 from symdiff.ir.graph import Graph
+from symdiff.ops import movement
 from symdiff.types import show
 
 
@@ -33,7 +34,7 @@ def joined(graph: Graph, nodes: tuple[int, ...], axis: int, name: str) -> int:
         other = graph.shape(node)
         if first[:at] + first[at + 1 :] != other[:at] + other[at + 1 :] or len(first) != len(other):
             raise ShapeError(f"{name}: shapes {show(first)} and {show(other)} differ in more than axis {at}")
-    return graph.concatenate(nodes, at)
+    return movement.concatenate(graph, nodes, at)
 
 
 @language("concatenate", "concat")
@@ -52,7 +53,7 @@ def _append(graph: Graph, x: Array, values: Array, axis: Axis = None) -> int:
 
 
 def _raised(graph: Graph, nodes: tuple[int, ...], count: int) -> tuple[int, ...]:
-    return tuple([graph.reshape(n, (1,) * (count - len(graph.shape(n))) + graph.shape(n)) for n in nodes])
+    return tuple([movement.reshape(graph, n, (1,) * (count - len(graph.shape(n))) + graph.shape(n)) for n in nodes])
 
 
 @language()
@@ -75,7 +76,7 @@ def _dstack(graph: Graph, arrays: Nodes) -> int:
     for node in _arrays(graph, arrays, "dstack"):
         shape = graph.shape(node)
         flat = shape if len(shape) == 2 else (1, *(shape or (1,)))
-        planes.append(node if len(shape) > 2 else graph.reshape(node, (*flat, 1)))
+        planes.append(node if len(shape) > 2 else movement.reshape(graph, node, (*flat, 1)))
     return joined(graph, tuple(planes), 2, "dstack")
 
 
@@ -83,7 +84,7 @@ def _dstack(graph: Graph, arrays: Nodes) -> int:
 def _column_stack(graph: Graph, arrays: Nodes) -> int:
     """Arrays side by side; a vector is a column."""
     columns = [
-        graph.reshape(n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
+        movement.reshape(graph, n, (*graph.shape(n), 1)) if len(graph.shape(n)) == 1 else n
         for n in _raised(graph, _arrays(graph, arrays, "column_stack"), 1)
     ]
     return joined(graph, tuple(columns), 1, "column_stack")
@@ -94,4 +95,4 @@ def _stack(graph: Graph, arrays: Nodes, axis: Axis = 0) -> int:
     """Arrays of one shape along a new axis."""
     if not arrays:
         raise ShapeError("stack of no arrays", hint="write stack([a, b])")
-    return graph.stack(arrays, axis_of(axis, len(graph.shape(arrays[0])) + 1, "stack"))
+    return movement.stack(graph, arrays, axis_of(axis, len(graph.shape(arrays[0])) + 1, "stack"))

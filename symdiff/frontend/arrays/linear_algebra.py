@@ -9,10 +9,10 @@ from symdiff.errors import ParseError, ShapeError, quote
 from symdiff.frontend.arguments import Array, Flag, Integer, Nested, Real, Text, axis_of, language
 from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
-from symdiff.frontend.attributes import matmul, unfit
+from symdiff.frontend.attributes import checked_product, unfit
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing, matrices, singular_values
+from symdiff.ops import contraction, core, indexing, matrices, movement, singular_values
 from symdiff.types import show
 
 LARGEST_POWER = 1 << 20
@@ -21,11 +21,11 @@ LARGEST_POWER = 1 << 20
 @language("matmul")
 def _matmul(graph: Graph, a: Array, b: Array) -> int:
     """The matrix product, a @ b."""
-    return matmul(graph, a, b)
+    return checked_product(graph, a, b)
 
 
 def _flat(graph: Graph, x: int) -> int:
-    return graph.reshape(graph.as_number(x), (math.prod(graph.shape(x)),))
+    return movement.reshape(graph, graph.as_number(x), (math.prod(graph.shape(x)),))
 
 
 @language("dot")
@@ -35,7 +35,7 @@ def dot(graph: Graph, a: Array, b: Array) -> int:
     if not left or not right:
         return graph.apply(core.MUL, (a, b))
     if right <= 2 and left <= 2:
-        return matmul(graph, a, b, "dot")
+        return checked_product(graph, a, b, "dot")
     return _tensordot(graph, a, b, ((left - 1,), (max(right - 2, 0),)))
 
 
@@ -51,7 +51,7 @@ def _inner(graph: Graph, a: Array, b: Array) -> int:
 @language("outer")
 def _outer(graph: Graph, a: Array, b: Array) -> int:
     """All products of an element of the first with one of the second."""
-    return graph.einsum((_flat(graph, a), _flat(graph, b)), ((0,), (1,)), (0, 1))
+    return contraction.einsum(graph, (_flat(graph, a), _flat(graph, b)), ((0,), (1,)), (0, 1))
 
 
 @language()
@@ -60,7 +60,7 @@ def _vdot(graph: Graph, a: Array, b: Array) -> int:
     a, b = _flat(graph, a), _flat(graph, b)
     if graph.types[a].shape != graph.types[b].shape:
         raise ShapeError(f"vdot: shapes {show(graph.types[a].shape)} and {show(graph.types[b].shape)} differ")
-    return graph.einsum((a, b), ((0,), (0,)), ())
+    return contraction.einsum(graph, (a, b), ((0,), (0,)), ())
 
 
 @language()
@@ -70,10 +70,10 @@ def _kron(graph: Graph, a: Array, b: Array) -> int:
     left, right = graph.shape(a), graph.shape(b)
     count = max(len(left), len(right))
     left, right = (1,) * (count - len(left)) + left, (1,) * (count - len(right)) + right
-    outer = graph.reshape(a, tuple(n for size in left for n in (size, 1)))
-    inner = graph.reshape(b, tuple(n for size in right for n in (1, size)))
+    outer = movement.reshape(graph, a, tuple(n for size in left for n in (size, 1)))
+    inner = movement.reshape(graph, b, tuple(n for size in right for n in (1, size)))
     product = graph.apply(core.MUL, (outer, inner))
-    return graph.reshape(product, tuple(m * n for m, n in zip(left, right, strict=True)))
+    return movement.reshape(graph, product, tuple(m * n for m, n in zip(left, right, strict=True)))
 
 
 @language("tensordot")
@@ -98,7 +98,7 @@ def _contracted(graph: Graph, a: int, b: int, axes: Any, name: str) -> int:
     labels = tuple(range(len(left)))
     own = [labels[first[second.index(k)]] if k in second else len(left) + k for k in range(len(right))]
     output = (*(k for k in labels if k not in first), *(own[k] for k in range(len(right)) if k not in second))
-    return graph.einsum((a, b), (labels, tuple(own)), output)
+    return contraction.einsum(graph, (a, b), (labels, tuple(own)), output)
 
 
 EINSUM_HINT = 'write einsum("ij,jk->ik", A, B)'
@@ -137,7 +137,9 @@ def _einsum(graph: Graph, subscripts: Text, *operands: Array) -> int:
         raise ParseError(f"einsum: {quote(wanted)} has a letter twice, or one that no operand has", hint=EINSUM_HINT)
     shift = max(0, 1 - min(known, default=1))
     try:
-        return graph.einsum(nodes, [[k + shift for k in own] for own in labels], [k + shift for k in output])
+        return contraction.einsum(
+            graph, nodes, [[k + shift for k in own] for own in labels], [k + shift for k in output]
+        )
     except ShapeError as error:
         raise unfit(graph, nodes, "einsum", error) from None
 
@@ -158,7 +160,7 @@ def diagonal(graph: Graph, x: Array, offset: Integer = 0, axis1: Integer = 0, ax
         x = along(graph, x, second, slice(offset, None))
     elif offset < 0:
         x = along(graph, x, first, slice(-offset, None))
-    return graph.diagonal(x, first, second)
+    return indexing.main_diagonal(graph, x, first, second)
 
 
 @language("trace", "Trace")
@@ -183,8 +185,8 @@ def diag(graph: Graph, x: Array, k: Integer = 0) -> int:
         )
     x, size = graph.as_number(x), shape[0] + abs(k)
     if k:
-        x = graph.scatter(x, ((0, shape[0], 1),), (size,))
-    x = graph.reshape(x, (size, 1) if k >= 0 else (1, size))
+        x = movement.scatter(graph, x, ((0, shape[0], 1),), (size,))
+    x = movement.reshape(graph, x, (size, 1) if k >= 0 else (1, size))
     return graph.apply(core.WHERE, (indexing.same_index(graph, (size, size), 0, 1, k), x, number(graph, 0.0)))
 
 
@@ -250,7 +252,7 @@ def _logdet(graph: Graph, x: Array) -> int:
 def _cholesky(graph: Graph, x: Array, upper: Flag = False) -> int:
     """The lower triangle L of a positive definite matrix L @ L.T, or with `upper` L.T."""
     found = matrices.cholesky(graph, square(graph, x, "cholesky"))
-    return graph.swap_last(found) if upper else found
+    return movement.swap_last(graph, found) if upper else found
 
 
 @language()
@@ -293,7 +295,7 @@ def _lstsq(graph: Graph, a: Array, b: Array, rcond: Real | None = None) -> int:
     if not shape or shape[0 if len(shape) == 1 else -2] != rows:
         raise ShapeError(f"lstsq: shapes {show(graph.shape(a))} and {show(shape)} do not fit: {rows} rows are needed")
     rcond = singular_values.precision_of(graph, a) if rcond is None else rcond
-    return matmul(graph, singular_values.pinv(graph, a, rcond), b, "lstsq")
+    return checked_product(graph, singular_values.pinv(graph, a, rcond), b, "lstsq")
 
 
 @language()
@@ -316,14 +318,14 @@ def _matrix_power(graph: Graph, x: Array, n: Integer) -> int:
         raise ParseError(f"matrix_power: the power is at most {LARGEST_POWER:,}")
     if not n:
         size = graph.shape(x)[-1]
-        return graph.broadcast(indexing.eye(graph, size, size), graph.shape(x))
+        return movement.broadcast(graph, indexing.eye(graph, size, size), graph.shape(x))
     if n < 0:
         x, n = matrices.inv(graph, x), -n
     result = None
     while n:
         if n & 1:
-            result = x if result is None else matmul(graph, result, x)
+            result = x if result is None else checked_product(graph, result, x)
         n >>= 1
-        x = matmul(graph, x, x) if n else x
+        x = checked_product(graph, x, x) if n else x
     assert result is not None
     return result

@@ -17,7 +17,7 @@ from symdiff.frontend.arrays.reductions import extremum, reduce
 from symdiff.frontend.arrays.shapes import along
 from symdiff.frontend.constants import constant_array, number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, indexing
+from symdiff.ops import Op, core, indexing, movement
 from symdiff.ops.indexing import LAST_SINGLE
 from symdiff.ops.reduction import kept
 from symdiff.types import FLOAT64, show
@@ -31,10 +31,10 @@ def _lines(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, tuple[int,
     x = graph.as_number(x)
     shape = graph.shape(x)
     if axis is None:
-        return graph.reshape(x, (math.prod(shape),)), (), 0
+        return movement.reshape(graph, x, (math.prod(shape),)), (), 0
     at = axis_of(axis, len(shape), name)
     order = [k for k in range(len(shape)) if k != at]
-    return graph.transpose(x, (*order, at)), tuple(shape[k] for k in order), at
+    return movement.transpose(graph, x, (*order, at)), tuple(shape[k] for k in order), at
 
 
 def _back(graph: Graph, x: int, at: int) -> int:
@@ -42,7 +42,7 @@ def _back(graph: Graph, x: int, at: int) -> int:
     count = len(graph.shape(x))
     order = list(range(count - 1))
     order.insert(at, count - 1)
-    return graph.transpose(x, tuple(order))
+    return movement.transpose(graph, x, tuple(order))
 
 
 def _order(graph: Graph, lines: int) -> int:
@@ -53,10 +53,10 @@ def _order(graph: Graph, lines: int) -> int:
     x = graph.apply(core.STOP_GRADIENT, (lines,))
     missing = graph.apply(core.NOT_EQUAL, (x, x))
     rows, columns = (*batch, size, 1), (*batch, 1, size)
-    own, other = graph.reshape(x, rows), graph.reshape(x, columns)
+    own, other = movement.reshape(graph, x, rows), movement.reshape(graph, x, columns)
     before = graph.apply(core.LESS, (indexing.iota(graph, (size, size), 1), indexing.iota(graph, (size, size), 0)))
     same = graph.apply(core.EQUAL, (own, other))
-    lost, others = graph.reshape(missing, rows), graph.reshape(missing, columns)
+    lost, others = movement.reshape(graph, missing, rows), movement.reshape(graph, missing, columns)
     same = graph.apply(core.LOGICAL_OR, (same, graph.apply(core.LOGICAL_AND, (lost, others))))
     below = graph.apply(
         core.LOGICAL_OR,
@@ -68,7 +68,7 @@ def _order(graph: Graph, lines: int) -> int:
     counted = graph.apply(core.LOGICAL_OR, (below, graph.apply(core.LOGICAL_AND, (same, before))))
     rank = reduce(graph, core.SUM, graph.as_number(counted), -1)
     whole = (*batch, size, size)
-    found = graph.apply(core.EQUAL, (graph.reshape(rank, columns), indexing.iota(graph, whole, len(batch))))
+    found = graph.apply(core.EQUAL, (movement.reshape(graph, rank, columns), indexing.iota(graph, whole, len(batch))))
     places = graph.apply(core.WHERE, (found, indexing.iota(graph, whole, len(batch) + 1), number(graph, 0.0)))
     return reduce(graph, core.SUM, places, -1)
 
@@ -81,10 +81,14 @@ def _taken(graph: Graph, lines: int, order: int) -> int:
         raise LimitError(
             f"{count * size:,} elements have places that are no numbers of {graph.dtype}", hint='write dtype="float64"'
         )
-    flat = graph.reshape(order, (count, shape[-1]))
+    flat = movement.reshape(graph, order, (count, shape[-1]))
     start = graph.apply(core.MUL, (indexing.iota(graph, (count, 1), 0), number(graph, size)))
-    places = graph.reshape(indexing.as_index(graph, graph.apply(core.ADD, (flat, start))), (count * shape[-1],))
-    return graph.reshape(indexing.gather(graph, graph.reshape(lines, (count * size,)), places, 0), shape)
+    places = movement.reshape(
+        graph, indexing.as_index(graph, graph.apply(core.ADD, (flat, start))), (count * shape[-1],)
+    )
+    return movement.reshape(
+        graph, indexing.gather(graph, movement.reshape(graph, lines, (count * size,)), places, 0), shape
+    )
 
 
 def _sorted(graph: Graph, x: int, axis: Axis, name: str) -> tuple[int, int]:
@@ -175,7 +179,7 @@ def _quantile(
         found.append(
             kept(graph, value, tuple(range(len(shape))) if axis is None else (at,), shape) if keepdims else value
         )
-    return graph.stack(found, 0) if parts.ndim else found[0]
+    return movement.stack(graph, found, 0) if parts.ndim else found[0]
 
 
 @language("quantile")
@@ -235,7 +239,7 @@ def searchsorted(graph: Graph, x: Array, values: Node, side: Text = "left") -> i
     if len(graph.shape(x)) != 1:
         raise ShapeError(f"searchsorted takes an ascending vector, not a value of shape {show(graph.shape(x))}")
     x, values = (graph.apply(core.STOP_GRADIENT, (graph.as_number(n),)) for n in (x, values))
-    each = graph.reshape(values, (*graph.shape(values), 1))
+    each = movement.reshape(graph, values, (*graph.shape(values), 1))
     before = graph.apply("less_equal" if side == "right" else "less", (x, each))
     return reduce(graph, core.SUM, graph.as_number(before), -1)
 
@@ -265,8 +269,8 @@ def _wrapped(graph: Graph, x: int, xp: int, fp: int, period: int) -> tuple[int, 
     last, first = slice(-1, None), slice(0, 1)
     before = graph.apply(core.SUB, (along(graph, xp, 0, last), period))
     after = graph.apply(core.ADD, (along(graph, xp, 0, first), period))
-    xp = graph.concatenate([before, xp, after], 0)
-    return x, xp, graph.concatenate([along(graph, fp, 0, last), fp, along(graph, fp, 0, first)], 0)
+    xp = movement.concatenate(graph, [before, xp, after], 0)
+    return x, xp, movement.concatenate(graph, [along(graph, fp, 0, last), fp, along(graph, fp, 0, first)], 0)
 
 
 @language()
@@ -294,7 +298,7 @@ def _interp(
         x, xp, fp = _wrapped(graph, x, xp, fp, period)
         size += 2
     zero, one, half = number(graph, 0.0), number(graph, 1.0), number(graph, 0.5)
-    first, last = (graph.element(xp, (k,)) for k in (0, size - 1))
+    first, last = (movement.element(graph, xp, (k,)) for k in (0, size - 1))
     place = graph.apply(core.SUB, (searchsorted(graph, xp, x, "right"), one))
     place = graph.apply(core.MAX, (place, zero))
     base = indexing.as_index(graph, place)
@@ -311,8 +315,8 @@ def _interp(
         slope = graph.apply(core.WHERE, (graph.apply(core.EQUAL, (x, x0)), mean, after))
         result = graph.apply(core.ADD, (y0, graph.apply(core.MUL, (slope, graph.apply(core.SUB, (x, x0))))))
     beyond = (
-        ("less", first, graph.element(fp, (0,)) if left is None else left),
-        ("greater", last, graph.element(fp, (size - 1,)) if right is None else right),
+        ("less", first, movement.element(graph, fp, (0,)) if left is None else left),
+        ("greater", last, movement.element(graph, fp, (size - 1,)) if right is None else right),
     )
     for side, end, value in beyond:
         result = graph.apply(core.WHERE, (graph.apply(side, (x, end)), value, result))

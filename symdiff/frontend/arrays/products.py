@@ -6,9 +6,9 @@ from symdiff.errors import ShapeError
 from symdiff.frontend.arguments import Array, Axis, Nodes, axis_of, language
 from symdiff.frontend.arrays.reductions import reduce
 from symdiff.frontend.arrays.shapes import along
-from symdiff.frontend.attributes import matmul
+from symdiff.frontend.attributes import checked_product
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import core, movement
 from symdiff.types import show
 
 
@@ -29,19 +29,19 @@ def _vecdot(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
 @language()
 def _matvec(graph: Graph, a: Array, b: Array) -> int:
     """The products of matrices with vectors, which are the last axis of the second."""
-    column = graph.reshape(b, (*graph.shape(b), 1))
-    found = matmul(graph, a, column, "matvec")
-    return graph.reshape(found, graph.shape(found)[:-1])
+    column = movement.reshape(graph, b, (*graph.shape(b), 1))
+    found = checked_product(graph, a, column, "matvec")
+    return movement.reshape(graph, found, graph.shape(found)[:-1])
 
 
 @language()
 def _vecmat(graph: Graph, a: Array, b: Array) -> int:
     """The products of vectors, which are the last axis of the first, with matrices."""
     shape = graph.shape(a)
-    row = graph.reshape(a, (*shape[:-1], 1, *shape[-1:]))
-    found = matmul(graph, row, b, "vecmat")
+    row = movement.reshape(graph, a, (*shape[:-1], 1, *shape[-1:]))
+    found = checked_product(graph, row, b, "vecmat")
     own = graph.shape(found)
-    return graph.reshape(found, (*own[:-2], own[-1]))
+    return movement.reshape(graph, found, (*own[:-2], own[-1]))
 
 
 @language()
@@ -71,7 +71,7 @@ def _cross(graph: Graph, a: Array, b: Array, axis: Axis = -1) -> int:
     if len(parts[0]) == len(parts[1]) == 2:
         return difference(0, 1)
     found = [difference(1, 2), difference(2, 0), difference(0, 1)]
-    return graph.stack(found, axis_of(axis, len(graph.shape(found[0])) + 1, "cross"))
+    return movement.stack(graph, found, axis_of(axis, len(graph.shape(found[0])) + 1, "cross"))
 
 
 @language()
@@ -81,5 +81,5 @@ def _multi_dot(graph: Graph, arrays: Nodes) -> int:
         raise ShapeError("multi_dot of no arrays", hint="write multi_dot([A, B])")
     result = arrays[0]
     for other in arrays[1:]:
-        result = matmul(graph, result, other, "multi_dot")
+        result = checked_product(graph, result, other, "multi_dot")
     return result

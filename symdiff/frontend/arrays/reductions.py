@@ -10,7 +10,7 @@ from symdiff.frontend.arrays import softmax
 from symdiff.frontend.arrays.shapes import along, diff
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, scan, singular_values
+from symdiff.ops import Op, core, movement, scan, singular_values
 from symdiff.ops.reduction import kept
 from symdiff.types import BOOL, show
 
@@ -77,7 +77,7 @@ def _prod(
 
 def _held(graph: Graph, x: int, where: int, axis: Axis, keepdims: bool) -> int:
     """How many elements a condition chooses for each result."""
-    everywhere = graph.broadcast(graph.as_number(where), graph.shape(x))
+    everywhere = movement.broadcast(graph, graph.as_number(where), graph.shape(x))
     return reduce(graph, core.SUM, everywhere, axis, keepdims)
 
 
@@ -100,8 +100,8 @@ def _average(graph: Graph, x: Array, axis: Axis = None, weights: Array | None = 
         if axis is None or isinstance(axis, tuple):
             raise ShapeError(f"average: weights of shape {show(own)} need one axis", hint="write axis=0")
         at = axis_of(axis, len(shape), "average")
-        weights = graph.reshape(weights, tuple(own[0] if k == at else 1 for k in range(len(shape))))
-    weights = graph.broadcast(graph.as_number(weights), shape)
+        weights = movement.reshape(graph, weights, tuple(own[0] if k == at else 1 for k in range(len(shape))))
+    weights = movement.broadcast(graph, graph.as_number(weights), shape)
     total = _sum(graph, graph.apply(core.MUL, (x, weights)), axis, keepdims)
     return graph.apply(core.DIV, (total, _sum(graph, weights, axis, keepdims)))
 
@@ -168,7 +168,7 @@ def _extreme(graph: Graph, op: Op, x: int, axis: Axis, keepdims: bool, initial: 
     beyond = -math.inf if op is core.AMAX else math.inf
     if not count(graph, x, axis, short):
         shape = tuple(n for k, n in enumerate(graph.shape(x)) if k not in axes_of(axis, len(graph.shape(x)), short))
-        return graph.broadcast(graph.as_number(initial), shape)
+        return movement.broadcast(graph, graph.as_number(initial), shape)
     return _with(graph, short, initial, extremum(graph, op, chosen(graph, x, where, beyond), axis, keepdims, short))
 
 
@@ -252,7 +252,7 @@ def _norm(graph: Graph, x: Array, ord: Order = None, axis: Axis = None, keepdims
         return extremum(graph, op, sums, axes, keepdims, "norm")
     if len(axes) == 2 and ord in SPECTRAL:
         others = [k for k in range(len(graph.shape(x))) if k not in axes]
-        values = singular_values.singular_values(graph, graph.transpose(x, (*others, *axes)))
+        values = singular_values.singular_values(graph, movement.transpose(graph, x, (*others, *axes)))
         found = reduce(graph, SPECTRAL[ord], values, -1) if graph.shape(values)[-1] else _sum(graph, values, -1)
         return kept(graph, found, axes, graph.shape(x)) if keepdims else found
     if len(axes) != 1 or isinstance(ord, str):
@@ -276,9 +276,9 @@ def _vector_norm(graph: Graph, x: Array, *, axis: Axis = None, keepdims: Flag = 
     shape = graph.shape(x)
     axes = axes_of(axis, len(shape), "vector_norm")
     order = [*(k for k in range(len(shape)) if k not in axes), *axes]
-    lines = graph.transpose(graph.as_number(x), tuple(order))
+    lines = movement.transpose(graph, graph.as_number(x), tuple(order))
     rest = tuple(shape[k] for k in order[: len(shape) - len(axes)])
-    lines = graph.reshape(lines, (*rest, math.prod(shape[k] for k in axes)))
+    lines = movement.reshape(graph, lines, (*rest, math.prod(shape[k] for k in axes)))
     return _kept(graph, _norm(graph, lines, ord, -1), axes, shape, keepdims)
 
 
@@ -305,7 +305,7 @@ def _logsumexp(graph: Graph, x: Array, axis: Axis = None, b: Array | None = None
         terms = graph.apply(core.MUL, (b, graph.apply(core.EXP, (graph.apply(core.SUB, (x, top)),))))
         total = graph.apply(core.ADD, (graph.apply(core.LOG, (_sum(graph, terms, axis, True),)), top))
     shape = graph.shape(total)
-    return total if keepdims else graph.reshape(total, tuple(n for k, n in enumerate(shape) if k not in axes))
+    return total if keepdims else movement.reshape(graph, total, tuple(n for k, n in enumerate(shape) if k not in axes))
 
 
 @language()
@@ -333,7 +333,7 @@ def _running(graph: Graph, x: int, axis: Axis) -> tuple[int, int]:
     x = graph.as_number(x)
     shape = graph.shape(x)
     if axis is None:
-        return graph.reshape(x, (math.prod(shape),)), 0
+        return movement.reshape(graph, x, (math.prod(shape),)), 0
     return x, axis_of(axis, len(shape), "cumsum")
 
 
@@ -342,7 +342,9 @@ def _from(graph: Graph, x: int, at: int, first: float | None) -> int:
     if first is None:
         return x
     shape = graph.shape(x)
-    return graph.concatenate([graph.broadcast(number(graph, first), (*shape[:at], 1, *shape[at + 1 :])), x], at)
+    return movement.concatenate(
+        graph, [movement.broadcast(graph, number(graph, first), (*shape[:at], 1, *shape[at + 1 :])), x], at
+    )
 
 
 @language("cumsum", "cumulative_sum")
@@ -365,7 +367,9 @@ def _recurrence(graph: Graph, a: Array, b: Array, axis: Axis = 0, reverse: Flag 
     a, b = graph.as_number(a), graph.as_number(b)
     shape = graph.types[graph.apply(core.ADD, (a, b))].shape
     at = axis_of(axis, len(shape), "recurrence")
-    return graph.add(core.RECURRENCE, (graph.broadcast(a, shape), graph.broadcast(b, shape)), (at, reverse))
+    return graph.add(
+        core.RECURRENCE, (movement.broadcast(graph, a, shape), movement.broadcast(graph, b, shape)), (at, reverse)
+    )
 
 
 @language("trapezoid", "trapz")
@@ -378,6 +382,6 @@ def _trapezoid(graph: Graph, y: Array, x: Array | None = None, dx: Node | None =
     if x is not None:
         step = diff(graph, x, 1, -1 if len(graph.shape(x)) == 1 else at)
         if len(graph.shape(x)) == 1:
-            step = graph.reshape(step, tuple(shape[at] - 1 if k == at else 1 for k in range(len(shape))))
+            step = movement.reshape(graph, step, tuple(shape[at] - 1 if k == at else 1 for k in range(len(shape))))
     mean = graph.apply(core.DIV, (graph.apply(core.ADD, (upper, lower)), number(graph, 2.0)))
     return _sum(graph, graph.apply(core.MUL, (step, mean)), at)

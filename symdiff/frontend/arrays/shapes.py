@@ -24,13 +24,13 @@ from symdiff.frontend.arguments import (
 from symdiff.frontend.attributes import transposed
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.types import show
 
 
 def along(graph: Graph, x: int, axis: int, part: Any) -> int:
     """`x` with an index or a slice along one axis."""
-    return graph.element(x, (*(slice(None),) * axis, part))
+    return movement.element(graph, x, (*(slice(None),) * axis, part))
 
 
 @language()
@@ -46,8 +46,8 @@ def _reshape(graph: Graph, x: Array, shape: Sizes, *sizes: Integer, order: Text 
             hint="write one size as -1: reshape(x, (2, -1))",
         )
     if _by_columns(order):
-        return transposed(graph, graph.reshape(transposed(graph, x), tuple(wanted[::-1])))
-    return graph.reshape(x, tuple(wanted))
+        return transposed(graph, movement.reshape(graph, transposed(graph, x), tuple(wanted[::-1])))
+    return movement.reshape(graph, x, tuple(wanted))
 
 
 def _by_columns(order: str) -> bool:
@@ -60,7 +60,7 @@ def _by_columns(order: str) -> bool:
 def ravel(graph: Graph, x: Array, order: Text = "C") -> int:
     """The elements as a vector, in C order or with order="F" by columns."""
     x = transposed(graph, x) if _by_columns(order) else x
-    return graph.reshape(x, (math.prod(graph.shape(x)),))
+    return movement.reshape(graph, x, (math.prod(graph.shape(x)),))
 
 
 @language()
@@ -71,7 +71,7 @@ def _squeeze(graph: Graph, x: Array, axis: Axis = None) -> int:
     for k in axes:
         if shape[k] != 1:
             raise ShapeError(f"squeeze: axis {k} of the shape {show(shape)} has size {shape[k]}, not 1")
-    return graph.reshape(x, tuple(n for k, n in enumerate(shape) if k not in axes))
+    return movement.reshape(graph, x, tuple(n for k, n in enumerate(shape) if k not in axes))
 
 
 @language()
@@ -80,17 +80,17 @@ def _expand_dims(graph: Graph, x: Array, axis: Axis) -> int:
     shape, given = list(graph.shape(x)), axis if isinstance(axis, tuple) else (axis,)
     for k in axes_of(given, len(shape) + len(given), "expand_dims"):
         shape.insert(k, 1)
-    return graph.reshape(x, tuple(shape))
+    return movement.reshape(graph, x, tuple(shape))
 
 
 def _at_least(count: int, name: str) -> None:
     def build(graph: Graph, x: Array) -> int:
         shape = graph.shape(x)
         if count == 3 and len(shape) == 2:
-            return graph.reshape(x, (*shape, 1))
+            return movement.reshape(graph, x, (*shape, 1))
         if count == 3 and len(shape) == 1:
-            return graph.reshape(x, (1, *shape, 1))
-        return graph.reshape(x, (1,) * (count - len(shape)) + shape)
+            return movement.reshape(graph, x, (1, *shape, 1))
+        return movement.reshape(graph, x, (1,) * (count - len(shape)) + shape)
 
     build.__doc__ = f"The array with at least {count} {'axis' if count == 1 else 'axes'}."
     language(name)(build)
@@ -113,7 +113,7 @@ def _transpose(graph: Graph, x: Array, axes: Nested = None, *sizes: Integer) -> 
             f"transpose: {given} is no order of {count} axes",
             hint=f"write the numbers from 0 to {count - 1}, each once" if count else "",
         )
-    return graph.transpose(x, tuple(order))
+    return movement.transpose(graph, x, tuple(order))
 
 
 @language()
@@ -128,7 +128,7 @@ def _swapaxes(graph: Graph, x: Array, axis1: Integer, axis2: Integer) -> int:
     order = list(range(len(graph.shape(x))))
     first, second = (axis_of(k, len(order), "swapaxes") for k in (axis1, axis2))
     order[first], order[second] = second, first
-    return graph.transpose(x, tuple(order))
+    return movement.transpose(graph, x, tuple(order))
 
 
 @language()
@@ -142,13 +142,13 @@ def _moveaxis(graph: Graph, x: Array, source: Axis, destination: Axis) -> int:
     order = [k for k in range(count) if k not in sources]
     for place, axis in sorted(zip(places, sources, strict=True)):
         order.insert(place, axis)
-    return graph.transpose(x, tuple(order))
+    return movement.transpose(graph, x, tuple(order))
 
 
 @language()
 def _broadcast_to(graph: Graph, x: Array, shape: Sizes) -> int:
     """The array repeated to a shape by NumPy's rule."""
-    return graph.broadcast(x, shape)
+    return movement.broadcast(graph, x, shape)
 
 
 # Repeating, shifting, cutting
@@ -159,7 +159,11 @@ def _flip(graph: Graph, x: Array, axis: Axis = None) -> int:
     """The elements in reverse order along some axes or all."""
     count = len(graph.shape(x))
     axes = axes_of(axis, count, "flip")
-    return graph.element(x, tuple(slice(None, None, -1 if k in axes else 1) for k in range(count))) if count else x
+    return (
+        movement.element(graph, x, tuple(slice(None, None, -1 if k in axes else 1) for k in range(count)))
+        if count
+        else x
+    )
 
 
 @language()
@@ -192,7 +196,7 @@ def _roll(graph: Graph, x: Array, shift: Axis, axis: Axis = None) -> int:
     """The elements moved along an axis; those that leave at the end come back at the start."""
     shape = graph.shape(x)
     if axis is None:
-        return graph.reshape(_roll(graph, ravel(graph, x), shift, 0), shape)
+        return movement.reshape(graph, _roll(graph, ravel(graph, x), shift, 0), shape)
     axes = axis if isinstance(axis, tuple) else (axis,)
     shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
     if len(shifts) != len(axes) or not all(isinstance(by, int) for by in shifts):
@@ -201,7 +205,7 @@ def _roll(graph: Graph, x: Array, shift: Axis, axis: Axis = None) -> int:
         cut = by % shape[at] if shape[at] else 0
         if cut:
             parts = along(graph, x, at, slice(shape[at] - cut, None)), along(graph, x, at, slice(0, shape[at] - cut))
-            x = graph.concatenate(list(parts), at)
+            x = movement.concatenate(graph, list(parts), at)
     return x
 
 
@@ -213,8 +217,8 @@ def _tile(graph: Graph, x: Array, reps: Sizes) -> int:
     shape, reps = (1,) * (count - len(shape)) + shape, (1,) * (count - len(reps)) + reps
     spread = [n for size in shape for n in (1, size)]
     repeated = [n for size, rep in zip(shape, reps, strict=True) for n in (rep, size)]
-    node = graph.broadcast(graph.reshape(x, tuple(spread)), tuple(repeated))
-    return graph.reshape(node, tuple(size * rep for size, rep in zip(shape, reps, strict=True)))
+    node = movement.broadcast(graph, movement.reshape(graph, x, tuple(spread)), tuple(repeated))
+    return movement.reshape(graph, node, tuple(size * rep for size, rep in zip(shape, reps, strict=True)))
 
 
 @language()
@@ -226,9 +230,9 @@ def _repeat(graph: Graph, x: Array, repeats: Integers, axis: Axis = None) -> int
     at = axis_of(axis, len(shape), "repeat")
     if len(repeats) == 1:
         times = repeats[0]
-        node = graph.reshape(x, (*shape[: at + 1], 1, *shape[at + 1 :]))
-        node = graph.broadcast(node, (*shape[: at + 1], times, *shape[at + 1 :]))
-        return graph.reshape(node, (*shape[:at], shape[at] * times, *shape[at + 1 :]))
+        node = movement.reshape(graph, x, (*shape[: at + 1], 1, *shape[at + 1 :]))
+        node = movement.broadcast(graph, node, (*shape[: at + 1], times, *shape[at + 1 :]))
+        return movement.reshape(graph, node, (*shape[:at], shape[at] * times, *shape[at + 1 :]))
     if len(repeats) != shape[at]:
         raise ShapeError(f"repeat: {len(repeats)} numbers of repetitions for an axis of size {shape[at]}")
     return indexing.gather(graph, x, graph.constant(np.repeat(np.arange(shape[at]), repeats).astype(np.int64)), at)
@@ -255,8 +259,11 @@ def _diff(
         shape = graph.shape(x)
         at = axis_of(axis, len(shape), "diff")
         line = (*shape[:at], 1, *shape[at + 1 :])
-        ends = [None if e is None else e if graph.shape(e) else graph.broadcast(e, line) for e in (prepend, append)]
-        x = graph.concatenate([graph.as_number(e) for e in (ends[0], x, ends[1]) if e is not None], at)
+        ends = [
+            None if e is None else e if graph.shape(e) else movement.broadcast(graph, e, line)
+            for e in (prepend, append)
+        ]
+        x = movement.concatenate(graph, [graph.as_number(e) for e in (ends[0], x, ends[1]) if e is not None], at)
     return diff(graph, x, n, axis)
 
 
@@ -276,10 +283,10 @@ def _pad(
         return _pad_repeated(graph, graph.as_number(x), widths, mode)
     index = tuple((before, before + n, 1) for (before, _), n in zip(widths, shape, strict=True))
     sizes = tuple(before + n + after for (before, after), n in zip(widths, shape, strict=True))
-    padded = graph.scatter(graph.as_number(x), index, sizes)
+    padded = movement.scatter(graph, graph.as_number(x), index, sizes)
     if constant_values is None:
         return padded
-    inside = graph.scatter(graph.broadcast(number(graph, 1.0), shape), index, sizes)
+    inside = movement.scatter(graph, movement.broadcast(graph, number(graph, 1.0), shape), index, sizes)
     inside = graph.apply(core.EQUAL, (inside, number(graph, 1.0)))
     return graph.apply(core.WHERE, (inside, padded, graph.as_number(constant_values)))
 

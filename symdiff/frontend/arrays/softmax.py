@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core
+from symdiff.ops import Op, core, reduction
 from symdiff.ops.reduction import kept
 
 
 def _along(graph: Graph, op: Op, x: int, axes: tuple[int, ...]) -> int:
     """A reduction, with axes of size 1 for those that it is along."""
-    return kept(graph, graph.reduce(op, x, axes), axes, graph.shape(x)) if axes else x
+    return kept(graph, reduction.reduce_over(graph, op, x, axes), axes, graph.shape(x)) if axes else x
 
 
 def largest(graph: Graph, x: int, axes: tuple[int, ...]) -> int:

@@ -6,10 +6,10 @@ from symdiff.errors import ShapeError
 from symdiff.frontend.arguments import Array, Flag, Integer, Node, language
 from symdiff.frontend.arrays.joining import joined
 from symdiff.frontend.arrays.reductions import reduce
-from symdiff.frontend.attributes import matmul
+from symdiff.frontend.attributes import checked_product
 from symdiff.frontend.constants import number
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, indexing
+from symdiff.ops import core, indexing, movement
 from symdiff.ops.reduction import kept
 from symdiff.types import show
 
@@ -20,7 +20,7 @@ def _rows(graph: Graph, x: int, rowvar: bool) -> int:
     if len(shape) not in (1, 2):
         raise ShapeError(f"cov takes a vector or a matrix, not a value of shape {show(shape)}")
     x = graph.as_number(x)
-    return graph.reshape(x, (1, *shape)) if len(shape) < 2 else x if rowvar else graph.swap_last(x)
+    return movement.reshape(graph, x, (1, *shape)) if len(shape) < 2 else x if rowvar else movement.swap_last(graph, x)
 
 
 @language()
@@ -58,10 +58,10 @@ def _cov(
             taken = graph.apply(core.DIV, (graph.apply(core.MUL, (taken, own)), total))
     distance = graph.apply(core.SUB, (x, kept(graph, mean, (1,), (rows, count))))
     weighted = graph.apply(core.MUL, (distance, weights)) if given else distance
-    products = matmul(graph, distance, graph.swap_last(weighted), "cov")
+    products = checked_product(graph, distance, movement.swap_last(graph, weighted), "cov")
     left = graph.apply(core.SUB, (total, taken)) if given else number(graph, count - ddof)
     result = graph.apply(core.DIV, (products, left))
-    return graph.reshape(result, ()) if rows == 1 else result
+    return movement.reshape(graph, result, ()) if rows == 1 else result
 
 
 @language()
@@ -71,8 +71,8 @@ def _corrcoef(graph: Graph, x: Array, y: Array | None = None, rowvar: Flag = Tru
     if not graph.shape(covariance):
         return graph.apply(core.DIV, (covariance, covariance))
     size = graph.shape(covariance)[0]
-    scale = graph.apply(core.SQRT, (graph.diagonal(covariance, 0, 1),))
-    rows = graph.apply(core.DIV, (covariance, graph.reshape(scale, (size, 1))))
+    scale = graph.apply(core.SQRT, (indexing.main_diagonal(graph, covariance, 0, 1),))
+    rows = graph.apply(core.DIV, (covariance, movement.reshape(graph, scale, (size, 1))))
     return graph.apply(core.DIV, (rows, scale))
 
 
@@ -81,7 +81,7 @@ def _powers(graph: Graph, x: int, count: int, increasing: bool) -> int:
     exponents = indexing.iota(graph, (count,), 0)
     if not increasing:
         exponents = graph.apply(core.SUB, (number(graph, count - 1), exponents))
-    return graph.apply(core.POW, (graph.reshape(x, (*graph.shape(x), 1)), exponents))
+    return graph.apply(core.POW, (movement.reshape(graph, x, (*graph.shape(x), 1)), exponents))
 
 
 @language()
