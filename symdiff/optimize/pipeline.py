@@ -5,6 +5,7 @@ The passes rebuild the graph: simplification, expansion, and the fusing and numb
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -18,7 +19,7 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Movement
-from symdiff.ops.core import ADD, FMA, INDEX, MUL, NEG, RESHAPE, STACK, SUB
+from symdiff.ops.core import ADD, DIV, FMA, INDEX, MUL, NEG, RESHAPE, STACK, SUB
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.forms import forms
 from symdiff.optimize.patterns import CONSTANT, EXACT, INPUT, REAL, STABLE, STRUCTURAL, RuleSet
@@ -72,36 +73,96 @@ def postorder(graph: Graph, outputs: Sequence[int]) -> list[int]:
 
 
 def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Graph, list[int]]:
-    """Rebuild in canonical order, with nodes numbered by postorder.
+    """Rebuild in canonical order, with nodes numbered by postorder and signs where they cost least.
 
     With `fuse`, a sum or difference of a product that is used nowhere else becomes a fused multiply-add.
     """
     order = postorder(graph, outputs)
-    factors = _fused(graph, order, outputs) if fuse else {}
+    uses = Body(graph, (), outputs, order).users()
+    products = _fused(graph, order, uses) if fuse else {}
+    signs = _shared_signs(graph, order, uses, products)
     fresh = Graph(graph.dtype)
     domain = Nodes(fresh)
-    if factors:
-        absorbed = set(factors.values())
+    if products or signs:
+        absorbed = {graph.args[node][0] for node in signs if graph.ops[node] is NEG}.union(products.values())
         order = [node for node in order if node not in absorbed]
-        domain = _Fused(fresh, graph, factors)
+        domain = _Finished(fresh, graph, products, signs)
     values = Body(graph, (), outputs, order).fold(domain)
     roots = [values[node] for node in outputs]
-    if factors and _has_dead(fresh, roots):
+    if (products or signs) and _has_dead(fresh, roots):
         return finish(fresh, roots)
     return fresh, roots
 
 
-class _Fused(Nodes):
-    """Nodes of a fresh graph, with sums and differences that have taken a product in."""
+class _Finished(Nodes):
+    """Nodes of a fresh graph: sums and differences that have taken a product in, signs at factors that are shared."""
 
-    def __init__(self, fresh: Graph, graph: Graph, factors: Mapping[int, int]) -> None:
+    def __init__(self, fresh: Graph, graph: Graph, products: Mapping[int, int], signs: Mapping[int, int]) -> None:
         super().__init__(fresh)
-        self.source = graph
-        self.special = self.factors = factors
+        self.source, self.products, self.signs = graph, products, signs
+        self.special = {**products, **signs}
 
     def at(self, node: int, values: dict[int, int]) -> int:
-        """The fused multiply-add that a sum becomes."""
-        return _fma(self.graph, self.source, node, self.factors[node], values)
+        """The fused multiply-add that a sum becomes, or the product of which a factor has the sign."""
+        source, fresh = self.source, self.graph
+        product, negated = self.products.get(node), self.signs.get(node)
+        if product is None:
+            product = source.args[node][0]
+        factors = [values[a] for a in source.args[product]]
+        if negated is not None:
+            k = source.args[product].index(negated)
+            factors[k] = _negative(fresh, factors[k])
+        if source.ops[node] is NEG:
+            return fresh.add(source.ops[product], tuple(factors))
+        first, second = source.args[node]
+        rest = values[second if product == first else first]
+        if source.ops[node] is SUB and product == first:
+            rest = _negative(fresh, rest)
+        elif source.ops[node] is SUB and negated is None:
+            k = 1 if fresh.ops[factors[1]] in (CONSTANT, NEG) else 0
+            factors[k] = _negative(fresh, factors[k])
+        return fresh.add(FMA, (*factors, rest))
+
+
+def _shared_signs(
+    graph: Graph, order: Sequence[int], uses: Mapping[int, int], products: Mapping[int, int]
+) -> dict[int, int]:
+    """The factor whose negative is taken: for negative products and quotients, and differences that take a product in.
+
+    That of a factor which several of them have is taken once, as (-a)*b and (-a)*c for -(a*b) and -(a*c). No bit
+    changes. Those that share none are not in it.
+    """
+    ops, args, types = graph.ops, graph.args, graph.types
+    signed: dict[int, int] = {}
+    there = set[int]()
+    for node in order:
+        if ops[node] is NEG:
+            below = args[node][0]
+            if (ops[below] is MUL or ops[below] is DIV) and uses[below] == 1:
+                signed[node] = below
+            else:
+                there.add(below)
+        elif ops[node] is SUB and products.get(node) == args[node][1]:
+            signed[node] = args[node][1]
+    having: dict[int, list[int]] = {}
+    for node, below in signed.items():
+        factors = args[below]
+        if any(ops[a] is CONSTANT or ops[a] is NEG for a in factors):
+            continue
+        for a in dict.fromkeys(factors):
+            if types[a].shape == types[below].shape:
+                having.setdefault(a, []).append(node)
+    found: dict[int, int] = {}
+    heap = [(-len(nodes), factor) for factor, nodes in having.items()]
+    heapq.heapify(heap)
+    while heap:
+        count, factor = heapq.heappop(heap)
+        left = [node for node in having[factor] if node not in found]
+        if -count > len(left) > 0:
+            heapq.heappush(heap, (-len(left), factor))
+        elif len(left) + (factor in there) > 1:
+            found.update(dict.fromkeys(left, factor))
+    return found
 
 
 def _has_dead(graph: Graph, outputs: Sequence[int]) -> bool:
@@ -109,13 +170,12 @@ def _has_dead(graph: Graph, outputs: Sequence[int]) -> bool:
     return len(set(chain.from_iterable(graph.args)).union(outputs)) < len(graph)
 
 
-def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[int, int]:
+def _fused(graph: Graph, order: Sequence[int], uses: Mapping[int, int]) -> dict[int, int]:
     """Which product each sum and difference takes in: an operand that has no other use.
 
     Of two, a sum takes the first and a difference the second, whose sign often goes into a constant factor.
     """
     ops, args = graph.ops, graph.args
-    uses = Body(graph, (), outputs, order).users()
     found: dict[int, int] = {}
     for node in order:
         op = ops[node]
@@ -125,18 +185,6 @@ def _fused(graph: Graph, order: Sequence[int], outputs: Sequence[int]) -> dict[i
                     found[node] = a
                     break
     return found
-
-
-def _fma(fresh: Graph, graph: Graph, node: int, product: int, mapping: Mapping[int, int]) -> int:
-    first, second = graph.args[node]
-    a, b = (mapping[x] for x in graph.args[product])
-    if graph.ops[node] is ADD:
-        return fresh.add(FMA, (a, b, mapping[second if product == first else first]))
-    if product == first:
-        return fresh.add(FMA, (a, b, _negative(fresh, mapping[second])))
-    if fresh.ops[b] is CONSTANT or fresh.ops[b] is NEG:
-        return fresh.add(FMA, (a, _negative(fresh, b), mapping[first]))
-    return fresh.add(FMA, (_negative(fresh, a), b, mapping[first]))
 
 
 def _negative(graph: Graph, node: int) -> int:
