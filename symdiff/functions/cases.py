@@ -19,7 +19,7 @@ from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.foreign import answers_itself
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
-from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, Pattern, is_open_argument
+from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, ShapePattern, is_open_argument
 from symdiff.functions.tree_cases import TreeCase, TreeCases
 from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure
@@ -71,7 +71,7 @@ class Cases:
         opened: OpenCase | None,
     ) -> None:
         self.name, self.recipe, self.lines, self.opened = name, recipe, lines, opened
-        self.pattern = Pattern(name, arguments)
+        self.pattern = ShapePattern(name, arguments)
         self.binder = Binder(name, arguments, ordered, FLOAT64)
         own = weakref.ref(self)
 

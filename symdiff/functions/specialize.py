@@ -65,7 +65,7 @@ def match(name: str, arguments: Sequence[Argument], shapes: Mapping[str, Shape])
     return sizes
 
 
-class Pattern:
+class ShapePattern:
     """The open shapes among a function's arguments.
 
     Attributes

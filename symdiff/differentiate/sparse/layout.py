@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.differentiate.sparse.patches import Patch, Patches, Sizes, combined
+from symdiff.differentiate.sparse.pattern import Indices, index_type
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement
 from symdiff.types import c_strides
 
 MOST_CELLS = 1000
-Indices = npt.NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,6 @@ def entries_of(graph: Graph, patches: Sequence[Patch], shape: Sizes, width: int)
         if found is not None:
             return found
     return _listed(calculus, patches, shape, width)
-
-
-def index_type(largest: int) -> type[np.signedinteger[Any]]:
-    """The integers that indices up to a number are kept in."""
-    return np.int32 if largest < 2**31 else np.int64
 
 
 # Cells
