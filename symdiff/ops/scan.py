@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.errors import ShapeError
 from symdiff.ops import indexing, movement
-from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.base import Differential, Make, Movement, Op, register
 from symdiff.ops.movement import inverse, leading, unary
 from symdiff.ops.structure import check_count, checked_axis, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
@@ -57,16 +57,18 @@ def _recurrence(a: Any, b: Any, payload: Scan) -> Any:
 def running_sum(graph: Graph, node: int, axis: int, reverse: bool = False) -> int:
     """The running sum along an axis, or `reverse` from its end."""
     node = graph.as_number(node)
-    axis = checked_axis("cumsum", axis, graph.shape(node))
-    return node if graph.shape(node)[axis] <= 1 else graph.add(CUMSUM, (node,), (axis, bool(reverse)))
+    return graph.apply(CUMSUM, (node,), (checked_axis("cumsum", axis, graph.shape(node)), bool(reverse)))
 
 
 def recurrence(graph: Graph, factors: int, terms: int, axis: int, reverse: bool = False) -> int:
     """h[i] = factors[i]*h[i-1] + terms[i] along an axis, h[0] = terms[0]; `reverse`: from the end."""
     axis = checked_axis("recurrence", axis, graph.shape(terms))
-    if graph.shape(terms)[axis] <= 1:
-        return terms
-    return graph.add(RECURRENCE, (factors, terms), (axis, bool(reverse)))
+    return graph.apply(RECURRENCE, (factors, terms), (axis, bool(reverse)))
+
+
+def _of_one(graph: Graph, make: Make, args: tuple[int, ...], payload: tuple[int, bool]) -> int | None:
+    """Of one element, the last operand is what there is to add."""
+    return args[-1] if graph.shape(args[-1])[payload[0]] <= 1 else None
 
 
 def running_product(graph: Graph, node: int, axis: int, reverse: bool = False) -> int:
@@ -157,9 +159,9 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> di
 
 CUMSUM, RECURRENCE = register(
     Op("cumsum", None, hidden=True, finite=True, doc="the running sum along an axis",
-       payload="axis and direction", type_rule=_type,
+       payload="axis and direction", type_rule=_type, canonical=_of_one,
        routine=Movement(_running_sum), flops=_flops, differential=unary(_running_sum_forward, _running_sum_back)),
-    Op("recurrence", None, hidden=True, payload="axis and direction", type_rule=_type,
+    Op("recurrence", None, hidden=True, payload="axis and direction", type_rule=_type, canonical=_of_one,
        routine=Movement(_recurrence), flops=_flops, doc="h[i] = a[i]*h[i-1] + b[i] along an axis; h[0] = b[0]",
        differential=Differential(_forward, _back, _reach, text="recurrence(a, db + da*h before)")),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from symdiff.ops.core import EINSUM, MUL, NEG, RESHAPE, SUM, TRANSPOSE
 from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
-from symdiff.sizes import is_open, slice_bounds
+from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast_shapes, fixed, product
 
 ELEMENTWISE = ScalarRoutine | Expand | Fold
@@ -57,7 +57,7 @@ class TensorRewriter(Rewriter):
 
     def _new(self, op: Op, args: tuple[int, ...], payload: Any) -> int:
         types = self.graph.types
-        if all(not types[a].shape for a in args) and op not in _HANDLERS:
+        if all(not types[a].shape for a in args) and op.canonical is None and op not in _HANDLERS:
             return super()._new(op, args, payload)
         result = op.type_rule(op, [types[a] for a in args] or [self._number], payload)
         found = self._without_elements(op, args, result)
@@ -68,8 +68,11 @@ class TensorRewriter(Rewriter):
         if isinstance(op.routine, ELEMENTWISE):
             if any(self.graph.ops[a] is BROADCAST for a in args):
                 return self._narrow(op, args, payload, result.shape)
-        elif op in _HANDLERS:
-            found = _HANDLERS[op](self, args, payload, result)
+        else:
+            if op.canonical is not None:
+                found = op.canonical(self.graph, self._made, args, payload)
+            if found is None and op in _HANDLERS:
+                found = _HANDLERS[op](self, args, payload, result)
             if found is not None:
                 return found
         return super()._new(op, args, payload)
@@ -121,54 +124,11 @@ class TensorRewriter(Rewriter):
         """`node` with its axes in another order."""
         return node if perm == tuple(range(len(perm))) else self.make(TRANSPOSE, (node,), perm)
 
-    def repeated(self, node: int) -> int | None:
-        """The scalar that an array repeats everywhere."""
-        if self.graph.ops[node] is BROADCAST:
-            inner = self.graph.args[node][0]
-            return inner if not self.graph.types[inner].shape else None
-        return None
-
-    def _view(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
-        """A movement of one repeated scalar."""
-        scalar = self.repeated(args[0])
-        return None if scalar is None else self.broadcast(scalar, result.shape)
-
-    def _reshape(self, args: tuple[int, ...], payload: Shape, result: TensorType) -> int | None:
-        node = args[0]
-        if self.graph.types[node].shape == payload:
-            return node
-        if self.graph.ops[node] is RESHAPE:
-            return self.reshape(self.graph.args[node][0], payload)
-        return self._view(args, payload, result)
-
     def _transpose(self, args: tuple[int, ...], perm: tuple[int, ...], result: TensorType) -> int | None:
-        node = args[0]
-        if perm == tuple(range(len(perm))):
-            return node
-        if self.graph.ops[node] is TRANSPOSE:
-            inner = self.graph.payloads[node]
-            return self.transpose(self.graph.args[node][0], tuple(inner[k] for k in perm))
-        shape = self.shape(node)
-        long = [k for k in perm if shape[k] != 1]
-        if long == sorted(long):
-            return self.reshape(node, result.shape)
-        return self._view(args, perm, result)
-
-    def _broadcast(self, args: tuple[int, ...], payload: Shape, result: TensorType) -> int | None:
-        node = args[0]
-        if self.graph.types[node].shape == payload:
-            return node
-        if self.graph.ops[node] is BROADCAST:
-            return self.broadcast(self.graph.args[node][0], payload)
-        return None
-
-    def _index(self, args: tuple[int, ...], payload: tuple[Any, ...], result: TensorType) -> int | None:
+        """An order in which no element moves is another shape."""
         shape = self.shape(args[0])
-        whole = [
-            isinstance(part, tuple) and slice_bounds(part, n) == (0, n, 1)
-            for part, n in zip(payload, shape, strict=False)
-        ]
-        return args[0] if all(whole) else self._view(args, payload, result)
+        long = [k for k in perm if shape[k] != 1]
+        return self.reshape(args[0], result.shape) if long == sorted(long) else None
 
     def _concatenate(self, args: tuple[int, ...], axis: int, result: TensorType) -> int | None:
         parts = tuple([a for a in args if 0 not in self.graph.types[a].shape])
@@ -178,14 +138,9 @@ class TensorRewriter(Rewriter):
 
     # Sums and what is like them
 
-    def _reduction(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
-        shape = self.shape(args[0])
-        return self.reshape(args[0], result.shape) if all(shape[k] == 1 for k in axes) else None
-
     def _sum(self, args: tuple[int, ...], axes: tuple[int, ...], result: TensorType) -> int | None:
-        found = self._reduction(args, axes, result)
-        if found is not None or self.strict:
-            return found
+        if self.strict:
+            return None
         graph, node = self.graph, args[0]
         op = graph.ops[node]
         if op is NEG:
@@ -276,9 +231,6 @@ class TensorRewriter(Rewriter):
                     return scalar, other
         return None
 
-    def _scan(self, args: tuple[int, ...], payload: tuple[int, bool], result: TensorType) -> int | None:
-        return args[-1] if fixed(result.shape)[payload[0]] == 1 else None
-
     def _solve(self, args: tuple[int, ...], payload: Any, result: TensorType) -> int | None:
         """Leading axes are those of the result for both operands."""
         lead = fixed(result.shape)[:-2]
@@ -290,16 +242,10 @@ class TensorRewriter(Rewriter):
 
 _Handler = Callable[[TensorRewriter, tuple[int, ...], Any, TensorType], int | None]
 _HANDLERS: dict[Op, _Handler] = {
-    core.RESHAPE: TensorRewriter._reshape,
     core.TRANSPOSE: TensorRewriter._transpose,
-    core.BROADCAST: TensorRewriter._broadcast,
-    core.INDEX: TensorRewriter._index,
-    core.DIAGONAL: TensorRewriter._view,
     core.CONCATENATE: TensorRewriter._concatenate,
     core.SUM: TensorRewriter._sum,
     core.EINSUM: TensorRewriter._einsum,
-    **dict.fromkeys((core.PROD, core.AMAX, core.AMIN, core.ANY, core.ALL), TensorRewriter._reduction),
-    **dict.fromkeys((core.CUMSUM, core.RECURRENCE), TensorRewriter._scan),
     **dict.fromkeys(LEADING, TensorRewriter._solve),
 }
 
