@@ -89,16 +89,22 @@ class Movement:
     unrolled: Callable[..., Any] | None = None
 
 
+WorkSize = Callable[[int, int, int], tuple[int, int, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class MatrixRoutine:
     """The meaning of an operation of linear algebra on the last two axes, or of one on whole lines: a library's.
 
     `unrolled(call, *operands, payload)` is the same by elementwise operations, rounded in another order, for matrices
-    of few rows; None where the library always does it.
+    of few rows; None where the library always does it. `work(rows, columns, bytes of an element)` says how many bytes
+    the library's routine needs for one matrix beside its operands: for a copy or for factors, for pivots, and to work
+    with; None where it needs none.
     """
 
     evaluate: Callable[..., Any]
     unrolled: Callable[..., Any] | None = None
+    work: WorkSize | None = None
 
 
 ScalarRoutine = Instruction | Intrinsic | Library | Special

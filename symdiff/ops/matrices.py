@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 LARGEST_EXPANDED = 4
 """Determinants of up to so many rows are expanded for adjugates: the cofactors of singular matrices hold, too."""
 
+BLOCK = 64
+"""Columns that LAPACK's routines work on at once."""
+
+PIVOT = 4
+"""Bytes of one of its integers."""
+
 
 def square_shape(name: str, shape: Shape) -> tuple[int, ...]:
     """`shape` where it is that of square matrices.
@@ -457,10 +463,24 @@ def _cost(multiplier: float, right: float = 0.0) -> Flops:
     return flops
 
 
+def _factors(rows: int, columns: int, element: int) -> tuple[int, int, int]:
+    """Of what works on the factors of a copy of the matrix."""
+    return rows * rows * element, PIVOT * rows, 0
+
+
+def _inversion(rows: int, columns: int, element: int) -> tuple[int, int, int]:
+    """Of what inverts factors in the place of the result."""
+    return 0, PIVOT * rows, rows * BLOCK * element
+
+
+def _factors_inverted(rows: int, columns: int, element: int) -> tuple[int, int, int]:
+    return rows * rows * element, PIVOT * rows, rows * BLOCK * element
+
+
 SOLVE, SOLVE_TRIANGULAR, INV, DET, DET_SIGN, ADJUGATE, LOGDET, CHOLESKY = register(
     Op("solve", None, hidden=True, numpy="np.linalg.solve({0}, {1})",
        doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
-       routine=MatrixRoutine(_each(np.linalg.solve, np.nan), small_matrices.solve), flops=_cost(1 / 3, 1.0),
+       routine=MatrixRoutine(_each(np.linalg.solve, np.nan), small_matrices.solve, _factors), flops=_cost(1 / 3, 1.0),
        differential=Differential(_solve_forward, _solve_back, _columns, text="solve(A, dB - dA @ X)")),
     Op("solve_triangular", None, hidden=True, payload="triangle", type_rule=_solve_type,
        doc="the solution X of T X = B, or of T.T X = B, for a lower or upper triangle T",
@@ -469,27 +489,27 @@ SOLVE, SOLVE_TRIANGULAR, INV, DET, DET_SIGN, ADJUGATE, LOGDET, CHOLESKY = regist
                                  text="solve(T, dB - triangle(dT) @ X)")),
     Op("inv", None, hidden=True, numpy="np.linalg.inv({0})",
        doc="the inverse of a matrix; NaN for a singular one", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(np.linalg.inv, np.nan), small_matrices.inverse), flops=_cost(1.0),
+       routine=MatrixRoutine(_each(np.linalg.inv, np.nan), small_matrices.inverse, _inversion), flops=_cost(1.0),
        differential=Differential(_inverse_forward, _inverse_back, _whole, text="-Y @ dA @ Y")),
     Op("det", None, hidden=True, numpy="np.linalg.det({0})", doc="the determinant of a matrix", type_rule=_matrix_type,
-       routine=MatrixRoutine(_each(_det, 0.0, scalar=True), small_matrices.determinant), flops=_cost(1 / 3),
+       routine=MatrixRoutine(_each(_det, 0.0, scalar=True), small_matrices.determinant, _factors), flops=_cost(1 / 3),
        differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(adjugate(A).T*dA)"),
        edges="the second derivative at a singular matrix of more than 4 rows is NaN"),
     Op("det_sign", None, hidden=True, numpy="np.linalg.slogdet({0})[0]",
        doc="the sign of the determinant of a matrix", type_rule=_matrix_type, flops=_cost(1 / 3),
-       routine=MatrixRoutine(_each(_det_sign, 0.0, scalar=True), small_matrices.determinant_sign),
+       routine=MatrixRoutine(_each(_det_sign, 0.0, scalar=True), small_matrices.determinant_sign, _factors),
        edges="0 for a singular matrix; the derivative is 0"),
     Op("adjugate", None, hidden=True, numpy="np.linalg.det({0})[..., None, None]*np.linalg.inv({0})",
        doc="the adjugate of a matrix: its cofactors transposed, det(A)*inv(A)",
        type_rule=_matrix_type, flops=_cost(4 / 3),
-       routine=MatrixRoutine(_each(_adjugate, np.nan), small_matrices.adjugate),
+       routine=MatrixRoutine(_each(_adjugate, np.nan), small_matrices.adjugate, _factors_inverted),
        differential=Differential(_adjugate_forward, _adjugate_back, _whole,
                                  text="trace(inv(A) @ dA)*Y - inv(A) @ dA @ Y"),
        edges="the derivative at a singular matrix is NaN"),
     Op("logdet", None, hidden=True, numpy="np.linalg.slogdet({0})[1]",
        doc="the logarithm of the absolute value of the determinant",
        type_rule=_matrix_type, flops=_cost(1 / 3),
-       routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True), small_matrices.log_determinant),
+       routine=MatrixRoutine(_each(_log_det, -np.inf, scalar=True), small_matrices.log_determinant, _factors),
        differential=Differential(_determinant_forward, _determinant_back, _whole, text="sum(inv(A).T*dA)"),
        edges="-inf for a singular matrix"),
     Op("cholesky", None, hidden=True, numpy="np.linalg.cholesky({0})",

@@ -15,6 +15,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops import contraction, indexing, movement, reduction
 from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
+from symdiff.ops.matrices import BLOCK, PIVOT
 from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading
 from symdiff.ops.reduction import AMAX, SUM
 from symdiff.ops.structure import check_count, numeric_type, only
@@ -343,10 +344,17 @@ _PACKED = (
     "(*np.linalg.svd({0}, full_matrices=False))"
 )
 
+
+def _svd_work(rows: int, columns: int, element: int) -> tuple[int, int, int]:
+    """Of gesdd: a copy, integers, and what it asks for at least in every version, with blocks of columns."""
+    few, many = sorted((rows, columns))
+    return rows * columns * element, 8 * PIVOT * few, (few * (6 + 4 * few) + many + BLOCK * (rows + columns)) * element
+
+
 PACKED_SVD, PINV = register(
     Op("packed_svd", None, hidden=True, numpy=_PACKED, type_rule=_packed_type, flops=_cost(11),
        doc="U, the singular values and Vᵀ of U @ diag(s) @ Vᵀ = A, thin, one after the other in a vector",
-       routine=MatrixRoutine(lambda a, _: _each(_packed, a, None, (packed_size(*np.shape(a)[-2:]),))),
+       routine=MatrixRoutine(lambda a, _: _each(_packed, a, None, (packed_size(*np.shape(a)[-2:]),)), work=_svd_work),
        differential=Differential(_packed_forward, _packed_back, _all_of(1), text="that of Townsend"),
        edges="the derivative of a singular value at 0 is 0, its second one is not finite; so is the derivative of the "
              "vectors of equal singular values"),

@@ -18,8 +18,7 @@ from symdiff.codegen.tensors import blas
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.errors import CompileError
 from symdiff.ops import OPS, core
-from symdiff.optimize.planning.lapack_work import lapack_work
-from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix
+from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix, work_layout
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(5)
@@ -172,7 +171,7 @@ def run_lapack(name, operands, result_shape, columns=0):
     n, batch = operands[0].shape[-1], operands[0].shape[:-2]
     result = np.full(result_shape, np.nan, dtype)
     op, triangle = TRIANGLES[name] if name in TRIANGLES else (OPS[name], None)
-    work = np.full(lapack_work(op, str(dtype), n) + 64, 255, np.uint8)
+    work = np.full(work_layout(op, str(dtype), n).total + 64, 255, np.uint8)
     step = Lapack(op, tuple(range(len(operands))), 8, 9, n, columns, batch, triangle)
     assert step.name == name
     kept = [o.copy() for o in operands]

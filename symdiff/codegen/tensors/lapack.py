@@ -15,8 +15,7 @@ from symdiff.errors import CompileError
 from symdiff.ops import Op, core
 from symdiff.ops.base import Library
 from symdiff.ops.singular_values import packed_size
-from symdiff.optimize.planning.lapack_work import work_layout
-from symdiff.optimize.planning.plan import Lapack
+from symdiff.optimize.planning.plan import Lapack, work_layout
 from symdiff.types import FLOAT32
 
 

@@ -30,7 +30,6 @@ from symdiff.optimize.planning.forms import (
     operands,
 )
 from symdiff.optimize.planning.fusion import ZERO, Fusion, Group, Item
-from symdiff.optimize.planning.lapack_work import lapack_work
 from symdiff.optimize.planning.memory import arrange_memory
 from symdiff.optimize.planning.plan import (
     Access,
@@ -53,6 +52,7 @@ from symdiff.optimize.planning.plan import (
     Step,
     Store,
     sort_work,
+    work_layout,
 )
 from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType, c_strides
@@ -415,5 +415,5 @@ def _matrix(group: Group, fusion: Fusion, buffers: Buffers, places: list[int]) -
         n, columns = shape[-2:]
     if len(args) == 2:
         columns = fusion.shape(args[1])[-1]
-    work = buffers.work(lapack_work(op, graph.types[node].dtype, n, columns))
+    work = buffers.work(work_layout(op, graph.types[node].dtype, n, columns).total)
     return Lapack(op, tuple(places), buffers.of(node)[0], work, n, columns, shape[:-2], payload)

@@ -11,8 +11,12 @@ import math
 from dataclasses import dataclass, field
 
 from symdiff.ops import Op
+from symdiff.ops.base import MatrixRoutine
 from symdiff.sizes import Sizes
-from symdiff.types import BOOL
+from symdiff.types import BOOL, FLOAT32
+
+LINE = 64
+"""Bytes of a line of the cache, at which parts of a work area begin."""
 
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
 
@@ -207,13 +211,34 @@ class Gemm:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Where things are in the work area of a `Lapack` step, in bytes: a copy of a matrix or its factors at its start.
+
+    It is used for one matrix of a batch after the other.
+    """
+
+    pivots: int
+    scratch: int
+    total: int
+
+
+def work_layout(op: Op, dtype: str, n: int, columns: int = 0) -> Work:
+    """The layout of the work area."""
+    assert isinstance(op.routine, MatrixRoutine)
+    sizes = (0, 0, 0) if op.routine.work is None else op.routine.work(n, columns, 4 if dtype == FLOAT32 else 8)
+    start = -(-sizes[0] // LINE) * LINE
+    after = start + -(-sizes[1] // LINE) * LINE
+    return Work(start, after, after + sizes[2])
+
+
+@dataclass(frozen=True, slots=True)
 class Lapack:
     """A routine of linear algebra on matrices in C order, for every point of the batch.
 
     `op` is the operation, with a routine of matrices: a solution (a, b → x), an inverse, a determinant (a → number),
     a Cholesky factor (zeros above), …; `triangle`, of a triangular solution, says whether a is the lower triangle and
     whether it is transposed. Operands are whole buffers `(*batch, n, n)` and `(*batch, n, columns)` in C order, left
-    as they are; `work` is a buffer of at least `lapack_work(...)` bytes. A singular matrix, or for a Cholesky factor
+    as they are; `work` is one of `work_layout(…).total` bytes. A singular matrix, or for a Cholesky factor
     one that is not positive definite, gives NaN everywhere in that result (a determinant and its sign 0, its
     logarithm -inf); every matrix has an adjugate. A singular value decomposition takes matrices (n, columns) to U,
     the singular values and Vᵀ, NaN where the iteration does not converge.
