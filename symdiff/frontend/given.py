@@ -40,6 +40,8 @@ def checked_name(name: str) -> str:
     """
     if not isinstance(name, str):
         raise CallError(f"a name is a text, not {type(name).__name__}")
+    if name.isascii() and name.isidentifier() and name not in lexer.RESERVED and len(name) <= current().name:
+        return name
     try:
         tokens = lexer.tokenize(Source(name))
     except SymdiffError as error:

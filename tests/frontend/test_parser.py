@@ -1,5 +1,6 @@
 """What texts of the language mean: numbers, order, names, and the graph that comes out."""
 
+import keyword
 import math
 import re
 
@@ -9,7 +10,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symdiff.errors import ArgumentError, ParseError, ShapeError, UnknownNameError
+from symdiff.errors import ArgumentError, ParseError, ShapeError, Source, SymdiffError, UnknownNameError
+from symdiff.frontend.given import checked_name
+from symdiff.frontend.lexer import END, NAME, RESERVED, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
@@ -253,3 +256,19 @@ def test_shape_hints():
     with pytest.raises(ShapeError) as caught:
         parse("W[0, 1]")
     assert caught.value.hint == 'write shapes={"W": (3, 3)}, or f(W[3, 3]) = …'
+
+
+@pytest.mark.parametrize(
+    "name", [*keyword.kwlist, "x", "_", "x1", "e", "E", "pi", "αβ", "x" * 64, "x" * 65, "1x", "a b", ""]
+)
+def test_names_are_those_that_texts_have(name):
+    try:
+        tokens = tokenize(Source(name))
+        allowed = tokens.kinds[:2] == [NAME, END] and tokens.texts[0] not in RESERVED
+    except SymdiffError:
+        allowed = False
+    if allowed:
+        assert checked_name(name) == tokens.texts[0]
+    else:
+        with pytest.raises(SymdiffError):
+            checked_name(name)
