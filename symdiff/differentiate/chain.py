@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import Op, core, movement
+from symdiff.ops import Op, movement
 from symdiff.ops.base import Instruction
-from symdiff.ops.core import ADD, BROADCAST, CONSTANT, DIV, MUL, NEG, SCATTER, SUB
+from symdiff.ops.core import ADD, BROADCAST, CONSTANT, DIV, MUL, NAMED, NEG, RESHAPE, SCATTER, STACK, SUB
 from symdiff.types import broadcast_shapes, fixed, product
 
 SMALL = 1e-100
@@ -208,11 +208,26 @@ def elements(graph: Graph, node: int) -> np.ndarray[Any, Any]:
     return found
 
 
+def scalars_of(graph: Graph, output: int, targets: Collection[int] = ()) -> list[int]:
+    """The scalars that an output was put together of, in C order; the elements of others, such as a target."""
+    found: list[int] = []
+    stack = [output]
+    while stack:
+        node = stack.pop()
+        while graph.types[node].shape and graph.ops[node] in (NAMED, RESHAPE) and node not in targets:
+            node = graph.args[node][0]
+        if graph.ops[node] is STACK and node not in targets:
+            stack += graph.args[node][::-1]
+        else:
+            found += [int(n) for n in elements(graph, node).ravel()]
+    return found
+
+
 def assemble(graph: Graph, nodes: np.ndarray[Any, Any]) -> int:
     """The tensor whose elements are the scalar nodes in an object array."""
     if nodes.ndim == 0:
         return int(nodes[()])
     if nodes.size == 0:
         return graph.constant(np.zeros(nodes.shape))
-    flat = graph.add(core.STACK, tuple(int(n) for n in nodes.ravel()))
+    flat = graph.add(STACK, tuple(int(n) for n in nodes.ravel()))
     return movement.reshape(graph, flat, nodes.shape)

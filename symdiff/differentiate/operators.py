@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.chain import elements
+from symdiff.differentiate.chain import elements, scalars_of
 from symdiff.differentiate.forward import ForwardSweeps, forward
 from symdiff.differentiate.partials import has_partial
 from symdiff.differentiate.reverse import depending, reverse, reverse_all
@@ -23,10 +23,11 @@ Nodes = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Operations that a Jacobian takes by each mode: (active operand, sweep) pairs."""
+    """Operations that a Jacobian takes by each mode: (active operand, sweep) pairs; `edges` counts active operands."""
 
     forward: int
     reverse: int
+    edges: int = 0
 
     @property
     def cheaper(self) -> str:
@@ -113,14 +114,14 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
         own = needed.get(node, 0)
         back += own.bit_count()
         needed[a] = needed.get(a, 0) | own
-    return Costs(ahead, back)
+    return Costs(ahead, back, len(edges))
 
 
 def derivatives(graph: Graph, outputs: Sequence[int], targets: Sequence[int], mode: str = "auto") -> list[list[Nodes]]:
     """The derivative of every output by every target: [i][j] is an array of nodes of shape S_i + T_j."""
     check_differentiable(graph, outputs)
     if mode == "auto":
-        mode = costs(graph, outputs, targets).cheaper
+        mode = costs(graph, [n for o in outputs for n in scalars_of(graph, o, targets)], targets).cheaper
     return _by_reverse(graph, outputs, targets) if mode == "reverse" else _by_forward(graph, outputs, targets)
 
 
@@ -139,16 +140,21 @@ def _by_reverse(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) ->
 
 def _by_forward(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Nodes]]:
     shapes = [fixed(graph.types[o].shape) for o in outputs]
-    blocks = [[np.empty(s + fixed(graph.types[t].shape), object) for t in targets] for s in shapes]
-    sweeps = ForwardSweeps(graph, outputs)
+    scalars = [scalars_of(graph, o, targets) for o in outputs]
+    zero = graph.constant(0.0)
+    blocks = [[np.full((product(s), *fixed(graph.types[t].shape)), zero, object) for t in targets] for s in shapes]
+    sweeps = ForwardSweeps(graph, [n for own in scalars for n in own])
     for j, target in enumerate(targets):
-        shape = fixed(graph.types[target].shape)
-        for index in np.ndindex(*shape):
-            tangents = sweeps.by_element(target, index)
-            for i, tangent in enumerate(tangents):
-                node = movement.full_like(graph, 0.0, outputs[i]) if tangent is None else tangent
-                blocks[i][j][(..., *index)] = elements(graph, node)[()]
-    return blocks
+        for index in np.ndindex(*fixed(graph.types[target].shape)):
+            tangents = iter(sweeps.by_element(target, index))
+            for i, own in enumerate(scalars):
+                for k in range(len(own)):
+                    tangent = next(tangents)
+                    if tangent is not None:
+                        blocks[i][j][(k, *index)] = tangent
+    return [
+        [block.reshape(shape + block.shape[1:]) for block in row] for row, shape in zip(blocks, shapes, strict=True)
+    ]
 
 
 def second_derivatives(

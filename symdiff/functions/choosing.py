@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from symdiff.functions.function import Function
 from symdiff.optimize.program import count_operations
 
-LARGEST_OPTIMIZED = 400
+LARGEST_OPTIMIZED = 2000
 """Ways of up to so many nodes are optimized to be compared; others are compared as they are."""
 
-CLEAR = 1.05
+CLEAR = 1.5
 """A way that takes so many times the operations of another, before optimization, is not the cheaper one after it."""
 
 
@@ -31,30 +31,32 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The cheapest way, and what all were found to take, `optimized` or not, by their names."""
+    """The cheapest way, and what those that were counted take, `optimized` or not, by their names."""
 
     way: Way
     counts: dict[str, int]
     optimized: bool
 
-    def __str__(self) -> str:
-        listed = ", ".join(f"{name} {count:,}" for name, count in self.counts.items())
-        return f"{self.way.name}; operations{'' if self.optimized else ' before optimization'}: {listed}"
-
-    def noted(self, what: str) -> Function:
-        """The function of the way, which tells in its `explain()` why it was chosen."""
-        self.way.function._known.notes += (f"{what}: {self}",)
+    def noted(self, what: str, others: Mapping[str, int] | None = None) -> Function:
+        """The function of the way, which tells in its `explain()` why it was chosen; `others` are estimates."""
+        rows = {name: f"{count:,}" for name, count in sorted(self.counts.items(), key=lambda item: item[1])}
+        for name, count in sorted((others or {}).items(), key=lambda item: item[1]):
+            rows.setdefault(name, f"about {count:,}")
+        title = f"operations{'' if self.optimized else ' before optimization'}"
+        width = max(map(len, rows))
+        table = [f"  {'way':<{width}}  {title}", *(f"  {name:<{width}}  {count}" for name, count in rows.items())]
+        self.way.function._known.notes += (f"{what}: {self.way.name}", *table)
         return self.way.function
 
 
-def cheapest(ways: Sequence[Way]) -> Choice:
+def cheapest(ways: Sequence[Way], clear: float = CLEAR) -> Choice:
     """The way with the fewest operations; of equals the first.
 
     What the optimizer made of it is kept: its first call does not optimize again.
     """
-    least = min(way.operations for way in ways)
-    near = [way for way in ways if way.operations <= CLEAR * least]
-    if len(near) == 1 or any(len(w.function.graph.live(w.function.nodes)) > LARGEST_OPTIMIZED for w in near):
-        return Choice(min(ways, key=lambda way: way.operations), {way.name: way.operations for way in ways}, False)
+    given = {way.name: way.operations for way in ways}
+    near = [way for way in ways if way.operations <= clear * min(given.values())]
+    if len(ways) == 1 or any(len(w.function.graph.live(w.function.nodes)) > LARGEST_OPTIMIZED for w in near):
+        return Choice(min(near, key=lambda way: way.operations), given, False)
     counts = {way.name: way.function._program().counts.total_after for way in near}
     return Choice(min(near, key=lambda way: counts[way.name]), counts, True)

@@ -15,6 +15,9 @@ from symdiff.functions.transforms import arranged, one_scalar, prepare, stable, 
 from symdiff.ir.graph import collector_paused
 from symdiff.ops.core import INPUT
 
+ALIKE = 1.05
+"""What two ways to the same product may differ by before optimization, if the other can still be the cheaper one."""
+
 LARGEST_COMPARED = 2000
 """Of larger products with Hessians only one way is made: the other may save a fifth, and takes as long to make."""
 
@@ -133,7 +136,7 @@ def hvp(fun: Any, wrt: Any = None) -> Function:
         if not both or len(ahead.graph.live(ahead.nodes)) > LARGEST_COMPARED:
             return ahead
         back = _reverse_over_forward(given)
-    return cheapest([Way.of("forward over reverse", ahead), Way.of("reverse over forward", back)]).noted("hvp")
+    return cheapest([Way.of("forward over reverse", ahead), Way.of("reverse over forward", back)], ALIKE).noted("hvp")
 
 
 def _forward_over_reverse(given: Extended) -> Function:

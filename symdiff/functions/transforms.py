@@ -9,9 +9,11 @@ import numpy as np
 
 from symdiff.differentiate.chain import assemble, elements
 from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
-from symdiff.differentiate.operators import costs, derivatives, gradient, iterated, second_derivatives
+from symdiff.differentiate.operators import gradient, iterated, second_derivatives
+from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.frontend.expr import Expr
+from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
 from symdiff.functions.record import read_source, recorded, same_results, titles
@@ -152,7 +154,10 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     ----------
     fun : a Function, or anything that `function` takes; several outputs give a tuple, outputs outermost.
     wrt : as for `grad`.
-    mode : "forward", "reverse", or "auto": the one that takes fewer operations; `explain()` tells.
+    mode : "forward", "reverse", "cross-country" or "auto": the one that takes the fewest operations; `explain()` tells.
+        Cross-country eliminates the vertices of the linearized graph, one after the other in an order that is cheap; it
+        is for formulas in scalars, and the same as "auto" for whole arrays, whose products are taken in the cheapest
+        order in every mode.
 
     Raises
     ------
@@ -166,34 +171,45 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     array([[2., 3.],
            [1., 1.]])
     """
-    if mode not in ("auto", "forward", "reverse"):
-        raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward" or "reverse"')
+    if mode not in ("auto", FORWARD, REVERSE, CROSS_COUNTRY):
+        raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward", "reverse" or "cross-country"')
     f, targets = stable(*prepare(fun, wrt))
     graph, nodes = f.graph, targets.nodes
     column = {n: j for j, n in enumerate(nodes)}
-    pairs: list[tuple[str, int]] = []
-    parts: list[Structure] = []
     with collector_paused():
-        if is_elementary(graph, f.nodes, nodes):
-            counted = costs(graph, f.nodes, nodes)
-            chosen = counted.cheaper if mode == "auto" else mode
-            note = f"jacobian: {chosen} mode; operations: forward {counted.forward}, reverse {counted.reverse}"
-            elementary = derivatives(graph, f.nodes, nodes, chosen)
-
-            def found(i: int, target: Target, lead: int) -> int:
-                return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
-        else:
-            blocks = jacobian_blocks(graph, f.nodes, nodes, mode)
-            note = blocks.note
+        if not is_elementary(graph, f.nodes, nodes):
+            blocks = jacobian_blocks(graph, f.nodes, nodes, "auto" if mode == CROSS_COUNTRY else mode)
 
             def found(i: int, target: Target, lead: int) -> int:
                 return target.join(graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
 
-        for i, (title, output) in enumerate(f._output_pairs()):
-            made = [found(i, t, len(graph.types[output].shape)) for t in targets.targets]
-            parts.append(shifted_structure(targets.structure, len(pairs)))
-            pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f._with_outputs(f"jacobian_{f.__name__}", pairs, composed(f._structure, parts), [note], stable=True)
+            return _jacobian_of(f, targets, found, [blocks.note])
+        ways = ScalarJacobian(graph, f.nodes, nodes, mode)
+
+        def made(way: str) -> Function:
+            elementary = ways.blocks(way)
+
+            def found(i: int, target: Target, lead: int) -> int:
+                return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
+
+            return _jacobian_of(f, targets, found)
+
+        names = [mode] if mode != "auto" else ways.best()
+        choice = cheapest([Way.of(f"{name} mode", made(name)) for name in names])
+        return choice.noted("jacobian", {f"{name} mode": count for name, count in ways.estimates.items()})
+
+
+def _jacobian_of(
+    f: Function, wrt: Wrt, found: Callable[[int, Target, int], int], notes: Sequence[str] = ()
+) -> Function:
+    """The Jacobian of which `found` gives the block for an output and a target; axes of the output lead."""
+    pairs: list[tuple[str, int]] = []
+    parts: list[Structure] = []
+    for i, (title, output) in enumerate(f._output_pairs()):
+        made = [found(i, t, len(f.graph.types[output].shape)) for t in wrt.targets]
+        parts.append(shifted_structure(wrt.structure, len(pairs)))
+        pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
+    return f._with_outputs(f"jacobian_{f.__name__}", pairs, composed(f._structure, parts), notes, stable=True)
 
 
 def _hessian_results(
