@@ -63,7 +63,7 @@ class _Opened(NamedNodes):
             if not op.hidden or op in self.written:
                 return result.add(op, args, payload)
             return meaning(op, payload, len(args)).splice(result, args)[0]
-        return result.element(args[0], payload) if op is core.INDEX else result.add(op, args, payload)
+        return movement.element(result, args[0], payload) if op is core.INDEX else result.add(op, args, payload)
 
 
 def meaning(op: Op, payload: Any, arity: int) -> Body:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import symdiff as sd
 from symdiff.display.text import expression, program
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.functions import function_named
@@ -244,3 +245,12 @@ def test_arrays(array):
     parsed = parse(expression(graph, node))
     value = evaluate(parsed.graph, [parsed.output], {})[0]
     np.testing.assert_array_equal(np.asarray(value), array)
+
+
+def test_elements_of_what_is_hidden_are_printed():
+    made = sd.hessian("f(x[3], W[2]) = sum(where(x > 0.5, x[0]*W[1], 0))")
+    again = sd.function(str(made))
+    point = [1.0, 2.0, 0.0], [3.0, 4.0]
+    blocks = [block for row in made(*point) for block in row]
+    for one, two in zip(blocks, again(*point), strict=True):
+        np.testing.assert_array_equal(one, two)
