@@ -37,6 +37,7 @@ from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
 from symdiff.functions.products import hvp, jvp, vjp
 from symdiff.functions.simplifying import simplify
+from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
 from symdiff.functions.storage import load
 from symdiff.functions.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
@@ -78,6 +79,8 @@ __all__ = [
     "load",
     "named",
     "simplify",
+    "sparse_hessian",
+    "sparse_jacobian",
     "symbol",
     "symbols",
     "value_and_grad",

@@ -96,6 +96,8 @@ def test_public_functions_have_runnable_examples():
         "hvp",
         "linearize",
         "vmap",
+        "sparse_jacobian",
+        "sparse_hessian",
         "derivative",
         "diff",
         "define",

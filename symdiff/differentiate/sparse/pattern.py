@@ -84,6 +84,16 @@ class Pattern:
         counts = np.bincount(rows[kept], minlength=self.shape[0])
         return Pattern.of_counts(self.shape, counts, self.columns[kept]), kept
 
+    def mirrored(self) -> tuple[Pattern, Indices]:
+        """The symmetric pattern of which this is the lower triangle, and for each of its entries which one here."""
+        rows, columns = self.rows.astype(np.int64), self.columns.astype(np.int64)
+        above = np.flatnonzero(rows != columns)
+        entries = np.concatenate([np.arange(len(self)), above])
+        rows, columns = np.concatenate([rows, columns[above]]), np.concatenate([columns, rows[above]])
+        order = np.lexsort((columns, rows))
+        counts = np.bincount(rows, minlength=self.shape[0])
+        return Pattern.of_counts(self.shape, counts, columns[order]), entries[order]
+
     def transposed(self) -> tuple[Pattern, Indices]:
         """The pattern of the transpose, and for each of its entries which one here it is."""
         order = np.argsort(self.columns, kind="stable")

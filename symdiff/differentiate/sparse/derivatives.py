@@ -1,0 +1,156 @@
+"""Sparse Jacobians and Hessians of any graph: where entries are, and one node with their values.
+
+Formulas in scalars are differentiated entry by entry, whole arrays by patches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symdiff.differentiate import chain
+from symdiff.differentiate.jacobians import jacobian_blocks
+from symdiff.differentiate.operators import check_differentiable, gradient
+from symdiff.differentiate.sparse.layout import entries_of
+from symdiff.differentiate.sparse.pattern import Indices, Pattern
+from symdiff.differentiate.sparse.scalars import (
+    Sparse,
+    gradient_entries,
+    hessian_entries,
+    is_scalar,
+    jacobian_entries,
+)
+from symdiff.differentiate.sparse.sweep import sparse_patches
+from symdiff.ir.graph import Graph
+from symdiff.ops import core, indexing, movement
+from symdiff.types import fixed, product
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """A sparse derivative: the pattern, a node of shape (entries,) with the values, and how they are found."""
+
+    pattern: Pattern
+    values: int
+    note: str
+
+    def chosen(self, graph: Graph, pattern: Pattern, entries: Indices) -> Derivative:
+        """Another pattern, each of whose entries is one of these."""
+        if len(entries) == len(self.pattern) and np.array_equal(entries, np.arange(len(entries))):
+            return Derivative(pattern, self.values, self.note)
+        if graph.ops[self.values] is core.STACK:
+            nodes = graph.args[self.values]
+            return Derivative(pattern, stacked(graph, [nodes[k] for k in entries.tolist()]), self.note)
+        if not len(entries):
+            return Derivative(pattern, stacked(graph, []), self.note)
+        taken = indexing.gather(graph, self.values, graph.constant(np.asarray(entries, np.int64)))
+        return Derivative(pattern, taken, self.note)
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """The first derivatives of a scalar node by targets: nodes by the number of the element, or one for each target."""
+
+    by_element: dict[int, int] | None
+    by_target: list[int]
+
+    @property
+    def nodes(self) -> list[int]:
+        """All of them."""
+        return self.by_target if self.by_element is None else list(self.by_element.values())
+
+    def moved(self, mapping: dict[int, int]) -> Slopes:
+        """The same where `mapping` says which nodes stand for these."""
+        named = self.by_element and {c: mapping.get(n, n) for c, n in self.by_element.items()}
+        return Slopes(named, [mapping.get(n, n) for n in self.by_target])
+
+
+def stacked(graph: Graph, nodes: Sequence[int]) -> int:
+    """A vector of scalar nodes, of which there may be none."""
+    return graph.add(core.STACK, tuple(nodes)) if nodes else graph.constant(np.zeros(0))
+
+
+def pattern_of(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Pattern:
+    """Which elements of the outputs, one after the other, depend on which of the targets."""
+    check_differentiable(graph, outputs)
+    if is_scalar(graph, outputs):
+        return Sparse(graph, _scalars(graph, outputs), targets).pattern()
+    return _patched(graph, outputs, targets)[0]
+
+
+def sparse_jacobian_of(graph: Graph, output: int, targets: Sequence[int]) -> Derivative:
+    """The derivatives of the elements of a node by the elements of the targets."""
+    check_differentiable(graph, [output])
+    if is_scalar(graph, [output]):
+        listed = jacobian_entries(graph, _scalars(graph, [output]), targets)
+        return Derivative(listed.pattern, stacked(graph, listed.nodes), f"direct, {listed.mode}")
+    pattern, values = _patched(graph, [output], targets)
+    if values is None:
+        return _picked(graph, [output], targets, pattern)
+    return Derivative(pattern, values, "direct, patches of whole arrays")
+
+
+def slopes_of(graph: Graph, output: int, targets: Sequence[int]) -> Slopes:
+    """The first derivatives of a scalar node, from which `sparse_hessian_of` makes the second."""
+    check_differentiable(graph, [output])
+    if is_scalar(graph, [output]):
+        return Slopes(gradient_entries(graph, output, targets), [])
+    return Slopes(None, gradient(graph, output, targets))
+
+
+def sparse_hessian_of(graph: Graph, slopes: Slopes, targets: Sequence[int]) -> Derivative:
+    """The second derivatives, the full matrix; of inputs one triangle is computed, which both take."""
+    symmetric = all(graph.ops[t] is core.INPUT for t in targets)
+    if slopes.by_element is not None:
+        listed = hessian_entries(graph, slopes.by_element, targets, symmetric)
+        found = Derivative(listed.pattern, stacked(graph, listed.nodes), f"direct, {listed.mode}")
+    else:
+        pattern, values = _patched(graph, slopes.by_target, targets)
+        if values is None:
+            found = _picked(graph, slopes.by_target, targets, pattern)
+        else:
+            found = Derivative(pattern, values, "direct, patches of whole arrays")
+        if symmetric:
+            found = found.chosen(graph, *found.pattern.triangle("lower"))
+    return found.chosen(graph, *found.pattern.mirrored()) if symmetric else found
+
+
+def _scalars(graph: Graph, outputs: Sequence[int]) -> list[int]:
+    return [int(n) for o in outputs for n in chain.elements(graph, o).ravel()]
+
+
+def _patched(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tuple[Pattern, int | None]:
+    """The pattern and the values by patches; no values where some operation has no rule for them."""
+    width = sum(product(fixed(graph.types[t].shape)) for t in targets)
+    counts, columns, values = [], [], []
+    for output, patches in zip(outputs, sparse_patches(graph, outputs, targets), strict=True):
+        entries = entries_of(graph, patches, graph.shape(output), width)
+        counts.append(entries.counts)
+        columns.append(entries.columns)
+        values.append(entries.values)
+    height = sum(map(len, counts))
+    pattern = Pattern.of_counts((height, width), np.concatenate(counts), np.concatenate(columns))
+    known = [v for v in values if v is not None]
+    return pattern, movement.concatenate(graph, known, 0) if len(known) == len(values) else None
+
+
+def _picked(graph: Graph, outputs: Sequence[int], targets: Sequence[int], pattern: Pattern) -> Derivative:
+    """The entries of the dense derivative."""
+    blocks = jacobian_blocks(graph, outputs, targets)
+    rows = []
+    for row, output in zip(blocks.nodes, outputs, strict=True):
+        height = product(fixed(graph.types[output].shape))
+        sides = [
+            movement.reshape(graph, block, (height, math.prod(graph.shape(t))))
+            for block, t in zip(row, targets, strict=True)
+        ]
+        rows.append(movement.concatenate(graph, sides, 1))
+    dense = movement.concatenate(graph, rows, 0)
+    flat = movement.reshape(graph, dense, (math.prod(pattern.shape),))
+    places = pattern.rows.astype(np.int64) * pattern.shape[1] + pattern.columns
+    if not len(places):
+        return Derivative(pattern, stacked(graph, []), "direct")
+    return Derivative(pattern, indexing.gather(graph, flat, graph.constant(places)), f"entries of the {blocks.note}")

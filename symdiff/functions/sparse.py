@@ -1,0 +1,189 @@
+"""The transforms to sparse matrices: `sparse_jacobian` and `sparse_hessian`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from symdiff.budget import timed, under
+from symdiff.differentiate.sparse.derivatives import Derivative, slopes_of, sparse_hessian_of, sparse_jacobian_of
+from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.functions.function import Function
+from symdiff.functions.record import read_source, without_symbols
+from symdiff.functions.sparse_function import FORMATS, MatrixLayout, OpenSparseFunction, SparseFunction
+from symdiff.functions.transforms import one_scalar, prepare, stable, stable_forms
+from symdiff.functions.wrt import Target, Wrt
+from symdiff.ir.graph import collector_paused
+from symdiff.trees import is_plain
+from symdiff.types import fixed
+
+METHODS = ("auto", "direct")
+TRIANGLES = ("full", "lower", "upper")
+
+
+def sparse_jacobian(
+    fun: Any, wrt: Any = None, *, format: str = "csr", method: str = "auto"
+) -> SparseFunction | OpenSparseFunction:
+    """The Jacobian as a sparse matrix: which entries there are is known before any number is.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes, with one output; its elements in C order are the rows.
+    wrt : a name, or a list of names, whose scalars in C order are the columns; as for `grad`, but no tuple.
+    format : "csr", "csc" or "coo".
+    method : "auto", or "direct": only the entries that there are; `explain()` tells how they are found.
+
+    Returns
+    -------
+    SparseFunction
+        Called as the function is, it gives a `scipy.sparse` array; `values` gives the entries alone, in places `rows`,
+        `columns`; `sparsity` is where they are.
+
+    Raises
+    ------
+    ArgumentError
+        For a tuple `wrt`, and for unknown options.
+    DifferentiationError
+        For a function with several outputs.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> J = sd.sparse_jacobian("f(x[4]) = x[1:]**2 - x[:-1]")
+    >>> J
+    <SparseFunction sparse_jacobian_f(x[4]) -> 3×4 csr, 6 entries>
+    >>> J([1.0, 2.0, 3.0, 4.0]).toarray()
+    array([[-1.,  4.,  0.,  0.],
+           [ 0., -1.,  6.,  0.],
+           [ 0.,  0., -1.,  8.]])
+    >>> J.rows.tolist(), J.columns.tolist()
+    ([0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, 3])
+    >>> J.values([1.0, 2.0, 3.0, 4.0])
+    array([-1.,  4., -1.,  6., -1.,  8.])
+    """
+    _check(format, method)
+    return _made(fun, wrt, "sparse_jacobian_{}", functools.partial(_jacobian, format=format, method=method))
+
+
+def sparse_hessian(
+    fun: Any, wrt: Any = None, *, triangle: str = "full", format: str = "csr", method: str = "auto"
+) -> SparseFunction | OpenSparseFunction:
+    """The matrix of second derivatives of a scalar-valued function as a sparse matrix.
+
+    One triangle is computed, so the full matrix is symmetric bit for bit. The Hessian of a Lagrangian is that of
+    ``s*f(x) + sum(lam*c(x))`` by ``"x"``.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes, whose value is one number.
+    wrt : as for `sparse_jacobian`.
+    triangle : "full", "lower" or "upper"; a triangle has the diagonal.
+    format, method : as for `sparse_jacobian`.
+
+    Raises
+    ------
+    ArgumentError, DifferentiationError
+        As `sparse_jacobian`; for a function that is not scalar-valued.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> H = sd.sparse_hessian("f(x[3]) = x[0]**2*x[1] + x[2]", triangle="lower")
+    >>> H([1.0, 2.0, 3.0]).toarray()
+    array([[4., 0., 0.],
+           [2., 0., 0.],
+           [0., 0., 0.]])
+    >>> H.nnz
+    2
+    """
+    _check(format, method)
+    if triangle not in TRIANGLES:
+        raise ArgumentError(f"triangle is {triangle!r}", hint='"full", "lower" or "upper"')
+    make = functools.partial(_hessian, triangle=triangle, format=format, method=method)
+    return _made(fun, wrt, "sparse_hessian_{}", make)
+
+
+def _check(format: str, method: str) -> None:
+    if format not in FORMATS:
+        raise ArgumentError(f"format is {format!r}", hint='"csr", "csc" or "coo"')
+    if method not in METHODS:
+        raise ArgumentError(f"method is {method!r}", hint='"auto" or "direct"')
+
+
+def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction | OpenSparseFunction:
+    f = fun if isinstance(fun, Function) else read_source(fun, wrt)
+    title = title.format(f.__name__)
+    if isinstance(wrt, tuple):
+        raise ArgumentError("a sparse matrix by a tuple", hint="a list makes one axis of all: " + repr(list(wrt)))
+    if f._cases is not None:
+        return OpenSparseFunction(title, f, functools.partial(make, wrt=without_symbols(wrt), title=title))
+    with under(f.graph.limits), timed():
+        made: SparseFunction = make(f, wrt=wrt, title=title)
+    return made
+
+
+def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> SparseFunction:
+    f, targets = stable(*prepare(fun, wrt))
+    target = _one_target(targets)
+    if len(f.nodes) != 1 or not is_plain(f._structure) or f._structure != 0:
+        raise DifferentiationError(
+            f"the sparse Jacobian of {f.__name__}, which has {len(f.nodes)} outputs",
+            hint="put them in one vector: [a, b], or concatenate((a, b))",
+        )
+    with collector_paused():
+        found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes)
+        chosen = _columns(f, targets, target)
+        if chosen is not None:
+            found = found.chosen(f.graph, *found.pattern.taken(chosen))
+        return _finished(f, found, title, format)
+
+
+def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, method: str) -> SparseFunction:
+    f, targets = stable(*prepare(fun, wrt))
+    target = _one_target(targets)
+    output = one_scalar(f, "the Hessian")
+    graph, nodes = f.graph, targets.nodes
+    with collector_paused():
+        slopes = slopes_of(graph, output, nodes)
+        moved = stable_forms(graph, slopes.nodes, nodes)
+        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes])
+        chosen = _columns(f, targets, target)
+        if chosen is not None:
+            for _ in range(2):
+                found = found.chosen(graph, *found.pattern.taken(chosen))
+                found = found.chosen(graph, *found.pattern.transposed())
+        if triangle != "full":
+            found = found.chosen(graph, *found.pattern.triangle(triangle))
+        return _finished(f, found, title, format)
+
+
+def _one_target(targets: Wrt) -> Target:
+    if targets.structure != 0 or len(targets.targets) != 1:
+        raise ArgumentError(
+            "a sparse matrix by several arrays", hint='name one, or list them: ["x", "y"] makes one axis of all'
+        )
+    return targets.targets[0]
+
+
+def _columns(f: Function, targets: Wrt, target: Target) -> Any:
+    """The numbers of the target's scalars among those of all nodes; None where they are all of them, in order."""
+    blocks, first = {}, 0
+    for node in targets.nodes:
+        shape = fixed(f.graph.types[node].shape)
+        size = math.prod(shape)
+        blocks[node] = np.arange(first, first + size).reshape(shape)
+        first += size
+    chosen = target.arrange([blocks[n] for n in target.nodes], 0).ravel()
+    return None if np.array_equal(chosen, np.arange(first)) else chosen
+
+
+def _finished(f: Function, found: Derivative, title: str, format: str) -> SparseFunction:
+    """The function of the values, in the order of the format, and their places."""
+    if format == "csc":
+        found = found.chosen(f.graph, *found.pattern.transposed())
+    note = f"{title.removesuffix('_' + f.__name__).replace('_', ' ')}: {found.note}; {len(found.pattern):,} entries"
+    values = f._with_outputs(title, [(title, found.values)], notes=[note], stable=True)
+    return SparseFunction(title, values, MatrixLayout(found.pattern, format))

@@ -1,0 +1,244 @@
+"""Functions whose values are sparse matrices: the structure is fixed, a call computes the entries."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from symdiff.differentiate.sparse.pattern import Indices, Pattern
+from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.exchange import Exchange
+from symdiff.functions.function import Function
+from symdiff.signature import listed_parameters
+
+FORMATS = ("csr", "csc", "coo")
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixLayout:
+    """A pattern in a format, in whose order the values are.
+
+    Attributes
+    ----------
+    pattern : the entries, of the transpose for "csc".
+    """
+
+    pattern: Pattern
+    format: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the matrix."""
+        height, width = self.pattern.shape
+        return (width, height) if self.format == "csc" else (height, width)
+
+    def array(self, data: Any) -> Any:
+        """The `scipy.sparse` array with these values."""
+        from scipy import sparse
+
+        pattern = self.pattern
+        if self.format == "coo":
+            made = sparse.coo_array((data, (_fixed(pattern.rows), pattern.columns)), shape=self.shape)
+            made.has_canonical_format = True
+            return made
+        kind = sparse.csr_array if self.format == "csr" else sparse.csc_array
+        made = kind((data, pattern.columns, pattern.starts), shape=self.shape)
+        made.has_sorted_indices = made.has_canonical_format = True
+        return made
+
+    def has_structure_of(self, other: Any) -> bool:
+        """Whether the entries of a sparse array stand in these places, in this order."""
+        if getattr(other, "format", None) != self.format or other.shape != self.shape:
+            return False
+        pattern = self.pattern
+        if self.format == "coo":
+            return all(map(np.array_equal, other.coords, (pattern.rows, pattern.columns)))
+        pairs = ((other.indices, pattern.columns), (other.indptr, pattern.starts))
+        return all(one is two or np.array_equal(one, two) for one, two in pairs)
+
+
+def _fixed(array: Indices) -> Indices:
+    array.flags.writeable = False
+    return array
+
+
+def _wrapper(layout: MatrixLayout) -> Callable[[Any], Any]:
+    """What makes the sparse array of values, without SciPy's checks: the structure was checked once."""
+    template = layout.array(np.zeros(len(layout.pattern)))
+    kind: Any = type(template)
+    fields = dict(getattr(template, "__dict__", {}))
+    if "data" not in fields:
+        return layout.array
+    new: Callable[[Any], Any] = kind.__new__
+
+    def wrap(data: Any) -> Any:
+        made = new(kind)
+        own = made.__dict__
+        own.update(fields)
+        own["data"] = data
+        return made
+
+    return wrap
+
+
+class SparseFunction(Exchange):
+    """A function whose value is a sparse matrix, made by `sparse_jacobian` and `sparse_hessian`.
+
+    A call gives a `scipy.sparse` array; all of them share the arrays of indices, which are read-only. With ``out=`` the
+    entries of one, or an array of them, are overwritten in place.
+
+    Attributes
+    ----------
+    values : the Function of the entries alone, a vector, which takes batches too.
+    shape : the shape of the matrix.
+    format : "csr", "csc" or "coo".
+    """
+
+    def __init__(self, name: str, values: Function | CompiledFunction, layout: MatrixLayout) -> None:
+        self.__name__ = name
+        self.values = values
+        self.layout = layout
+        self.shape, self.format = layout.shape, layout.format
+        self._wrap: Callable[[Any], Any] | None = None
+
+    @property
+    def nnz(self) -> int:
+        """How many entries there are."""
+        return len(self.layout.pattern)
+
+    @property
+    def rows(self) -> Indices:
+        """The row of each entry, in the order of `values`."""
+        pattern = self.layout.pattern
+        return pattern.columns if self.format == "csc" else pattern.rows
+
+    @property
+    def columns(self) -> Indices:
+        """The column of each entry, in the order of `values`."""
+        pattern = self.layout.pattern
+        return pattern.rows if self.format == "csc" else pattern.columns
+
+    @property
+    def sparsity(self) -> Any:
+        """Where entries can be other than 0, a `scipy.sparse` array of bool."""
+        return self.layout.array(np.ones(self.nnz, bool))
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        listed = listed_parameters(_arguments(self.values))
+        return f"<SparseFunction {self.__name__}({listed}) -> {height}×{width} {self.format}, {self.nnz} entries>"
+
+    def __str__(self) -> str:
+        return str(self.values)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.values)
+
+    def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        """The matrix at a point."""
+        if out is not None:
+            return self._into(out, args, keywords)
+        data = self.values(*args, **keywords)
+        if type(data) is not np.ndarray or data.ndim != 1:
+            raise self._refusal(data)
+        wrap = self._wrap
+        if wrap is None:
+            wrap = self._wrap = _wrapper(self.layout)
+        return wrap(data)
+
+    def _into(self, out: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """A call that overwrites the entries of a matrix, or an array of entries."""
+        data = out if isinstance(out, np.ndarray) else getattr(out, "data", None)
+        if not isinstance(data, np.ndarray) or data.shape != (self.nnz,):
+            raise CallError(
+                f"{self.__name__}: out= takes a sparse array that a call gave, or an array of {self.nnz} entries"
+            )
+        if data is not out and not self.layout.has_structure_of(out):
+            raise CallError(f"{self.__name__}: out= is no {self.format} array with these entries")
+        try:
+            self.values(*args, out=data, **keywords)
+        except ShapeError as error:
+            hint = f"it computes one matrix; {self.__name__}.values(…) takes batches"
+            raise ShapeError(error.message, hint=hint) from None
+        return out
+
+    def _refusal(self, data: Any) -> CallError:
+        if isinstance(data, np.ndarray):
+            return CallError(
+                f"{self.__name__}: a batch of sparse matrices",
+                hint=f"{self.__name__}.values(…) gives the entries of all, of shape {data.shape}",
+            )
+        return CallError(
+            f"{self.__name__}: a {type(data).__name__} is no sparse matrix",
+            hint="call its values(…) with expressions: they are a vector of its entries",
+        )
+
+    def compile(self, **options: Any) -> SparseFunction:
+        """The same with native code made now; options as for `Function.compile`."""
+        if isinstance(self.values, CompiledFunction):
+            raise ArgumentError(f"{self.__name__} is compiled already")
+        return SparseFunction(self.__name__, self.values.compile(**options), self.layout)
+
+    def specialize(self, *args: Any, **keywords: Any) -> SparseFunction:
+        """Itself, as `Function.specialize` gives a function for the shapes of arguments."""
+        return self
+
+    def _default(self) -> CompiledFunction:
+        return self.values if isinstance(self.values, CompiledFunction) else self.values._default()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in SHARED:
+            raise AttributeError(f"a SparseFunction has no attribute {name!r}", name=name, obj=self)
+        return getattr(self.values, name)
+
+
+SHARED = frozenset(
+    ("arguments", "inputs", "names", "graph", "nodes", "stats", "explain", "ssa", "llvm_ir", "assembly", "wait")
+)
+"""What a sparse function has of the function of its entries."""
+
+
+def _arguments(values: Function | CompiledFunction) -> Any:
+    return values.general.binder.arguments if isinstance(values, CompiledFunction) else values.arguments
+
+
+class OpenSparseFunction:
+    """A function whose value is a sparse matrix whose shape the arguments of each call fix."""
+
+    def __init__(self, name: str, function: Function, make: Callable[[Function], SparseFunction]) -> None:
+        self.__name__, self.function = name, function
+        self._make = make
+        self._made: WeakKeyDictionary[Function, SparseFunction] = WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"<SparseFunction {self.__name__}({listed_parameters(self.function.arguments)}), shapes known at a call>"
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OpenSparseFunction, (self.__name__, self.function, self._make)
+
+    def specialize(self, *args: Any, **keywords: Any) -> SparseFunction:
+        """The function for the shapes of these arguments, of which the structure is known."""
+        made = self.function.specialize(*args, **keywords)
+        found = self._made.get(made)
+        if found is None:
+            found = self._made[made] = self._make(made)
+        return found
+
+    def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:
+        """The matrix at a point."""
+        return self.specialize(*args, **keywords)(*args, out=out, **keywords)
+
+    def values(self, *args: Any, **keywords: Any) -> Any:
+        """The entries of the matrix at a point."""
+        return self.specialize(*args, **keywords).values(*args, **keywords)

@@ -1,0 +1,367 @@
+"""Sparse Jacobians and Hessians against dense ones; what a call gives, and what is refused."""
+
+import copy
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from scipy.sparse.linalg import splu, spsolve
+
+import symdiff as sd
+
+# (text, wrt, exact): whether the entries are those that are not 0 at a point.
+JACOBIANS = [
+    ("f(x[3]) = [x[0]*x[1], sin(x[2]), x[0]]", "x", True),
+    ("f(x[3]) = [2, 3]", "x", True),
+    ("f(x[3]) = [x[0]*x[1], 2*x[2] + 1]", "x[1:]", True),
+    ("f(x[3], a) = [a*x[0], x[0] + 1, a]", ["a", "x"], True),
+    ("f(x[3], a) = [a*x[0], x[0] + 1, a]", ["x[2]", "a", "x[0]"], True),
+    ("f(x, y) = x*y", ["x", "y"], True),
+    ("f(x, y) = [x*y, y, 1]", None, True),
+    ("f([x, y], a) = [x*y, y/a, exp(x)]", ["x", "y"], True),
+    ("q = x*y\nf = [q*x, q + y, 3*x]", ["q", "x"], True),
+    ("q = [x*y, x + y]\nf = [q[0]*q[1], q[1]*x]", "q", True),
+    ("q = [x*y, x + y]\nf = [q[0]*q[1], q[1]*x]", ["x", "q", "y"], True),
+    ("f(A[2, 2]) = [A[0, 0]*A[1, 1] - A[0, 1]*A[1, 0], A[1, 1]]", "A", True),
+    ("f(A[2, 2]) = [[A[0, 0], A[1, 1]**2], [3, A[0, 1]*A[1, 1]]]", "A", True),
+    ("f(x[3]) = x", "x", True),
+    ("f(x[2]) = [where(x[0] > 0.5, sqrt(x[0] - 0.5), x[1]), max(x[0], x[1])]", "x", False),
+    ("f(x[4]) = [x[0]/x[1]*x[2], x[0]/x[1]/x[3], hypot(x[0], x[1]*x[2])**x[3]]", "x", True),
+    ("f(x[5]) = x[1:]**2 - x[:-1]", "x", True),
+    ("f(x[5], y[2]) = concatenate((x*y[0], y))", ["y", "x"], True),
+    ("f(A[3, 3], x[3]) = solve(A, x)", ["x", "A"], True),
+    ("f(x[3]) = x[:0]", "x", True),
+    ("f(x[4]) = cumprod(x)", "x", False),
+]
+
+HESSIANS = [
+    ("f(x[3]) = x[0]*x[1] + sin(x[2])", "x"),
+    ("f(x[3]) = 2*x[0] - x[1]", "x"),
+    ("f(x[3]) = 3", "x"),
+    ("f(x, y) = x**2*y", None),
+    ("f(x, y, a) = exp(x*y*a)", ["y", "x"]),
+    ("f(x[4], a) = a*x[0]*x[1] + x[2]**2", ["x[1:]", "a"]),
+    ("f([x, y], a) = (a - x)^2 + 100*(y - x^2)^2", ["x", "y"]),
+    ("q = x*y\nf = q**2*x", "q"),
+    ("f(x[3]) = where(x[0] > 0.5, sqrt(x[0] - 0.5)*x[1], x[2]**3)", "x"),
+    ("f(x[4]) = x[0]/x[1]*tanh(x[2]) + x[3]**x[0]", "x"),
+    ("f(x[6]) = sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", "x"),
+    ("f(x[3], A[3, 3]) = x @ A @ x", ["x", "A"]),
+    ("f(x[3], lam[2], s) = s*x[0]**2*x[1] + sum(lam*[x[0]*x[1], x[1]*x[2]])", "x"),
+    ("f(A[2, 2]) = logdet(A)", "A"),
+]
+
+OPTIONS = list(itertools.product(("full", "lower", "upper"), ("csr", "csc", "coo")))
+
+
+def point(f, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(0.3, 1.3, a.shape) if a.shape else float(rng.uniform(0.3, 1.3)) for a in f.arguments]
+
+
+def matrix(made, at):
+    """The matrix that a call gives, after a look at its parts."""
+    found = made(*at)
+    kind = {"csr": sparse.csr_array, "csc": sparse.csc_array, "coo": sparse.coo_array}[made.format]
+    assert type(found) is kind
+    assert found.shape == made.shape == made.sparsity.shape
+    assert found.nnz == made.nnz == made.sparsity.nnz
+    assert found.has_canonical_format
+    values = made.values(*at)
+    np.testing.assert_array_equal(values, found.data)
+    dense = np.zeros(made.shape)
+    dense[made.rows, made.columns] = values
+    np.testing.assert_array_equal(dense, found.toarray())
+    np.testing.assert_array_equal(made.sparsity.toarray()[made.rows, made.columns], True)
+    return dense
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+@pytest.mark.parametrize(("text", "wrt", "exact"), JACOBIANS, ids=[row[0] for row in JACOBIANS])
+def test_jacobians(text, wrt, exact, format):
+    f = sd.function(text, ["x", "y"]) if text.startswith("q") else sd.function(text)
+    at = point(f)
+    wanted = np.asarray(sd.jacobian(f, wrt)(*at))
+    made = sd.sparse_jacobian(f, wrt, format=format)
+    found = matrix(made, at)
+    np.testing.assert_allclose(found, wanted.reshape(made.shape), rtol=1e-13, atol=1e-15)
+    if exact:
+        assert made.nnz == np.count_nonzero(wanted)
+
+
+@pytest.mark.parametrize(("text", "wrt"), HESSIANS, ids=[row[0] for row in HESSIANS])
+def test_hessians(text, wrt):
+    f = sd.function(text, ["x", "y"]) if text.startswith("q") else sd.function(text)
+    at = point(f)
+    wanted = np.asarray(sd.hessian(f, wrt)(*at))
+    wanted = wanted.reshape(2 * (round(wanted.size**0.5),))
+    for triangle, format in OPTIONS:
+        made = sd.sparse_hessian(f, wrt, triangle=triangle, format=format)
+        part = {"full": np.asarray, "lower": np.tril, "upper": np.triu}[triangle]
+        found = matrix(made, at)
+        np.testing.assert_allclose(found, part(wanted), rtol=1e-13, atol=1e-15)
+        if triangle == "full":
+            np.testing.assert_array_equal(found, found.T)
+
+
+UNARY = ("sin({})", "exp(-{}**2)", "{}**3", "-{}", "sqrt({}**2 + 1)", "{}/2", "log(2 + {}**2)", "tanh({})")
+BINARY = (
+    "{} + {}",
+    "{} - {}",
+    "{}*{}",
+    "{}/(2 + sin({}))",
+    "where({} > {}, a, b)",
+    "max({}, {})",
+    "hypot({}, 1 + {}**2)",
+)
+
+
+@st.composite
+def formulas(draw):
+    """Lines of formulas in the elements of x, of which later ones use earlier ones, and how many there are."""
+    size = draw(st.integers(1, 6))
+    terms = [f"x[{k}]" for k in range(size)]
+    lines = []
+    for n in range(draw(st.integers(1, 12))):
+        pattern = draw(st.sampled_from(UNARY + BINARY))
+        a, b = draw(st.sampled_from(terms)), draw(st.sampled_from(terms))
+        text = pattern.replace("a, b", f"{a}*{b}, {a}").format(a, b)
+        lines.append(f"t{n} = {text}")
+        terms += [f"t{n}"] * 2
+    return size, lines, draw(st.lists(st.sampled_from(terms), min_size=1, max_size=4))
+
+
+@settings(max_examples=150, deadline=None)
+@given(formulas(), st.sampled_from(OPTIONS), st.integers(0, 5))
+def test_random_formulas_of_orders_one_to_three(made, options, seed):
+    size, lines, outputs = made
+    at = np.random.default_rng(seed).uniform(-1.5, 1.5, size)
+    shapes = {"x": size}
+    triangle, format = options
+    f = sd.function("\n".join([*lines, f"[{', '.join(outputs)}]"]), shapes=shapes)
+    scalar = sd.function("\n".join([*lines, " + ".join(outputs)]), shapes=shapes)
+    J, K = sd.sparse_jacobian(f, "x", format=format), sd.sparse_hessian(scalar, "x", triangle=triangle, format=format)
+    dense, second = np.asarray(sd.jacobian(f, "x")(at)), np.asarray(sd.hessian(scalar, "x")(at))
+    part = {"full": np.asarray, "lower": np.tril, "upper": np.triu}[triangle]
+    np.testing.assert_allclose(J(at).toarray(), dense, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(K(at).toarray(), part(second), rtol=1e-8, atol=1e-8)
+    if K.nnz:
+        third = sd.jacobian(sd.hessian(scalar, "x"), "x")(at)[K.rows, K.columns]
+        again = sd.sparse_jacobian(K.values, "x")
+        np.testing.assert_allclose(again(at).toarray(), third, rtol=1e-7, atol=1e-7)
+
+
+def test_forward_and_reverse_sweeps_agree():
+    from symdiff.differentiate.sparse.scalars import jacobian_entries
+    from symdiff.interpret import evaluate
+
+    f = sd.function("f(x[5]) = [x[0]*x[1]*sin(x[2]/x[0]), exp(x[3]*x[1])/x[4], where(x[0] > 1, x[1]**2, x[2]*x[3])]")
+    graph, target = f.graph, f._name_table()["x"]
+    roots = [int(n) for n in graph.args[f.nodes[0]]]
+    ways = {mode: jacobian_entries(graph, roots, [target], mode) for mode in ("forward", "reverse")}
+    at = np.random.default_rng(0).uniform(0.5, 1.5, 5)
+    values = {mode: np.array(evaluate(graph, way.nodes, {target: at})) for mode, way in ways.items()}
+    np.testing.assert_array_equal(ways["forward"].pattern.columns, ways["reverse"].pattern.columns)
+    np.testing.assert_array_equal(ways["forward"].pattern.starts, ways["reverse"].pattern.starts)
+    np.testing.assert_allclose(values["forward"], values["reverse"], rtol=1e-14)
+
+
+# What a call gives
+
+
+@pytest.fixture(scope="module")
+def laplacian():
+    """A matrix that can be factored."""
+    return sd.sparse_jacobian("f(x[6]) = pad(x, 1)[2:] + pad(x, 1)[:-2] - 4*x - x**2")
+
+
+def test_calls_share_indices_that_nobody_can_change(laplacian):
+    one, other = laplacian(np.ones(6)), laplacian(np.zeros(6))
+    assert one.indices is other.indices
+    assert one.indptr is other.indptr
+    assert not np.shares_memory(one.data, other.data)
+    with pytest.raises(ValueError, match="read-only"):
+        one.indices[0] = 1
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+def test_scipy_takes_what_a_call_gives(format):
+    made = sd.sparse_jacobian("f(x[6]) = pad(x, 1)[2:] + pad(x, 1)[:-2] - 4*x - x**2", format=format)
+    at = np.linspace(0, 1, 6)
+    found, dense = made(at), made(at).toarray()
+    checked = {
+        "product": (found @ at, dense @ at),
+        "transpose": (found.T.toarray(), dense.T),
+        "square": ((found @ found).toarray(), dense @ dense),
+        "sum": ((found + found).toarray(), 2 * dense),
+        "scaled": ((3 * found).toarray(), 3 * dense),
+        "columns": (found.tocsc()[:, 2:4].toarray(), dense[:, 2:4]),
+        "solution": (spsolve(found.tocsc(), at), np.linalg.solve(dense, at)),
+        "factors": (splu(found.tocsc()).solve(at), np.linalg.solve(dense, at)),
+        "copy": (found.copy().toarray(), dense),
+        "pickle": (pickle.loads(pickle.dumps(found)).toarray(), dense),
+        "diagonal": (found.diagonal(), np.diag(dense)),
+        "lists": (found.tolil().toarray(), dense),
+    }
+    for name, (result, wanted) in checked.items():
+        np.testing.assert_allclose(result, wanted, rtol=1e-12, err_msg=name)
+    assert "6 × 6" in str(found) or "(6, 6)" in str(found)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+def test_out_is_overwritten_in_place(format):
+    made = sd.sparse_jacobian("f(x[3]) = x[1:]**2 - x[:-1]", format=format)
+    one, other = np.array([1.0, 2.0, 3.0]), np.array([3.0, 5.0, 7.0])
+    kept = made(one)
+    data = kept.data
+    assert made(other, out=kept) is kept
+    assert kept.data is data
+    np.testing.assert_array_equal(kept.toarray(), made(other).toarray())
+    vector = np.empty(made.nnz)
+    assert made(one, out=vector) is vector
+    np.testing.assert_array_equal(vector, made.values(one))
+    for wrong in (np.empty(3), made(one).toarray(), "no", 3.0, sparse.csr_array(np.eye(3))):
+        with pytest.raises(sd.CallError, match="out= takes"):
+            made(one, out=wrong)
+    elsewhere = sparse.csr_array(([1.0] * 4, [0, 1, 0, 1], [0, 2, 4]), shape=(2, 3))
+    for wrong in (sparse.csr_array(np.ones((1, 4))), elsewhere, elsewhere.tocoo(), elsewhere.tocsc()):
+        with pytest.raises(sd.CallError, match="out= is no"):
+            made(one, out=wrong)
+
+
+def test_a_batch_is_refused_and_its_values_are_not(laplacian):
+    batch = np.random.default_rng(0).normal(size=(3, 6))
+    with pytest.raises(sd.CallError, match="a batch of sparse matrices") as caught:
+        laplacian(batch)
+    assert "values" in caught.value.hint
+    values = laplacian.values(batch)
+    assert values.shape == (3, laplacian.nnz)
+    np.testing.assert_array_equal(values[1], laplacian(batch[1]).data)
+    with pytest.raises(sd.ShapeError, match="output operand") as caught:
+        laplacian(batch, out=np.empty(laplacian.nnz))
+
+
+def test_expressions_go_to_the_values():
+    made = sd.sparse_jacobian("f(x, y) = [x*y, y]", ["x", "y"])
+    x, y = sd.symbols("x y")
+    with pytest.raises(sd.CallError, match="no sparse matrix"):
+        made(x, y)
+    assert str(made.values(x, y)) == "[y, x, 1]"
+
+
+def test_it_is_pickled_saved_and_compiled(tmp_path, laplacian):
+    at = np.linspace(0, 1, 6)
+    wanted = laplacian(at).toarray()
+    twins = [pickle.loads(pickle.dumps(laplacian)), copy.deepcopy(laplacian), laplacian.compile(fp="strict")]
+    twins.append(pickle.loads(pickle.dumps(twins[-1])))
+    laplacian.save(tmp_path / "j.symdiff")
+    twins.append(sd.load(tmp_path / "j.symdiff"))
+    for twin in twins:
+        assert repr(twin) == repr(laplacian) == "<SparseFunction sparse_jacobian_f(x[6]) -> 6×6 csr, 16 entries>"
+        np.testing.assert_allclose(twin(at).toarray(), wanted, rtol=1e-15)
+    for format in ("csc", "coo"):
+        made = sd.sparse_hessian("f(x[3]) = x[0]*x[1]*x[2]", triangle="lower", format=format)
+        twin = pickle.loads(pickle.dumps(made))
+        np.testing.assert_array_equal(twin(at[:3]).toarray(), made(at[:3]).toarray())
+
+
+def test_damaged_files_are_refused(laplacian):
+    from symdiff.functions import storage
+
+    data = storage.to_bytes(laplacian)
+    for place in range(0, len(data), 211):
+        broken = bytearray(data)
+        broken[place] ^= 1
+        with pytest.raises(sd.StorageError):
+            storage.from_bytes(bytes(broken))
+    values = storage.to_bytes(laplacian.values)
+
+    def container(starts, columns, values, **changes):
+        content = {
+            "kind": storage.SPARSE,
+            "name": "f",
+            "format": "csr",
+            "shape": [6, 6],
+            "entries": 16,
+            "definitions": [],
+        }
+        arrays = b"".join(np.asarray(a, "<i8").tobytes() for a in (starts, columns))
+        return storage._closed({**content, **changes}, arrays + values)
+
+    pattern = laplacian.layout.pattern
+    starts, columns = pattern.starts.copy(), pattern.columns.copy()
+    np.testing.assert_array_equal(storage.from_bytes(container(starts, columns, values)).rows, laplacian.rows)
+    other = storage.to_bytes(sd.function("f(x[6]) = x"))
+    swapped, outside, late = columns.copy(), columns.copy(), starts.copy()
+    swapped[:2], outside[3], late[1] = swapped[1::-1], 6, 17
+    for broken in (
+        container(starts, columns, other),
+        container(starts, swapped, values),
+        container(starts, outside, values),
+        container(late, columns, values),
+        container(starts, columns, values, format="lil"),
+        container(starts, columns, values, entries=10**9),
+        container(starts, columns, values, shape=[6]),
+        container(starts, columns, storage.to_bytes(laplacian)),
+    ):
+        with pytest.raises(sd.StorageError):
+            storage.from_bytes(broken)
+
+
+def test_it_tells_what_it_is(laplacian):
+    assert laplacian.explain().startswith("sparse jacobian: direct")
+    assert laplacian.stats()["operations"] == 6  # fused
+    assert laplacian.inputs == ("x",)
+    assert str(laplacian.__signature__) == str(laplacian.values.__signature__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        laplacian.nothing  # noqa: B018
+    made = sd.sparse_jacobian("f(x[6]) = [x[0]*x[1], x[2], x[3]]")
+    assert "forward mode; operations: forward" in made.explain() or "reverse mode" in made.explain()
+
+
+# Shapes that a call fixes
+
+
+def test_shapes_that_a_call_fixes():
+    J = sd.sparse_jacobian("f(x) = x[1:]**2 - x[:-1]")
+    H = sd.sparse_hessian("f(x[n], a) = a*sum(x**3)", "x", triangle="lower", format="csc")
+    assert repr(J) == "<SparseFunction sparse_jacobian_f(x), shapes known at a call>"
+    for size in (2, 5, 2):
+        at = np.linspace(1, 2, size)
+        np.testing.assert_allclose(J(at).toarray(), sd.jacobian("f(x) = x[1:]**2 - x[:-1]")(at))
+        np.testing.assert_allclose(H(at, 2.0).toarray(), np.diag(12 * at))
+        assert J.values(at).shape == (2 * (size - 1),)
+    at = np.ones(3)
+    assert J.specialize(at) is J.specialize(2 * at)
+    assert J.specialize(at).shape == (2, 3)
+    twin = pickle.loads(pickle.dumps(J))
+    np.testing.assert_array_equal(twin(at).toarray(), J(at).toarray())
+    assert J(2 * at, out=J(at)).data[1] == 4
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: sd.sparse_jacobian("f(x[2]) = x", format="lil"), sd.ArgumentError, "format"),
+        (lambda: sd.sparse_jacobian("f(x[2]) = x", method="fast"), sd.ArgumentError, "method"),
+        (lambda: sd.sparse_hessian("f(x[2]) = x[0]", triangle="left"), sd.ArgumentError, "triangle"),
+        (lambda: sd.sparse_jacobian("f(x[2], y[2]) = x*y"), sd.ArgumentError, "several arrays"),
+        (lambda: sd.sparse_jacobian("f(x[2], y[2]) = x*y", ("x", "y")), sd.ArgumentError, "tuple"),
+        (lambda: sd.sparse_jacobian("f(x[2], y[2]) = x*y", ("x",)), sd.ArgumentError, "tuple"),
+        (lambda: sd.sparse_jacobian(("x*y", "x"), ["x", "y"]), sd.DifferentiationError, "2 outputs"),
+        (lambda: sd.sparse_hessian("f(x[2]) = x", "x"), sd.DifferentiationError, "Hessian"),
+        (lambda: sd.sparse_jacobian("f(x[2]) = x > 1", "x"), sd.DifferentiationError, "condition"),
+        (lambda: sd.sparse_jacobian("f(x[2]) = x", "y"), sd.UnknownNameError, "y"),
+        (lambda: sd.sparse_jacobian("x*y"), sd.ArgumentError, "nothing orders them"),
+    ],
+)
+def test_refusals(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
