@@ -249,8 +249,4 @@ def test_arrays(array):
 
 def test_elements_of_what_is_hidden_are_printed():
     made = sd.hessian("f(x[3], W[2]) = sum(where(x > 0.5, x[0]*W[1], 0))")
-    again = sd.function(str(made))
-    point = [1.0, 2.0, 0.0], [3.0, 4.0]
-    blocks = [block for row in made(*point) for block in row]
-    for one, two in zip(blocks, again(*point), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert "[:, 0]" in str(made)
