@@ -36,10 +36,11 @@ from symdiff.functions.function import Function
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
 from symdiff.functions.products import hvp, jvp, vjp
+from symdiff.functions.series import derivative, diff, taylor
 from symdiff.functions.simplifying import simplify
 from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
 from symdiff.functions.storage import load
-from symdiff.functions.transforms import derivative, diff, grad, hessian, jacobian, value_and_grad
+from symdiff.functions.transforms import grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
 from symdiff.version import VERSION
 
@@ -83,6 +84,7 @@ __all__ = [
     "sparse_jacobian",
     "symbol",
     "symbols",
+    "taylor",
     "value_and_grad",
     "vjp",
     "vmap",

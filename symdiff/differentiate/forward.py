@@ -78,31 +78,37 @@ def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
 def _sweep(graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
     guards = Guards(graph)
     tangents: dict[int, Guarded] = {node: (seed, None) for node, seed in seeds.items()}
-    types, places = graph.types, graph.places
+    places = graph.places
     for node in varied:
         if node in tangents:
             continue
-        op, args = graph.ops[node], graph.args[node]
         first_new = len(graph)
-        if op.differential is not None:
-            tangent = _pushed(guards, node, [tangents.get(a) for a in args])
-        else:
-            application = Application(guards, node)
-            contributions: list[Guarded] = []
-            for k, a in enumerate(args):
-                if a in tangents and has_partial(op, k) and types[a].dtype != BOOL:
-                    result = application.times(k, tangents[a])
-                    if result is not None:
-                        contributions.append(result)
-            if not contributions:
-                continue
-            tangent = guards.merge(contributions)
-            shape = types[node].shape
-            if types[tangent[0]].shape != shape:
-                tangent = movement.broadcast(graph, tangent[0], shape), tangent[1]
+        tangent = tangent_of(guards, node, tangents)
+        if tangent is None:
+            continue
         tangents[node] = tangent
         mark(places, node, node, first_new, len(graph))
     return [guards.masked(*tangents[o]) if o in tangents else None for o in outputs]
+
+
+def tangent_of(guards: Guards, node: int, tangents: Mapping[int, Guarded]) -> Guarded | None:
+    """The tangent of a node, given those of its operands; None is a zero."""
+    graph = guards.graph
+    op, args, types = graph.ops[node], graph.args[node], graph.types
+    if op.differential is not None:
+        return _pushed(guards, node, [tangents.get(a) for a in args])
+    application = Application(guards, node)
+    contributions: list[Guarded] = []
+    for k, a in enumerate(args):
+        if a in tangents and has_partial(op, k) and types[a].dtype != BOOL:
+            result = application.times(k, tangents[a])
+            if result is not None:
+                contributions.append(result)
+    if not contributions:
+        return None
+    value, guard = guards.merge(contributions)
+    shape = types[node].shape
+    return (value if types[value].shape == shape else movement.broadcast(graph, value, shape)), guard
 
 
 def _pushed(guards: Guards, node: int, tangents: list[Guarded | None]) -> Guarded:

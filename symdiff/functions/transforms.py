@@ -9,22 +9,17 @@ import numpy as np
 
 from symdiff.differentiate.chain import assemble, elements
 from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
-from symdiff.differentiate.operators import gradient, iterated, second_derivatives
+from symdiff.differentiate.operators import gradient, second_derivatives
 from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
 from symdiff.errors import ArgumentError, DifferentiationError
-from symdiff.frontend.expr import Expr
 from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
-from symdiff.functions.inputs import name_of
-from symdiff.functions.record import read_source, recorded, same_results, titles
+from symdiff.functions.record import read_source, recorded, titles
 from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, movement
-from symdiff.signature import Argument
 from symdiff.trees import Structure, composed, is_plain, shifted_structure
 from symdiff.types import fixed, show
-
-LARGEST_ORDER = 64
 
 
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
@@ -294,60 +289,3 @@ def _rolled(graph: Graph, node: int, lead: int) -> int:
     """The node with its first `lead` axes moved to the end."""
     rank = len(graph.shape(node))
     return movement.transpose(graph, node, (*range(lead, rank), *range(lead)))
-
-
-@recorded("d{n}_{f}", results=same_results)
-def derivative(fun: Any, name: Any, n: int = 1) -> Function:
-    """The n-th derivative by a scalar input or named line, by re-applied forward differentiation.
-
-    Raises
-    ------
-    ArgumentError
-        For an order that is not an integer from 0 to 64, or an input that is not a scalar.
-
-    Examples
-    --------
-    >>> import symdiff as sd
-    >>> sd.derivative("sin(2*x)", "x", 3)(0.0)
-    -8.0
-    """
-    f, targets = prepare(fun, name)
-    _check_order(n)
-    if targets.structure != 0 or len(targets.nodes) != 1 or targets.targets[0].shape:
-        raise ArgumentError("derivative is by one scalar", hint="use jacobian or hessian for vectors")
-    with collector_paused():
-        for _ in range(n):
-            f, targets = stable(f, targets)
-            slopes = [(title, iterated(f.graph, node, targets.nodes[0], 1)) for title, node in f._output_pairs()]
-            f = f._with_outputs(f.__name__, slopes, f._structure)
-    pairs = [(f"d{n}_{title}", node) for title, node in f._output_pairs()]
-    return f._with_outputs(f"d{n}_{f.__name__}", pairs, f._structure, stable=n > 0)
-
-
-def _check_order(n: Any) -> None:
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 0 <= n <= LARGEST_ORDER:
-        raise ArgumentError(f"the order is {n!r}", hint=f"an integer from 0 to {LARGEST_ORDER}")
-
-
-def diff(expr: Any, x: Any, n: int = 1) -> Any:
-    """The n-th derivative of an expression by a scalar, as an expression (like `sympy.diff`).
-
-    Examples
-    --------
-    >>> import symdiff as sd
-    >>> x, y = sd.symbols("x y")
-    >>> sd.diff(x**2*y, x)
-    Expr(2*x*y)
-    """
-    _check_order(n)
-    if isinstance(expr, Expr):
-        graph, node, name = expr.graph, expr.node, name_of(x)
-        found = [
-            k for k in graph.live([node]) if graph.payloads[k] == name and graph.ops[k] in (core.INPUT, core.NAMED)
-        ]
-        if not found:
-            graph.input(name, x.graph.types[x.node].shape if isinstance(x, Expr) else ())
-            return Expr(graph, movement.full_like(graph, 0.0, node))
-        f = Function(graph, [Argument(name)], [("f", node)], names={name: found[-1]})
-        return derivative(f, name, n).expr
-    return derivative(expr, x, n).expr

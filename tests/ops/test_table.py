@@ -11,7 +11,7 @@ from mpmath import mp
 
 from symdiff.differentiate.operators import iterated
 from symdiff.errors import DifferentiationError
-from symdiff.functions.transforms import derivative
+from symdiff.functions.series import derivative
 from symdiff.ops import DEFINITIONS, FAMILIES, OPS
 from symdiff.ops.base import Expand
 from tests.ops import oracle
