@@ -15,10 +15,14 @@ from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.sparse_function import FORMATS, MatrixLayout, OpenSparseFunction, SparseFunction
 from symdiff.functions.transforms import one_scalar, prepare, stable, stable_forms
-from symdiff.functions.wrt import Target, Wrt
+from symdiff.functions.wrt import Wrt
 from symdiff.ir.graph import collector_paused
+from symdiff.optimize.rolling import rolled
 from symdiff.trees import is_plain
 from symdiff.types import fixed
+
+FEWEST_NODES = 500
+"""Formulas of fewer nodes stay scalars even where they repeat: straight-line code is compiled sooner."""
 
 METHODS = ("auto", "direct")
 TRIANGLES = ("full", "lower", "upper")
@@ -126,31 +130,34 @@ def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction | OpenSpa
 
 
 def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> SparseFunction:
-    f, targets = stable(*prepare(fun, wrt))
-    target = _one_target(targets)
+    f, targets = prepare(fun, wrt)
+    _check_target(targets)
     if len(f.nodes) != 1 or not is_plain(f._structure) or f._structure != 0:
         raise DifferentiationError(
             f"the sparse Jacobian of {f.__name__}, which has {len(f.nodes)} outputs",
             hint="put them in one vector: [a, b], or concatenate((a, b))",
         )
+    f, targets = _simplest(f, targets)
     with collector_paused():
         found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes)
-        chosen = _columns(f, targets, target)
+        chosen = _columns(f, targets)
         if chosen is not None:
             found = found.chosen(f.graph, *found.pattern.taken(chosen))
         return _finished(f, found, title, format)
 
 
 def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, method: str) -> SparseFunction:
-    f, targets = stable(*prepare(fun, wrt))
-    target = _one_target(targets)
-    output = one_scalar(f, "the Hessian")
+    f, targets = prepare(fun, wrt)
+    _check_target(targets)
+    one_scalar(f, "the Hessian")
+    f, targets = _simplest(f, targets)
+    (output,) = f.nodes
     graph, nodes = f.graph, targets.nodes
     with collector_paused():
         slopes = slopes_of(graph, output, nodes)
         moved = stable_forms(graph, slopes.nodes, nodes)
         found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes])
-        chosen = _columns(f, targets, target)
+        chosen = _columns(f, targets)
         if chosen is not None:
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))
@@ -160,15 +167,22 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
         return _finished(f, found, title, format)
 
 
-def _one_target(targets: Wrt) -> Target:
+def _simplest(f: Function, targets: Wrt) -> tuple[Function, Wrt]:
+    """The function and what to differentiate it by, in stable form; loops that were written out are whole arrays."""
+    if len(f.graph.live(f.nodes)) >= FEWEST_NODES:
+        arrays = rolled(f.graph, f.nodes, targets.nodes)
+        f = f._moved(arrays) if arrays else f
+    return stable(f, targets)
+
+
+def _check_target(targets: Wrt) -> None:
     if targets.structure != 0 or len(targets.targets) != 1:
         raise ArgumentError(
             "a sparse matrix by several arrays", hint='name one, or list them: ["x", "y"] makes one axis of all'
         )
-    return targets.targets[0]
 
 
-def _columns(f: Function, targets: Wrt, target: Target) -> Any:
+def _columns(f: Function, targets: Wrt) -> Any:
     """The numbers of the target's scalars among those of all nodes; None where they are all of them, in order."""
     blocks, first = {}, 0
     for node in targets.nodes:
@@ -176,6 +190,7 @@ def _columns(f: Function, targets: Wrt, target: Target) -> Any:
         size = math.prod(shape)
         blocks[node] = np.arange(first, first + size).reshape(shape)
         first += size
+    (target,) = targets.targets
     chosen = target.arrange([blocks[n] for n in target.nodes], 0).ravel()
     return None if np.array_equal(chosen, np.arange(first)) else chosen
 

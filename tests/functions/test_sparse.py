@@ -170,6 +170,59 @@ def test_forward_and_reverse_sweeps_agree():
     np.testing.assert_allclose(values["forward"], values["reverse"], rtol=1e-14)
 
 
+def swing_up(m, z, n):
+    """The trapezoidal rule for a cart with a pole, as `examples` of collocation have it: 4(n - 1) defects."""
+
+    def dynamics(theta, v, w, u):
+        s, c = m.sin(theta), m.cos(theta)
+        mass = 1 + 0.1 * s**2
+        return [
+            v,
+            w,
+            (u + 0.1 * s * (0.5 * w**2 + 9.81 * c)) / mass,
+            (-u * c - 0.05 * w**2 * c * s - 10.791 * s) / (0.5 * mass),
+        ]
+
+    out = []
+    for k in range(n - 1):
+        a, b, u = [z[4 * k + i] for i in range(4)], [z[4 * k + 4 + i] for i in range(4)], z[4 * n + k]
+        fa, fb = dynamics(*a[1:], u), dynamics(*b[1:], u)
+        out += [b[i] - a[i] - 0.025 * (fa[i] + fb[i]) for i in range(4)]
+    return out
+
+
+def effort(z, n):
+    """The cost of a swing-up."""
+    return sum((z[4 * n - 4 + i] - target) ** 2 for i, target in enumerate((0.0, np.pi, 0.0, 0.0))) * 100 + 0.05 * sum(
+        z[4 * n + k] ** 2 for k in range(n - 1)
+    )
+
+
+@pytest.mark.parametrize("fewest", [0, 10**9], ids=["rolled", "straight"])
+def test_loops_of_scalars_have_the_same_derivatives_however_they_are_found(fewest, monkeypatch):
+    from symdiff.functions import sparse as module
+
+    monkeypatch.setattr(module, "FEWEST_NODES", fewest)
+    n = 12
+    c = sd.function(lambda z: sd.stack(swing_up(sd, z, n)), {"z": 5 * n - 1})
+    shapes = {"z": 5 * n - 1, "lam": 4 * (n - 1), "s": ()}
+    lagrangian = sd.function(lambda z, lam, s: s * effort(z, n) + sd.sum(lam * c(z)), shapes)
+    J = sd.sparse_jacobian(c, "z")
+    at = [np.random.default_rng(0).normal(size=5 * n - 1), np.random.default_rng(1).normal(size=4 * (n - 1)), 2.0]
+    dense = sd.jacobian(c, "z")(at[0])
+    np.testing.assert_allclose(J(at[0]).toarray(), dense, rtol=1e-12, atol=1e-14)
+    assert J.nnz == np.count_nonzero(dense) == 20 * (n - 1)
+    dense = sd.hessian(lagrangian, "z")(*at)
+    for triangle in ("full", "lower", "upper"):
+        K = sd.sparse_hessian(lagrangian, "z", triangle=triangle)
+        part = {"full": np.asarray, "lower": np.tril, "upper": np.triu}[triangle](dense)
+        np.testing.assert_allclose(K(*at).toarray(), part, rtol=1e-11, atol=1e-12)
+        assert K.nnz == np.count_nonzero(part)
+    assert ("patches" in J.explain()) == (fewest == 0)
+    assert J.stats()["operations"] <= 5443 * (n - 1) / 49
+    assert sd.sparse_hessian(lagrangian, "z", triangle="lower").stats()["operations"] <= 12981 * (n - 1) / 49
+
+
 # What a call gives
 
 

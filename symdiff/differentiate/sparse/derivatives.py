@@ -125,6 +125,7 @@ def _scalars(graph: Graph, outputs: Sequence[int]) -> list[int]:
 def _patched(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tuple[Pattern, int | None]:
     """The pattern and the values by patches; no values where some operation has no rule for them."""
     width = sum(product(fixed(graph.types[t].shape)) for t in targets)
+    outputs = [_unshaped(graph, o) for o in outputs]
     counts, columns, values = [], [], []
     for output, patches in zip(outputs, sparse_patches(graph, outputs, targets), strict=True):
         entries = entries_of(graph, patches, graph.shape(output), width)
@@ -135,6 +136,13 @@ def _patched(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tu
     pattern = Pattern.of_counts((height, width), np.concatenate(counts), np.concatenate(columns))
     known = [v for v in values if v is not None]
     return pattern, movement.concatenate(graph, known, 0) if len(known) == len(values) else None
+
+
+def _unshaped(graph: Graph, node: int) -> int:
+    """The array behind changes of shape, which has the same rows."""
+    while graph.ops[node] is core.RESHAPE:
+        node = graph.args[node][0]
+    return node
 
 
 def _picked(graph: Graph, outputs: Sequence[int], targets: Sequence[int], pattern: Pattern) -> Derivative:
