@@ -18,7 +18,7 @@ from symdiff.frontend.constants import evaluator
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, Library, MatrixRoutine, Movement, Special
 from symdiff.types import BOOL, FLOAT64, known_product
 
@@ -78,6 +78,8 @@ class Values(Domain[Value]):
     def make(self, op: Op, args: Sequence[Value], payload: Any) -> Value:
         """The value of one operation; floating-point warnings are the caller's concern."""
         routine = op.routine
+        if op is core.CALL:  # bodies stand in each other only so deep
+            return payload.fold(self, dict(zip(payload.parameters, args, strict=True)))[payload.root]
         if isinstance(routine, Expand):
             body = expansion(op, payload)
             return body.fold(self, dict(zip(body.parameters, args, strict=True)))[body.root]

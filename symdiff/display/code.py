@@ -14,6 +14,7 @@ from symdiff.display.lines import meaning
 from symdiff.display.text import Outputs, output_names
 from symdiff.ir.body import Body, Domain, NamedNodes
 from symdiff.ir.graph import Graph
+from symdiff.ir.inlining import without_calls
 from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
 from symdiff.signature import Argument, parameters_of
@@ -81,7 +82,8 @@ def python_source(
     Several outputs are returned as a tuple; or as `structure` says, named tuples as plain ones. Where all arguments are
     scalars, arrays may be given for them; parameters take the trees that the arguments are leaves of.
     """
-    graph, roots = _expanded(graph, list(output_names(outputs, name).values()))
+    graph, roots = without_calls(graph, list(output_names(outputs, name).values()))
+    graph, roots = _expanded(graph, roots)
     if arguments is None:
         arguments = [
             Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots) if graph.ops[n] is core.INPUT

@@ -10,6 +10,7 @@ import numpy as np
 from symdiff.display.array_text import subscript, subscripts
 from symdiff.display.text import Outputs, output_names, written_number
 from symdiff.ir.graph import Graph
+from symdiff.ir.inlining import without_calls
 from symdiff.ops import core
 from symdiff.types import show
 
@@ -19,7 +20,9 @@ LONGEST_LABEL = 40
 def graphviz(graph: Graph, outputs: Outputs | Sequence[int], name: str = "f") -> str:
     """The nodes that the outputs depend on, as DOT text; the same graph always gives the same text."""
     named = output_names(tuple(outputs) if isinstance(outputs, list) else outputs, name)  # type: ignore[arg-type]
-    live = graph.live(named.values())
+    graph, roots = without_calls(graph, list(named.values()))
+    named = dict(zip(named, roots, strict=True))
+    live = graph.live(roots)
     lines = ["digraph {", "  rankdir=BT;", "  node [shape=box, style=rounded];"]
     for node in live:
         op = graph.ops[node].name

@@ -30,6 +30,7 @@ from symdiff.display.exact_numbers import (
     value_at,
 )
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.inlining import without_calls
 from symdiff.ops import core, movement
 from symdiff.ops.core import CONSTANT, DIV, INDEX, INPUT, MUL, NAMED, NEG, POW, RESHAPE, SIZE, STACK, WHERE
 from symdiff.ops.structure import numpy_index
@@ -69,6 +70,7 @@ def readable(source: Graph, roots: Sequence[int], *, for_good: bool = False) -> 
 
     What is computed, `for_good`, keeps the parentheses of sums: in `x - (y - z)` the difference is rounded first.
     """
+    source, roots = without_calls(source, roots)
     made = Simplifier(source, roots, for_good)
     return made.graph, [made.mapping[r] for r in roots]
 

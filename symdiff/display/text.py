@@ -12,6 +12,7 @@ from symdiff.display.array_text import NOTATIONS, shape_text, subscript
 from symdiff.display.lines import Lines, opened
 from symdiff.display.simplify import readable, starts_with_factor
 from symdiff.ir.graph import Graph
+from symdiff.ir.inlining import without_calls
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Fold
 from symdiff.signature import Argument
@@ -172,7 +173,7 @@ class Writer:
         rows: bool = True,
     ) -> None:
         self.own, self.rows = own, rows
-        self.graph, self.roots = opened(graph, roots, WRITTEN)
+        self.graph, self.roots = opened(*without_calls(graph, roots), WRITTEN)
         if simplify:
             self.graph, self.roots = readable(self.graph, self.roots)
         lines = Lines(self.graph, self.roots, set(reserved) - {own})

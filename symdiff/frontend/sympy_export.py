@@ -14,6 +14,7 @@ from symdiff.frontend.bodies import expansion
 from symdiff.frontend.sympy_functions import sympy_function
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
+from symdiff.ir.inlining import without_calls
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, MatrixRoutine, Movement
 from symdiff.types import INT64, TensorType, fixed
@@ -33,7 +34,8 @@ def to_sympy(graph: Graph, node: int) -> Any:
     import sympy
 
     try:
-        value = _exported(Body(graph, (), (node,)), {})
+        graph, roots = without_calls(graph, [node])
+        value = _exported(Body(graph, (), roots), {})
     except RecursionError:
         raise ArgumentError("the expression is too deep for SymPy", hint="raise sys.setrecursionlimit") from None
     if not isinstance(value, np.ndarray):

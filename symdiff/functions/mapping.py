@@ -14,6 +14,7 @@ from symdiff.functions.function import Function
 from symdiff.functions.open_case import open_case
 from symdiff.functions.record import read_source
 from symdiff.functions.specialize import named_sizes
+from symdiff.functions.transforms import in_full
 from symdiff.functions.tree_arguments import free_name
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
@@ -131,7 +132,7 @@ class Mapped:
             size = shape[at]
             inner[argument.name] = (*shape[:at], *shape[at + 1 :])
         assert size is not None
-        made = self.base._for_shapes(inner)
+        made = in_full(self.base._for_shapes(inner))
         with collector_paused():
             return self._over(made, wide, size)
 

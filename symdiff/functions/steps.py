@@ -13,6 +13,7 @@ from symdiff.display.text import expression
 from symdiff.errors import ArgumentError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
+from symdiff.ir.inlining import inlined
 from symdiff.ops import core
 from symdiff.types import BOOL, FLOAT64
 
@@ -76,6 +77,9 @@ def trace_steps(graph: Graph, outputs: Sequence[int], names: Mapping[str, int], 
     ArgumentError
         Where the output is not a scalar number, or the circuit is too large to read.
     """
+    moved = inlined(graph, [*outputs, *names.values()])
+    outputs = [moved.get(node, node) for node in outputs]
+    names = {name: moved.get(node, node) for name, node in names.items()}
     output = outputs[0]
     if len(outputs) != 1 or graph.types[output].shape or graph.types[output].dtype == BOOL:
         raise ArgumentError("steps need one scalar output", hint="choose one: sd.function(f, outputs=…)")

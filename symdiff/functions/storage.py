@@ -29,8 +29,9 @@ from symdiff.functions.function import Function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.sparse_function import FORMATS, MatrixLayout, SparseFunction
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
-from symdiff.ir.flat import flatten, unflatten, written_shape
+from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
+from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
 from symdiff.types import FLOATS, TensorType
 from symdiff.version import VERSION
@@ -84,11 +85,13 @@ def to_bytes(function: Function | CompiledFunction | SparseFunction) -> bytes:
     table, pairs = source._name_table(), source._output_pairs()
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
-    operations, payloads = description["operations"], description["payloads"]
-    listed = recipes.Listed([LAYERS[tag] for tag in operations if tag in LAYERS])
-    listed.add(item for item in payloads if isinstance(item, Layer))
-    description["operations"] = [listed.labels[LAYERS[tag]] if tag in LAYERS else tag for tag in operations]
-    description["payloads"] = [listed.labels[item] if isinstance(item, Layer) else item for item in payloads]
+    listed = recipes.Listed()
+    for part in (description, *(entry["graph"] for entry in description.get("bodies", ()))):
+        operations, payloads = part["operations"], part["payloads"]
+        listed.add([LAYERS[tag] for tag in operations if tag in LAYERS])
+        listed.add(item for item in payloads if isinstance(item, Layer))
+        part["operations"] = [listed.labels[LAYERS[tag]] if tag in LAYERS else tag for tag in operations]
+        part["payloads"] = [listed.labels[item] if isinstance(item, Layer) else item for item in payloads]
     content = {
         "symdiff": VERSION,
         "kind": "CompiledFunction" if isinstance(function, CompiledFunction) else "Function",

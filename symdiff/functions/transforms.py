@@ -17,6 +17,7 @@ from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, recorded, titles
 from symdiff.functions.wrt import Scope, Target, Wrt
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.inlining import inlined
 from symdiff.ops import core, movement
 from symdiff.trees import Structure, composed, is_plain, shifted_structure
 from symdiff.types import fixed, show
@@ -24,8 +25,15 @@ from symdiff.types import fixed, show
 
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
     """The function and what to differentiate it by; a list or tuple of all free names orders them."""
-    f = fun if isinstance(fun, Function) else read_source(fun, wrt)
+    f = in_full(fun if isinstance(fun, Function) else read_source(fun, wrt))
     return f, Scope(f.graph, f._name_table(), f.arguments, f._ordered).resolve(wrt)
+
+
+def in_full(f: Function) -> Function:
+    """The function with the bodies of calls in their place; itself where there are none."""
+    if core.CALL not in f.graph.ops:
+        return f
+    return f._moved(inlined(f.graph, [*f.nodes, *f._name_table().values()]))
 
 
 def stable(f: Function, wrt: Wrt) -> tuple[Function, Wrt]:

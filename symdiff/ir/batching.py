@@ -193,7 +193,10 @@ RULES: dict[Op, Rule] = {
 LEAVES = frozenset((core.INPUT, core.CONSTANT, core.SIZE, core.IOTA))
 """Operations without operands, which have the axis only where somebody gives it to them."""
 
-REFUSED = {core.CUSTOM: "the derivative that its author gave is for operands without more axes"}
+REFUSED = {
+    core.CUSTOM: "the derivative that its author gave is for operands without more axes",
+    core.CALL: "its body is put in its place before",
+}
 """Operations that are not batched, and why."""
 
 

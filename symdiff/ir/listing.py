@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import escape
+from symdiff.ir.frozen import Frozen, nested
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
 from symdiff.types import FLOAT64, Dim, tensor
@@ -16,7 +17,7 @@ SHOWN_ELEMENTS = 8
 
 
 def listing(graph: Graph, outputs: Mapping[str, int] | Sequence[int]) -> str:
-    """The nodes that `outputs` depend on, renumbered from %0, then what is returned.
+    """The nodes that `outputs` depend on, renumbered from %0, then what is returned, then the bodies that they carry.
 
     A type is written where it is not that of a float64 scalar, and for every input.
     """
@@ -28,7 +29,12 @@ def listing(graph: Graph, outputs: Mapping[str, int] | Sequence[int]) -> str:
         returned = ", ".join(f"{escape(name)}={names[node]}" for name, node in outputs.items())
     else:
         returned = ", ".join(names[node] for node in roots)
-    return "\n".join([*lines, f"return {returned}".rstrip()]) + "\n"
+    lines.append(f"return {returned}".rstrip())
+    for body in nested(graph, order):
+        lines += ["", f"{_plain(body)}:"]
+        lines += [line(body.graph, n) for n in range(len(body.graph))]
+        lines.append(f"return {', '.join(f'%{r}' for r in body.results)}")
+    return "\n".join(lines) + "\n"
 
 
 def line(graph: Graph, node: int, names: Mapping[int, str] | None = None) -> str:
@@ -59,6 +65,8 @@ def _plain(payload: Any) -> str:
     if isinstance(payload, np.ndarray):
         flat = [_plain(x) for x in payload.ravel()[:SHOWN_ELEMENTS]]
         return "[" + ", ".join(flat) + (", …]" if payload.size > SHOWN_ELEMENTS else "]")
+    if isinstance(payload, Frozen):
+        return f"body {payload.digest[:8]}"
     if isinstance(payload, np.generic):
         return repr(payload.item())
     if isinstance(payload, str | Dim):

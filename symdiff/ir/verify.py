@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import SymdiffError, VerifyError
+from symdiff.ir.frozen import Frozen, nested
 from symdiff.ir.graph import Graph
 from symdiff.ir.listing import line
 from symdiff.ops import OPS, core
@@ -38,6 +39,12 @@ def verify(graph: Graph, roots: Iterable[int] | None = None) -> None:
         wanted = graph.live(roots)
     else:
         _check_order(graph, wanted)
+    _check_nodes(graph, wanted)
+    for body in nested(graph, wanted):
+        _check_body(body)
+
+
+def _check_nodes(graph: Graph, wanted: Iterable[int]) -> None:
     known: dict[Any, int] = {}
     for node in wanted:
         _check_node(graph, node)
@@ -45,6 +52,18 @@ def verify(graph: Graph, roots: Iterable[int] | None = None) -> None:
         first = known.setdefault(key, node)
         if first != node:
             raise _fault(graph, node, f"%{node} is equal to %{first}, but nodes are interned")
+
+
+def _check_body(body: Frozen) -> None:
+    """Check what a node carries: its graph, that it holds nothing else, and that it has not changed."""
+    every = range(len(body.graph.ops))
+    _check_order(body.graph, every)
+    _check_nodes(body.graph, every)
+    inputs = [n for n, op in enumerate(body.graph.ops) if op is core.INPUT]
+    if inputs != list(body.parameters) or set(body.order).union(inputs) != set(range(len(body.graph))):
+        raise VerifyError(f"{body!r} holds other nodes than its parameters and what its results are made of")
+    if Frozen(body).digest != body.digest:
+        raise VerifyError(f"{body!r} is not what its digest says")
 
 
 def _check_order(graph: Graph, wanted: Iterable[int]) -> None:

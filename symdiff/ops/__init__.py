@@ -4,6 +4,7 @@ from symdiff.ops import (
     activation,
     arithmetic,
     bessel,
+    call,
     contraction,
     custom,
     definitions,
@@ -46,6 +47,7 @@ FAMILIES = {
     "Matrices": matrices,
     "Singular values": singular_values,
     "Functions with derivatives of their own": custom,
+    "Calls of bodies": call,
 }
 """The families in the order in which the documentation lists them."""
 

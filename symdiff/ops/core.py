@@ -1,6 +1,7 @@
 """The operations that engines name: by object, so that a record can be found by who uses it."""
 
 from symdiff.ops.base import operation
+from symdiff.ops.call import CALL
 from symdiff.ops.contraction import EINSUM
 from symdiff.ops.custom import CUSTOM
 from symdiff.ops.indexing import ARGSORT, AS_INDEX, DIAGONAL, GATHER, IOTA, SCATTER_ADD
@@ -70,6 +71,7 @@ __all__ = [
     "AS_INDEX",
     "ATAN2",
     "BROADCAST",
+    "CALL",
     "CHOLESKY",
     "CLIP",
     "CONCATENATE",

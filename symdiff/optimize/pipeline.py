@@ -16,10 +16,11 @@ from symdiff.budget import time_left
 from symdiff.errors import ArgumentError
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.ir.inlining import inlined
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op
 from symdiff.ops.base import Expand, Fold, Movement
-from symdiff.ops.core import ADD, DIV, FMA, INDEX, MUL, NEG, RESHAPE, STACK, SUB
+from symdiff.ops.core import ADD, CALL, DIV, FMA, INDEX, MUL, NEG, RESHAPE, STACK, SUB
 from symdiff.optimize.contraction_order import order_contractions
 from symdiff.optimize.forms import forms
 from symdiff.optimize.patterns import CONSTANT, EXACT, INPUT, REAL, STABLE, STRUCTURAL, RuleSet
@@ -253,6 +254,9 @@ def _optimize(
     graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None, stable: bool
 ) -> Program | TensorProgram:
     types = tuple(graph.types[node] for node in outputs)
+    if CALL in graph.ops:
+        opened = inlined(graph, outputs)
+        outputs = [opened.get(node, node) for node in outputs]
     if fp != "strict" and not stable:
         moved = forms(graph, outputs)
         outputs = [moved.get(node, node) for node in outputs]

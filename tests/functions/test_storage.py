@@ -21,8 +21,9 @@ from scipy.optimize import differential_evolution
 import symdiff as sd
 from symdiff.functions import storage
 from symdiff.functions.storage import HEAD, from_bytes, to_bytes
-from symdiff.ir.flat import canonical_order, flatten, unflatten
+from symdiff.ir.flat import canonical_order
 from symdiff.ir.graph import Graph
+from symdiff.ir.stored import flatten, unflatten
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS
 from tests.ops.tensor_cases import TABLE

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from symdiff.errors import StorageError
-from symdiff.ir.flat import flatten, unflatten
 from symdiff.ir.graph import Graph
+from symdiff.ir.stored import flatten, unflatten
 from symdiff.ir.verify import verify
 from symdiff.ops import indexing
 from tests.ops.tensor_cases import CASES, TABLE, identify, operands_of

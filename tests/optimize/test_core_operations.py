@@ -23,7 +23,7 @@ MEMORY = (core.INPUT, core.SCATTER_ADD, core.AS_INDEX)
 
 TABLES = {
     "batching": lambda op: batching.rule_of(op) is not None or op in batching.REFUSED or op in batching.LEAVES,
-    "text": lambda op: op in text.WRITTEN or op in lines.CHANGED or not op.hidden or op.kinds,
+    "text": lambda op: op in text.WRITTEN or op in lines.CHANGED or op is core.CALL or not op.hidden or op.kinds,
     "NumPy code": lambda op: op.numpy or op in STRUCTURE or op.kinds or isinstance(op.routine, Fold) or op in OWN_CODE,
     "code for matrices": lambda op: (
         not isinstance(op.routine, MatrixRoutine) or op.lower is not None or op in lapack.WRITERS or op is core.ARGSORT
@@ -31,7 +31,7 @@ TABLES = {
 }
 """For each engine whether it knows an operation; elementwise ones are known by what their records say."""
 
-OWN_CODE = (core.INPUT, core.CONSTANT, core.SIZE, core.CUSTOM)
+OWN_CODE = (core.INPUT, core.CONSTANT, core.SIZE, core.CUSTOM, core.CALL)
 """What is written before statements: a parameter, a number; or opened."""
 
 ENGINES = [
@@ -43,7 +43,7 @@ ENGINES = [
 def test_every_operation_can_be_planned(op):
     ways = [
         isinstance(op.routine, ScalarRoutine),  # a step of a loop's body
-        isinstance(op.routine, Expand | Fold) or op in TRANSPARENT or op.lower is not None,  # becomes others before
+        isinstance(op.routine, Expand | Fold) or op in (*TRANSPARENT, core.CALL) or op.lower is not None,  # others
         op in forms._FORMS or op in forms.REDUCES or op in forms.SCANS or op in MEMORY,
         isinstance(op.routine, MatrixRoutine) and op.lower is None,  # a call of a library
     ]
