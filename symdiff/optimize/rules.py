@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from symdiff.ops import OPS
 from symdiff.ops.base import STABLE_FORMS
@@ -35,15 +36,29 @@ def _are_plain(k1: float, k2: float) -> bool:
     return _is_plain(k1) and _is_plain(k2)
 
 
-def _are_scaling(k1: float, k2: float) -> bool:
-    """Whether k1*k2 is exact, one of them being a power of two: rounding once, or later, is not less accurate."""
-    if not (_are_plain(k1, k2) and (_is_invertible_power_of_two(k1) or _is_invertible_power_of_two(k2))):
+def _is_short(value: Fraction) -> bool:
+    """Whether a number is one of float32, far from the ends of its range: exact in every graph."""
+    odd = value.numerator >> ((value.numerator & -value.numerator).bit_length() - 1)
+    power = value.denominator & (value.denominator - 1) == 0
+    return power and abs(odd) < 2**24 and 2.0**-126 <= abs(value) <= 2.0**126
+
+
+def _is_exact_product(k1: float, k2: float) -> bool:
+    """Whether k1*k2 is exact: rounding once in the place of twice is not less accurate."""
+    if not _are_plain(k1, k2):
         return False
-    return 2.0**-126 <= abs(k1 * k2) <= 2.0**126
+    if _is_invertible_power_of_two(k1) or _is_invertible_power_of_two(k2):
+        return 2.0**-126 <= abs(k1 * k2) <= 2.0**126
+    return _is_short(Fraction(k1) * Fraction(k2))
 
 
-def _is_scaled_back(k1: float, k2: float) -> bool:
-    return _is_invertible_power_of_two(k1) and _are_scaling(k2, 1 / k1)
+def _is_exact_quotient(k1: float, k2: float) -> bool:
+    """Whether k1/k2 is exact."""
+    if not _are_plain(k1, k2):
+        return False
+    if _is_invertible_power_of_two(k2):
+        return 2.0**-126 <= abs(k1 / k2) <= 2.0**126
+    return _is_short(Fraction(k1) / Fraction(k2))
 
 
 _Row = tuple[str, str] | tuple[str, str, Callable[..., bool]]
@@ -191,9 +206,13 @@ _STABLE: dict[str, _Row] = {
     "sigmoid of the negative times exp": ("sigmoid(-x)*exp(x)", "sigmoid(x)"),
     "scaled sigmoid times exp of the negative": ("(y*sigmoid(x))*exp(-x)", "y*sigmoid(-x)"),
     "scaled sigmoid of the negative times exp": ("(y*sigmoid(-x))*exp(x)", "y*sigmoid(x)"),
-    "product of constants, a power of two": ("(x*k1)*k2", "x*(k1*k2)", _are_scaling),
-    "quotient and a power of two": ("(k1/x)*k2", "(k1*k2)/x", _are_scaling),
-    "product and quotient, a power of two": ("(x*k1)/k2", "x/(k2/k1)", _is_scaled_back),
+    "product of constants, exact": ("(x*k1)*k2", "x*(k1*k2)", _is_exact_product),
+    "quotient and a product, exact": ("(k1/x)*k2", "(k1*k2)/x", _is_exact_product),
+    "quotient of constants, exact": ("(x/k1)/k2", "x/(k1*k2)", _is_exact_product),
+    "product over a constant, exact": ("(x*k1)/k2", "x*(k1/k2)", _is_exact_quotient),
+    "product over a multiple of its constant": ("(x*k1)/k2", "x/(k2/k1)", lambda k1, k2: _is_exact_quotient(k2, k1)),
+    "product of a quotient, exact": ("(x/k1)*k2", "x*(k2/k1)", lambda k1, k2: _is_exact_quotient(k2, k1)),
+    "product of a quotient by a multiple": ("(x/k1)*k2", "x/(k1/k2)", _is_exact_quotient),
     "scaled and scaled back": ("(x*k1/y)*k2", "x/y", lambda k1, k2: _is_invertible_power_of_two(k1) and k1 * k2 == 1),
     "complement of erf": ("1 - erf(x)", "erfc(x)"),
     "complement of erf at the other end": ("1 + erf(x)", "erfc(-x)"),
@@ -279,9 +298,13 @@ _LATE = frozenset(
     (
         "log1p",
         "log1p of a negative",
-        "product of constants, a power of two",
-        "quotient and a power of two",
-        "product and quotient, a power of two",
+        "product of constants, exact",
+        "quotient and a product, exact",
+        "quotient of constants, exact",
+        "product over a constant, exact",
+        "product over a multiple of its constant",
+        "product of a quotient, exact",
+        "product of a quotient by a multiple",
         "scaled and scaled back",
     )
 )
