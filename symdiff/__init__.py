@@ -35,6 +35,7 @@ from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
+from symdiff.functions.nlp import nlp
 from symdiff.functions.products import hvp, jvp, vjp
 from symdiff.functions.series import derivative, diff, taylor
 from symdiff.functions.simplifying import simplify
@@ -79,6 +80,7 @@ __all__ = [
     "linearize",
     "load",
     "named",
+    "nlp",
     "simplify",
     "sparse_hessian",
     "sparse_jacobian",

@@ -28,9 +28,7 @@ METHODS = ("auto", "direct")
 TRIANGLES = ("full", "lower", "upper")
 
 
-def sparse_jacobian(
-    fun: Any, wrt: Any = None, *, format: str = "csr", method: str = "auto"
-) -> SparseFunction | OpenSparseFunction:
+def sparse_jacobian(fun: Any, wrt: Any = None, *, format: str = "csr", method: str = "auto") -> SparseFunction:
     """The Jacobian as a sparse matrix: which entries there are is known before any number is.
 
     Parameters
@@ -74,7 +72,7 @@ def sparse_jacobian(
 
 def sparse_hessian(
     fun: Any, wrt: Any = None, *, triangle: str = "full", format: str = "csr", method: str = "auto"
-) -> SparseFunction | OpenSparseFunction:
+) -> SparseFunction:
     """The matrix of second derivatives of a scalar-valued function as a sparse matrix.
 
     One triangle is computed, so the full matrix is symmetric bit for bit. The Hessian of a Lagrangian is that of
@@ -117,7 +115,7 @@ def _check(format: str, method: str) -> None:
         raise ArgumentError(f"method is {method!r}", hint='"auto" or "direct"')
 
 
-def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction | OpenSparseFunction:
+def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction:
     f = fun if isinstance(fun, Function) else read_source(fun, wrt)
     title = title.format(f.__name__)
     if isinstance(wrt, tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
-from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.errors import ArgumentError, CallError, ShapeError, StorageError
+from symdiff.functions.cases import unknown
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
@@ -52,6 +54,24 @@ class MatrixLayout:
         made.has_sorted_indices = made.has_canonical_format = True
         return made
 
+    def wrapper(self) -> Callable[[Any], Any]:
+        """What makes the sparse array of values, without SciPy's checks: the structure was checked once."""
+        template = self.array(np.zeros(len(self.pattern)))
+        kind: Any = type(template)
+        fields = dict(getattr(template, "__dict__", {}))
+        if "data" not in fields:
+            return self.array
+        new: Callable[[Any], Any] = kind.__new__
+
+        def wrap(data: Any) -> Any:
+            made = new(kind)
+            own = made.__dict__
+            own.update(fields)
+            own["data"] = data
+            return made
+
+        return wrap
+
     def has_structure_of(self, other: Any) -> bool:
         """Whether the entries of a sparse array stand in these places, in this order."""
         if getattr(other, "format", None) != self.format or other.shape != self.shape:
@@ -68,25 +88,6 @@ def _fixed(array: Indices) -> Indices:
     return array
 
 
-def _wrapper(layout: MatrixLayout) -> Callable[[Any], Any]:
-    """What makes the sparse array of values, without SciPy's checks: the structure was checked once."""
-    template = layout.array(np.zeros(len(layout.pattern)))
-    kind: Any = type(template)
-    fields = dict(getattr(template, "__dict__", {}))
-    if "data" not in fields:
-        return layout.array
-    new: Callable[[Any], Any] = kind.__new__
-
-    def wrap(data: Any) -> Any:
-        made = new(kind)
-        own = made.__dict__
-        own.update(fields)
-        own["data"] = data
-        return made
-
-    return wrap
-
-
 class SparseFunction(Exchange):
     """A function whose value is a sparse matrix, made by `sparse_jacobian` and `sparse_hessian`.
 
@@ -96,16 +97,24 @@ class SparseFunction(Exchange):
     Attributes
     ----------
     values : the Function of the entries alone, a vector, which takes batches too.
-    shape : the shape of the matrix.
-    format : "csr", "csc" or "coo".
+    layout : where they are.
     """
 
     def __init__(self, name: str, values: Function | CompiledFunction, layout: MatrixLayout) -> None:
         self.__name__ = name
         self.values = values
         self.layout = layout
-        self.shape, self.format = layout.shape, layout.format
         self._wrap: Callable[[Any], Any] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the matrix."""
+        return self.layout.shape
+
+    @property
+    def format(self) -> str:
+        """The format of the matrix: "csr", "csc" or "coo"."""
+        return self.layout.format
 
     @property
     def nnz(self) -> int:
@@ -150,7 +159,7 @@ class SparseFunction(Exchange):
             raise self._refusal(data)
         wrap = self._wrap
         if wrap is None:
-            wrap = self._wrap = _wrapper(self.layout)
+            wrap = self._wrap = self.layout.wrapper()
         return wrap(data)
 
     def _into(self, out: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -209,7 +218,7 @@ def _arguments(values: Function | CompiledFunction) -> Any:
     return values.general.binder.arguments if isinstance(values, CompiledFunction) else values.arguments
 
 
-class OpenSparseFunction:
+class OpenSparseFunction(SparseFunction):
     """A function whose value is a sparse matrix whose shape the arguments of each call fix."""
 
     def __init__(self, name: str, function: Function, make: Callable[[Function], SparseFunction]) -> None:
@@ -217,8 +226,22 @@ class OpenSparseFunction:
         self._make = make
         self._made: WeakKeyDictionary[Function, SparseFunction] = WeakKeyDictionary()
 
+    @property
+    def layout(self) -> MatrixLayout:  # type: ignore[override]
+        """The structure.
+
+        Raises
+        ------
+        ShapeError
+            As it is known at each call only.
+        """
+        raise unknown(self.__name__, self.function.arguments)
+
     def __repr__(self) -> str:
         return f"<SparseFunction {self.__name__}({listed_parameters(self.function.arguments)}), shapes known at a call>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -226,6 +249,19 @@ class OpenSparseFunction:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OpenSparseFunction, (self.__name__, self.function, self._make)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Refused: what is saved is the function for certain shapes.
+
+        Raises
+        ------
+        StorageError
+            Always.
+        """
+        raise StorageError(
+            f"the structure of {self.__name__} is known at each call only",
+            hint=f"save what {self.__name__}.specialize(…) gives",
+        )
 
     def specialize(self, *args: Any, **keywords: Any) -> SparseFunction:
         """The function for the shapes of these arguments, of which the structure is known."""
@@ -239,6 +275,21 @@ class OpenSparseFunction:
         """The matrix at a point."""
         return self.specialize(*args, **keywords)(*args, out=out, **keywords)
 
-    def values(self, *args: Any, **keywords: Any) -> Any:
+    def values(self, *args: Any, **keywords: Any) -> Any:  # type: ignore[override]
         """The entries of the matrix at a point."""
         return self.specialize(*args, **keywords).values(*args, **keywords)
+
+    def compile(self, **options: Any) -> SparseFunction:
+        """Refused: code is made for certain shapes.
+
+        Raises
+        ------
+        ShapeError
+            Always.
+        """
+        raise unknown(self.__name__, self.function.arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SHARED:
+            raise unknown(self.__name__, self.function.arguments)
+        return super().__getattr__(name)

@@ -97,6 +97,7 @@ def test_public_functions_have_runnable_examples():
         "linearize",
         "vmap",
         "sparse_jacobian",
+        "nlp",
         "sparse_hessian",
         "derivative",
         "diff",
