@@ -33,6 +33,7 @@ from symdiff.functions.build import expr, function
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
+from symdiff.functions.laplacians import laplacian, operator
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
 from symdiff.functions.nlp import nlp
@@ -76,11 +77,13 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "laplacian",
     "limits",
     "linearize",
     "load",
     "named",
     "nlp",
+    "operator",
     "simplify",
     "sparse_hessian",
     "sparse_jacobian",

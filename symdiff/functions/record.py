@@ -34,6 +34,7 @@ TRANSFORMS: dict[str, Callable[..., Function]] = {}
 _titles: dict[str, str] = {}
 _arguments: dict[str, Callable[..., tuple[Argument, ...]]] = {}
 _results: dict[str, Results] = {}
+_anywhere: set[str] = set()
 _WRT = ("wrt", "name")
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,18 +63,22 @@ def recorded(
     title: str,
     arguments: Callable[..., tuple[Argument, ...]] | None = None,
     results: Results | None = None,
+    anywhere: bool = True,
 ) -> Callable[[F], F]:
     """Let a transform `t(fun, wrt=…, …)` take functions whose shapes only a call fixes.
 
     `title` is the name of the result, with `{f}` for the name of the function and `{n}` for an order. `arguments` are
     those of the result, given the function with open shapes and the transform's own arguments; those of the function
-    where it is None. `results` are the names of the outputs.
+    where it is None. `results` are the names of the outputs. `anywhere` says that what it takes beside `wrt` is right
+    or wrong for every function.
     """
 
     def decorate(transform: F) -> F:
         TRANSFORMS[transform.__name__], _titles[transform.__name__] = transform, title
         if arguments is not None:
             _arguments[transform.__name__] = arguments
+        if anywhere:
+            _anywhere.add(transform.__name__)
         _results[transform.__name__] = results or target_results(title)
 
         @functools.wraps(transform)
@@ -155,8 +160,8 @@ def record(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[st
         first = [(p.name, p.arguments[0]) for p in parameters_of(f.arguments)]
         wrt = tuple(list(a.members or ()) if a.anonymous else name for name, a in first)
         args, keywords = (wrt, *args[1:]), {k: v for k, v in keywords.items() if k not in _WRT}
-    # the other arguments are checked on the simplest function that there is
-    TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
+    if transform in _anywhere:  # the other arguments are checked on the simplest function that there is
+        TRANSFORMS[transform](function("x"), "x", *args[1:], **{k: v for k, v in keywords.items() if k not in _WRT})
     applied = Transformed(f, transform, args, keywords)
     orders = [a for a in (*args[1:], *keywords.values()) if isinstance(a, int)]
     name = _titles[transform].format(f=f.__name__, n=orders[0] if orders else 1)

@@ -8,6 +8,7 @@ it stands. What cannot be batched is in `REFUSED`, with the reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -208,13 +209,16 @@ def rule_of(op: Op) -> Rule | None:
     return _elementwise if op.kinds or isinstance(op.routine, Fold) else None
 
 
-def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> dict[int, tuple[int, bool]]:
+def batched(
+    body: Body, graph: Graph, known: Mapping[int, int], size: int, shared: Mapping[int, int] = MappingProxyType({})
+) -> dict[int, tuple[int, bool]]:
     """The nodes of a body in another graph, and whether each has the new axis.
 
     Parameters
     ----------
     known : inputs of the body that have the axis, and the nodes of `graph` that stand for them.
     size : of the axis.
+    shared : the same of inputs that have it not; others keep their names.
 
     Raises
     ------
@@ -222,7 +226,7 @@ def batched(body: Body, graph: Graph, known: Mapping[int, int], size: int) -> di
         For an operation that cannot be batched.
     """
     source = body.graph
-    found: dict[int, tuple[int, bool]] = {node: (new, True) for node, new in known.items()}
+    found = {node: (new, False) for node, new in shared.items()} | {node: (new, True) for node, new in known.items()}
     for node in body.order:
         if node in found:
             continue

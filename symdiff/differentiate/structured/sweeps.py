@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from symdiff.differentiate.guards import Guards
 from symdiff.differentiate.partials import Application, has_partial
@@ -30,7 +30,7 @@ def forward_terms(graph: Graph, outputs: Sequence[int], target: int) -> tuple[Ca
             if node not in varied or node == target:
                 continue
             first_new = len(graph)
-            terms = _pushed(calculus, node, found)
+            terms = pushed(calculus, node, found)
             if terms:
                 found[node] = terms
             mark(graph.places, node, node, first_new, len(graph))
@@ -61,7 +61,8 @@ def reverse_terms(graph: Graph, output: int, targets: Sequence[int]) -> tuple[Ca
         return calculus, [found.get(t, ()) for t in targets]
 
 
-def _pushed(calculus: Calculus, node: int, tangents: dict[int, Terms]) -> Terms:
+def pushed(calculus: Calculus, node: int, tangents: Mapping[int, Terms]) -> Terms:
+    """The tangent of a node, as terms, given those of its operands; none are a zero."""
     graph = calculus.graph
     op, args, shape = graph.ops[node], graph.args[node], graph.shape(node)
     active = [k for k, a in enumerate(args) if a in tangents and has_partial(op, k) and graph.types[a].dtype != BOOL]
