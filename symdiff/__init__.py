@@ -7,6 +7,7 @@ array([12.,  9.])
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symdiff.budget import Limits, limits
@@ -36,11 +37,9 @@ from symdiff.functions.function import Function
 from symdiff.functions.laplacians import laplacian, operator
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
-from symdiff.functions.nlp import nlp
 from symdiff.functions.products import hvp, jvp, vjp
 from symdiff.functions.series import derivative, diff, taylor
 from symdiff.functions.simplifying import simplify
-from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
 from symdiff.functions.storage import load
 from symdiff.functions.transforms import grad, hessian, jacobian, value_and_grad
 from symdiff.ir.graph import Graph
@@ -96,12 +95,20 @@ __all__ = [
 ]
 
 
+LATER = {"nlp": "nlp", "sparse_hessian": "sparse", "sparse_jacobian": "sparse"}
+"""Functions whose modules are loaded when they are first asked for."""
+
 if TYPE_CHECKING:
+    from symdiff.functions.nlp import nlp
+    from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
     from symdiff.named_functions import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> Any:
         """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
+        if name in LATER:
+            found = globals()[name] = getattr(import_module(f"symdiff.functions.{LATER[name]}"), name)
+            return found
         found = _functions.named_function(name)
         if found is None:
             raise AttributeError(f"module 'symdiff' has no attribute {name!r}")

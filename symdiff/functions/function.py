@@ -70,6 +70,8 @@ class Function(Exchange, Sealed, Direct):
     __call__: Called
     _cases: Cases | None = None
     """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
+    _sparsity: Callable[[], Any] | None = None
+    """Where a Jacobian or Hessian can have entries."""
     _by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
 
@@ -186,6 +188,24 @@ class Function(Exchange, Sealed, Direct):
         return cast(
             "Expressions", arrange(self._known.structure, [Expr(self._known.graph, node) for node in self.nodes])
         )
+
+    @property
+    def sparsity(self) -> Any:
+        """Where a Jacobian or Hessian can have entries other than 0, from the formula: a `scipy.sparse` array of bool.
+
+        The elements of the output are rows, the scalars that the derivative is by are columns.
+
+        Raises
+        ------
+        ArgumentError
+            For a function that no transform made one; where it has several outputs, or is by a tuple.
+        """
+        if self._sparsity is None:
+            if self._cases is not None:
+                raise unknown(self.__name__, self.arguments)
+            what = f"{self.__name__} is not known as a Jacobian or Hessian"
+            raise ArgumentError(what, hint=f"take one: sd.jacobian({self.__name__}).sparsity")
+        return self._sparsity()
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -522,7 +542,7 @@ class Function(Exchange, Sealed, Direct):
         made = Function.__new__(Function)
         known = replace(self._known, compiled=None, programs={}, **case)
         known.check_results()
-        made.__dict__.update(self.__dict__, _case=known, _by_all=False, **attributes)
+        made.__dict__.update(self.__dict__, _case=known, _by_all=False, _sparsity=None, **attributes)
         made._make_callable()
         return made
 

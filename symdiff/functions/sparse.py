@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
-
-import numpy as np
 
 from symdiff.budget import timed, under
 from symdiff.differentiate.sparse.derivatives import Derivative, slopes_of, sparse_hessian_of, sparse_jacobian_of
@@ -14,12 +11,12 @@ from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.sparse_function import FORMATS, MatrixLayout, OpenSparseFunction, SparseFunction
+from symdiff.functions.sparsity import check_target, columns_of
 from symdiff.functions.transforms import one_scalar, prepare, stable, stable_forms
 from symdiff.functions.wrt import Wrt
 from symdiff.ir.graph import collector_paused
 from symdiff.optimize.rolling import rolled
 from symdiff.trees import is_plain
-from symdiff.types import fixed
 
 FEWEST_NODES = 500
 """Formulas of fewer nodes stay scalars even where they repeat: straight-line code is compiled sooner."""
@@ -129,7 +126,7 @@ def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction:
 
 def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> SparseFunction:
     f, targets = prepare(fun, wrt)
-    _check_target(targets)
+    check_target(targets)
     if len(f.nodes) != 1 or not is_plain(f._structure) or f._structure != 0:
         raise DifferentiationError(
             f"the sparse Jacobian of {f.__name__}, which has {len(f.nodes)} outputs",
@@ -138,7 +135,7 @@ def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> 
     f, targets = _simplest(f, targets)
     with collector_paused():
         found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes)
-        chosen = _columns(f, targets)
+        chosen = columns_of(f, targets)
         if chosen is not None:
             found = found.chosen(f.graph, *found.pattern.taken(chosen))
         return _finished(f, found, title, format)
@@ -146,7 +143,7 @@ def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> 
 
 def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, method: str) -> SparseFunction:
     f, targets = prepare(fun, wrt)
-    _check_target(targets)
+    check_target(targets)
     one_scalar(f, "the Hessian")
     f, targets = _simplest(f, targets)
     (output,) = f.nodes
@@ -155,7 +152,7 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
         slopes = slopes_of(graph, output, nodes)
         moved = stable_forms(graph, slopes.nodes, nodes)
         found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes])
-        chosen = _columns(f, targets)
+        chosen = columns_of(f, targets)
         if chosen is not None:
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))
@@ -171,26 +168,6 @@ def _simplest(f: Function, targets: Wrt) -> tuple[Function, Wrt]:
         arrays = rolled(f.graph, f.nodes, targets.nodes)
         f = f._moved(arrays) if arrays else f
     return stable(f, targets)
-
-
-def _check_target(targets: Wrt) -> None:
-    if targets.structure != 0 or len(targets.targets) != 1:
-        raise ArgumentError(
-            "a sparse matrix by several arrays", hint='name one, or list them: ["x", "y"] makes one axis of all'
-        )
-
-
-def _columns(f: Function, targets: Wrt) -> Any:
-    """The numbers of the target's scalars among those of all nodes; None where they are all of them, in order."""
-    blocks, first = {}, 0
-    for node in targets.nodes:
-        shape = fixed(f.graph.types[node].shape)
-        size = math.prod(shape)
-        blocks[node] = np.arange(first, first + size).reshape(shape)
-        first += size
-    (target,) = targets.targets
-    chosen = target.arrange([blocks[n] for n in target.nodes], 0).ravel()
-    return None if np.array_equal(chosen, np.arange(first)) else chosen
 
 
 def _finished(f: Function, found: Derivative, title: str, format: str) -> SparseFunction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +17,9 @@ from symdiff.functions.cases import unknown
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
+from symdiff.ir.payloads import integer, items, printable, refuse
 from symdiff.signature import listed_parameters
+from symdiff.version import VERSION
 
 FORMATS = ("csr", "csc", "coo")
 
@@ -189,6 +191,34 @@ class SparseFunction(Exchange):
             hint="call its values(…) with expressions: they are a vector of its entries",
         )
 
+    def to_bytes(self) -> bytes:
+        """The function of the entries, and where they are, as bytes that `symdiff.load` reads from a file."""
+        pattern, storage = self.layout.pattern, self._storage
+        content = {
+            "symdiff": VERSION,
+            "kind": storage.SPARSE,
+            "name": self.__name__,
+            "format": self.format,
+            "shape": list(pattern.shape),
+            "entries": self.nnz,
+            "definitions": [],
+        }
+        places = b"".join([a.astype("<i8").tobytes() for a in (pattern.starts, pattern.columns)])
+        return storage.closed(content, places + storage.to_bytes(self.values))  # type: ignore[no-any-return]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the function to a file that `symdiff.load` reads.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written.
+        """
+        self._storage.write(self.to_bytes(), path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._storage.loads, (self.to_bytes(),)
+
     def compile(self, **options: Any) -> SparseFunction:
         """The same with native code made now; options as for `Function.compile`."""
         if isinstance(self.values, CompiledFunction):
@@ -216,6 +246,44 @@ SHARED = frozenset(
 
 def _arguments(values: Function | CompiledFunction) -> Any:
     return values.general.binder.arguments if isinstance(values, CompiledFunction) else values.arguments
+
+
+LARGEST_SIDE = 2**40
+
+
+def read_sparse(content: Mapping[str, Any], arrays: memoryview, from_bytes: Callable[[bytes], Any]) -> SparseFunction:
+    """The function that `SparseFunction.to_bytes` wrote; `from_bytes` reads the one of its entries.
+
+    Raises
+    ------
+    StorageError
+        For anything else.
+    """
+    height, width = (integer(n, 0, LARGEST_SIDE, "the shape") for n in items(content.get("shape"), "the shape", 2))
+    count = integer(content.get("entries"), 0, LARGEST_SIDE, "the number of entries")
+    rest = 8 * (height + 1 + count)
+    if content.get("format") not in FORMATS or len(arrays) < rest:
+        raise refuse("its format or its entries are missing")
+    starts = np.frombuffer(arrays[: 8 * (height + 1)], "<i8")
+    columns = np.frombuffer(arrays[8 * (height + 1) : rest], "<i8")
+    if starts[0] != 0 or starts[-1] != count or np.any(np.diff(starts) < 0):
+        raise refuse("its rows are not those of a matrix")
+    if count and (columns.min() < 0 or columns.max() >= width):
+        raise refuse("a column is out of range")
+    pattern = Pattern.of_counts((height, width), np.diff(starts), columns)
+    if np.any((np.diff(columns) <= 0) & (np.diff(pattern.rows) == 0)):
+        raise refuse("its columns are not in order")
+    values = from_bytes(bytes(arrays[rest:]))
+    if not isinstance(values, Function | CompiledFunction) or _shapes(values) != [(count,)]:
+        raise refuse("its values are no vector of its entries")
+    layout = MatrixLayout(pattern, content["format"])
+    return SparseFunction(printable(content.get("name"), "a function"), values, layout)
+
+
+def _shapes(values: Function | CompiledFunction) -> list[Any]:
+    """The shapes of what a function gives; none where each call fixes them."""
+    source = values.origin[0] if isinstance(values, CompiledFunction) and values.origin else values
+    return [t.shape for t in source.types] if isinstance(source, Function) and source._cases is None else []
 
 
 class OpenSparseFunction(SparseFunction):

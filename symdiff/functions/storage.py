@@ -20,20 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.sparse.pattern import Pattern
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
 from symdiff.functions.layers import LAYERS, Layer
-from symdiff.functions.sparse_function import FORMATS, MatrixLayout, SparseFunction
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.flat import written_shape
 from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
-from symdiff.types import FLOATS, TensorType
+from symdiff.types import FLOATS
 from symdiff.version import VERSION
 
 MAGIC = b"\x93symdiff"
@@ -49,8 +47,6 @@ RECIPE = "Recipe"
 SPARSE = "SparseFunction"
 """The kind of a function that gives a sparse matrix: the container holds the one of its entries, and where they are."""
 
-LARGEST_SIDE = 2**40
-
 KEPT, LARGEST_KEPT = 16, 2**22
 """So many of the functions unpickled last are kept, where they are not larger than this."""
 
@@ -58,14 +54,12 @@ SAVED = "_saved"
 """Where a function keeps its own bytes once it was pickled."""
 
 
-def to_bytes(function: Function | CompiledFunction | SparseFunction) -> bytes:
+def to_bytes(function: Function | CompiledFunction) -> bytes:
     """A function as bytes that any symdiff of this version or later reads on any machine.
 
     They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
     a graph's other nodes, machine code and the places in the user's text are left out.
     """
-    if isinstance(function, SparseFunction):
-        return _sparse_bytes(function)
     options: Mapping[str, Any] = {}
     source = function
     if isinstance(source, CompiledFunction):
@@ -81,7 +75,7 @@ def to_bytes(function: Function | CompiledFunction | SparseFunction) -> bytes:
             "compiled": isinstance(function, CompiledFunction),
             "definitions": listed.entries(),
         }
-        return _closed(content, b"")
+        return closed(content, b"")
     table, pairs = source._name_table(), source._output_pairs()
     graph = source.graph
     description, data, place = flatten(graph, [*table.values(), *(node for _, node in pairs)])
@@ -111,58 +105,10 @@ def to_bytes(function: Function | CompiledFunction | SparseFunction) -> bytes:
     trees = write_trees(source.arguments)
     if trees:
         content["trees"] = trees
-    return _closed(content, data)
+    return closed(content, data)
 
 
-def _sparse_bytes(function: SparseFunction) -> bytes:
-    """The function of the entries, and where they are."""
-    pattern = function.layout.pattern
-    values = to_bytes(function.values)
-    content = {
-        "symdiff": VERSION,
-        "kind": SPARSE,
-        "name": function.__name__,
-        "format": function.format,
-        "shape": list(pattern.shape),
-        "entries": len(pattern),
-        "definitions": [],
-    }
-    return _closed(content, b"".join([a.astype("<i8").tobytes() for a in (pattern.starts, pattern.columns)]) + values)
-
-
-def _sparse_function(content: dict[str, Any], arrays: memoryview) -> SparseFunction:
-    shape = items(content.get("shape"), "the shape", 2)
-    height, width = (integer(n, 0, LARGEST_SIDE, "the shape") for n in shape)
-    count = integer(content.get("entries"), 0, LARGEST_SIDE, "the number of entries")
-    rest = 8 * (height + 1 + count)
-    if content.get("format") not in FORMATS or len(arrays) < rest:
-        raise refuse("its format or its entries are missing")
-    starts = np.frombuffer(arrays[: 8 * (height + 1)], "<i8")
-    columns = np.frombuffer(arrays[8 * (height + 1) : rest], "<i8")
-    if starts[0] != 0 or starts[-1] != count or np.any(np.diff(starts) < 0):
-        raise refuse("its rows are not those of a matrix")
-    if count and (columns.min() < 0 or columns.max() >= width):
-        raise refuse("a column is out of range")
-    pattern = Pattern.of_counts((height, width), np.diff(starts), columns)
-    rows = pattern.rows
-    if np.any((np.diff(columns) <= 0) & (np.diff(rows) == 0)):
-        raise refuse("its columns are not in order")
-    values = from_bytes(bytes(arrays[rest:]))
-    wanted = ((count,),)
-    if not isinstance(values, Function | CompiledFunction) or tuple(t.shape for t in _types_of(values)) != wanted:
-        raise refuse("its values are no vector of its entries")
-    return SparseFunction(
-        printable(content.get("name"), "a function"), values, MatrixLayout(pattern, content["format"])
-    )
-
-
-def _types_of(values: Function | CompiledFunction) -> tuple[TensorType, ...]:
-    """The types of what a function gives; none where each call fixes them."""
-    source = _origin(values)[0] if isinstance(values, CompiledFunction) else values
-    return () if source._cases is not None else source.types
-
-
-def _closed(content: dict[str, Any], data: bytes) -> bytes:
+def closed(content: dict[str, Any], data: bytes) -> bytes:
     """The container of a description and arrays."""
     if not content["definitions"]:
         del content["definitions"]
@@ -183,7 +129,9 @@ def from_bytes(data: bytes) -> Any:
     kind = content.get("kind")
     definitions = recipes.restored(content.get("definitions", []))
     if kind == SPARSE:
-        return _sparse_function(content, arrays)
+        from symdiff.functions.sparse_function import read_sparse
+
+        return read_sparse(content, arrays, from_bytes)
     if kind == RECIPE:
         function: Function = recipes.read_recipe(content.get("recipe"), from_bytes, definitions)
     else:
@@ -301,7 +249,7 @@ def _origin(compiled: CompiledFunction) -> tuple[Function, Mapping[str, Any]]:
     return compiled.origin
 
 
-def reduce_function(function: Function | CompiledFunction | SparseFunction) -> tuple[Any, tuple[bytes]]:
+def reduce_function(function: Function | CompiledFunction) -> tuple[Any, tuple[bytes]]:
     """What pickle keeps of a function: the same bytes as a file, made once."""
     kept = function.__dict__
     if SAVED not in kept:
@@ -320,7 +268,7 @@ def loads(data: bytes) -> Any:
     return _recent(data) if len(data) <= LARGEST_KEPT else from_bytes(data)
 
 
-def save(function: Function | CompiledFunction | SparseFunction, path: str | os.PathLike[str]) -> None:
+def save(function: Function | CompiledFunction, path: str | os.PathLike[str]) -> None:
     """Write a function to a file, which is replaced as a whole: a reader sees the old one or the new one.
 
     Raises
@@ -328,7 +276,17 @@ def save(function: Function | CompiledFunction | SparseFunction, path: str | os.
     OSError
         Where the file cannot be written.
     """
-    data = to_bytes(function)
+    write(to_bytes(function), path)
+
+
+def write(data: bytes, path: str | os.PathLike[str]) -> None:
+    """Write a file, which is replaced as a whole.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe is written, not replaced
         with open(target, "wb") as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -212,7 +213,16 @@ def _jacobian_of(
         made = [found(i, t, len(f.graph.types[output].shape)) for t in wrt.targets]
         parts.append(shifted_structure(wrt.structure, len(pairs)))
         pairs += zip(titles(f"jacobian_{title}", len(made)), made, strict=True)
-    return f._with_outputs(f"jacobian_{f.__name__}", pairs, composed(f._structure, parts), notes, stable=True)
+    result = f._with_outputs(f"jacobian_{f.__name__}", pairs, composed(f._structure, parts), notes, stable=True)
+    result._sparsity = functools.partial(_sparsity, "jacobian", f, wrt)
+    return result
+
+
+def _sparsity(kind: str, f: Function, wrt: Wrt) -> Any:
+    """Where a Jacobian or Hessian can have entries."""
+    from symdiff.functions import sparsity
+
+    return (sparsity.jacobian_sparsity if kind == "jacobian" else sparsity.hessian_sparsity)(f, wrt)
 
 
 def _hessian_results(
@@ -247,7 +257,9 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
-    return f._with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)
+    made = f._with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)
+    made._sparsity = functools.partial(_sparsity, "hessian", f, targets)
+    return made
 
 
 def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:

@@ -4,7 +4,8 @@ import symdiff as sd
 
 FUNCTION = {
     "address", "arguments", "assembly", "body", "compile", "ctypes", "explain", "expr", "graph", "inputs", "llvm_ir",
-    "low_level_callable", "names", "nodes", "outputs", "save", "specialize", "ssa", "stats", "steps", "types",
+    "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "ssa", "stats",
+    "steps", "types",
 }  # fmt: skip
 
 

@@ -91,6 +91,10 @@ def test_jacobians(text, wrt, exact, format):
     np.testing.assert_allclose(found, wanted.reshape(made.shape), rtol=1e-13, atol=1e-15)
     if exact:
         assert made.nnz == np.count_nonzero(wanted)
+    if not isinstance(wrt, tuple):
+        sparsity = sd.jacobian(f, wrt).sparsity
+        assert sparsity.dtype == bool
+        np.testing.assert_array_equal(sparsity.toarray(), made.sparsity.toarray())
 
 
 @pytest.mark.parametrize(("text", "wrt"), HESSIANS, ids=[row[0] for row in HESSIANS])
@@ -106,6 +110,7 @@ def test_hessians(text, wrt):
         np.testing.assert_allclose(found, part(wanted), rtol=1e-13, atol=1e-15)
         if triangle == "full":
             np.testing.assert_array_equal(found, found.T)
+            np.testing.assert_array_equal(sd.hessian(f, wrt).sparsity.toarray(), made.sparsity.toarray())
 
 
 UNARY = ("sin({})", "exp(-{}**2)", "{}**3", "-{}", "sqrt({}**2 + 1)", "{}/2", "log(2 + {}**2)", "tanh({})")
@@ -325,7 +330,7 @@ def test_it_is_pickled_saved_and_compiled(tmp_path, laplacian):
 def test_damaged_files_are_refused(laplacian):
     from symdiff.functions import storage
 
-    data = storage.to_bytes(laplacian)
+    data = laplacian.to_bytes()
     for place in range(0, len(data), 211):
         broken = bytearray(data)
         broken[place] ^= 1
@@ -343,7 +348,7 @@ def test_damaged_files_are_refused(laplacian):
             "definitions": [],
         }
         arrays = b"".join(np.asarray(a, "<i8").tobytes() for a in (starts, columns))
-        return storage._closed({**content, **changes}, arrays + values)
+        return storage.closed({**content, **changes}, arrays + values)
 
     pattern = laplacian.layout.pattern
     starts, columns = pattern.starts.copy(), pattern.columns.copy()
@@ -359,7 +364,7 @@ def test_damaged_files_are_refused(laplacian):
         container(starts, columns, values, format="lil"),
         container(starts, columns, values, entries=10**9),
         container(starts, columns, values, shape=[6]),
-        container(starts, columns, storage.to_bytes(laplacian)),
+        container(starts, columns, laplacian.to_bytes()),
     ):
         with pytest.raises(sd.StorageError):
             storage.from_bytes(broken)
@@ -412,6 +417,13 @@ def test_shapes_that_a_call_fixes():
         (lambda: sd.sparse_hessian("f(x[2]) = x", "x"), sd.DifferentiationError, "Hessian"),
         (lambda: sd.sparse_jacobian("f(x[2]) = x > 1", "x"), sd.DifferentiationError, "condition"),
         (lambda: sd.sparse_jacobian("f(x[2]) = x", "y"), sd.UnknownNameError, "y"),
+        (lambda: sd.jacobian("f(x[2], y[2]) = x*y").sparsity, sd.ArgumentError, "several arrays"),
+        (lambda: sd.jacobian(("x*y", "x"), ["x", "y"]).sparsity, sd.ArgumentError, "2 outputs"),
+        (lambda: sd.function("f(x[2]) = x").sparsity, sd.ArgumentError, "Jacobian or Hessian"),
+        (lambda: sd.grad(sd.hessian("f(x) = x**3")).sparsity, sd.ArgumentError, "Jacobian or Hessian"),
+        (lambda: sd.jacobian("f(x) = sum(x)").sparsity, sd.ShapeError, "at each call"),
+        (lambda: sd.sparse_jacobian("f(x) = x[1:]").sparsity, sd.ShapeError, "at each call"),
+        (lambda: sd.sparse_jacobian("f(x) = x[1:]").save("nowhere"), sd.StorageError, "at each call"),
         (lambda: sd.sparse_jacobian("x*y"), sd.ArgumentError, "nothing orders them"),
     ],
 )

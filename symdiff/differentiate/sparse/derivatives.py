@@ -62,6 +62,13 @@ class Slopes:
         """All of them."""
         return self.by_target if self.by_element is None else list(self.by_element.values())
 
+    def rows(self, graph: Graph, targets: Sequence[int]) -> list[int]:
+        """Nodes with one element for each of the targets, one after the other."""
+        if self.by_element is None:
+            return self.by_target
+        count, zero = sum(product(fixed(graph.types[t].shape)) for t in targets), graph.constant(0.0)
+        return [self.by_element.get(c, zero) for c in range(count)]
+
     def moved(self, mapping: dict[int, int]) -> Slopes:
         """The same where `mapping` says which nodes stand for these."""
         named = self.by_element and {c: mapping.get(n, n) for c, n in self.by_element.items()}
