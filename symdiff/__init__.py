@@ -31,6 +31,7 @@ from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.functions.build import expr, function
+from symdiff.functions.checking import GradientCheck, check_grad
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
@@ -55,6 +56,7 @@ __all__ = [
     "DifferentiationError",
     "Expr",
     "Function",
+    "GradientCheck",
     "Graph",
     "IndexRangeError",
     "LimitError",
@@ -66,6 +68,7 @@ __all__ = [
     "SymdiffError",
     "UnknownNameError",
     "VerifyError",
+    "check_grad",
     "define",
     "derivative",
     "diff",

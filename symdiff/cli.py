@@ -1,4 +1,4 @@
-"""The command line: `symdiff eval`, `grad`, `hessian`, `emit`, `cache`."""
+"""The command line: `symdiff eval`, `grad`, `hessian`, `check`, `emit`, `cache`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ EPILOG = """examples:
   symdiff eval "sin(x*y) + exp(-x**2)" --at x=1,y=2
   symdiff grad "x**2*y" --wrt x,y --at x=3,y=2
   symdiff hessian "f(x, y) = x**2*y"
+  symdiff check "f(x, y) = x**2*y" --at x=3,y=2
   symdiff emit "x**2" --of grad --as llvm
   echo "a*exp(-b*t)" | symdiff grad - --json
   symdiff cache info
 
-exit status: 0 done, 1 the formula or the point is wrong, 2 the command is wrong
+exit status: 0 done, 1 the formula or the point is wrong, or a derivative is, 2 the command is wrong
 """
 
 
@@ -49,6 +51,10 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("eval", parents=[shared, at], help="the value at a point")
     commands.add_parser("grad", parents=[shared, wrt, at], help="the gradient: its formulas, or its value at a point")
     commands.add_parser("hessian", parents=[shared, wrt, at], help="the Hessian: its formulas, or its value at a point")
+    check = commands.add_parser(
+        "check", parents=[shared, wrt, at], help="the derivatives at a point beside what difference quotients give"
+    )
+    check.add_argument("--order", type=int, choices=(1, 2), default=1, help="2: the Hessian; default: 1")
     emit = commands.add_parser("emit", parents=[shared, wrt], help="code for the value or a derivative")
     emit.add_argument("--as", dest="form", choices=sorted(FORMS), default="ssa", help="default: ssa")
     emit.add_argument("--of", choices=("value", "grad", "hessian"), default="value", help="default: value")
@@ -123,6 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"symdiff: {error}", file=sys.stderr)
         return MISUSED
     try:
+        if options.command == "check":
+            checked = _check(options, text)
+            print(_shown(options, {"ok": checked.ok, "rows": [asdict(row) for row in checked]}, str(checked)))
+            return 0 if checked.ok else FAILED
         print(COMMANDS[options.command](options, text))
     except SymdiffError as error:
         print(f"symdiff: {error}", file=sys.stderr)
@@ -208,6 +218,12 @@ def _gradient(options: argparse.Namespace, text: str) -> str:
         return _shown(options, {"gradient": found}, "\n".join(f"d/d{n} = {v}" for n, v in found.items()))
     formulas = {n: str(e) for n, e in zip(wrt, g.expr, strict=True)}
     return _shown(options, {"gradient": formulas}, "\n".join(_line(f"d/d{n}", v) for n, v in formulas.items()))
+
+
+def _check(options: argparse.Namespace, text: str) -> sd.GradientCheck:
+    point = _point(options.at)
+    f = _function(options, text, point)
+    return sd.check_grad(f, wrt=None if options.wrt is None else _names(options.wrt), order=options.order, **point)
 
 
 def _line(name: str, value: object) -> str:

@@ -58,6 +58,17 @@ def test_json(capsys):
     assert json.loads(capsys.readouterr().out) == {"value": 1.0}
 
 
+def test_check(capsys):
+    assert main(["check", "x**2*y", "--at", "x=3,y=2"]) == 0
+    assert capsys.readouterr().out.startswith("gradient of f: all 2 agree")
+    assert main(["check", "f(x, y) = abs(x)*y", "--at", "x=0,y=2", "--order", "2", "--wrt", "y", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"]
+    assert [row["input"] for row in found["rows"]] == ["y"]
+    assert main(["check", "x**2*y", "--at", "x=3"]) == 1
+    assert "missing" in capsys.readouterr().err
+
+
 def test_file_and_standard_input(tmp_path):
     path = tmp_path / "formula.txt"
     path.write_text("f(x, y) = x**2*y\n", encoding="utf-8")

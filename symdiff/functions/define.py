@@ -25,6 +25,7 @@ from symdiff.frontend.functions import python_function
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse, read_text
 from symdiff.frontend.statements import split
+from symdiff.functions.definition_check import check_definition
 from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer
 from symdiff.interpret import evaluate
 from symdiff.ir.body import Body, NamedNodes
@@ -36,6 +37,9 @@ from symdiff.signature import Argument
 from symdiff.types import BOOL
 
 DEFINING = locks.lock(locks.DEFINING)
+
+_right: set[str] = set()
+"""The keys of definitions whose derivatives were compared."""
 
 
 class Namespace(Definitions):
@@ -66,9 +70,10 @@ class Namespace(Definitions):
         backward: str | Mapping[str, str] | None = None,
         partials: str | Mapping[str, str] | None = None,
         replace: bool = False,
+        check: bool = True,
     ) -> Callable[..., Any]:
         """As `symdiff.define`, for texts that are read in this namespace."""
-        return _define(self, forward, backward, partials, replace)
+        return _define(self, forward, backward, partials, replace, check)
 
 
 def define(
@@ -77,6 +82,7 @@ def define(
     backward: str | Mapping[str, str] | None = None,
     partials: str | Mapping[str, str] | None = None,
     replace: bool = False,
+    check: bool = True,
 ) -> Callable[..., Any]:
     """Add a function to the language, for all formulas from now on, and return it as a Python function.
 
@@ -90,11 +96,14 @@ def define(
     partials : of a function of numbers, applied to each element: its derivative by each operand, in the operands and
         ``y`` (or ``result``).
     replace : whether it may take the place of another definition; functions that are made keep the one they have.
+    check : whether to compare the derivatives with those of the expression, at three points. A derivative that is
+        meant to be another (a straight-through estimate, a reversed gradient) is not checked with ``check=False``.
 
     Raises
     ------
     ArgumentError
-        For a name that is taken (unless by the same definition), operands without a derivative, or more than one kind.
+        For a name that is taken (unless by the same definition), operands without a derivative, more than one kind,
+        and derivatives that are not those of the expression.
     ParseError
         For a text that is not in the language.
 
@@ -108,10 +117,12 @@ def define(
     0.5
     >>> _ = sd.define("times(x, y) = x*y", backward={"x": "g*y", "y": "g*x"})
     """
-    return _define(PROCESS, forward, backward, partials, replace)
+    return _define(PROCESS, forward, backward, partials, replace, check)
 
 
-def _define(namespace: Definitions, forward: Any, backward: Any, partials: Any, replace: bool) -> Callable[..., Any]:
+def _define(
+    namespace: Definitions, forward: Any, backward: Any, partials: Any, replace: bool, check: bool
+) -> Callable[..., Any]:
     """Define a function in a namespace."""
     layer = read_definition(forward, backward, partials, namespace.known)
     name, known = layer.name, namespace.known.get(layer.name)
@@ -123,6 +134,9 @@ def _define(namespace: Definitions, forward: Any, backward: Any, partials: Any, 
         hint = "choose another name, or replace it: replace=True"
         raise ArgumentError(f"{name} is defined already: {known.text}", hint=hint)
     layer = completed(layer, namespace.known)
+    if check and layer.key not in _right and (layer.backward or layer.partials):
+        check_definition(layer)
+        _right.add(layer.key)
     with DEFINING:
         namespace.known = {**namespace.known, name: layer}
     return python_function(layer)

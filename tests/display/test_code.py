@@ -99,7 +99,7 @@ def test_arrays(text):
 
 def test_functions_with_derivatives_of_their_own():
     space = Namespace()
-    space.define("straight_through(x) = x - sum(x)", backward="g")
+    space.define("straight_through(x) = x - sum(x)", backward="g", check=False)
     parsed = parse("straight_through(x)*2", arguments=[Argument("x", (3,))], definitions=space.known)
     value = run(python_source(parsed.graph, "f", [Argument("x", (3,))], parsed.output), "f", [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(value, [-10, -8, -6])

@@ -29,8 +29,8 @@ def _definitions():
     sd.define("c_log_softmax(x) = x - logsumexp(x)", backward="g - exp(y)*sum(g)")
     sd.define("c_affine(W, x, b) = W @ x + b", backward={"W": "outer(g, x)", "x": "W.T @ g", "b": "g"})
     sd.define("c_scaled(x[n], W[m, n]) = W @ x/n", backward={"x": "g @ W/n", "W": "outer(g, x)/n"})
-    sd.define("c_lines(x) = x", backward="q = 2*g\nq*1.5")  # wrong on purpose: its own derivative is used
-    sd.define("c_clipped(x) = x", backward="max(min(g, 1), -1)")
+    sd.define("c_lines(x) = x", backward="q = 2*g\nq*1.5", check=False)  # wrong on purpose: its own derivative is used
+    sd.define("c_clipped(x) = x", backward="max(min(g, 1), -1)", check=False)
     sd.define("c_twice(x) = c_soft(c_soft(x))")
     sd.define("c_four(a, b, c, d) = a*b + c*d", partials={"a": "b", "b": "a", "c": "d", "d": "c"})
     sd.define("c_multiply(x, y) = x*y", backward={"x": "g*y", "y": "g*x"})

@@ -1,0 +1,122 @@
+"""Whether the derivatives that a definition gives are those of its expression: seen at a few points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.differentiate.operators import gradient
+from symdiff.errors import ArgumentError, SymdiffError
+from symdiff.functions.layers import Layer
+from symdiff.functions.references import Array, complex_steps, differences
+from symdiff.interpret import evaluate
+from symdiff.ir.body import Body
+from symdiff.ir.graph import Graph
+from symdiff.ops import core, movement, reduction
+from symdiff.types import Dim, Shape, fixed, product
+
+RANGES = ((0.2, 0.8), (-0.8, -0.2), (1.1, 2.5))
+"""Where the operands of each point are."""
+
+LARGEST = 64
+"""Operands of more elements are not looked at."""
+
+TOLERANCE, ROUNDING = 1e-6, 1e-9
+
+
+def check_definition(layer: Layer) -> None:
+    """Compare the derivatives of a definition with complex steps, or with differences, of its expression.
+
+    Points at which either is not finite, or where there is a kink, say nothing; so do operands of other shapes than
+    those that the header allows.
+
+    Raises
+    ------
+    ArgumentError
+        Where they are others.
+    """
+    shapes = _shapes(layer)
+    if sum(map(product, shapes)) > LARGEST:
+        return
+    graph = Graph()
+    inputs = [graph.input(p.name, shape) for p, shape in zip(layer.parameters, shapes, strict=True)]
+    try:
+        result = layer.node(graph, inputs, {})
+        total = result
+        if graph.shape(result):
+            weights = graph.constant(np.random.default_rng(0).uniform(0.5, 1.5, graph.shape(result)))
+            total = reduction.sum_over(graph, graph.add(core.MUL, (result, weights)))
+        slopes = gradient(graph, total, inputs)
+    except SymdiffError:
+        return  # it is for other shapes, or says so when it is called
+    variables = [(k, j) for k, shape in enumerate(shapes) for j in range(product(shape))]
+    numbers = np.random.default_rng(1)
+    for low, high in RANGES:
+        values = [np.asarray(numbers.uniform(low, high, fixed(shape))) for shape in shapes]
+        ours = np.concatenate(
+            [
+                np.ravel(v)
+                for v in evaluate(
+                    graph,
+                    [_full(graph, s, n) for s, n in zip(slopes, inputs, strict=True)],
+                    dict(zip(inputs, values, strict=True)),
+                )
+            ]
+        )
+        _compare(layer, Body(graph, inputs, [total]), values, variables, ours)
+
+
+def _full(graph: Graph, slope: int, node: int) -> int:
+    return movement.broadcast(graph, slope, graph.types[node].shape)
+
+
+def _shapes(layer: Layer) -> list[Shape]:
+    """Shapes that the header allows: sizes that have a name are 3, 4, …"""
+    sizes: dict[str, int] = {}
+    return [
+        tuple([sizes.setdefault(n.name, 3 + len(sizes)) if isinstance(n, Dim) else n for n in p.shape])
+        for p in layer.parameters
+    ]
+
+
+def _compare(
+    layer: Layer, body: Body, values: Sequence[Array], variables: Sequence[tuple[int, int]], ours: Array
+) -> None:
+    exact = complex_steps(body, values, variables)
+    if exact is None:
+        point = np.concatenate([v.ravel() for v in values])
+        found = differences(lambda points: _at(body, values, points), point)
+        theirs, allowed = found.slopes[0], np.where(found.kinks[0], np.inf, 10 * found.errors[0])
+    else:
+        theirs, allowed = exact[0], np.zeros(len(ours))
+    with np.errstate(all="ignore"):
+        gap, larger = np.abs(ours - theirs), np.maximum(np.abs(ours), np.abs(theirs))
+        wrong = gap > TOLERANCE * larger + allowed + ROUNDING
+    wrong &= np.isfinite(ours) & np.isfinite(theirs)
+    if not wrong.any():
+        return
+    column = int(np.argmax(np.where(wrong, gap, -1.0)))
+    operand = layer.parameters[variables[column][0]].name
+    place = ", ".join(f"{p.name} = {_shown(v)}" for p, v in zip(layer.parameters, values, strict=True))
+    what = "backward" if (layer.op is None and layer.backward) or not layer.partials else "partials"
+    raise ArgumentError(
+        f"{layer.name}: {what} says {ours[column]:.6g} for the derivative by {operand} at {place}, "
+        f"its expression {theirs[column]:.6g}",
+        hint="where it is meant to be another, write check=False",
+    )
+
+
+def _shown(value: Any) -> str:
+    return f"{float(value):.4g}" if np.ndim(value) == 0 else np.array2string(np.asarray(value), precision=4)
+
+
+def _at(body: Body, values: Sequence[Array], points: Array) -> Array:
+    """The result at points, vectors of all operands."""
+    rows = []
+    cuts = np.cumsum([v.size for v in values])[:-1]
+    for point in points:
+        parts = [part.reshape(v.shape) for part, v in zip(np.split(point, cuts), values, strict=True)]
+        rows.append(evaluate(body.graph, body.results, dict(zip(body.parameters, parts, strict=True))))
+    return np.array(rows, float).reshape(len(points), -1)
