@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -180,6 +181,26 @@ def second_derivatives(
             if symmetric:
                 blocks[j][i][column + row] = blocks[i][j][row + column]
     return blocks
+
+
+def next_derivatives(graph: Graph, tensor: Nodes, targets: Sequence[int]) -> Nodes:
+    """The derivatives by all elements of `targets` of an array of shape (n, …, n) that are derivatives by them already.
+
+    Of the entries that are equal, those with the same indices in another order, one is computed.
+    """
+    places = [(t, index) for t in targets for index in np.ndindex(*fixed(graph.types[t].shape))]
+    rank, count = tensor.ndim, len(places)
+    indices = list(itertools.combinations_with_replacement(range(count), rank))  # by their first one, the least
+    sweeps = ForwardSweeps(graph, [int(tensor[index]) for index in indices])
+    found = np.empty((count,) * (rank + 1), object)
+    zero, start = graph.constant(0.0), 0
+    for k, (target, element) in enumerate(places):
+        while start < len(indices) and indices[start][0] < k:
+            start += 1
+        for index, node in zip(indices[start:], sweeps.by_element(target, element, start), strict=True):
+            for order in itertools.permutations((k, *index)):
+                found[order] = zero if node is None else node
+    return found
 
 
 def iterated(graph: Graph, output: int, target: int, order: int) -> int:

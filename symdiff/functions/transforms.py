@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.differentiate.chain import assemble, elements
+from symdiff.differentiate.chain import assemble, elements, scalars_of
 from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
-from symdiff.differentiate.operators import gradient, second_derivatives
+from symdiff.differentiate.operators import gradient, next_derivatives, second_derivatives
 from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.functions.choosing import Way, cheapest
@@ -177,7 +177,9 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     """
     if mode not in ("auto", FORWARD, REVERSE, CROSS_COUNTRY):
         raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward", "reverse" or "cross-country"')
-    f, targets = stable(*prepare(fun, wrt))
+    written, targets = prepare(fun, wrt)
+    alike = mode == "auto" and _is_symmetric(written, targets)
+    f, targets = stable(written, targets)
     graph, nodes = f.graph, targets.nodes
     column = {n: j for j, n in enumerate(nodes)}
     with collector_paused():
@@ -199,8 +201,39 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
             return _jacobian_of(f, targets, found)
 
         names = [mode] if mode != "auto" else ways.best()
-        choice = cheapest([Way.of(f"{name} mode", made(name)) for name in names])
+        candidates = []
+        if alike:
+            candidates.append(Way.of("each symmetric entry once", _next_symmetric(f, targets)))
+            names = [name for name in names if ways.estimates[name] < candidates[0].operations]
+        choice = cheapest(candidates + [Way.of(f"{name} mode", made(name)) for name in names])
         return choice.noted("jacobian", {f"{name} mode": count for name, count in ways.estimates.items()})
+
+
+def _by_one_axis(graph: Graph, targets: Wrt) -> bool:
+    """Whether derivatives are by all elements of inputs, in one axis."""
+    if targets.structure != 0 or len(targets.targets) != 1 or len(targets.targets[0].shape) != 1:
+        return False
+    target = targets.targets[0]
+    nodes = target.nodes
+    return (
+        len(set(nodes)) == len(nodes) and set(target.picks) == {None} and all(graph.ops[n] is core.INPUT for n in nodes)
+    )
+
+
+def _is_symmetric(f: Function, targets: Wrt) -> bool:
+    """Whether the value of a function is an array of second or higher derivatives by the targets."""
+    known = f.graph.symmetric.get(f.nodes[0]) if len(f.nodes) == 1 and f._structure == 0 else None
+    return known is not None and _by_one_axis(f.graph, targets) and known == tuple(targets.nodes)
+
+
+def _next_symmetric(f: Function, targets: Wrt) -> Function:
+    """The Jacobian of an array of derivatives by the same targets."""
+    graph = f.graph
+    shape = _shape(f, f.nodes[0])
+    tensor = np.array(scalars_of(graph, f.nodes[0], targets.nodes), object).reshape(shape)
+    node = assemble(graph, next_derivatives(graph, tensor, targets.nodes))
+    graph.symmetric[node] = tuple(targets.nodes)
+    return _jacobian_of(f, targets, lambda i, target, lead: node)
 
 
 def _jacobian_of(
@@ -255,6 +288,8 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
         for a in targets.targets:
             rows.append(shifted_structure(targets.structure, len(pairs)))
             pairs += [(f"hessian_{f.__name__}", block(a, b)) for b in targets.targets]
+        if symmetric and _by_one_axis(graph, targets) and is_elementary(graph, [output], nodes):
+            graph.symmetric[pairs[0][1]] = tuple(nodes)
     if len(pairs) > 1:
         pairs = [(f"{title}_{k}", node) for k, (title, node) in enumerate(pairs)]
     made = f._with_outputs(f"hessian_{f.__name__}", pairs, composed(targets.structure, rows), stable=True)

@@ -178,7 +178,8 @@ class Graph(NetworkxView):
     Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
 
     `limits` are those that it was made under, beside those that hold where it grows; `has_arrays` says whether any node
-    is an array; `plain` are nodes of which it is known that they have no other form (`optimize.forms`).
+    is an array; `plain` are nodes of which it is known that they have no other form (`optimize.forms`); `symmetric` has
+    the arrays that are derivatives of one number, each axis by the elements of the same nodes: so they are symmetric.
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
@@ -193,6 +194,7 @@ class Graph(NetworkxView):
         self._enough = 0
         self._interned: dict[Any, int] = {}
         self.plain: set[int] = set()
+        self.symmetric: dict[int, tuple[int, ...]] = {}
         self._walked: tuple[tuple[int, ...], list[int]] = ((), [])
         self._number = tensor(dtype, ())
 
