@@ -213,11 +213,9 @@ def _by_one_axis(graph: Graph, targets: Wrt) -> bool:
     """Whether derivatives are by all elements of inputs, in one axis."""
     if targets.structure != 0 or len(targets.targets) != 1 or len(targets.targets[0].shape) != 1:
         return False
-    target = targets.targets[0]
-    nodes = target.nodes
-    return (
-        len(set(nodes)) == len(nodes) and set(target.picks) == {None} and all(graph.ops[n] is core.INPUT for n in nodes)
-    )
+    nodes, picks = targets.targets[0].nodes, targets.targets[0].picks
+    whole = all(pick is None for pick in picks) and len(set(nodes)) == len(nodes)
+    return whole and all(graph.ops[n] is core.INPUT for n in nodes)
 
 
 def _is_symmetric(f: Function, targets: Wrt) -> bool:
