@@ -151,13 +151,14 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
     with collector_paused():
         slopes = slopes_of(graph, output, nodes)
         moved = stable_forms(graph, slopes.nodes, nodes)
-        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes])
         chosen = columns_of(f, targets)
+        own = triangle if chosen is None else "full"
+        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes], own)
         if chosen is not None:
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))
                 found = found.chosen(graph, *found.pattern.transposed())
-        if triangle != "full":
+        if triangle != own:
             found = found.chosen(graph, *found.pattern.triangle(triangle))
         return _finished(f, found, title, format)
 

@@ -53,6 +53,13 @@ HESSIANS = [
     ("f(x[3], A[3, 3]) = x @ A @ x", ["x", "A"]),
     ("f(x[3], lam[2], s) = s*x[0]**2*x[1] + sum(lam*[x[0]*x[1], x[1]*x[2]])", "x"),
     ("f(A[2, 2]) = logdet(A)", "A"),
+    ("f(A[3, 4]) = sum(A[1:]*A[:-1]) + sum(A[:, 1:]**2*A[:, :-1])", "A"),
+    ("f(A[2, 3], y[3], s) = sum(A @ y)*s + sum(y[1:]*y[:-1]) + A[0, 0]**3", ["y", "A", "s"]),
+    ("f(A[2, 3], y[3], s) = sum(A @ y)*s + sum(y[1:]*y[:-1]) + A[0, 0]**3", ["s", "y", "A"]),
+    ("f(x[6]) = sum(x*x[::-1])", "x"),
+    ("f(x[7]) = sum(x[::2]**3*x[0:4]) + x[5]*sum(x)", "x"),
+    ("f(x[5]) = sum(cumsum(x)**2)", "x"),
+    ("f(x[4], y[3]) = sum(outer(x, y)**2) + sum(x)**2", ["y", "x"]),
 ]
 
 OPTIONS = list(itertools.product(("full", "lower", "upper"), ("csr", "csc", "coo")))

@@ -24,6 +24,7 @@ from symdiff.differentiate.sparse.scalars import (
     jacobian_entries,
 )
 from symdiff.differentiate.sparse.sweep import sparse_patches
+from symdiff.differentiate.sparse.symmetry import triangle_patches
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement
 from symdiff.types import fixed, product
@@ -108,33 +109,42 @@ def slopes_of(graph: Graph, output: int, targets: Sequence[int]) -> Slopes:
     return Slopes(None, gradient(graph, output, targets))
 
 
-def sparse_hessian_of(graph: Graph, slopes: Slopes, targets: Sequence[int]) -> Derivative:
-    """The second derivatives, the full matrix; of inputs one triangle is computed, which both take."""
+def sparse_hessian_of(graph: Graph, slopes: Slopes, targets: Sequence[int], triangle: str = "full") -> Derivative:
+    """The second derivatives, or a triangle of them; of inputs the lower one is computed, and mirrored."""
     symmetric = all(graph.ops[t] is core.INPUT for t in targets)
     if slopes.by_element is not None:
         listed = hessian_entries(graph, slopes.by_element, targets, symmetric)
         found = Derivative(listed.pattern, stacked(graph, listed.nodes), f"direct, {listed.mode}")
+        if symmetric and triangle != "lower":
+            found = found.chosen(graph, *found.pattern.mirrored())
     else:
-        pattern, values = _patched(graph, slopes.by_target, targets)
+        pattern, values = _patched(graph, slopes.by_target, targets, triangle if symmetric else None)
         if values is None:
             found = _picked(graph, slopes.by_target, targets, pattern)
         else:
             found = Derivative(pattern, values, "direct, patches of whole arrays")
-        if symmetric:
-            found = found.chosen(graph, *found.pattern.triangle("lower"))
-    return found.chosen(graph, *found.pattern.mirrored()) if symmetric else found
+    return found if triangle == "full" else found.chosen(graph, *found.pattern.triangle(triangle))
 
 
 def _scalars(graph: Graph, outputs: Sequence[int]) -> list[int]:
     return [int(n) for o in outputs for n in chain.elements(graph, o).ravel()]
 
 
-def _patched(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tuple[Pattern, int | None]:
-    """The pattern and the values by patches; no values where some operation has no rule for them."""
+def _patched(
+    graph: Graph, outputs: Sequence[int], targets: Sequence[int], triangle: str | None = None
+) -> tuple[Pattern, int | None]:
+    """The pattern and the values by patches; no values where some operation has no rule for them.
+
+    `triangle` says which of a symmetric matrix.
+    """
     width = sum(product(fixed(graph.types[t].shape)) for t in targets)
-    outputs = [_unshaped(graph, o) for o in outputs]
+    if triangle is None:
+        outputs = [_unshaped(graph, o) for o in outputs]
     counts, columns, values = [], [], []
-    for output, patches in zip(outputs, sparse_patches(graph, outputs, targets), strict=True):
+    found = sparse_patches(graph, outputs, targets)
+    if triangle is not None:
+        found = triangle_patches(graph, found, [graph.shape(o) for o in outputs], triangle)
+    for output, patches in zip(outputs, found, strict=True):
         entries = entries_of(graph, patches, graph.shape(output), width)
         counts.append(entries.counts)
         columns.append(entries.columns)

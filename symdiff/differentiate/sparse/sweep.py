@@ -43,7 +43,7 @@ def sparse_patches(graph: Graph, outputs: Sequence[int], targets: Sequence[int])
     with graph.lock, collector_paused():
         live = graph.live(outputs)
         varied = depending(graph, live, targets)
-        sweep = _Sweep(graph)
+        sweep = Sweep(graph)
         first = 0
         for target in targets:
             shape = graph.shape(target)
@@ -55,7 +55,7 @@ def sparse_patches(graph: Graph, outputs: Sequence[int], targets: Sequence[int])
         return [sweep.found.get(o, []) for o in outputs]
 
 
-class _Sweep(Patches):
+class Sweep(Patches):
     """The patches of the nodes that were met."""
 
     def __init__(self, graph: Graph) -> None:
@@ -237,15 +237,15 @@ def _progression(offset: int, line: int, size: int, step: int, count: int) -> tu
 
 # Rules: the patches of a node, from a patch of its operand k
 
-Rule = Callable[[_Sweep, Patch, int, int], list[Patch]]
+Rule = Callable[[Sweep, Patch, int, int], list[Patch]]
 
 
-def _sum(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _sum(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     axes = sweep.graph.payloads[node]
     return [replace(patch, rows=tuple(c for j, c in enumerate(patch.rows) if j not in axes))]
 
 
-def _reduced(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _reduced(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     """A reduction to which each element has a weight."""
     graph = sweep.graph
     differential = graph.ops[node].differential
@@ -256,7 +256,7 @@ def _reduced(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [] if found is None else _sum(sweep, found, node, k)
 
 
-def _index(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _index(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     shape = graph.shape(graph.args[node][0])
     parts = graph.payloads[node]
@@ -273,7 +273,7 @@ def _index(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=tuple(patch.rows[j] for j in kept))]
 
 
-def _scatter(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _scatter(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     parts, shape = sweep.graph.payloads[node]
     own = iter(patch.rows)
     rows = []
@@ -287,16 +287,16 @@ def _scatter(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=tuple(rows))]
 
 
-def _broadcast(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _broadcast(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     return [sweep.spread(patch, graph.shape(graph.args[node][0]), graph.shape(node))]
 
 
-def _transpose(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _transpose(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=tuple(patch.rows[j] for j in sweep.graph.payloads[node]))]
 
 
-def _reshape(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _reshape(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     before, after = graph.shape(graph.args[node][0]), graph.shape(node)
     rows: list[Coordinate] = []
@@ -309,7 +309,9 @@ def _reshape(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
             continue
         flat = combined([patch.rows[j] for j in left], c_strides(tuple(before[j] for j in left)))
         # axes of the box may change, so rows that are done stay with the patch
-        patch, parts = _split(sweep, replace(patch, rows=(*patch.rows, *rows, flat)), tuple(after[j] for j in right))
+        patch, parts = split_last(
+            sweep, replace(patch, rows=(*patch.rows, *rows, flat)), tuple(after[j] for j in right)
+        )
         rows = list(patch.rows[len(before) :])
         patch = replace(patch, rows=patch.rows[: len(before)])
         found = iter(parts)
@@ -317,7 +319,7 @@ def _reshape(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=tuple(rows))]
 
 
-def _split(sweep: _Sweep, patch: Patch, shape: Sizes) -> tuple[Patch, list[Coordinate]]:
+def split_last(sweep: Sweep, patch: Patch, shape: Sizes) -> tuple[Patch, list[Coordinate]]:
     """The coordinates in `shape` of the last coordinate of a patch, a place in C order, which it has no more."""
     for stride in c_strides(shape)[:-1]:
         patch, quotient, rest = _quotient(sweep, patch, stride)
@@ -327,7 +329,7 @@ def _split(sweep: _Sweep, patch: Patch, shape: Sizes) -> tuple[Patch, list[Coord
     return replace(patch, rows=patch.rows[:-count]), list(patch.rows[-count:])
 
 
-def _quotient(sweep: _Sweep, patch: Patch, stride: int) -> tuple[Patch, Coordinate, Coordinate]:
+def _quotient(sweep: Sweep, patch: Patch, stride: int) -> tuple[Patch, Coordinate, Coordinate]:
     """The last coordinate of a patch divided by a stride, and the rest."""
     while True:
         flat = patch.rows[-1]
@@ -358,17 +360,17 @@ def _quotient(sweep: _Sweep, patch: Patch, stride: int) -> tuple[Patch, Coordina
         return patch, made(0, {last: quotient}), made(0, {last: remainder})
 
 
-def _concatenate(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _concatenate(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph, axis = sweep.graph, sweep.graph.payloads[node]
     start = sum(graph.shape(a)[axis] for a in graph.args[node][:k])
     return [sweep.placed(patch, axis, patch.rows[axis].moved(1, start))]
 
 
-def _stack(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _stack(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=(Coordinate(k), *patch.rows))]
 
 
-def _diagonal(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _diagonal(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     one, other = graph.payloads[node]
     shape = graph.shape(graph.args[node][0])
@@ -386,7 +388,7 @@ def _diagonal(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(found, rows=(*(c for j, c in enumerate(rows) if j not in (one, other)), rows[one]))]
 
 
-def _einsum(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _einsum(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph, args = sweep.graph, sweep.graph.args[node]
     labels, output = graph.payloads[node]
     sizes: dict[int, int] = {}
@@ -411,7 +413,7 @@ def _einsum(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=tuple(patch.rows[order.index(label)] for label in output))]
 
 
-def _constant_index(sweep: _Sweep, index: int, size: int) -> Vector | None:
+def _constant_index(sweep: Sweep, index: int, size: int) -> Vector | None:
     """The indices that a node is, in C order and from the start of the axis; None where a call says them."""
     found = sweep.number(index, 0)
     if found is None:
@@ -420,7 +422,7 @@ def _constant_index(sweep: _Sweep, index: int, size: int) -> Vector | None:
     return np.where(values < 0, values + size, values)
 
 
-def _along(sweep: _Sweep, patch: Patch, k: int) -> tuple[Patch, int, Vector]:
+def _along(sweep: Sweep, patch: Patch, k: int) -> tuple[Patch, int, Vector]:
     """The patch with coordinate k on one axis of the box that no other row has, that axis, and the values along it."""
     at = patch.rows[k]
     if not at.lines:
@@ -446,7 +448,7 @@ def _joined(values: Vector, wanted: Vector) -> tuple[Vector, Vector]:
     return order[np.repeat(first, counts) + within], j
 
 
-def _gather(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _gather(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     (x, index), axis = graph.args[node], graph.payloads[node]
     wanted = _constant_index(sweep, index, graph.shape(x)[axis])
@@ -471,7 +473,7 @@ def _gather(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [replace(patch, rows=(*patch.rows[:axis], *own, *patch.rows[axis:]))]
 
 
-def _taken(sweep: _Sweep, patch: Patch, axis: int, places: Vector) -> tuple[Patch, int]:
+def _taken(sweep: Sweep, patch: Patch, axis: int, places: Vector) -> tuple[Patch, int]:
     """The patch with entries at places along an axis, which may be more than it has; one place leaves no axis."""
     if patch.box[axis] == 1:  # was made for this: nothing has a line along it
         patch = sweep.without(patch, [axis])
@@ -481,7 +483,7 @@ def _taken(sweep: _Sweep, patch: Patch, axis: int, places: Vector) -> tuple[Patc
     return sweep.chosen(patch, axis, places), axis
 
 
-def _scatter_add(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _scatter_add(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     graph = sweep.graph
     (_, index), (axis, size) = graph.args[node], graph.payloads[node]
     shape = graph.shape(index)
@@ -496,7 +498,7 @@ def _scatter_add(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     return [sweep.placed(patch, axis, made(0, {along: wanted[values]}))]
 
 
-def _anywhere(sweep: _Sweep, patch: Patch, axis: int, count: int, shape: Sizes) -> list[Patch]:
+def _anywhere(sweep: Sweep, patch: Patch, axis: int, count: int, shape: Sizes) -> list[Patch]:
     """Elements that only a call says: each may depend on all along the axis."""
     patch = replace(patch, value=None, guard=None)
     own = []
@@ -506,7 +508,7 @@ def _anywhere(sweep: _Sweep, patch: Patch, axis: int, count: int, shape: Sizes) 
     return [replace(patch, rows=(*patch.rows[:axis], *own, *patch.rows[axis + count :]))]
 
 
-def _scan(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _scan(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     """An element depends on all those before it, in a running sum by 1."""
     graph = sweep.graph
     axis, reverse = graph.payloads[node]
@@ -538,7 +540,7 @@ CORES: Mapping[Op, tuple[int, int]] = {
 """How many last axes of operands and result an operation on matrices acts on; the others are a batch."""
 
 
-def _unknown(sweep: _Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
+def _unknown(sweep: Sweep, patch: Patch, node: int, k: int) -> list[Patch]:
     """An operation of which is known only which elements can depend on which."""
     graph = sweep.graph
     shape, own = graph.shape(node), graph.shape(graph.args[node][k])
