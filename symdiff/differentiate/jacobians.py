@@ -20,6 +20,9 @@ FREE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STOP_GRADIENT, cor
 CLEAR = 16
 """Where one side has so many times more scalars than the other, the modes are not counted."""
 
+LARGEST_TRIED = 100
+"""Both modes of larger graphs are not optimized to be compared: the operations of their derivatives are."""
+
 
 def is_elementary(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> bool:
     """Whether all that is computed are scalars, made of elements of the inputs, put together only at the end.
@@ -56,18 +59,35 @@ def jacobian_blocks(graph: Graph, outputs: Sequence[int], targets: Sequence[int]
     check_differentiable(graph, outputs)
     if mode != "auto":
         return Blocks(_by(mode, graph, outputs, targets), f"jacobian: {mode} mode")
-    ahead = sum(product(graph.types[t].shape) for t in targets)
-    back = sum(product(graph.types[o].shape) for o in outputs)
-    sizes = f"{ahead:,} inputs and {back:,} outputs"
-    if ahead > CLEAR * back or back > CLEAR * ahead or back <= 1:
+    ahead, back = _sizes(graph, outputs, targets)
+    if _is_clear(ahead, back):
         mode = "forward" if ahead <= back and back > 1 else "reverse"
-        return Blocks(_by(mode, graph, outputs, targets), f"jacobian: {mode} mode, for {sizes}")
+        note = f"jacobian: {mode} mode, for {ahead:,} inputs and {back:,} outputs"
+        return Blocks(_by(mode, graph, outputs, targets), note)
     before = set(graph.live(outputs))
     found = {m: _by(m, graph, outputs, targets) for m in ("forward", "reverse")}
     counted = {m: operations(graph, [n for row in rows for n in row], before) for m, rows in found.items()}
     mode = "forward" if counted["forward"] <= counted["reverse"] else "reverse"
     note = f"jacobian: {mode} mode; operations: " + ", ".join(f"{m} {n:,}" for m, n in counted.items())
     return Blocks(found[mode], note)
+
+
+def _sizes(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tuple[int, int]:
+    """How many scalars the targets are, and the outputs."""
+    ahead = sum(product(graph.types[t].shape) for t in targets)
+    return ahead, sum(product(graph.types[o].shape) for o in outputs)
+
+
+def _is_clear(ahead: int, back: int) -> bool:
+    return ahead > CLEAR * back or back > CLEAR * ahead or back <= 1
+
+
+def are_both_tried(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> bool:
+    """Whether both modes are worth to be optimized and counted: of small graphs, where the sizes do not decide."""
+    live = graph.live(outputs)
+    if len(live) > LARGEST_TRIED or any(type(n) is not int for node in live for n in graph.types[node].shape):
+        return False
+    return not _is_clear(*_sizes(graph, outputs, targets))
 
 
 def operations(graph: Graph, roots: Sequence[int], known: set[int]) -> int:

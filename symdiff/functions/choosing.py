@@ -55,7 +55,8 @@ def cheapest(ways: Sequence[Way], clear: float = CLEAR) -> Choice:
     What the optimizer made of it is kept: its first call does not optimize again.
     """
     given = {way.name: way.operations for way in ways}
-    near = [way for way in ways if way.operations <= clear * min(given.values())]
+    most = clear * max(1, min(given.values()))
+    near = [way for way in ways if way.operations <= most]
     if len(ways) == 1 or any(len(w.function.graph.live(w.function.nodes)) > LARGEST_OPTIMIZED for w in near):
         return Choice(min(near, key=lambda way: way.operations), given, False)
     counts = {way.name: way.function._program().counts.total_after for way in near}

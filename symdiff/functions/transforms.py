@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from symdiff.differentiate.chain import assemble, elements, scalars_of
-from symdiff.differentiate.jacobians import hessian_blocks, is_elementary, jacobian_blocks
+from symdiff.differentiate.jacobians import are_both_tried, hessian_blocks, is_elementary, jacobian_blocks
 from symdiff.differentiate.operators import gradient, next_derivatives, second_derivatives
 from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
 from symdiff.errors import ArgumentError, DifferentiationError
@@ -184,12 +185,10 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     column = {n: j for j, n in enumerate(nodes)}
     with collector_paused():
         if not is_elementary(graph, f.nodes, nodes):
-            blocks = jacobian_blocks(graph, f.nodes, nodes, "auto" if mode == CROSS_COUNTRY else mode)
-
-            def found(i: int, target: Target, lead: int) -> int:
-                return target.join(graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
-
-            return _jacobian_of(f, targets, found, [blocks.note])
+            if mode in (FORWARD, REVERSE) or not are_both_tried(graph, f.nodes, nodes):
+                return _jacobian_of_arrays(f, targets, "auto" if mode == CROSS_COUNTRY else mode)
+            both = [Way.of(f"{m} mode", _jacobian_of_arrays(f, targets, m, noted=False)) for m in (FORWARD, REVERSE)]
+            return cheapest(both, clear=inf).noted("jacobian")
         ways = ScalarJacobian(graph, f.nodes, nodes, mode)
 
         def made(way: str) -> Function:
@@ -232,6 +231,16 @@ def _next_symmetric(f: Function, targets: Wrt) -> Function:
     node = assemble(graph, next_derivatives(graph, tensor, targets.nodes))
     graph.symmetric[node] = tuple(targets.nodes)
     return _jacobian_of(f, targets, lambda i, target, lead: node)
+
+
+def _jacobian_of_arrays(f: Function, wrt: Wrt, mode: str, noted: bool = True) -> Function:
+    column = {n: j for j, n in enumerate(wrt.nodes)}
+    blocks = jacobian_blocks(f.graph, f.nodes, wrt.nodes, mode)
+
+    def found(i: int, target: Target, lead: int) -> int:
+        return target.join(f.graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
+
+    return _jacobian_of(f, wrt, found, [blocks.note] if noted else [])
 
 
 def _jacobian_of(

@@ -151,3 +151,20 @@ def test_a_large_jacobian_is_made_in_time_that_grows_with_its_size():
 def test_unknown_modes_are_refused():
     with pytest.raises(sd.ArgumentError, match="cross"):
         sd.jacobian("[x, y]", ["x", "y"], mode="cross")
+
+
+@pytest.mark.parametrize("mode", ["auto", *MODES])
+def test_products_of_matrices_are_taken_in_the_cheapest_order_in_every_mode(mode):
+    # A @ (B @ (C scaled)) for the first, (A @ B) @ (C scaled) for the second
+    for a, b, c, x in ((50, 60, 40, 30), (5, 60, 40, 30)):
+        f = sd.function(f"f(A[{a},{b}], B[{b},{c}], C[{c},{x}], x[{x}]) = A @ B @ tanh(C @ x)")
+        left, right = 2 * a * b * c + 2 * a * c * x, 2 * b * c * x + 2 * a * b * x
+        assert counted(sd.jacobian(f, "x", mode=mode)) <= min(left, right) + 5 * c * x
+
+
+def test_auto_counts_both_modes_of_whole_arrays_after_optimization():
+    f = sd.function("f(A[50,3], B[3,40], C[40,30], x[30]) = tanh(A @ tanh(B @ tanh(C @ x)))")
+    made = sd.jacobian(f, "x")
+    assert counted(made) == min(counted(sd.jacobian(f, "x", mode=mode)) for mode in MODES[:2])
+    assert re.search(rf"reverse mode +{counted(made):,}\n", made.explain())
+    assert "forward mode" in made.explain()
