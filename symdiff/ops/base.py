@@ -193,6 +193,8 @@ class Op:
     finite : whether the result is finite wherever the operands are, overflow aside: where it enters a derivative as a
         factor, no mask has to keep it from a branch that was not taken.
     differential : of an operation on tensors: its derivative.
+    empty : of an operation on tensors: each element of its result where an operand has no elements; None where that is
+        no number of its own.
     flops : of an operation on tensors: given (types of the operands, type of the result, payload), how many
         floating-point operations it takes, by the names of elementwise operations; None where it takes none.
     numpy : of an operation on tensors: the NumPy expression, `{0}`, `{1}`, … for the operands and `{shape}` and
@@ -240,6 +242,7 @@ class Op:
     finite: bool = False
     differential: Differential | None = None
     flops: Flops | None = None
+    empty: float | bool | None = None
     numpy: str = ""
     lower: Lower | None = None
     type_rule: TypeRule = field(default=lambda op, types, payload: elementwise(op, types))

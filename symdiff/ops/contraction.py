@@ -269,7 +269,7 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Contraction
 
 (EINSUM,) = register(
     Op("einsum", None, hidden=True, finite=True, doc="the sum of products over the labels that the result has not",
-       payload="labels", type_rule=_type, routine=Movement(_evaluate), flops=_flops,
+       payload="labels", type_rule=_type, routine=Movement(_evaluate), flops=_flops, empty=0.0,
        differential=Differential(_forward, _back, _reach,
                                  text="the contraction with the tangent, or the adjoint, in the operand's place")),
 )  # fmt: skip

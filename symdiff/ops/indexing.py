@@ -271,7 +271,7 @@ GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA, DIAGONAL = register(
        differential=Differential(_gather_forward, _gather_back, active=(True, False))),
     Op("scatter_add", None, hidden=True, finite=True,
        doc="zeros, to which the operand is added at some indices along an axis",
-       payload="axis and size", type_rule=_scatter_type, routine=Movement(_scatter_add),
+       payload="axis and size", type_rule=_scatter_type, routine=Movement(_scatter_add), empty=0.0,
        flops=lambda types, result, payload: {"add": product(types[0].shape)},
        differential=Differential(_scatter_forward, _scatter_back, active=(True, False))),
     Op("as_index", None, word="round", hidden=True, numpy="np.rint({0}).astype(np.int64)",

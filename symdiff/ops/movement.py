@@ -388,7 +388,7 @@ STACK, CONCATENATE, INDEX, SCATTER, BROADCAST, RESHAPE, TRANSPOSE = register(
        differential=unary(lambda graph, t, index, lead: element(graph, t, (WHOLE,) * lead + index),
                           lambda graph, g, x, index, lead: _scatter_under(graph, g, index, graph.shape(x), lead))),
     Op("scatter", None, hidden=True, finite=True, doc="zeros, with the operand at an index", payload="index and shape",
-       type_rule=_scatter_type, routine=Movement(_scatter),
+       type_rule=_scatter_type, routine=Movement(_scatter), empty=0.0,
        differential=unary(lambda graph, t, payload, lead: _scatter_under(graph, t, payload[0], payload[1], lead),
                           lambda graph, g, x, payload, lead: element(graph, g, (WHOLE,) * lead + payload[0]))),
     Op("broadcast", None, word="broadcast_to", hidden=True, finite=True, numpy="np.broadcast_to({0}, {shape})",

@@ -261,11 +261,11 @@ def _steps(name: str, *others: str) -> Flops:
 
 SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
     Op("sum", None, hidden=True, finite=True, numpy="np.sum({0}, axis={axes})",
-       doc="the sum over some axes", payload="axes", type_rule=_type, canonical=_simpler_sum,
+       doc="the sum over some axes", payload="axes", type_rule=_type, canonical=_simpler_sum, empty=0.0,
        routine=Movement(lane_sum), flops=_steps("add"),
        differential=unary(lambda graph, t, axes, lead: sum_over(graph, t, _after(axes, lead)), _sum_back)),
     Op("prod", None, hidden=True, numpy="np.prod({0}, axis={axes})",
-       doc="the product over some axes", payload="axes", type_rule=_type, canonical=_of_one,
+       doc="the product over some axes", payload="axes", type_rule=_type, canonical=_of_one, empty=1.0,
        routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
        differential=weighted(_others, "sum(dx*products of the others)"),
        edges="the derivative by a factor is the product of the others, also at zeros"),
@@ -280,7 +280,7 @@ SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
     Op("norm", None, hidden=True,
        doc="the root of the sum of squares over some axes", payload="axes",
        numpy="np.sqrt(np.sum(np.square({0}), axis={axes}))", lower=_norm_lowered,
-       type_rule=_type, canonical=_norm_of_one,
+       type_rule=_type, canonical=_norm_of_one, empty=0.0,
        routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
        differential=weighted(_direction, "sum(dx*x)/norm(x)"),
        edges="derivative 0 where all elements are 0, second derivatives there NaN; NaN where squares are "
@@ -298,10 +298,10 @@ SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
        edges="kink at 0: derivative 0, second derivative NaN"),
     Op("any", None, "c", hidden=True, numpy="np.any({0}, axis={axes})",
        doc="whether a condition holds somewhere along some axes", payload="axes",
-       type_rule=_type, canonical=_of_one,
+       type_rule=_type, canonical=_of_one, empty=False,
        routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
     Op("all", None, "c", hidden=True, numpy="np.all({0}, axis={axes})",
        doc="whether a condition holds everywhere along some axes", payload="axes",
-       type_rule=_type, canonical=_of_one,
+       type_rule=_type, canonical=_of_one, empty=True,
        routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
 )  # fmt: skip

@@ -18,21 +18,6 @@ from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast_shapes, fixed, product
 
 ELEMENTWISE = ScalarRoutine | Expand | Fold
-EMPTY: dict[Op, float | bool] = {
-    core.SUM: 0.0,
-    core.PROD: 1.0,
-    core.NORM: 0.0,
-    core.ANY: False,
-    core.ALL: True,
-    core.EINSUM: 0.0,
-    core.SCATTER: 0.0,
-    core.SCATTER_ADD: 0.0,
-    core.DET: 1.0,
-    core.DET_SIGN: 1.0,
-    core.LOGDET: 0.0,
-}
-"""What an operation on an array without elements gives."""
-
 LEADING = (core.SOLVE, core.SOLVE_TRIANGULAR)
 
 
@@ -92,9 +77,9 @@ class TensorRewriter(Rewriter):
                 return super().constant(np.zeros(fixed(result.shape), np.int64))
             zero = super().constant(False if result.dtype == BOOL else 0.0)
             return self.make(BROADCAST, (zero,), result.shape)
-        if op not in EMPTY or not any(0 in types[a].shape for a in args):
+        value = op.empty
+        if value is None or not any(0 in types[a].shape for a in args):
             return None
-        value = EMPTY[op]
         return self.broadcast(super().constant(bool(value) if result.dtype == BOOL else value), result.shape)
 
     def _narrow(self, op: Op, args: tuple[int, ...], payload: Any, shape: Shape) -> int:

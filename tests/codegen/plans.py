@@ -12,8 +12,9 @@ from symdiff.codegen.kernel import Options
 from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
-from symdiff.ops import OPS
+from symdiff.ops import OPS, core
 from symdiff.ops.structure import lane_fold
+from symdiff.optimize.planning.forms import REDUCES
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -109,12 +110,10 @@ class Reference:
                 arrays[r.access.buffer][self.places(r.access, grid, step.space)] = value
                 continue
             kept = tuple(k for k in range(len(step.space)) if k not in step.reduced)
-            if r.kind in ("sum", "prod"):
-                fold, empty = (np.add, 0.0) if r.kind == "sum" else (np.multiply, 1.0)
-                total = lane_fold(fold, value, step.reduced, empty)
+            if r.op in (core.SUM, core.PROD):
+                total = lane_fold(np.add if r.op is core.SUM else np.multiply, value, step.reduced, r.op.empty)
             else:
-                total = getattr(np, {"max": "max", "min": "min", "any": "any", "all": "all"}[r.kind])(
-                    value, axis=step.reduced)  # fmt: skip
+                total = getattr(np, r.op.word)(value, axis=step.reduced)
             places = self.places(r.access, grid, step.space)
             first = tuple(0 if k in step.reduced else slice(None) for k in range(len(step.space)))
             if 0 in [step.space[k] for k in step.reduced]:
@@ -299,10 +298,15 @@ def random_plan(seed, dtype="float64"):
         strides = tuple(own[axes.index(k)] if k in axes else 0 for k in range(len(space)))
         buffers.append(Buffer("output", output, "bool" if condition else dtype, shape))
         access = Access(len(buffers) - 1, 0, strides)
-        results.append(Store(value, access) if kind == "store" else Reduce(kind, value, access))
+        results.append(Store(value, access) if kind == "store" else reduce(kind, value, access))
     nest = Nest(space, reduced, tuple(body), tuple(results))
     real = tuple(Buffer(b.kind, b.index, dtype if b.dtype == "index" else b.dtype, b.shape) for b in buffers)
     return Plan(real, (nest,), 0), [b.dtype for b in buffers if b.kind == "input"], buffers
+
+
+def reduce(word, value, access):
+    """The reduction that the language calls so."""
+    return Reduce(next(op for op in REDUCES if op.word == word), value, access)
 
 
 def random_inputs(buffers, seed):

@@ -15,12 +15,11 @@ from symdiff.optimize.planning.plan import (
     Plan,
     Position,
     Range,
-    Reduce,
     Scan,
     ScatterAdd,
     Store,
 )
-from tests.codegen.plans import Reference, apply, load, make_kernel, random_inputs, random_plan
+from tests.codegen.plans import Reference, apply, load, make_kernel, random_inputs, random_plan, reduce
 
 NUMBERS = "float64"
 
@@ -73,7 +72,7 @@ def one(space, body, *results, reduced=(), outputs, inputs):
 def test_reductions_of_a_row(kind, count):
     if not count and kind in ("max", "min"):
         return
-    plan = one((count,), [load(0, 0, (1,))], Reduce(kind, 0, Access(1, 0, (0,))), reduced=(0,),
+    plan = one((count,), [load(0, 0, (1,))], reduce(kind, 0, Access(1, 0, (0,))), reduced=(0,),
                inputs=[(max(count, 1),)], outputs=[(NUMBERS, ())])  # fmt: skip
     x = np.random.default_rng(count).normal(1, 0.2, max(count, 1))
     check(plan, x)
@@ -84,7 +83,7 @@ def test_reductions_of_a_row(kind, count):
 @pytest.mark.parametrize("space", [(3, 5), (16, 5), (17, 300), (40, 1100), (9, 4097)])
 @pytest.mark.parametrize("kind", ["sum", "prod", "max"])
 def test_reductions_over_an_outer_axis(space, kind):
-    plan = one(space, [load(0, 0, (space[1], 1))], Reduce(kind, 0, Access(1, 0, (0, 1))), reduced=(0,), inputs=[space],
+    plan = one(space, [load(0, 0, (space[1], 1))], reduce(kind, 0, Access(1, 0, (0, 1))), reduced=(0,), inputs=[space],
                outputs=[(NUMBERS, space[1:])])  # fmt: skip
     check(plan, np.random.default_rng(1).normal(1, 0.2, space))
 
@@ -98,7 +97,7 @@ def test_sums_over_several_axes_are_one_sequence(space, reduced):
     strides = tuple(int(own[kept.index(k)]) if k in kept else 0 for k in range(3))
     product = apply("mul", 0, 0)
     plan = one(space, [load(0, 0, (space[1] * space[2], space[2], 1)), product],
-               Reduce("sum", 1, Access(1, 0, strides)), Store(1, Access(2, 0, (space[1] * space[2], space[2], 1))),
+               reduce("sum", 1, Access(1, 0, strides)), Store(1, Access(2, 0, (space[1] * space[2], space[2], 1))),
                reduced=reduced, inputs=[space], outputs=[(NUMBERS, shape), (NUMBERS, space)])  # fmt: skip
     check(plan, np.random.default_rng(1).normal(size=space))
 
@@ -122,14 +121,14 @@ def test_long_sums_have_one_order_at_every_width(space, reduced, out, lanes, mon
     steps = tuple(int(n) for n in np.cumprod([1, *space[::-1]])[::-1][1:])
     within = Range(len(space) - 1, out, space[-1] - out)
     body = [load(0, 0, steps), load(0, 0, steps, within), Number(0.25), Choose((within,), 1, 2), apply("mul", 0, 0)]
-    plan = one(space, body, *(Reduce(kind, value, Access(n, 0, strides)) for n, (kind, value) in
+    plan = one(space, body, *(reduce(kind, value, Access(n, 0, strides)) for n, (kind, value) in
                               enumerate([("sum", 3), ("max", 0), ("sum", 4), ("prod", 2)], 1)),
                reduced=reduced, inputs=[space], outputs=[(NUMBERS, shape)] * 4)  # fmt: skip
     check(plan, np.random.default_rng(1).normal(size=space))
 
 
 def test_a_sum_of_negative_zeros_is_one():
-    plan = one((20,), [load(0, 0, (1,))], Reduce("sum", 0, Access(1, 0, (0,))), reduced=(0,), inputs=[(20,)],
+    plan = one((20,), [load(0, 0, (1,))], reduce("sum", 0, Access(1, 0, (0,))), reduced=(0,), inputs=[(20,)],
                outputs=[(NUMBERS, ())])  # fmt: skip
     assert np.signbit(check(plan, np.full(20, -0.0)).ufunc(np.full(20, -0.0)))
     assert np.signbit(sd.function("f(x[20000]) = sum(x)")(np.full(20_000, -0.0)))

@@ -11,6 +11,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.errors import SymdiffError
+from symdiff.ops import core
 from symdiff.optimize.planning.plan import Access, Buffer, Nest, Number, Plan, Reduce, Store
 from tests.codegen.plans import apply, load, make_kernel
 
@@ -25,7 +26,7 @@ def two_steps(count, constants=()):
                   (Store(2, Access(1, 0, (count, 1))),))  # fmt: skip
     shift = Nest((2, count), (), (load(1, 0, (count, 1)), load(4, 0, (0, 1)), apply("add", 0, 1)),
                  (Store(2, Access(2, 0, (1, 2))),))  # fmt: skip
-    total = Nest((2 * count,), (0,), (load(2, 0, (1,)),), (Reduce("sum", 0, Access(3, 0, (0,))),))
+    total = Nest((2 * count,), (0,), (load(2, 0, (1,)),), (Reduce(core.SUM, 0, Access(3, 0, (0,))),))
     return Plan(buffers, (double, shift, total), 2 * size, (constants,))
 
 

@@ -11,7 +11,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.payloads import PAYLOADS
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS, indexing, movement, reduction
+from symdiff.ops import OPS, core, indexing, movement, reduction
 from symdiff.ops.base import MatrixRoutine, Movement
 from tests.ops.tensor_cases import CASES, F, identify, operands_of
 
@@ -245,3 +245,26 @@ def test_operations_are_counted(name):
             one = Node(case)
             found = one.op.flops([one.graph.types[a] for a in one.args], one.graph.types[one.node], one.payload)
             assert all(key in OPS and isinstance(n, int) and n >= 0 for key, n in found.items())
+
+
+NOTHING = np.zeros(0)
+WITHOUT_ELEMENTS = {
+    **dict.fromkeys((core.SUM, core.PROD, core.NORM), (np.zeros((0, 3)), (0,))),
+    **dict.fromkeys((core.ANY, core.ALL), (np.zeros((0, 3), bool), (0,))),
+    **dict.fromkeys((core.DET, core.DET_SIGN, core.LOGDET), (np.zeros((0, 0)), None)),
+    core.EINSUM: (NOTHING, NOTHING, (((0,), (0,)), ())),
+    core.SCATTER: (NOTHING, (((0, 0, 1),), (4,))),
+    core.SCATTER_ADD: (NOTHING, NOTHING.astype(np.int64), (0, 4)),
+}
+
+
+@pytest.mark.parametrize("op", WITHOUT_ELEMENTS, ids=lambda op: op.name)
+def test_records_say_what_an_operand_without_elements_gives(op):
+    got = np.asarray(op.routine.evaluate(*WITHOUT_ELEMENTS[op]))
+    assert got.size
+    assert (got == op.empty).all()
+    assert got.dtype == np.asarray(op.empty).dtype
+
+
+def test_no_other_record_says_what_nothing_gives():
+    assert {op for op in OPS.values() if op.empty is not None} == set(WITHOUT_ELEMENTS)

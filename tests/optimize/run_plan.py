@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from symdiff.interpret import compute
-from symdiff.ops import OPS
+from symdiff.ops import OPS, core
 from symdiff.ops.structure import lane_fold
 from symdiff.optimize.planning.plan import (
     Access,
@@ -24,8 +24,8 @@ from symdiff.optimize.planning.plan import (
     Store,
 )
 
-STEPS = {"sum": np.add, "prod": np.multiply}
-EMPTY = {"sum": 0.0, "prod": 1.0}
+STEPS = {core.SUM: np.add, core.PROD: np.multiply}
+OTHERS = {core.AMAX: np.max, core.AMIN: np.min, core.ANY: np.any, core.ALL: np.all}
 POISON = 1e30  # what no result may depend on
 
 
@@ -120,14 +120,14 @@ def run_nest(step, buffers, dtype):
         else:
             axes = step.reduced
             at = at[tuple(0 if k in axes else slice(None) for k in range(at.ndim))]
-            value = reduced(result.kind, value, axes)
+            value = reduced(result.op, value, axes)
         buffer[at] = value
 
 
-def reduced(kind, value, axes):
-    if kind in STEPS:
-        return lane_fold(STEPS[kind], value, axes, EMPTY[kind])
-    return {"max": np.max, "min": np.min, "any": np.any, "all": np.all}[kind](value, axis=axes)
+def reduced(op, value, axes):
+    if op in STEPS:
+        return lane_fold(STEPS[op], value, axes, op.empty)
+    return OTHERS[op](value, axis=axes)
 
 
 def run_scan(step, buffers, dtype):

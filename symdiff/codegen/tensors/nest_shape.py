@@ -134,10 +134,6 @@ def index_name(axis: int) -> str:
     return f"%i{axis}" if axis >= 0 else "%part"
 
 
-EMPTY = {"sum": 0.0, "prod": 1.0, "any": False, "all": True}
-"""What a reduction of nothing gives; there is no such maximum."""
-
-
 def simplify_nest(nest: Nest) -> Nest | None:
     """The same nest in as few axes as possible; None where there is nothing to do."""
     kept = [k for k in range(len(nest.space)) if k not in nest.reduced]
@@ -162,7 +158,7 @@ def _of_nothing(nest: Nest, kept: Sequence[int]) -> Nest | None:
     for result in nest.results:
         if isinstance(result, Reduce):
             results.append(Store(len(body), _picked(result.access, kept)))
-            body.append(Number(EMPTY.get(result.kind, float("nan"))))
+            body.append(Number(math.nan if result.op.empty is None else result.op.empty))
     if not results:
         return None
     return simplify_nest(Nest(tuple(nest.space[k] for k in kept), (), tuple(body), tuple(results)))

@@ -11,6 +11,7 @@ from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_shape import Loop, simplify_nest
 from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
 from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
+from symdiff.ops.core import PROD, SUM
 from symdiff.ops.structure import LANES
 from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes
 from symdiff.sizes import is_open
@@ -125,7 +126,7 @@ def _horizontal(
     entry: list[str] = []
     sinks = [
         Ordered(nesting, tools, r, entry)
-        if count < 2 * LANES and r.kind in ("sum", "prod")
+        if count < 2 * LANES and r.op in (PROD, SUM)
         else Horizontal(nesting, tools, r, entry, count)
         for r in reduces
     ]

@@ -12,6 +12,8 @@ from symdiff.codegen.body import written_constant
 from symdiff.codegen.tensors.nest_blocks import Block, Sink, State
 from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.open_sizes import room
+from symdiff.ops.base import Op
+from symdiff.ops.core import ALL, AMAX, AMIN, ANY, PROD, SUM
 from symdiff.ops.structure import BLOCK, CASCADE, LANES
 from symdiff.optimize.planning.plan import Reduce
 from symdiff.sizes import is_open
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 STACK = 16_384
 """Bytes of sums that wait on the stack: they and what is added to them stay in the fastest cache together."""
 
-IDENTITY = {"sum": -0.0, "prod": 1.0, "max": float("-inf"), "min": float("inf"), "any": 0, "all": 1}
+IDENTITY: dict[Op, float] = {SUM: -0.0, PROD: 1.0, AMAX: float("-inf"), AMIN: float("inf"), ANY: 0, ALL: 1}
 """What a reduction starts from without a trace: -0.0 + x is x for every x, 0.0 + x is not."""
 
 
@@ -74,15 +76,15 @@ def _carry(name: str, element: str, align: int) -> list[str]:
     ]
 
 
-def combine_partials(kind: str, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
+def combine_partials(op: Op, type_: str, condition: str, name: str, a: str, b: str) -> list[str]:
     """Take two values together."""
-    if kind in ("sum", "prod"):
-        return [f"{name} = {'fadd' if kind == 'sum' else 'fmul'} {type_} {a}, {b}"]
-    if kind in ("any", "all"):
-        return [f"{name} = {'or' if kind == 'any' else 'and'} {type_} {a}, {b}"]
+    if op in (SUM, PROD):
+        return [f"{name} = {'fadd' if op is SUM else 'fmul'} {type_} {a}, {b}"]
+    if op in (ANY, ALL):
+        return [f"{name} = {'or' if op is ANY else 'and'} {type_} {a}, {b}"]
     # One instruction in which a NaN in a stays; then one in b is taken, which does not wait for a.
     return [
-        f"{name}p = fcmp {'ogt' if kind == 'max' else 'olt'} {type_} {b}, {a}",
+        f"{name}p = fcmp {'ogt' if op is AMAX else 'olt'} {type_} {b}, {a}",
         f"{name}t = select {condition} {name}p, {type_} {b}, {type_} {a}",
         f"{name}n = fcmp uno {type_} {b}, {b}",
         f"{name} = select {condition} {name}n, {type_} {b}, {type_} {name}t",
@@ -98,20 +100,20 @@ class Reduction(Sink):
         """`size` sums at once, of `count` elements each: for every level of sums of blocks as many more."""
         self.nesting, self.tools, self.reduce = nesting, tools, reduce
         self.needs = (reduce.value,)
-        self.condition = reduce.kind in ("any", "all")
+        self.condition = reduce.op in (ANY, ALL)
         self.one = "i8" if self.condition else tools.element
         self.type = f"<{tools.lanes} x {self.one}>"
         self.mask_type = f"<{tools.lanes} x i1>"
         self.bytes = 1 if self.condition else 4 if tools.element == "float" else 8
         self.sums = nesting.fresh("%t")
-        self.size, self.levels = size, levels(count) if reduce.kind == "sum" else 0
+        self.size, self.levels = size, levels(count) if reduce.op is SUM else 0
         self.blocks = self.levels > 0
         entry.append(room(self.sums, size * (1 + self.levels), self.one))
 
     @property
     def identity(self) -> str:
         """What the reduction starts from."""
-        value = IDENTITY[self.reduce.kind]
+        value = IDENTITY[self.reduce.op]
         return str(value) if self.condition else written_constant(float(value))
 
     def fill(self, lines: list[str]) -> None:
@@ -158,7 +160,7 @@ class Reduction(Sink):
     def merge(self, lines: list[str], a: str, b: str) -> str:
         """Take two vectors together."""
         name = self.nesting.fresh("%r")
-        lines += combine_partials(self.reduce.kind, self.type, self.mask_type, name, a, b)
+        lines += combine_partials(self.reduce.op, self.type, self.mask_type, name, a, b)
         return name
 
     def carry(self, lines: list[str], count: str) -> None:
@@ -219,7 +221,7 @@ class Horizontal(Reduction):
 
     def end(self, lines: list[str]) -> None:
         """After the last element."""
-        fresh, kind = self.nesting.fresh, self.reduce.kind
+        fresh, op = self.nesting.fresh, self.reduce.op
         a, b, c, d, e = (fresh("%e") for _ in range(5))
         four, two = f"<4 x {self.one}>", f"<2 x {self.one}>"
         self._add_levels(lines)
@@ -227,13 +229,13 @@ class Horizontal(Reduction):
             f"{b}p = getelementptr {self.one}, ptr {self.sums}, i64 4",
             f"{a} = load {four}, ptr {self.sums}, align {self.bytes}",
             f"{b} = load {four}, ptr {b}p, align {self.bytes}",
-            *combine_partials(kind, four, "<4 x i1>", c, a, b),
+            *combine_partials(op, four, "<4 x i1>", c, a, b),
             f"{c}l = shufflevector {four} {c}, {four} poison, <2 x i32> <i32 0, i32 1>",
             f"{c}h = shufflevector {four} {c}, {four} poison, <2 x i32> <i32 2, i32 3>",
-            *combine_partials(kind, two, "<2 x i1>", d, f"{c}l", f"{c}h"),
+            *combine_partials(op, two, "<2 x i1>", d, f"{c}l", f"{c}h"),
             f"{d}l = extractelement {two} {d}, i64 0",
             f"{d}h = extractelement {two} {d}, i64 1",
-            *combine_partials(kind, self.one, "i1", e, f"{d}l", f"{d}h"),
+            *combine_partials(op, self.one, "i1", e, f"{d}l", f"{d}h"),
         ]
         self.put(lines, e)
 
@@ -272,7 +274,7 @@ class Ordered(Reduction):
     def step(self, lines: list[str], blocks: Sequence[Block], state: State) -> State:
         """Take some blocks."""
         running = state[0][1]
-        operation = "fadd" if self.reduce.kind == "sum" else "fmul"
+        operation = "fadd" if self.reduce.op is SUM else "fmul"
         function = self.tools.memory.name(f"vector.reduce.{operation}", self.one, self.type)
         for block in blocks:
             if block.some:
@@ -292,14 +294,14 @@ class Ordered(Reduction):
         self.put(lines, name)
 
 
-def _rows(kind: str, count: int) -> int:
-    return LANES if count >= 2 * LANES and kind in ("sum", "prod") else 1
+def _rows(op: Op, count: int) -> int:
+    return LANES if count >= 2 * LANES and op in (SUM, PROD) else 1
 
 
 def accumulator_width(reduces: Sequence[Reduce], size: int, count: int, tools: Tools) -> int:
     """For how many kept elements sums are held at once: a multiple of the lanes."""
     item = 4 if tools.element == "float" else 8
-    each = sum(_rows(r.kind, count) * item for r in reduces)
+    each = sum(_rows(r.op, count) * item for r in reduces)
     most = max(tools.lanes, STACK // each // tools.lanes * tools.lanes)
     return min(most, (size + tools.lanes - 1) // tools.lanes * tools.lanes)
 
@@ -310,7 +312,7 @@ class Vertical(Reduction):
     def __init__(
         self, nesting: Nesting, tools: Tools, reduce: Reduce, entry: list[str], width: int, count: int, begin: str
     ) -> None:
-        self.rows, self.width, self.begin = _rows(reduce.kind, count), width, begin
+        self.rows, self.width, self.begin = _rows(reduce.op, count), width, begin
         super().__init__(nesting, tools, reduce, entry, self.rows * width, count)
         self._row = ""
 

@@ -87,14 +87,7 @@ def _cost(op: Op) -> float:
     return _OTHERS.get(op, 0.0)
 
 
-REDUCES = {
-    core.SUM: "sum",
-    core.PROD: "prod",
-    core.AMAX: "max",
-    core.AMIN: "min",
-    core.ANY: "any",
-    core.ALL: "all",
-}
+REDUCES = frozenset((core.SUM, core.PROD, core.AMAX, core.AMIN, core.ANY, core.ALL))
 SCANS = frozenset((core.CUMSUM, core.RECURRENCE))
 VIEWS = frozenset((core.INDEX, core.TRANSPOSE, core.BROADCAST, core.RESHAPE, core.DIAGONAL))
 JOINS = frozenset((core.SCATTER, core.CONCATENATE, core.STACK))

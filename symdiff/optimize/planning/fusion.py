@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import Op, core
 from symdiff.optimize.planning.access import (
     START,
     Coordinate,
@@ -63,13 +63,13 @@ ZERO = -1
 
 @dataclass(slots=True)
 class Item:
-    """One result of a nest: `value` at `at` goes to the place `place` of the buffer of `target`."""
+    """One result of a nest: `value` at `at`, or what `reduce` makes of it, goes to `place` in `target`'s buffer."""
 
     value: int
     at: Map
     target: int
     place: Coordinate
-    kind: str | None = None
+    reduce: Op | None = None
 
 
 class Group:
@@ -168,7 +168,7 @@ class Schedule:
         if group.size >= most_instructions(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):
             return False
         if group in readers:
-            same = item.kind is None and item.value == item.target
+            same = item.reduce is None and item.value == item.target
             if not same or any(map_ != item.at for number, map_ in places if number == group.number):
                 return False
         return not self.precedence.may_follow(group.number, [r.number for r in readers if r is not group])
@@ -516,8 +516,8 @@ class Fusion(Schedule):
             axes = tuple(at.coordinates[k][1][0][0] for k in sorted(payload) if shape[k] != 1)
             kept = [c for k, c in enumerate(at.coordinates) if k not in payload]
             place = joint(kept, c_strides(self.forms.shape(node)))
-            kind = REDUCES[op] if axes else None  # of one element: the element itself
-            self._put(Item(args[0], at, node, place, kind), space, places, node, axes or None)
+            reduce = op if axes else None  # of one element: the element itself
+            self._put(Item(args[0], at, node, place, reduce), space, places, node, axes or None)
         elif op is core.EINSUM:
             self._contraction(node, places)
         elif op in SCANS:
@@ -565,8 +565,8 @@ class Fusion(Schedule):
             at, space = identity(whole), squeezed(whole)
             strides = [*c_strides(self.forms.shape(node)), *[0] * (len(order) - len(output))]
             axes = tuple(range(len(squeezed(whole[: len(output)])), len(space)))
-            kind = "sum" if axes else None
-            self._put(Item(node, at, node, joint(at.coordinates, strides), kind), space, places, node, axes or None)
+            reduce = core.SUM if axes else None
+            self._put(Item(node, at, node, joint(at.coordinates, strides), reduce), space, places, node, axes or None)
             return
         dtype = graph.types[node].dtype
         result, moved = node, match.copies[2]

@@ -239,7 +239,7 @@ class BodyWriter:
         self.fusion = fusion
         self.buffers = buffers
         self.space = group.space
-        self.own = {i.value: i.at for i in group.items if i.kind is None and i.value == i.target}
+        self.own = {i.value: i.at for i in group.items if i.reduce is None and i.value == i.target}
         self.body: list[Any] = []
         self._known: dict[Any, int] = {}
         self._values: dict[Place, int] = {}
@@ -388,7 +388,7 @@ def _nest(group: Group, fusion: Fusion, buffers: Buffers) -> Nest:
     for item in group.items:
         value = _item_value(writer, item, fusion)
         access = writer.access(item.target, item.place)
-        results.append(Store(value, access) if item.kind is None else Reduce(item.kind, value, access))
+        results.append(Store(value, access) if item.reduce is None else Reduce(item.reduce, value, access))
     return arrange_nest(Nest(group.space, group.reduced or (), tuple(writer.body), tuple(results)))
 
 

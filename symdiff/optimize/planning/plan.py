@@ -18,8 +18,6 @@ from symdiff.types import BOOL, FLOAT32
 LINE = 64
 """Bytes of a line of the cache, at which parts of a work area begin."""
 
-REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
-
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
@@ -136,8 +134,8 @@ class Store:
 class Reduce:
     """Accumulate the value of an instruction over the reduced axes of the nest and write the result.
 
-    The access has stride 0 along reduced axes. `kind` is one of REDUCTIONS. An empty reduction gives 0, 1, False or
-    True; an empty "max" or "min" is refused when the graph is built. A NaN makes "max" and "min" NaN.
+    The access has stride 0 along reduced axes. `op` is one of `forms.REDUCES`. An empty reduction gives what the record
+    says (`empty`); an empty maximum or minimum is refused when the graph is built. A NaN makes both NaN.
 
     The order of additions is fixed, the same as in the interpreter (`ops.structure.lane_sum`): the elements of the
     reduced axes in C order, in one running sum where they are fewer than 16, otherwise in eight running sums (element k
@@ -145,7 +143,7 @@ class Reduce:
     eight sums of 512 elements are a block, 16 blocks are added up, then 16 of their sums, and so on.
     """
 
-    kind: str
+    op: Op
     value: int
     access: Access
 
