@@ -18,7 +18,7 @@ from symdiff.ir.graph import collector_paused
 from symdiff.optimize.rolling import rolled
 from symdiff.trees import is_plain
 
-FEWEST_NODES = 500
+FEWEST_NODES = 2000
 """Formulas of fewer nodes stay scalars even where they repeat: straight-line code is compiled sooner."""
 
 METHODS = ("auto", "direct")

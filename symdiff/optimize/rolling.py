@@ -25,6 +25,9 @@ FEWEST = 8
 MOST_PARTS = 8
 """A class is cut into every so many of it at most, if their operands are slices then."""
 
+MOST_GATHERED = 0.25
+"""Where a larger share of all operands are no slices of arrays, formulas stay as they are."""
+
 SHARE = 0.75
 """Where less than this share of the scalars is in arrays, formulas stay as they are."""
 
@@ -38,7 +41,8 @@ def rolled(graph: Graph, outputs: Sequence[int], targets: Sequence[int], fewest:
     """
     with graph.lock, collector_paused():
         rolling = _Rolling(graph, outputs, frozenset(targets), fewest)
-        return rolling.made() if rolling.gains() else {}
+        made = rolling.made() if rolling.gains() else {}
+        return made if rolling.gathered <= MOST_GATHERED * rolling.taken else {}
 
 
 class _Rolling:
@@ -62,6 +66,8 @@ class _Rolling:
         self._keys: dict[Any, int] = {}
         self._made: dict[int, int] = {}
         self._values: dict[int, int] = {}
+        self.taken = self.gathered = 0
+        """How many operands of elements are from arrays, and how many of them are no slices."""
         self._chains: dict[int, list[int]] = {}
         self._inner: set[int] = set()
         self._sort()
@@ -266,11 +272,13 @@ class _Rolling:
     def _taken(self, array: int, places: Places) -> int:
         """Elements of an array with one axis: a slice where their places are a progression."""
         graph = self.graph
+        self.taken += len(places)
         steps = np.diff(places)
         step = int(steps[0]) if len(steps) else 1
         if step and np.all(steps == step):
             start, stop = int(places[0]), int(places[-1]) + (1 if step > 0 else -1)
             return movement.element(graph, array, (slice(start, stop if stop >= 0 else None, step),))
+        self.gathered += len(places)
         return indexing.gather(graph, array, graph.constant(places))
 
     def _listed(self, nodes: Sequence[int]) -> int:

@@ -41,7 +41,7 @@ LOOPS = {
     "sum": (total, N, 30),
     "sum of a function of a sum": (lambda x: sd.exp(total(x)), N, 32),
     "matrix": (lambda x: sd.stack([x[k]*x[k + N]/(2 + sd.cos(x[2 * N])) for k in range(N)]), 2 * N + 1, 14),
-    "scattered": (lambda x: sd.stack([sd.tanh(x[7*k % N]) for k in range(N)]), N, 8),
+    "scattered": (lambda x: sd.stack([sd.exp(sd.sin(sd.tanh(x[7*k % N])*x[k])) for k in range(N)]), N, 8),
     "two loops": (lambda x: sd.stack([sd.tanh(e) for e in elements(x)] + [sd.sin(e)*e for e in elements(x)]), N, 10),
     "conditions": (lambda x: sd.stack([sd.where(e > 0.5, e**3, -e) for e in elements(x)]), N, 10),
     "constants": (lambda x: sd.stack([x[0], 1.0, *[e*2 for e in elements(x)], 3.0]), N, 30),
@@ -93,6 +93,7 @@ def test_what_does_not_repeat_stays():
     assert roll(sd.function(chain, {"x": N})) == {}
     assert roll(sd.function("f(x[3]) = [x[0]*x[1], x[2]**2]")) == {}
     assert roll(sd.function("f(x[30]) = sum(sin(x)**2)")) == {}
+    assert roll(sd.function(lambda x: sd.stack([x[7 * k % N] * x[3 * k % N] for k in range(N)]), {"x": N})) == {}
 
 
 def test_names_that_a_derivative_is_by_stay():
