@@ -15,6 +15,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from symdiff.differentiate import chain
 from symdiff.differentiate.forward import forward, tangent_of
@@ -27,7 +28,7 @@ from symdiff.differentiate.structured.sweeps import pushed
 from symdiff.differentiate.structured.terms import Calculus, Terms
 from symdiff.differentiate.taylor import taylor_coefficients
 from symdiff.ir.batching import batched
-from symdiff.ir.body import Body
+from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import Op, contraction, core, movement, reduction
 from symdiff.types import BOOL
@@ -86,6 +87,7 @@ class _Collapsed:
 
     def __init__(self, graph: Graph, operator: Operator) -> None:
         self.graph, self.guards, self.operator = graph, Guards(graph), operator
+        self._simplified = Nodes(graph, self._made)
         self.free = list(dict.fromkeys([*(n for i, j, _ in operator.pairs for n in (i, j)), *dict(operator.firsts)]))
         arrays = [n for n in self.free if graph.types[n].shape]
         self.calculi = {n: Calculus(self.guards, graph.shape(n)) for n in arrays}
@@ -151,10 +153,17 @@ class _Collapsed:
                 slope = second_partial(op, number, len(args), i, j) if forms else None
                 if slope is None:
                     continue
-                values = slope.fold(self.guards.folded, dict(zip(slope.parameters, args, strict=True)))
-                found = [(chain.multiply(graph, f, values[slope.root]), guard) for f, guard in forms]
+                found = [(self._spliced(slope, (*args, form)), guard) for form, guard in forms]
                 parts += map(self._twice, found) if i != j and j in active else found
         return parts
+
+    def _spliced(self, body: Body, given: Sequence[int]) -> int:
+        return body.fold(self._simplified, dict(zip(body.parameters, given, strict=True)))[body.root]
+
+    def _made(self, op: Op, args: tuple[int, ...], payload: Any) -> int:
+        if op in FOLDED:
+            return FOLDED[op](self.graph, *args)
+        return chain.apply_folded(self.graph, op, args, payload)
 
     def _twice(self, part: Guarded) -> Guarded:
         return chain.multiply(self.graph, self.graph.constant(2.0), part[0]), part[1]
@@ -340,13 +349,21 @@ class _Curve:
         return {d: movement.full_like(self.graph, 0.0, a) for d, t, a in zipped if t is None}
 
 
+FOLDED: dict[Op, Callable[..., int]] = {core.MUL: chain.multiply, core.DIV: chain.divide, core.NEG: chain.negate}
+"""What ones and signs disappear in."""
+
+
 @functools.lru_cache(maxsize=2048)
 def second_partial(op: Op, payload: int | None, count: int, i: int, j: int) -> Body | None:
-    """The derivative by operand j of the partial by operand i; None where it is zero."""
+    """A number times the derivative by operand j of the partial by operand i; None where that is zero.
+
+    Its parameters are the operands and the number, which no branch that was not taken touches.
+    """
     graph = Graph()
     kinds = op.kinds or "f" * count
     inputs = [graph.input(f"x{k}", (), BOOL if kind == "c" else None) for k, kind in enumerate(kinds)]
-    guards, one = Guards(graph), graph.constant(1.0)
-    slope = Application(guards, graph.add(op, tuple(inputs), payload)).times(i, (one, None))
-    found = None if slope is None else forward(graph, [guards.masked(*slope)], {inputs[j]: one})[0]
-    return None if found is None else Body(graph, inputs, (found,))
+    guards, factor = Guards(graph), graph.input("factor")
+    slope = Application(guards, graph.add(op, tuple(inputs), payload)).times(i, (factor, None))
+    by = {inputs[j]: graph.constant(1.0)}
+    found = None if slope is None else forward(graph, [guards.masked(*slope)], by)[0]
+    return None if found is None else Body(graph, (*inputs, factor), (found,))

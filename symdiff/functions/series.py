@@ -28,6 +28,9 @@ LARGEST_ORDER = 64
 LEAST_SERIES = 4
 """Derivatives of lower orders take as many operations either way, and repetition is right at more singular points."""
 
+LATEST = 12
+"""The last order at which operations of series are counted on the way to a higher one."""
+
 
 def _check_order(n: Any) -> None:
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 0 <= n <= LARGEST_ORDER:
@@ -136,7 +139,7 @@ def derivative(fun: Any, name: Any, n: int = 1) -> Function:
             pairs, spent = _by_series(f, targets, n)
             made = _repeated(f, targets, n, spent)
             chosen, more = ("series", "more") if made is None else ("repetition", _counted(made.graph, made.nodes))
-            note = (f"derivative: {chosen}; operations before optimization: series {spent}, repetition {more}",)
+            note = (f"derivative: {chosen}; operations before optimization: series {spent[-1]}, repetition {more}",)
     if made is None:
         return f._with_outputs(title, pairs, f._structure, note, stable=True)
     found = [(f"d{n}_{output}", node) for output, node in made._output_pairs()]
@@ -147,8 +150,8 @@ def _counted(graph: Graph, nodes: Sequence[int]) -> int:
     return sum(count_operations(graph, nodes).values())
 
 
-def _by_series(f: Function, targets: Wrt, n: int) -> tuple[list[tuple[str, int]], int]:
-    """The n-th derivatives as Taylor coefficients times n!, and how many operations they take."""
+def _by_series(f: Function, targets: Wrt, n: int) -> tuple[list[tuple[str, int]], list[int]]:
+    """The n-th derivatives as Taylor coefficients times n!, and how many operations those of each order take."""
     f, targets = stable(f, targets)
     graph, scale = f.graph, f.graph.constant(float(math.factorial(n)))
     check_differentiable(graph, f.nodes)
@@ -158,17 +161,23 @@ def _by_series(f: Function, targets: Wrt, n: int) -> tuple[list[tuple[str, int]]
         last = coefficients[n]
         value = movement.full_like(graph, 0.0, node) if last is None else graph.add(core.MUL, (scale, last))
         pairs.append((f"d{n}_{title}", value))
-    return pairs, _counted(graph, [node for _, node in pairs])
+    spent = [_counted(graph, [c for own in found if (c := own[k]) is not None]) for k in range(min(n, LATEST) + 1)]
+    return pairs, [*spent, _counted(graph, [node for _, node in pairs])]
 
 
-def _repeated(f: Function, targets: Wrt, n: int, most: int | None = None) -> Function | None:
-    """Forward differentiation n times; None as soon as it takes more than `most` operations."""
-    for _ in range(n):
+def _repeated(f: Function, targets: Wrt, n: int, spent: Sequence[int] = ()) -> Function | None:
+    """Forward differentiation n times; None as soon as it takes more than series do, whose operations are `spent`.
+
+    Their number grows faster with the order: with twice that of the same order, it is clear.
+    """
+    for order in range(1, n + 1):
         f, targets = stable(f, targets)
         slopes = tangents(f.graph, f.nodes, _single(f.graph, targets, "derivative"))
         f = f._with_outputs(f.__name__, list(zip(f.outputs, slopes, strict=True)), f._structure)
-        if most is not None and _counted(f.graph, f.nodes) > most:
-            return None
+        if spent:
+            count = _counted(f.graph, f.nodes)
+            if count > spent[-1] or (LEAST_SERIES <= order < len(spent) - 1 and count > 2 * spent[order]):
+                return None
     return f
 
 

@@ -10,10 +10,12 @@ import symdiff as sd
 from symdiff.differentiate.collapsed import Operator, collapsed
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.partials import has_partial
+from symdiff.differentiate.taylor import taylor_coefficients
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops.base import Unavailable
 from symdiff.optimize.program import count_operations
+from tests.differentiate.test_modes import formula
 from tests.differentiate.test_taylor import POINTWISE, SCALARS, points_of, repeated
 
 X = np.array([0.7, -0.4, 1.3, 0.2])
@@ -280,3 +282,28 @@ def test_random_functions(seed):
     point = random.normal(size=3), random.normal(), random.normal(size=(3, 3))
     hessian = sd.hessian(text, ["x", "y"])(*point)
     assert sd.laplacian(text, ["x", "y"])(*point) == pytest.approx(np.trace(hessian), rel=1e-10, abs=1e-11)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_formulas_with_branches(seed):
+    """Series and operators, at points where branches and kinks are."""
+    f = sd.function(formula(seed), ["x", "y", "z"])
+    graph, table = f.graph, f._name_table()
+    inputs = [table[n] for n in "xyz"]
+    zero = graph.constant(0.0)
+    (series,) = taylor_coefficients(graph, f.nodes, {inputs[0]: graph.constant(1.0)}, 4)
+    wanted = repeated(graph, f.nodes[0], inputs[0], 4)
+    (second,) = collapsed(graph, f.nodes, Operator(tuple((n, n, None) for n in inputs)))
+    halves = [repeated(graph, f.nodes[0], n, 2)[2] for n in inputs]
+    for point in ((0.3, -0.7, 1.1), (0.0, 0.0, 0.0), (1.0, 1.0, -1.0), (-2.0, 0.5, 0.5)):
+        values = dict(zip(inputs, point, strict=True))
+        got = evaluate(graph, [zero if c is None else c for c in series], values)
+        want = evaluate(graph, wanted, values)
+        scale = max([1.0, *(abs(w) for w in want if math.isfinite(w))])
+        np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-10 * scale)
+        got = evaluate(graph, [zero if second is None else second], values)[0]
+        np.testing.assert_allclose(got, 2 * sum(evaluate(graph, halves, values)), rtol=1e-9, atol=1e-10)
+
+
+def test_what_the_other_branch_has_stays_out_of_a_product_with_zero():
+    assert sd.laplacian("min(cos(atan2(z*y, z)), x**2)", ["x", "y", "z"])(0.0, 0.0, 0.0) == 2.0
