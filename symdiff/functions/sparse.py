@@ -21,7 +21,7 @@ from symdiff.trees import is_plain
 FEWEST_NODES = 2000
 """Formulas of fewer nodes stay scalars even where they repeat: straight-line code is compiled sooner."""
 
-METHODS = ("auto", "direct")
+METHODS = ("auto", "direct", "compressed")
 TRIANGLES = ("full", "lower", "upper")
 
 
@@ -33,7 +33,9 @@ def sparse_jacobian(fun: Any, wrt: Any = None, *, format: str = "csr", method: s
     fun : a Function, or anything that `function` takes, with one output; its elements in C order are the rows.
     wrt : a name, or a list of names, whose scalars in C order are the columns; as for `grad`, but no tuple.
     format : "csr", "csc" or "coo".
-    method : "auto", or "direct": only the entries that there are; `explain()` tells how they are found.
+    method : "direct": only the entries that there are; "compressed": columns, or rows, that have no entry side by side
+        share a colour, and one sweep over a further axis serves all colours; "auto": the one with fewer operations.
+        `explain()` tells how they are found.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def _check(format: str, method: str) -> None:
     if format not in FORMATS:
         raise ArgumentError(f"format is {format!r}", hint='"csr", "csc" or "coo"')
     if method not in METHODS:
-        raise ArgumentError(f"method is {method!r}", hint='"auto" or "direct"')
+        raise ArgumentError(f"method is {method!r}", hint='"auto", "direct" or "compressed"')
 
 
 def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction:
@@ -134,7 +136,7 @@ def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> 
         )
     f, targets = _simplest(f, targets)
     with collector_paused():
-        found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes)
+        found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes, method)
         chosen = columns_of(f, targets)
         if chosen is not None:
             found = found.chosen(f.graph, *found.pattern.taken(chosen))
@@ -153,7 +155,7 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
         moved = stable_forms(graph, slopes.nodes, nodes)
         chosen = columns_of(f, targets)
         own = triangle if chosen is None else "full"
-        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes], own)
+        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes], own, method)
         if chosen is not None:
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))

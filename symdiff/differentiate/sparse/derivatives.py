@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from symdiff.differentiate import chain
-from symdiff.differentiate.jacobians import jacobian_blocks
+from symdiff.differentiate.jacobians import jacobian_blocks, operations
 from symdiff.differentiate.operators import check_differentiable, gradient
+from symdiff.differentiate.sparse.compressed import compressed
 from symdiff.differentiate.sparse.layout import entries_of
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
 from symdiff.differentiate.sparse.scalars import (
@@ -28,6 +29,9 @@ from symdiff.differentiate.sparse.symmetry import triangle_patches
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement
 from symdiff.types import fixed, product
+
+CLEAR = 4
+"""Patches that take at most so many operations for each entry and each operation of the function are taken at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +93,20 @@ def pattern_of(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> 
     return _patched(graph, outputs, targets)[0]
 
 
-def sparse_jacobian_of(graph: Graph, output: int, targets: Sequence[int]) -> Derivative:
-    """The derivatives of the elements of a node by the elements of the targets."""
+def sparse_jacobian_of(graph: Graph, output: int, targets: Sequence[int], method: str = "auto") -> Derivative:
+    """The derivatives of the elements of a node by the elements of the targets.
+
+    `method` is "direct", "compressed", or "auto" for the one with fewer operations.
+    """
     check_differentiable(graph, [output])
+    if method == "compressed":
+        return _compressed(graph, [output], targets, pattern_of(graph, [output], targets))
     if is_scalar(graph, [output]):
         listed = jacobian_entries(graph, _scalars(graph, [output]), targets)
         return Derivative(listed.pattern, stacked(graph, listed.nodes), f"direct, {listed.mode}")
+    known = graph.live([output])
     pattern, values = _patched(graph, [output], targets)
-    if values is None:
-        return _picked(graph, [output], targets, pattern)
-    return Derivative(pattern, values, "direct, patches of whole arrays")
+    return _cheapest(graph, [output], targets, pattern, values, known, method)
 
 
 def slopes_of(graph: Graph, output: int, targets: Sequence[int]) -> Slopes:
@@ -109,21 +117,73 @@ def slopes_of(graph: Graph, output: int, targets: Sequence[int]) -> Slopes:
     return Slopes(None, gradient(graph, output, targets))
 
 
-def sparse_hessian_of(graph: Graph, slopes: Slopes, targets: Sequence[int], triangle: str = "full") -> Derivative:
+def sparse_hessian_of(
+    graph: Graph, slopes: Slopes, targets: Sequence[int], triangle: str = "full", method: str = "auto"
+) -> Derivative:
     """The second derivatives, or a triangle of them; of inputs the lower one is computed, and mirrored."""
     symmetric = all(graph.ops[t] is core.INPUT for t in targets)
-    if slopes.by_element is not None:
+    if method == "compressed":
+        found = _compressed_hessian(graph, slopes, targets, symmetric)
+    elif slopes.by_element is not None:
         listed = hessian_entries(graph, slopes.by_element, targets, symmetric)
         found = Derivative(listed.pattern, stacked(graph, listed.nodes), f"direct, {listed.mode}")
         if symmetric and triangle != "lower":
             found = found.chosen(graph, *found.pattern.mirrored())
     else:
+        known = graph.live(slopes.by_target)
         pattern, values = _patched(graph, slopes.by_target, targets, triangle if symmetric else None)
-        if values is None:
-            found = _picked(graph, slopes.by_target, targets, pattern)
+        if values is None and symmetric and method == "auto":
+            found = _compressed_hessian(graph, slopes, targets, symmetric)
         else:
-            found = Derivative(pattern, values, "direct, patches of whole arrays")
+            found = _cheapest(graph, slopes.by_target, targets, pattern, values, known, method)
     return found if triangle == "full" else found.chosen(graph, *found.pattern.triangle(triangle))
+
+
+def _cheapest(
+    graph: Graph,
+    outputs: Sequence[int],
+    targets: Sequence[int],
+    pattern: Pattern,
+    values: int | None,
+    known: Sequence[int],
+    method: str,
+) -> Derivative:
+    """The values by patches, or by sweeps for colours where those take fewer operations; else of the dense matrix."""
+    patched = None if values is None else Derivative(pattern, values, "direct, patches of whole arrays")
+    if method == "direct":
+        return patched or _picked(graph, outputs, targets, pattern)
+    count = 0
+    if patched is not None:
+        count = operations(graph, [patched.values], set(known))
+        least = len(pattern) + operations(graph, outputs, set(targets))
+        if count <= CLEAR * least:
+            return patched
+    way = compressed(graph, outputs, targets, pattern)
+    if patched is not None:
+        if count <= way.cost:
+            return patched
+    elif 2 * way.count > min(pattern.shape):
+        return _picked(graph, outputs, targets, pattern)
+    return Derivative(pattern, way.values(), f"compressed, {way.note}")
+
+
+def _compressed(
+    graph: Graph, outputs: Sequence[int], targets: Sequence[int], pattern: Pattern, symmetric: bool = False
+) -> Derivative:
+    way = compressed(graph, outputs, targets, pattern, symmetric)
+    return Derivative(pattern, way.values(), f"compressed, {way.note}")
+
+
+def _compressed_hessian(graph: Graph, slopes: Slopes, targets: Sequence[int], symmetric: bool) -> Derivative:
+    """The entries of a Hessian by colours; of inputs the lower triangle, mirrored."""
+    outputs = slopes.rows(graph, targets)
+    pattern = pattern_of(graph, outputs, targets)
+    if symmetric:  # what is not in the image cannot be other than 0
+        found = _compressed(graph, outputs, targets, pattern.symmetric_part(), True)
+        lower, kept = found.pattern.triangle("lower")
+        full, entries = lower.mirrored()
+        return found.chosen(graph, full, kept[entries])
+    return _compressed(graph, outputs, targets, pattern)
 
 
 def _scalars(graph: Graph, outputs: Sequence[int]) -> list[int]:

@@ -84,6 +84,13 @@ class Pattern:
         counts = np.bincount(rows[kept], minlength=self.shape[0])
         return Pattern.of_counts(self.shape, counts, self.columns[kept]), kept
 
+    def symmetric_part(self) -> Pattern:
+        """The entries whose mirror images are entries, too."""
+        rows, columns = self.rows.astype(np.int64), self.columns.astype(np.int64)
+        size = max(self.shape)
+        kept = np.isin(rows * size + columns, columns * size + rows)
+        return Pattern.of_counts(self.shape, np.bincount(rows[kept], minlength=self.shape[0]), columns[kept])
+
     def mirrored(self) -> tuple[Pattern, Indices]:
         """The symmetric pattern of which this is the lower triangle, and for each of its entries which one here."""
         rows, columns = self.rows.astype(np.int64), self.columns.astype(np.int64)

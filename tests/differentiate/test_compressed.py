@@ -1,0 +1,86 @@
+"""The compressed way against the direct one, and which of them is taken."""
+
+import random
+
+import numpy as np
+import pytest
+
+import symdiff as sd
+from tests.differentiate.test_random_tensors import program
+from tests.differentiate.test_sparse_arrays import TABLE
+
+
+def point(shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(0.3, 1.3, shape) for shape in shapes.values()]
+
+
+def compare(make, source, shapes, seed=0):
+    """The compressed way has the entries of the direct one."""
+    at, names = point(shapes, seed), list(shapes)
+    direct, compressed = (make(source, names, method=m) for m in ("direct", "compressed"))
+    assert "compressed" in compressed.explain()
+    np.testing.assert_allclose(compressed(*at).toarray(), direct(*at).toarray(), rtol=1e-9, atol=1e-10)
+    return compressed
+
+
+@pytest.mark.parametrize(("text", "shapes"), [row[:2] for row in TABLE[::3]], ids=[row[0] for row in TABLE[::3]])
+def test_jacobians_by_colors(text, shapes):
+    compare(sd.sparse_jacobian, sd.function(text, list(shapes), shapes=shapes), shapes)
+
+
+HESSIANS = [
+    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": (8,)}, "3 columns"),
+    ("sum(x**3)", {"x": (5,)}, "1 columns"),
+    ("x[0]*sum(x**2)", {"x": (9,)}, "2 colours of a star coloring"),
+    ("sum(exp(x)*y[0]) + y[1]**3", {"x": (5,), "y": (2,)}, "2 colours of a star coloring"),
+    ("logdet(A)*x[0]", {"A": (3, 3), "x": (2,)}, "10 "),
+    ("sum(solve(A, x)**2)", {"A": (2, 2), "x": (2,)}, "6 "),
+    ("(A[0, 0]*A[1, 1] - A[0, 1])**2 + sin(A[1, 0])", {"A": (2, 2)}, "3 columns"),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes", "note"), HESSIANS, ids=[row[0] for row in HESSIANS])
+def test_hessians_by_colors(text, shapes, note):
+    found = compare(sd.sparse_hessian, sd.function(text, list(shapes), shapes=shapes), shapes)
+    assert f"compressed, {note}" in found.explain()
+    matrix = found(*point(shapes)).toarray()
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+@pytest.mark.parametrize("seed", range(0, 20, 2))
+def test_random_programs(seed):
+    shapes, lines, (last, _) = program(random.Random(seed))
+    f = sd.function("\n".join([*lines, f"{last}*1"]), list(shapes), shapes=shapes)
+    compare(sd.sparse_jacobian, f, shapes, seed)
+    compare(sd.sparse_hessian, sd.function("\n".join([*lines, f"sum({last}**2)"]), list(shapes), shapes=shapes), shapes)
+
+
+WAYS = [
+    ("x[1:]*x[:-1]", {"x": (500,)}, "direct, patches"),
+    ("W @ x", {"W": (20, 30), "x": (30,)}, "direct, patches"),
+    ("cumprod(reshape(x, (100, 3)), axis=1)", {"x": (300,)}, "compressed, 3 rows"),
+    ("reshape(logdet(reshape(x, (50, 3, 3))), 50)", {"x": (450,)}, "compressed, 1 rows"),
+    ("inv(A)", {"A": (3, 3)}, "entries of the jacobian"),
+    ("sum(tanh(W @ tanh(W @ tanh(W @ x))))", {"W": (30, 30), "x": (30,)}, "compressed, 1 rows"),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes", "note"), WAYS, ids=[row[0] for row in WAYS])
+def test_the_way_with_fewer_operations_is_taken(text, shapes, note):
+    f = sd.function(text, list(shapes), shapes=shapes)
+    auto = sd.sparse_jacobian(f, list(shapes))
+    assert note in auto.explain()
+    at = point(shapes)
+    wanted = sd.sparse_jacobian(f, list(shapes), method="direct")(*at)
+    np.testing.assert_allclose(auto(*at).toarray(), wanted.toarray(), rtol=1e-9, atol=1e-12)
+
+
+def test_functions_of_users_are_swept_by_colors():
+    sd.define("swept_log_softmax(x) = x - logsumexp(x)", backward="g - exp(y)*sum(g)")
+    f = sd.function("f(x[6]) = swept_log_softmax(x)[1:] - x[:-1]")
+    J = sd.sparse_jacobian(f, method="compressed")
+    assert J.nnz == 30
+    x = np.arange(1.0, 7.0)
+    wanted = np.eye(6) - np.exp(x) / np.exp(x).sum()
+    np.testing.assert_allclose(J(x).toarray(), wanted[1:] - np.eye(6)[:-1], atol=1e-12)
