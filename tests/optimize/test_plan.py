@@ -446,3 +446,19 @@ def test_results_of_steps_are_of_known_kinds():
         assert isinstance(step, Nest | Scan)
         if isinstance(step, Nest):
             assert all(isinstance(r, Store | Reduce) for r in step.results)
+
+
+def test_values_that_one_loop_needs_twice_are_computed_in_it_once():
+    """A chain and its adjoints, which need the values of the chain again, are one loop without any memory."""
+    graph, (w,) = arrays((1000,))
+    layers = [w]
+    for _ in range(4):
+        layers.append(graph.add("tanh", (layers[-1],)))
+    slope = graph.constant(1.0)
+    for value in layers[:0:-1]:
+        slope = graph.add("mul", (slope, graph.add("sub", (graph.constant(1.0), graph.add("square", (value,))))))
+    program = compare(graph, [w], [slope], tolerance=1e-12)
+    assert kinds(program) == ["Nest"]
+    assert program.plan.workspace == 0
+    (nest,) = program.plan.steps
+    assert sum(isinstance(i, Apply) and i.op.name == "tanh" for i in nest.body) <= 4

@@ -395,7 +395,9 @@ class Fusion(Schedule):
         if len(maps) > MOST_PLACES and op not in VIEWS:
             return True
         size = example(points(self.forms.shape(node)))
-        evaluations = sum(places.values())
+        # in a group it is computed once at each point, however many need it there
+        weights = [min(w, example(points(g.space))) for (g, _), w in zip(maps, places.values(), strict=True)]
+        evaluations = sum(weights)
         if len(maps) == 1 and evaluations <= size:
             return False
         if op in VIEWS or op in JOINS:
@@ -403,7 +405,7 @@ class Fusion(Schedule):
         write, read = traffic(self.forms.shape(node))
         again = evaluations * cost
         kept = size * (cost + write)
-        for (group, map_), weight in zip(maps, places.values(), strict=True):
+        for (group, map_), weight in zip(maps, weights, strict=True):
             axes = {axis for coordinate in map_.coordinates for axis, _ in coordinate[1]}
             kept += weight * (read if len(axes) == len(group.space) else 0.25)
         if any(group.space for group, _ in maps):
