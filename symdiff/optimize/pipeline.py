@@ -134,17 +134,16 @@ def _shared_signs(
     changes. Those that share none are not in it.
     """
     ops, args, types = graph.ops, graph.args, graph.types
-    signed: dict[int, int] = {}
+    signed = {node: at for node, at in products.items() if ops[node] is SUB and args[node][1] == at}
     there = set[int]()
-    for node in order:
-        if ops[node] is NEG:
-            below = args[node][0]
-            if (ops[below] is MUL or ops[below] is DIV) and uses[below] == 1:
-                signed[node] = below
-            else:
-                there.add(below)
-        elif ops[node] is SUB and products.get(node) == args[node][1]:
-            signed[node] = args[node][1]
+    for node in [node for node in order if ops[node] is NEG]:
+        below = args[node][0]
+        if (ops[below] is MUL or ops[below] is DIV) and uses[below] == 1:
+            signed[node] = below
+        else:
+            there.add(below)
+    if not signed or len(signed) + len(there) < 2:
+        return {}
     having: dict[int, list[int]] = {}
     for node, below in signed.items():
         factors = args[below]
