@@ -19,7 +19,7 @@ from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
 from symdiff.ops import OPS, Op, core
-from symdiff.ops.base import Expand, Fold, Library, MatrixRoutine, Movement, Special
+from symdiff.ops.base import Expand, Fold, Library, MatrixRoutine, Movement, Outside, Special
 from symdiff.types import BOOL, FLOAT64, known_product
 
 Value = Any
@@ -91,7 +91,7 @@ class Values(Domain[Value]):
             return functools.reduce(lambda x, y: self.make(step, (x, y), None), args)
         assert routine is not None
         result = as_ufunc(routine)(*args)
-        if self.dtype != FLOAT64 and isinstance(routine, Library | Special):
+        if self.dtype != FLOAT64 and isinstance(routine, Library | Special | Outside):
             return np.asarray(result).astype(self.dtype)[()]
         return result
 

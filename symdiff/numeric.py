@@ -13,7 +13,7 @@ import numpy as np
 
 from symdiff.errors import CompileError
 from symdiff.ops import OPS
-from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
+from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Routine, Special
 
 # Slots of NumPy's public ufunc C API.
 FROM_FUNC_AND_DATA, LOOP_D_D, LOOP_DD_D = 1, 5, 15
@@ -38,7 +38,7 @@ def library() -> ctypes.CDLL:
 
 @functools.cache
 def address(routine: Routine) -> int:
-    """The machine address of a `Library` or `Special` routine on doubles; SciPy is loaded only for the latter.
+    """The machine address of a routine on doubles from a library or from outside; SciPy is loaded only for its own.
 
     Raises
     ------
@@ -63,6 +63,8 @@ def address(routine: Routine) -> int:
             if name in capsules and _label(capsules[name]) == signature:
                 return _pointer(capsules[name])
         raise CompileError(f"scipy.special.cython_special has no function {routine.symbol} of doubles")
+    if isinstance(routine, Outside):
+        return routine.address
     raise CompileError(f"{routine} has no address: it is an instruction or an expression")
 
 
@@ -133,11 +135,15 @@ def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:
 def _vectorized(function: int, operands: int, kind: Any = ctypes.c_double) -> Callable[..., Any]:
     """The C function at an address, called for one element after the other."""
     call = ctypes.CFUNCTYPE(kind, *[kind] * operands)(function)
-    dtype = np.float64 if kind is ctypes.c_double else np.float32
+    return _of_python(call, operands, np.float64 if kind is ctypes.c_double else np.float32)
+
+
+def _of_python(call: Callable[..., Any], operands: int, dtype: Any = np.float64) -> Callable[..., Any]:
+    """A Python function of numbers, called for one element after the other."""
     loop = np.frompyfunc(call, operands, 1)
 
     def apply(*args: Any) -> Any:
-        return np.asarray(loop(*args), dtype)[()]
+        return np.asarray(loop(*(np.asarray(a, np.float64) for a in args)), dtype)[()]
 
     return apply
 
@@ -170,6 +176,10 @@ def as_ufunc(routine: Routine) -> Callable[..., Any]:
     if isinstance(routine, Instruction | Intrinsic):
         own: dict[str, Callable[..., Any]] = {"where": select, "fma": fused_multiply_add}
         return own[routine.numpy] if routine.numpy in own else getattr(np, routine.numpy)
+    if isinstance(routine, Outside):
+        if routine.function is not None:
+            return _of_python(routine.function, routine.operands)
+        return ufunc(routine.address, routine.operands, routine.symbol)
     if isinstance(routine, Library | Special):
         return ufunc(address(routine), _operands(routine), routine.symbol)
     raise CompileError(f"{routine} is an expression, not a routine")

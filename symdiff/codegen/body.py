@@ -14,7 +14,7 @@ from symdiff.codegen.pairs import SINCOS
 from symdiff.codegen.vector_math import VectorLibrary, find, lane_by_lane
 from symdiff.errors import CompileError
 from symdiff.ops import Op, core
-from symdiff.ops.base import Instruction, Intrinsic, Library, Routine, Special
+from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Routine, Special
 from symdiff.types import FLOAT32
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Routines:
         self._vectors: dict[Routine, str] = {}
         self._intrinsics: dict[tuple[str, int], str] = {}
 
-    def symbol(self, routine: Library | Special, arity: int) -> str:
+    def symbol(self, routine: Library | Special | Outside, arity: int) -> str:
         """The name of a library function, which takes and gives doubles."""
         if self.scalar is not None:
             return self.scalar.symbol(routine, arity)
@@ -73,7 +73,7 @@ class Routines:
             self.imports.append((found, SINCOS))
         return found
 
-    def vector_symbol(self, routine: Library | Special, arity: int) -> str:
+    def vector_symbol(self, routine: Library | Special | Outside, arity: int) -> str:
         """The name of a function of vectors of doubles."""
         name = self._vectors.get(routine)
         if name is not None:
@@ -179,11 +179,11 @@ class Operations:
             function = self.routines.intrinsic(routine.name, arity)
             call, comma = f"= call {self.number} @{function}({self.number} ", f", {self.number} "
             return lambda name, v: f"{name} {call}{comma.join(v)})"
-        elif isinstance(routine, Library | Special):
+        elif isinstance(routine, Library | Special | Outside):
             return self._call(routine, arity)
         raise CompileError(f"{op.name} is not a scalar operation that native code has")
 
-    def _call(self, routine: Library | Special, arity: int) -> Callable[[str, list[str]], str]:
+    def _call(self, routine: Library | Special | Outside, arity: int) -> Callable[[str, list[str]], str]:
         extra, wide = "", self.routines.doubles
         if self.lanes != 1:
             function = self.routines.vector_symbol(routine, arity)
@@ -285,6 +285,11 @@ def written_constant(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+def is_of_c(routine: object) -> bool:
+    """Whether a routine is a C function that a user gave, which may take long: it is called without Python's lock."""
+    return isinstance(routine, Outside) and routine.function is None
 
 
 def is_leaf_node(graph: Graph, node: int) -> bool:

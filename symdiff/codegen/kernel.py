@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from symdiff import locks
 from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
+from symdiff.codegen.body import is_of_c
+from symdiff.codegen.callbacks import Watched
 from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange_operands
 from symdiff.codegen.loops import LOOP
-from symdiff.codegen.module import Module, Statistics, write_module, write_vector_module
+from symdiff.codegen.module import LOCK_DECLARATIONS, Module, Statistics, Support, write_module, write_vector_module
 from symdiff.codegen.pieces import count_crossings, count_stores, crossing_share, piece_size
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.ops.base import Outside
 from symdiff.sizes import example
 from symdiff.types import FLOAT64
 
@@ -126,6 +129,7 @@ class Kernel:
     statistics : operations, pieces, workspace.
     opt, batch_opt : the levels of code generation for points and for batches.
     may_fail : whether calls can fail, and have to go through the ufuncs, which raise.
+    calls_python : whether it calls Python functions, whose errors its ufuncs raise.
     """
 
     may_fail = False
@@ -140,13 +144,21 @@ class Kernel:
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
         self.opt = self._point_opt()
         module, self.statistics = self._write(self.opt)
+        self.calls_python = any(isinstance(what, Outside) and what.function for _, what in module.imports)
+        self.may_fail |= self.calls_python
         count = example(self.statistics.instructions)
         self._verify = count <= VERIFIED if options.verify is None else options.verify
         self._code = jit.link(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
         self._call: jit.Code | None = None
 
     def _write(self, opt: int) -> tuple[Module, Statistics]:
-        return write_module(self.program, self.layout, self.options.piece or piece_size(opt))
+        module, statistics = write_module(self.program, self.layout, self.options.piece or piece_size(opt))
+        if any(is_of_c(what) for _, what in module.imports):
+            from symdiff.codegen.tensors.workspace import support
+
+            lock = [(name, Support(name, support)) for name in LOCK_DECLARATIONS]
+            module = replace(module, imports=(*module.imports, *lock))
+        return module, statistics
 
     def _point_opt(self) -> int:
         return 0 if self.options.opt is None else self.options.opt
@@ -169,7 +181,13 @@ class Kernel:
     @lazy
     def ufunc(self) -> np.ufunc:
         """The (generalized) ufunc that never warns."""
-        return make_ufunc(self.layout, self._code[LOOP], 0, self.options.name, self.options.doc, [self._code])
+        return self._raising(
+            make_ufunc(self.layout, self._code[LOOP], 0, self.options.name, self.options.doc, [self._code])
+        )
+
+    def _raising(self, made: np.ufunc) -> np.ufunc:
+        """The ufunc, where it calls Python functions so that it raises what they do."""
+        return cast(np.ufunc, Watched(made)) if self.calls_python else made
 
     @lazy
     def batch_ufunc(self) -> np.ufunc:
@@ -193,7 +211,7 @@ class Kernel:
         description = describe_kernel(self.layout, loop, body, width, workspace, work)
         owned.append(description)
         driver, data = batch_code()[BATCH], description.ctypes.data
-        return make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned)
+        return self._raising(make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned))
 
     @lazy
     def batch(self) -> Callable[..., Any]:

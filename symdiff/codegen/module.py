@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff import numeric
+from symdiff.codegen.body import is_of_c
 from symdiff.codegen.fills import fill_declarations
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.loops import LOOP, WrittenLoop, write_loop
@@ -36,6 +37,10 @@ this, tables for unwinding would be made and registered."""
 
 # Processors without the instruction call the C function.
 FALLBACKS = ("floor", "ceil", "trunc", "rint", "fma", "sqrt")
+
+
+LOCK_DECLARATIONS = {"step_aside": "declare ptr @step_aside() #0", "step_back": "declare void @step_back(ptr) #0"}
+"""The functions that give Python's lock away and take it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +107,17 @@ class Statistics:
 def write_module(
     program: Program, layout: Layout, size: int = PIECE, state: Status | None = None
 ) -> tuple[Module, Statistics]:
-    """The module of a kernel, cut into functions of about `size` operations."""
+    """The module of a kernel, cut into functions of about `size` operations.
+
+    Where it gives Python's lock away, who links it adds the functions of `LOCK_DECLARATIONS`.
+    """
     state = state or status()
     pieces, slots = cut(program, size)
     written = write_loop(program, layout, pieces, slots, state)
-    declarations, imports = [*state.declarations], [(name, name) for name in state.functions]
+    declarations = [*state.declarations]
+    imports = [(name, name) for name in state.functions]
+    if any(is_of_c(what) for _, what in written.routines.imports):
+        declarations += LOCK_DECLARATIONS.values()
     if written.on_heap:
         declarations += ["declare ptr @malloc(i64) #0", "declare void @free(ptr) #0"]
         imports += [("malloc", "malloc"), ("free", "free")]

@@ -16,7 +16,7 @@ from symdiff.ir.body import Body, Domain, NamedNodes
 from symdiff.ir.graph import Graph
 from symdiff.ir.inlining import without_calls
 from symdiff.ops import Op, core
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Special
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Outside, Special
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Branch, Structure, children_of
 from symdiff.types import TensorType, fixed
@@ -238,6 +238,8 @@ def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
         function = LIBRARY.get(routine.symbol, f"np.{routine.symbol}")
     elif isinstance(routine, Special):
         function = f"special.{routine.symbol}"
+    elif isinstance(routine, Outside):
+        function = f"np.vectorize({op.name}, otypes=[float])"  # of the name that it has where it is defined
     else:
         assert isinstance(routine, Instruction | Intrinsic), op.name
         function = f"np.{routine.numpy}"

@@ -121,10 +121,14 @@ NO_DEFINITIONS: Known = MappingProxyType({})
 
 
 class Definitions:
-    """The functions of one namespace; `known`, by name, is never changed but replaced: who read it keeps it."""
+    """The functions of one namespace; `known`, by name, is never changed but replaced: who read it keeps it.
+
+    `places` are the lines that defined them, where anybody's second definition there means the same function.
+    """
 
     def __init__(self, known: Known = NO_DEFINITIONS) -> None:
         self.known = known
+        self.places: Mapping[str, tuple[str, int] | None] = {}
 
 
 PROCESS = Definitions()

@@ -283,9 +283,9 @@ class GeneralCall:
         except SymdiffError:
             raise
         except ValueError as error:
-            raise self._misfit(values, str(error)) from None
+            raise self._misfit(values, error) from None
 
-    def _misfit(self, values: list[Any], message: str) -> ShapeError:
+    def _misfit(self, values: list[Any], error: ValueError) -> ValueError | ShapeError:
         """The error for what NumPy could not put together: mostly batches that do not broadcast."""
         leads = [np.shape(v)[: np.ndim(v) - len(s)] for v, s in zip(values, self._shapes, strict=True)]
         try:
@@ -297,7 +297,7 @@ class GeneralCall:
                 f"{self.__name__}: the batches do not broadcast together: {shown}",
                 hint="axes to the left of an argument's own must be equal or 1",
             )
-        return ShapeError(f"{self.__name__}: {message}")
+        return error if self.kernel.calls_python else ShapeError(f"{self.__name__}: {error}")
 
     def _by_protocol(self, values: list[Any], options: dict[str, Any]) -> Any:
         """What objects with labels, units or plans of their own answer: the ufunc is theirs to call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from symdiff.frontend.calls import (
     Definitions,
     Known,
     is_function,
+    written_call,
 )
 from symdiff.frontend.elements import ElementFunction
 from symdiff.frontend.functions import python_function
@@ -31,7 +33,7 @@ from symdiff.interpret import evaluate
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import DEFINITIONS, OPS, Op, core
-from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, register
+from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Outside, Unavailable, register
 from symdiff.ops.custom import MOST_OPERANDS
 from symdiff.signature import Argument
 from symdiff.types import BOOL
@@ -40,6 +42,9 @@ DEFINING = locks.lock(locks.DEFINING)
 
 _right: set[str] = set()
 """The keys of definitions whose derivatives were compared."""
+
+Derivatives = str | Mapping[str, Any] | Callable[..., Any] | int | None
+"""What `partials` takes: a text or a function for the one operand, or one for each by name."""
 
 
 class Namespace(Definitions):
@@ -68,19 +73,21 @@ class Namespace(Definitions):
         forward: str,
         *,
         backward: str | Mapping[str, str] | None = None,
-        partials: str | Mapping[str, str] | None = None,
+        partials: Derivatives = None,
+        call: Any = None,
         replace: bool = False,
         check: bool = True,
     ) -> Callable[..., Any]:
         """As `symdiff.define`, for texts that are read in this namespace."""
-        return _define(self, forward, backward, partials, replace, check)
+        return _define(self, forward, backward, partials, call, replace, check)
 
 
 def define(
     forward: str,
     *,
     backward: str | Mapping[str, str] | None = None,
-    partials: str | Mapping[str, str] | None = None,
+    partials: Derivatives = None,
+    call: Any = None,
     replace: bool = False,
     check: bool = True,
 ) -> Callable[..., Any]:
@@ -88,16 +95,24 @@ def define(
 
     Parameters
     ----------
-    forward : a header and its expression, ``name(a, b) = …``; lines that it needs stand above it.
+    forward : a header and its expression, ``name(a, b) = …``; lines that it needs stand above it. With `call` the
+        header alone, ``name(a, b)``.
     backward : the adjoint of each operand, as a dict of texts, or one text for one operand, in the operands, the
         result ``y`` and the adjoint ``g`` of the result, in which it is linear. Without it derivatives follow from
         the expression. Where an operand is called ``y`` the result is ``result``, where one is called ``g`` the adjoint
         is ``adjoint``.
     partials : of a function of numbers, applied to each element: its derivative by each operand, in the operands and
-        ``y`` (or ``result``).
+        ``y`` (or ``result``): texts, or functions of the operands as `call` takes them.
+    call : a function from outside, of numbers, applied to each element. A C function ``double name(double, double)``,
+        as a function of ctypes or cffi, a ``cfunc`` of Numba or an address, is called by native code, without Python's
+        lock; a Python function is called with floats, and what it raises comes out of the call. Both have to give the
+        same for the same operands. Without `partials` or `backward` there is no derivative.
     replace : whether it may take the place of another definition; functions that are made keep the one they have.
+        One that says the same, or that was made by the same line of the same module, script or notebook (of which all
+        cells are one, as all lines at a prompt are), is replaced anyhow.
     check : whether to compare the derivatives with those of the expression, at three points. A derivative that is
         meant to be another (a straight-through estimate, a reversed gradient) is not checked with ``check=False``.
+        Functions from outside are not called here: `check_grad` compares theirs.
 
     Raises
     ------
@@ -116,33 +131,52 @@ def define(
     >>> smooth(0.5)
     0.5
     >>> _ = sd.define("times(x, y) = x*y", backward={"x": "g*y", "y": "g*x"})
+    >>> import math
+    >>> _ = sd.define("lower_gamma(s)", call=math.lgamma, partials="digamma(s)")
+    >>> round(sd.grad("lower_gamma(s)**2", "s")(3.0), 12)
+    1.279250720277
     """
-    return _define(PROCESS, forward, backward, partials, replace, check)
+    return _define(PROCESS, forward, backward, partials, call, replace, check)
 
 
 def _define(
-    namespace: Definitions, forward: Any, backward: Any, partials: Any, replace: bool, check: bool
+    namespace: Definitions, forward: Any, backward: Any, partials: Any, call: Any, replace: bool, check: bool
 ) -> Callable[..., Any]:
     """Define a function in a namespace."""
-    layer = read_definition(forward, backward, partials, namespace.known)
+    place = _place()
+    layer = read_definition(forward, backward, partials, namespace.known, call)
     name, known = layer.name, namespace.known.get(layer.name)
     if known is None and (is_function(name) or name in OPS):
         if not _is_shipped(layer):
             raise ArgumentError(f"{name} is a function of the language", hint="choose another name")
         return python_function(FUNCTIONS[name])
-    if isinstance(known, Layer) and known.key != layer.key and not replace:
+    again = place is not None and place == namespace.places.get(name)
+    if isinstance(known, Layer) and known.key != layer.key and not replace and not again:
         hint = "choose another name, or replace it: replace=True"
         raise ArgumentError(f"{name} is defined already: {known.text}", hint=hint)
     layer = completed(layer, namespace.known)
-    if check and layer.key not in _right and (layer.backward or layer.partials):
+    if check and layer.key not in _right and layer.routine is None and (layer.backward or layer.partials):
         check_definition(layer)
         _right.add(layer.key)
     with DEFINING:
         namespace.known = {**namespace.known, name: layer}
+        namespace.places = {**namespace.places, name: place}
     return python_function(layer)
 
 
-def read_definition(forward: Any, backward: Any, partials: Any, known: Known) -> Layer:
+_PROMPTS = ("<stdin>", "<python-input", "<ipython-input")
+
+
+def _place() -> tuple[str, int] | None:
+    """The line of a module, script or notebook that defines; None within a function, which anybody may call."""
+    frame = sys._getframe(3)
+    if frame.f_code.co_name != "<module>":
+        return None
+    file = frame.f_code.co_filename
+    return ("", 0) if file.startswith(_PROMPTS) or "ipykernel_" in file else (file, frame.f_lineno)
+
+
+def read_definition(forward: Any, backward: Any, partials: Any, known: Known, call: Any = None) -> Layer:
     """What the arguments of `define` say, where texts may call what is `known`.
 
     Raises
@@ -152,7 +186,9 @@ def read_definition(forward: Any, backward: Any, partials: Any, known: Known) ->
     """
     if not isinstance(forward, str):
         raise ArgumentError("a definition is a text", hint='write sd.define("name(x) = x**2")')
-    last = split(tokenize(Source(forward)))[-1]
+    if call is not None and "=" in forward:
+        raise ArgumentError("a function from outside has a header alone", hint='write sd.define("name(x)", call=…)')
+    last = split(tokenize(Source(forward if call is None else f"{forward} = 0")))[-1]
     if last.name is None or last.parameters is None:
         raise ArgumentError("a definition has a header", hint='write sd.define("name(x) = x**2")')
     name, parameters = last.name, last.parameters
@@ -160,8 +196,25 @@ def read_definition(forward: Any, backward: Any, partials: Any, known: Known) ->
         raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
     if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
         raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
+    names, header = [p.name for p in parameters], written_call(name, [p.name for p in parameters])
     adjoints, slopes = _texts(backward, parameters, "backward"), _texts(partials, parameters, "partials")
-    return Layer(name, parameters, forward.strip(), adjoints, slopes, known)
+    for n, slope in slopes.items():
+        if not isinstance(slope, str):
+            word = f"{name}_by_{n}"
+            given = Layer(word, parameters, written_call(word, names), {}, {}, routine=_routine(slope, word, names))
+            known = {**known, word: completed(given, known)}
+            slopes[n] = written_call(word, names)
+    if call is None:
+        return Layer(name, parameters, forward.strip(), adjoints, slopes, known)
+    if any(p.shape for p in parameters):
+        raise ArgumentError("a function from outside is of numbers", hint=f"write {header}: it is applied to elements")
+    return Layer(name, parameters, forward.strip(), adjoints, slopes, known, _routine(call, name, names))
+
+
+def _routine(call: Any, name: str, names: Sequence[str]) -> Outside:
+    from symdiff.functions.outside import outside
+
+    return outside(call, name, names)
 
 
 def completed(layer: Layer, known: Known) -> Layer:
@@ -188,12 +241,14 @@ def completed(layer: Layer, known: Known) -> Layer:
     return LAYERS[layer.key]
 
 
-def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, str]:
+def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, Any]:
     if given is None:
         return {}
     names = [p.name for p in parameters]
-    texts = {names[0]: given} if isinstance(given, str) and len(names) == 1 else given
-    if not isinstance(texts, Mapping) or sorted(texts) != sorted(names) or not all(map(_is_text, texts.values())):
+    one = len(names) == 1 and not isinstance(given, Mapping)
+    texts = {names[0]: given} if one and (isinstance(given, str) or what == "partials") else given
+    is_right = isinstance(texts, Mapping) and sorted(texts) == sorted(names)
+    if not is_right or (what == "backward" and not all(map(_is_text, texts.values()))):
         example = ", ".join(f'"{n}": "…"' for n in names)
         raise ArgumentError(f"{what} takes a text for each operand", hint=f"write {what}={{{example}}}")
     return {n: texts[n] for n in names}
@@ -207,7 +262,7 @@ def _is_shipped(layer: Layer) -> bool:
     """Whether a definition only repeats what the language has."""
     names = tuple(p.name for p in layer.parameters)
     shipped = DEFINITIONS.get((layer.name, len(names)))
-    if shipped is None or layer.backward or layer.partials:
+    if shipped is None or layer.backward or layer.partials or layer.routine is not None:
         return False
     graph = Graph()
     operands = [graph.input(f"operand_{k}") for k in range(len(names))]
@@ -238,13 +293,19 @@ def _check_words(layer: Layer, known: Known) -> None:
                 f"{layer.name}: the adjoint of {operand} does not depend on {words[1]}",
                 hint=f"{ADJOINT} is an operand here, and the adjoint of the result is called {words[1]}",
             )
+        if operand is None and layer.routine is not None:
+            continue
         inputs = None if operand is None else [Argument(n) for n in (*(p.name for p in layer.parameters), *words)]
         read_text(text, arguments=inputs, sizes=sizes, definitions=known)
 
 
 def _checked(layer: Layer, known: Known) -> Op | None:
     """The operation of an elementwise function with derivatives of its own; None for all others."""
-    _check_words(layer, {word: function for word, function in known.items() if word != layer.name})
+    others = {w: function for w, function in {**known, **layer.uses}.items() if w != layer.name}
+    if layer.routine is not None:
+        _check_words(layer, {**others, layer.name: layer})
+        return _outside_operation(layer)
+    _check_words(layer, others)
     scalar = _elementwise(layer, layer.text, [p.name for p in layer.parameters])
     op = None
     if layer.partials and scalar is None:
@@ -267,7 +328,7 @@ def _elementwise(layer: Layer, text: str, names: Sequence[str]) -> Parsed | None
     if any(p.shape for p in layer.parameters):
         return None
     try:
-        parsed = parse(text, arguments=[Argument(n) for n in names], definitions=layer.uses)
+        parsed = parse(text, arguments=[Argument(n) for n in names], definitions=layer.callable_words)
     except ShapeError:  # it needs an array
         return None
     graph = parsed.graph
@@ -309,6 +370,40 @@ def _operation(layer: Layer, scalar: Parsed) -> Op | None:
         parameters=tuple(names),
         domain=((float("-inf"), float("inf")),) * len(names),
     )
+
+
+def _outside_operation(layer: Layer) -> Op:
+    """The record of a function from outside."""
+    names = [p.name for p in layer.parameters]
+    result, adjoint = layer.words
+    example = ", ".join(f'"{n}": "…"' for n in names)
+    hint = f"define it with its derivatives: partials={{{example}}}"
+    assert layer.routine is not None
+    alone = layer.op = Op(
+        layer.name,
+        "f" * len(names),
+        key=layer.key,
+        routine=layer.routine,
+        partials=tuple(Unavailable(f"by {n}", hint) for n in names),
+        doc=f"a function from outside: {layer.text}",
+        parameters=tuple(names),
+        domain=((float("-inf"), float("inf")),) * len(names),
+        sympy=None,
+    )
+    if layer.partials and len(names) <= len(OPERAND_NAMES):
+        partials = []
+        for n in names:
+            parsed = _elementwise(layer, layer.partials[n], [*names, result])
+            if parsed is None:
+                raise ArgumentError(f"the partial by {n} is not a function of each element", hint="give backward")
+            partials.append(_renamed(parsed, parsed.output, names, result))
+        return dataclasses.replace(alone, partials=tuple(partials))
+    if layer.partials:
+        layer.backward = {n: f"{adjoint}*({text})" for n, text in layer.partials.items()}
+    if not layer.backward:
+        return alone
+    layer.is_wrapped = True
+    return dataclasses.replace(alone, partials=(None,) * len(names))
 
 
 def _slope(layer: Layer, parsed: Parsed) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -18,6 +19,7 @@ from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, contraction, core, movement
+from symdiff.ops.base import Outside
 from symdiff.signature import Argument
 from symdiff.types import Dim, Shape, fixed
 
@@ -42,10 +44,12 @@ class Layer(LanguageFunction):
     partials : for each operand of an elementwise function the text of its derivative in the operands and `y`.
     uses : the functions of users that its texts call, by the words in them.
     key : what tells it from all others: a digest of all this, the same in every process.
-    op : of an elementwise function with derivatives of its own: its operation.
+    op : of an elementwise function with derivatives of its own, and of one from outside: its operation.
+    routine : of a function from outside: what is called.
+    is_wrapped : whether derivatives are those of `backward` though there is an operation.
     """
 
-    __slots__ = ("_read", "backward", "key", "op", "parameters", "partials", "text", "uses")
+    __slots__ = ("_read", "backward", "is_wrapped", "key", "op", "parameters", "partials", "routine", "text", "uses")
 
     uses: Mapping[str, Layer]
     key: str
@@ -58,6 +62,7 @@ class Layer(LanguageFunction):
         backward: Mapping[str, str],
         partials: Mapping[str, str],
         definitions: Known = NO_DEFINITIONS,
+        routine: Outside | None = None,
     ) -> None:
         super().__init__(name)
         self.parameters, self.text = tuple(parameters), text
@@ -67,7 +72,12 @@ class Layer(LanguageFunction):
         self.uses = {w: entry for w, entry in found.items() if isinstance(entry, Layer)}
         said = [name, text, self.backward, self.partials, {w: used.key for w, used in self.uses.items()}]
         self.key = f"defined_{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]}"
+        self.routine = routine
+        if routine is not None:
+            self.key = f"defined_{hashlib.sha256(f'{self.key} {routine.symbol}'.encode()).hexdigest()[:24]}"
+            self.routine = dataclasses.replace(routine, symbol=self.key)
         self.op: Op | None = None
+        self.is_wrapped = False
         self._read: dict[Any, Body] = {}
 
     @property
@@ -76,6 +86,11 @@ class Layer(LanguageFunction):
         taken = self.names
         first, second = (SPELLED_OUT[w] if w in taken else w for w in (RESULT, ADJOINT))
         return first, second
+
+    @property
+    def callable_words(self) -> Known:
+        """What its texts may call: one from outside, itself, too."""
+        return self.uses if self.routine is None else {**self.uses, self.name: self}
 
     @property
     def names(self) -> set[str]:
@@ -105,7 +120,7 @@ class Layer(LanguageFunction):
     def node(self, graph: Graph, args: Sequence[int], keywords: Mapping[str, int]) -> int:
         """The node of a call."""
         bound = bind(self.name, tuple(p.name for p in self.parameters), args, keywords)
-        if self.op is not None:
+        if self.op is not None and not self.is_wrapped:
             return graph.apply(self.op, bound)
         operands = [graph.as_number(a) for a in bound]
         for parameter, node in zip(self.parameters, operands, strict=True):
@@ -115,6 +130,8 @@ class Layer(LanguageFunction):
                 raise ShapeError(
                     f"{self.name}: {parameter} is given a value with {axes}", hint=f"its definition is {self.text}"
                 )
+        if self.op is not None:
+            return graph.add(core.CUSTOM, (graph.apply(self.op, operands), *operands), self)
         try:
             value = self.spliced(graph, self.text, dict(zip((p.name for p in self.parameters), operands, strict=True)))
         except ShapeError as error:
@@ -139,7 +156,7 @@ class Layer(LanguageFunction):
             own = {p.name for p in self.parameters if p.shape} if text == self.text else set()  # the header says them
             arguments = [Argument(n, () if n in own else shape) for n, shape in shapes.items()]
             options: dict[str, Any] = {"sizes": sizes} if sizes else {}
-            parsed = parse(text, arguments=arguments, dtype=dtype, definitions=self.uses, **options)
+            parsed = parse(text, arguments=arguments, dtype=dtype, definitions=self.callable_words, **options)
             found = Body(parsed.graph, [parsed.names[n] for n in shapes], [parsed.output])
             while len(self._read) >= KEPT:
                 self._read.pop(next(iter(self._read)), None)

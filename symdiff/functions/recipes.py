@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from symdiff.functions.record import TRANSFORMS, Transformed, record
 from symdiff.functions.sources import texts_read
 from symdiff.functions.specialize import named_sizes
 from symdiff.ir.flat import written_shape
-from symdiff.ir.payloads import items, printable, read_shape, refuse, word
+from symdiff.ir.payloads import integer, items, printable, read_shape, refuse, word
 from symdiff.signature import Argument
 from symdiff.types import FLOATS, product
 
@@ -37,6 +37,7 @@ class Listed:
 
     def __init__(self, layers: Iterable[Layer] = ()) -> None:
         self.labels: dict[Layer, str] = {}
+        self.calls: list[Any] = []
         self.add(layers)
 
     def add(self, layers: Iterable[Layer]) -> None:
@@ -51,7 +52,13 @@ class Listed:
         return {w: self.labels[used] for w, used in uses.items() if isinstance(used, Layer)}
 
     def entries(self) -> list[dict[str, Any]]:
-        """The functions as data."""
+        """The functions as data; Python functions that they call are collected in `calls`.
+
+        Raises
+        ------
+        StorageError
+            Where one calls a C function, whose address means nothing elsewhere.
+        """
         return [
             {
                 "name": label,
@@ -59,9 +66,21 @@ class Listed:
                 "backward": {} if x.partials else x.backward,
                 "partials": x.partials,
                 "uses": self.said(x.uses),
+                **self._called(x),
             }
             for x, label in self.labels.items()
         ]
+
+    def _called(self, layer: Layer) -> dict[str, int]:
+        if layer.routine is None:
+            return {}
+        if layer.routine.function is None:
+            raise StorageError(
+                f"{layer.name} is a C function at an address of this process",
+                hint="define it in the other process, and make the function there from its text",
+            )
+        self.calls.append(layer.routine.function)
+        return {"call": len(self.calls) - 1}
 
 
 def write_recipe(made: Function, to_bytes: Callable[[Function], bytes], listed: Listed) -> dict[str, Any]:
@@ -154,8 +173,10 @@ def _texts(source: Any) -> Iterator[str]:
             stack += item.values()
 
 
-def restored(entries: Any) -> dict[str, Layer]:
+def restored(entries: Any, calls: Sequence[Any] = ()) -> dict[str, Layer]:
     """The functions of users that a file holds, by what it calls them; no namespace gets them.
+
+    `calls` are the Python functions that a pickle has beside it.
 
     Raises
     ------
@@ -169,8 +190,9 @@ def restored(entries: Any) -> dict[str, Layer]:
             raise refuse("a definition is missing")
         text, backward, partials = fields
         known = found if "uses" not in entry else _meant(entry["uses"], found)
+        call = calls[integer(entry["call"], 0, len(calls) - 1, "a call")] if "call" in entry else None
         try:
-            layer = completed(read_definition(text, backward or None, partials or None, known), known)
+            layer = completed(read_definition(text, backward or None, partials or None, known, call), known)
         except SymdiffError as error:
             raise StorageError(f"the function needs a definition: {text}\n{error.message}", hint=error.hint) from None
         found[printable(entry.get("name", layer.name), "a definition")] = layer

@@ -14,7 +14,7 @@ from symdiff.frontend.bodies import expansion
 from symdiff.interpret import Value, Values
 from symdiff.ir.body import Body
 from symdiff.ops import Op, core
-from symdiff.ops.base import Expand, Instruction, Intrinsic, Library, MatrixRoutine, Movement, Special
+from symdiff.ops.base import Expand, Instruction, Intrinsic, Library, MatrixRoutine, Movement, Outside, Special
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -76,7 +76,7 @@ class ComplexValues(Values):
                     return routine.evaluate(*args, payload)
             except (TypeError, ValueError, np.exceptions.ComplexWarning):
                 raise NotAnalytic(op.name) from None
-        if isinstance(routine, Library | Special | Intrinsic | Movement | MatrixRoutine):
+        if isinstance(routine, Library | Special | Outside | Intrinsic | Movement | MatrixRoutine):
             raise NotAnalytic(op.name)
         return super().make(op, args, payload)
 

@@ -191,8 +191,11 @@ class SparseFunction(Exchange):
             hint="call its values(…) with expressions: they are a vector of its entries",
         )
 
-    def to_bytes(self) -> bytes:
-        """The function of the entries, and where they are, as bytes that `symdiff.load` reads from a file."""
+    def to_bytes(self, calls: list[Any] | None = None) -> bytes:
+        """The function of the entries, and where they are, as bytes that `symdiff.load` reads from a file.
+
+        `calls` gets the Python functions that it calls; None refuses these.
+        """
         pattern, storage = self.layout.pattern, self._storage
         content = {
             "symdiff": VERSION,
@@ -204,7 +207,7 @@ class SparseFunction(Exchange):
             "definitions": [],
         }
         places = b"".join([a.astype("<i8").tobytes() for a in (pattern.starts, pattern.columns)])
-        return storage.closed(content, places + storage.to_bytes(self.values))  # type: ignore[no-any-return]
+        return storage.closed(content, places + storage.to_bytes(self.values, calls))  # type: ignore[no-any-return]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the function to a file that `symdiff.load` reads.
@@ -217,7 +220,8 @@ class SparseFunction(Exchange):
         self._storage.write(self.to_bytes(), path)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._storage.loads, (self.to_bytes(),)
+        calls: list[Any] = []
+        return self._storage.loads, (self.to_bytes(calls), *calls)
 
     def compile(self, **options: Any) -> SparseFunction:
         """The same with native code made now; options as for `Function.compile`."""

@@ -15,7 +15,7 @@ import os
 import shutil
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,17 @@ SAVED = "_saved"
 """Where a function keeps its own bytes once it was pickled."""
 
 
-def to_bytes(function: Function | CompiledFunction) -> bytes:
+def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = None) -> bytes:
     """A function as bytes that any symdiff of this version or later reads on any machine.
 
     They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
-    a graph's other nodes, machine code and the places in the user's text are left out.
+    a graph's other nodes, machine code and the places in the user's text are left out. Python functions that it calls
+    are not in them: `calls` gets these.
+
+    Raises
+    ------
+    StorageError
+        Where it calls a C function, or Python functions and `calls` is None.
     """
     options: Mapping[str, Any] = {}
     source = function
@@ -73,7 +79,7 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
             "options": dict(options),
             "recipe": recipe,
             "compiled": isinstance(function, CompiledFunction),
-            "definitions": listed.entries(),
+            "definitions": _definitions(listed, calls),
         }
         return closed(content, b"")
     table, pairs = source._name_table(), source._output_pairs()
@@ -100,12 +106,26 @@ def to_bytes(function: Function | CompiledFunction) -> bytes:
         "names": [[title, place[node]] for title, node in table.items()],
         "structure": write_structure(source._structure),
         "graph": description,
-        "definitions": listed.entries(),
+        "definitions": _definitions(listed, calls),
     }
     trees = write_trees(source.arguments)
     if trees:
         content["trees"] = trees
     return closed(content, data)
+
+
+def _definitions(listed: recipes.Listed, calls: list[Any] | None) -> list[dict[str, Any]]:
+    """The functions of users that a container holds."""
+    entries = listed.entries()
+    if listed.calls:
+        if calls is None:
+            names = ", ".join(entry["name"] for entry in entries if "call" in entry)
+            raise StorageError(
+                f"it calls Python functions ({names}), which files do not hold",
+                hint="pickle it: a pickle refers to functions of modules by their names",
+            )
+        calls += listed.calls
+    return entries
 
 
 def closed(content: dict[str, Any], data: bytes) -> bytes:
@@ -117,7 +137,7 @@ def closed(content: dict[str, Any], data: bytes) -> bytes:
     return b"".join([head, hashlib.sha256(head + text + data).digest(), text, data])
 
 
-def from_bytes(data: bytes) -> Any:
+def from_bytes(data: bytes, calls: Sequence[Any] = ()) -> Any:
     """The Function or CompiledFunction that `to_bytes` wrote; a compiled one is compiled again, for this machine.
 
     Raises
@@ -127,11 +147,11 @@ def from_bytes(data: bytes) -> Any:
     """
     content, arrays = _opened(memoryview(data))
     kind = content.get("kind")
-    definitions = recipes.restored(content.get("definitions", []))
+    definitions = recipes.restored(content.get("definitions", []), calls)
     if kind == SPARSE:
         from symdiff.functions.sparse_function import read_sparse
 
-        return read_sparse(content, arrays, from_bytes)
+        return read_sparse(content, arrays, lambda inner: from_bytes(inner, calls))
     if kind == RECIPE:
         function: Function = recipes.read_recipe(content.get("recipe"), from_bytes, definitions)
     else:
@@ -249,23 +269,26 @@ def _origin(compiled: CompiledFunction) -> tuple[Function, Mapping[str, Any]]:
     return compiled.origin
 
 
-def reduce_function(function: Function | CompiledFunction) -> tuple[Any, tuple[bytes]]:
-    """What pickle keeps of a function: the same bytes as a file, made once."""
+def reduce_function(function: Function | CompiledFunction) -> tuple[Any, tuple[Any, ...]]:
+    """What pickle keeps of a function: the same bytes as a file, made once, and the Python functions that it calls."""
     kept = function.__dict__
     if SAVED not in kept:
-        kept[SAVED] = to_bytes(function)
-    return loads, (kept[SAVED],)
+        calls: list[Any] = []
+        kept[SAVED] = (to_bytes(function, calls), *calls)
+    return loads, kept[SAVED]
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *calls: Any) -> Any:
     """The function in a pickle; a worker that gets the same one with each of its tasks compiles it once.
+
+    `calls` are the Python functions that it calls.
 
     Raises
     ------
     StorageError
         As `from_bytes`.
     """
-    return _recent(data) if len(data) <= LARGEST_KEPT else from_bytes(data)
+    return _recent(data) if len(data) <= LARGEST_KEPT and not calls else from_bytes(data, calls)
 
 
 def save(function: Function | CompiledFunction, path: str | os.PathLike[str]) -> None:

@@ -52,6 +52,26 @@ class Special:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """A function that a user gave, of doubles.
+
+    Attributes
+    ----------
+    symbol : what tells it from all others.
+    operands : how many numbers it takes.
+    address : of C's `double f(double, …)`.
+    function : the Python function that is called there; None where it is one of C.
+    owner : what has to live as long as the address is called.
+    """
+
+    symbol: str
+    operands: int
+    address: int = field(compare=False)
+    function: Callable[..., Any] | None = field(compare=False)
+    owner: object = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Expand:
     """An expression in the language; a callable makes it from the node's payload."""
 
@@ -107,7 +127,7 @@ class MatrixRoutine:
     work: WorkSize | None = None
 
 
-ScalarRoutine = Instruction | Intrinsic | Library | Special
+ScalarRoutine = Instruction | Intrinsic | Library | Special | Outside
 """The routines that native code has for one element."""
 
 Routine = ScalarRoutine | Expand | Fold | Movement | MatrixRoutine

@@ -13,7 +13,7 @@ from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op, core
-from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, Movement, Special
+from symdiff.ops.base import Expand, Fold, Movement, ScalarRoutine
 from symdiff.optimize.planning.check import check_plan
 from symdiff.optimize.planning.plan import Plan
 from symdiff.types import Dim, Shape, TensorType, product
@@ -55,7 +55,7 @@ class Program:
     Attributes
     ----------
     graph : nodes are inputs, whose payload is (operand index, flat element index), constants (float or bool) and
-        operations whose routine is an Instruction, Intrinsic, Library or Special.
+        operations whose routine is an ScalarRoutine.
     inputs : the type of each operand, in call order.
     outputs : for each output its elements' nodes in C order.
     types : the type of each output.
@@ -110,7 +110,7 @@ class Program:
                 operand, element = graph.payloads[node]
                 if not (operand < len(self.inputs) and element < product(self.inputs[operand].shape)):
                     raise VerifyError(f"%{node}: there is no element {element} of operand {operand}")
-            elif op is not core.CONSTANT and not isinstance(op.routine, Instruction | Intrinsic | Library | Special):
+            elif op is not core.CONSTANT and not isinstance(op.routine, ScalarRoutine):
                 raise VerifyError(f"%{node}: {op.name} is not an operation of native code")
 
 

@@ -15,7 +15,7 @@ from symdiff.interpret import of_type
 from symdiff.ir.body import Body, Domain
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op, core
-from symdiff.ops.base import Expand, Fold
+from symdiff.ops.base import Expand, Fold, Outside
 from symdiff.optimize.patterns import CONSTANT, REORDERED, SIZE, RuleSet
 from symdiff.sizes import is_open
 from symdiff.types import Dim, TensorType, product
@@ -137,7 +137,7 @@ class Rewriter(Domain[int]):
 
     def _fold(self, op: Op, args: tuple[int, ...], payload: Any) -> int | None:
         graph = self.graph
-        if op.routine is None:
+        if op.routine is None or isinstance(op.routine, Outside):  # it is called when the function is
             return None
         types = [graph.types[a] for a in args]
         if any(t.shape for t in types) or op is BROADCAST or op in (core.STACK, core.SCATTER):

@@ -64,6 +64,7 @@ class BoundKernel(TensorKernel):
 
     def __init__(self, of: OpenKernel, values: Mapping[str, int]) -> None:
         self.program, self.options, self.opt, self.may_fail = of.program, of.options, of.opt, of.may_fail
+        self.calls_python = of.calls_python
         self.layout = arrange_operands(*of.types(values))
         self.packed = self.layout.packed
 
@@ -78,7 +79,7 @@ class BoundKernel(TensorKernel):
     def _made(self, loop: int) -> np.ufunc:
         owned = [self._code, self._values]
         made = make_ufunc(self.layout, loop, self._values.ctypes.data, self.options.name, self.options.doc, owned)
-        return cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made
+        return self._raising(cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made)
 
     @property
     def address(self) -> int:

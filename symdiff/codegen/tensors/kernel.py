@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from symdiff.codegen import interrupts, jit
+from symdiff.codegen.body import is_of_c
 from symdiff.codegen.kernel import Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
@@ -67,7 +68,8 @@ def write_tensor_module(
     steps = StepCode(plan, tools)
     algebra, failing = steps.algebra, steps.failing
     operations = plan.operations
-    loop = PointLoop(layout, plan, steps, state, element, operations)
+    aside = any(is_of_c(what) for own in (tools.scalar, tools.vector) for _, what in own.routines.imports)
+    loop = PointLoop(layout, plan, steps, state, element, operations, aside)
     lines = [
         *loop.globals(),
         *algebra.lines,
@@ -258,7 +260,7 @@ class TensorKernel(Kernel):
 
     def _made(self, loop: int) -> np.ufunc:
         made = make_ufunc(self.layout, loop, 0, self.options.name, self.options.doc, [self._code])
-        return cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made
+        return self._raising(cast(np.ufunc, Guarded(made, self.layout)) if self.may_fail else made)
 
     @lazy
     def batch(self) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from symdiff.codegen.status import Status
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.steps import PLACES, STEPS, AddressTable, StepCode
-from symdiff.codegen.tensors.workspace import ALIGNMENT, aligned, kept_blocks, without_lock
+from symdiff.codegen.tensors.workspace import ALIGNMENT, LONG, aligned, kept_blocks, without_lock
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open
 
@@ -33,11 +33,12 @@ class PointLoop:
     """The loop over a batch's points."""
 
     def __init__(
-        self, layout: Layout, plan: Plan, steps: StepCode, state: Status, element: str, operations: int
+        self, layout: Layout, plan: Plan, steps: StepCode, state: Status, element: str, operations: int, aside: bool
     ) -> None:
         self.layout, self.plan, self.failing, self.state, self.element = layout, plan, steps.failing, state, element
         self.open_places, self._place_count = steps.open_places, steps.place_count
         self.operations = operations
+        self.aside = aside
         self.first = layout.first_strides()
         self.count = len(layout.inputs)
         self.table = AddressTable(plan)
@@ -87,7 +88,7 @@ class PointLoop:
             f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
             *self._computed(
                 without_lock(
-                    self.operations,
+                    LONG if self.aside else self.operations,
                     "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 false, i32 0, i1 %quiet)",
                 )
             ),
@@ -99,7 +100,7 @@ class PointLoop:
             f"%quiet = icmp eq ptr {'null' if self.plan.sizes else '%data'}, null",
             *self._computed(
                 without_lock(
-                    self.operations,
+                    LONG if self.aside else self.operations,
                     "%r = call i32 @points(ptr %args, ptr %dims, ptr %steps, ptr %data, i1 true, i32 %before, i1 true)",
                 )
             ),

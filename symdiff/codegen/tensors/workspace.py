@@ -8,11 +8,11 @@ import ctypes
 import functools
 
 from symdiff.codegen import jit
-from symdiff.codegen.module import Module, assemble_module
+from symdiff.codegen.module import LOCK_DECLARATIONS, Module, assemble_module
 from symdiff.codegen.python_api import is_supported_python
 from symdiff.sizes import is_open
 
-_LONG = 200_000
+LONG = 200_000
 """Operations from which a call gives the lock away; to get it back can cost other threads' turns."""
 
 _PYTHON_FUNCTIONS = "python_functions"
@@ -62,8 +62,6 @@ done:
   ret void
 }}"""
 
-_LOCK_DECLARATIONS = {"step_aside": "declare ptr @step_aside() #0", "step_back": "declare void @step_back(ptr) #0"}
-
 
 def _set_functions(table: int) -> None:
     """Write the addresses of CPython's functions into the table, where this is a Python that has them."""
@@ -90,12 +88,12 @@ def without_lock(operations: int, call: str) -> list[str]:
             "%least",
             [
                 f"%least_1 = call i64 @llvm.smax.i64(i64 {operations}, i64 1)",
-                f"%least_2 = sdiv i64 {_LONG}, %least_1",
+                f"%least_2 = sdiv i64 {LONG}, %least_1",
                 "%least = add i64 %least_2, 1",
             ],
         )
     else:
-        least, own = str(-(-_LONG // max(1, operations))), []
+        least, own = str(-(-LONG // max(1, operations))), []
     return [
         *own,
         "%count = load i64, ptr %dims",
@@ -341,7 +339,7 @@ SUPPORT = {
     "move": "declare void @move(ptr, ptr, ptr, ptr, i64, i64, i64, i1) #0",
     "look_double": "declare i32 @look_double(ptr, i64) #0",
     "look_float": "declare i32 @look_float(ptr, i64) #0",
-    **_LOCK_DECLARATIONS,
+    **LOCK_DECLARATIONS,
 }
 """The functions, and how the module of a kernel declares them."""
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
-from symdiff.ops.base import Instruction, Intrinsic, Library, MatrixRoutine, ScalarRoutine, Special
+from symdiff.ops.base import Instruction, Intrinsic, Library, MatrixRoutine, Outside, ScalarRoutine, Special
 from symdiff.ops.core import MUL
 from symdiff.optimize.planning.access import (
     SCALAR,
@@ -82,7 +82,7 @@ def _cost(op: Op) -> float:
         return 4.0 if routine.opcode == "fdiv" else 1.0
     if isinstance(routine, Intrinsic):
         return 6.0 if routine.name == "llvm.sqrt" else 1.0
-    if isinstance(routine, Library | Special):
+    if isinstance(routine, Library | Special | Outside):
         return 20.0 if isinstance(routine, Library) else 60.0
     return _OTHERS.get(op, 0.0)
 

@@ -103,7 +103,7 @@ class Position:
 class Apply:
     """An operation on the values at `operands`.
 
-    Its routine is an Instruction, Intrinsic, Library or Special, or it is `as_index`, a number rounded to an int64.
+    Its routine is a ScalarRoutine, or it is `as_index`, a number rounded to an int64.
     """
 
     op: Op
