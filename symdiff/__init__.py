@@ -35,11 +35,9 @@ from symdiff.functions.checking import GradientCheck, check_grad
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
-from symdiff.functions.laplacians import laplacian, operator
 from symdiff.functions.linearize import linearize
 from symdiff.functions.mapping import vmap
 from symdiff.functions.products import hvp, jvp, vjp
-from symdiff.functions.series import derivative, diff, taylor
 from symdiff.functions.simplifying import simplify
 from symdiff.functions.storage import load
 from symdiff.functions.transforms import grad, hessian, jacobian, value_and_grad
@@ -98,11 +96,22 @@ __all__ = [
 ]
 
 
-LATER = {"nlp": "nlp", "sparse_hessian": "sparse", "sparse_jacobian": "sparse"}
+LATER = {
+    "derivative": "series",
+    "diff": "series",
+    "laplacian": "laplacians",
+    "nlp": "nlp",
+    "operator": "laplacians",
+    "sparse_hessian": "sparse",
+    "sparse_jacobian": "sparse",
+    "taylor": "series",
+}
 """Functions whose modules are loaded when they are first asked for."""
 
 if TYPE_CHECKING:
+    from symdiff.functions.laplacians import laplacian, operator
     from symdiff.functions.nlp import nlp
+    from symdiff.functions.series import derivative, diff, taylor
     from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
     from symdiff.named_functions import *  # noqa: F403
 else:

@@ -20,7 +20,7 @@ from symdiff.functions.define import completed, read_definition
 from symdiff.functions.function import Function
 from symdiff.functions.layers import Layer, called_words, with_used
 from symdiff.functions.mapping import Mapped, mapped
-from symdiff.functions.record import TRANSFORMS, Transformed, record
+from symdiff.functions.record import Transformed, record, transform_named
 from symdiff.functions.sources import texts_read
 from symdiff.functions.specialize import named_sizes
 from symdiff.ir.flat import written_shape
@@ -254,7 +254,7 @@ def _read(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definiti
             order = [named[n] for n in items(content["order"], "the order", len(named))]
             return base._with_arguments(order)
         transform = content.get("transform")
-        if type(transform) is not str or transform not in TRANSFORMS:
+        if type(transform) is not str or transform_named(transform) is None:
             raise StorageError(f"there is no transform {str(transform)[:80]!r}", hint="a newer symdiff may know it")
         args = tuple(_unwritten(a, depth) for a in items(content.get("args"), "the arguments"))
         keywords = {word(k, "an argument"): _unwritten(v, depth) for k, v in content["keywords"].items()}

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, TypeVar
 
 from symdiff.budget import timed, under
@@ -30,6 +31,9 @@ _HEAD = re.compile(r"[\[.]")
 
 TRANSFORMS: dict[str, Callable[..., Function]] = {}
 """The transforms that are recorded, by name: those of functions whose shapes are known."""
+
+LATER = {"derivative": "series", "laplacian": "laplacians", "operator_of": "laplacians", "taylor": "series"}
+"""Those whose modules are loaded when they are first asked for."""
 
 _titles: dict[str, str] = {}
 _arguments: dict[str, Callable[..., tuple[Argument, ...]]] = {}
@@ -90,6 +94,13 @@ def recorded(
         return wrapper  # type: ignore[return-value]
 
     return decorate
+
+
+def transform_named(name: str) -> Callable[..., Function] | None:
+    """The transform of a name; None where there is none."""
+    if name not in TRANSFORMS and name in LATER:
+        import_module(f"symdiff.functions.{LATER[name]}")
+    return TRANSFORMS.get(name)
 
 
 def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Function:
