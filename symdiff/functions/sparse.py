@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from symdiff.budget import timed, under
@@ -20,6 +21,10 @@ from symdiff.trees import is_plain
 
 FEWEST_NODES = 2000
 """Formulas of fewer nodes stay scalars even where they repeat: straight-line code is compiled sooner."""
+
+ARRAY_NODES = 3
+"""The derivative may have so many times fewer nodes of arrays than the formula has scalars: each takes the compiler as
+long as ten of those, and the derivative in scalars would have thrice as many as the formula."""
 
 METHODS = ("auto", "direct", "compressed")
 TRIANGLES = ("full", "lower", "upper")
@@ -134,24 +139,23 @@ def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> 
             f"the sparse Jacobian of {f.__name__}, which has {len(f.nodes)} outputs",
             hint="put them in one vector: [a, b], or concatenate((a, b))",
         )
-    f, targets = _simplest(f, targets)
-    with collector_paused():
+
+    def derived(f: Function, targets: Wrt) -> Derivative:
         found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes, method)
         chosen = columns_of(f, targets)
-        if chosen is not None:
-            found = found.chosen(f.graph, *found.pattern.taken(chosen))
-        return _finished(f, found, title, format)
+        return found if chosen is None else found.chosen(f.graph, *found.pattern.taken(chosen))
+
+    return _finished(*_simplest(f, targets, derived), title, format)
 
 
 def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, method: str) -> SparseFunction:
     f, targets = prepare(fun, wrt)
     check_target(targets)
     one_scalar(f, "the Hessian")
-    f, targets = _simplest(f, targets)
-    (output,) = f.nodes
-    graph, nodes = f.graph, targets.nodes
-    with collector_paused():
-        slopes = slopes_of(graph, output, nodes)
+
+    def derived(f: Function, targets: Wrt) -> Derivative:
+        graph, nodes = f.graph, targets.nodes
+        slopes = slopes_of(graph, f.nodes[0], nodes)
         moved = stable_forms(graph, slopes.nodes, nodes)
         chosen = columns_of(f, targets)
         own = triangle if chosen is None else "full"
@@ -160,17 +164,24 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))
                 found = found.chosen(graph, *found.pattern.transposed())
-        if triangle != own:
-            found = found.chosen(graph, *found.pattern.triangle(triangle))
-        return _finished(f, found, title, format)
+        return found if triangle == own else found.chosen(graph, *found.pattern.triangle(triangle))
+
+    return _finished(*_simplest(f, targets, derived), title, format)
 
 
-def _simplest(f: Function, targets: Wrt) -> tuple[Function, Wrt]:
-    """The function and what to differentiate it by, in stable form; loops that were written out are whole arrays."""
-    if len(f.graph.live(f.nodes)) >= FEWEST_NODES:
-        arrays = rolled(f.graph, f.nodes, targets.nodes)
-        f = f._moved(arrays) if arrays else f
-    return stable(f, targets)
+def _simplest(f: Function, targets: Wrt, derived: Callable[[Function, Wrt], Derivative]) -> tuple[Function, Derivative]:
+    """The function in stable form, and its derivative; loops that were written out are whole arrays if that is less."""
+    graph = f.graph
+    with collector_paused():
+        size = len(graph.live(f.nodes))
+        arrays = rolled(graph, f.nodes, targets.nodes) if size >= FEWEST_NODES else {}
+        if arrays:
+            whole, own = stable(f._moved(arrays), targets)
+            found = derived(whole, own)
+            if ARRAY_NODES * len(graph.live([found.values])) <= size:
+                return whole, found
+        f, targets = stable(f, targets)
+        return f, derived(f, targets)
 
 
 def _finished(f: Function, found: Derivative, title: str, format: str) -> SparseFunction:

@@ -147,7 +147,7 @@ def formulas(draw):
     return size, lines, draw(st.lists(st.sampled_from(terms), min_size=1, max_size=4))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(formulas(), st.sampled_from(OPTIONS), st.integers(0, 5))
 def test_random_formulas_of_orders_one_to_three(made, options, seed):
     size, lines, outputs = made
@@ -215,7 +215,8 @@ def test_loops_of_scalars_have_the_same_derivatives_however_they_are_found(fewes
     from symdiff.functions import sparse as module
 
     monkeypatch.setattr(module, "FEWEST_NODES", fewest)
-    n = 12
+    monkeypatch.setattr(module, "ARRAY_NODES", 0)
+    n = 10
     c = sd.function(lambda z: sd.stack(swing_up(sd, z, n)), {"z": 5 * n - 1})
     shapes = {"z": 5 * n - 1, "lam": 4 * (n - 1), "s": ()}
     lagrangian = sd.function(lambda z, lam, s: s * effort(z, n) + sd.sum(lam * c(z)), shapes)
@@ -233,6 +234,47 @@ def test_loops_of_scalars_have_the_same_derivatives_however_they_are_found(fewes
     assert ("patches" in J.explain()) == (fewest == 0)
     assert J.stats()["operations"] <= 5443 * (n - 1) / 49
     assert sd.sparse_hessian(lagrangian, "z", triangle="lower").stats()["operations"] <= 12981 * (n - 1) / 49
+
+
+def test_few_scalars_are_not_made_many_arrays():
+    """Of pairs of bodies each force is a class of its own, and arrays of them would be more than there are scalars."""
+    from symdiff.functions import sparse as module
+
+    def forces(x, n=10):
+        total = [0.0] * n
+        for i in range(n):
+            for j in range(i):
+                pull = (x[i] - x[j]) / (sd.sqrt((x[i] - x[j]) ** 2 + (x[n + i] - x[n + j]) ** 2) + 0.1) ** 3
+                total[i], total[j] = total[i] + pull, total[j] - pull
+        return sd.stack(total)
+
+    f = sd.function(forces, {"x": 20})
+    before, module.FEWEST_NODES = module.FEWEST_NODES, 0
+    try:
+        J = sd.sparse_jacobian(f)
+    finally:
+        module.FEWEST_NODES = before
+    assert "patches" not in J.explain()
+    at = np.random.default_rng(0).normal(size=20)
+    np.testing.assert_allclose(J(at).toarray(), sd.jacobian(f)(at), rtol=1e-12, atol=1e-13)
+
+
+def test_sympy_trees_and_functions_of_users():
+    sympy = pytest.importorskip("sympy")
+    x, y = sympy.symbols("x y")
+    J = sd.sparse_jacobian(sympy.Matrix([x * y, y**2]), [x, y])
+    np.testing.assert_array_equal(J(2.0, 3.0).toarray(), [[3, 2], [0, 6]])
+    tree = sd.function(lambda p, x: p["a"] * x * p["b"][0], ["p", "x"])
+    J = sd.sparse_jacobian(tree, "x")
+    np.testing.assert_array_equal(J({"a": 2.0, "b": [3.0]}, np.ones(2)).toarray(), 6 * np.eye(2))
+    words = sd.Namespace()
+    words.define("soft(x, y) = log(exp(x) + exp(y))", backward={"x": "g/(1 + exp(y - x))", "y": "g/(1 + exp(x - y))"})
+    words.define("spread(x) = x*sum(x)", backward={"x": "g*sum(x) + sum(g*x)"})
+    for text, entries in (("f(x[3]) = [soft(x[0], x[1])*x[2], x[1]]", 4), ("f(x[3]) = spread(x)", 9)):
+        f = sd.function(text, namespace=words)
+        J, at = sd.sparse_jacobian(f), np.array([0.3, 0.5, 0.7])
+        assert J.nnz == entries
+        np.testing.assert_allclose(J(at).toarray(), sd.jacobian(f)(at), rtol=1e-14)
 
 
 # What a call gives
