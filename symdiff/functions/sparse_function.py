@@ -53,6 +53,7 @@ class MatrixLayout:
             return made
         kind = sparse.csr_array if self.format == "csr" else sparse.csc_array
         made = kind((data, pattern.columns, pattern.starts), shape=self.shape)
+        made.indices, made.indptr = pattern.columns, pattern.starts  # SciPy takes views, by which nothing is known
         made.has_sorted_indices = made.has_canonical_format = True
         return made
 

@@ -155,3 +155,27 @@ def test_random_programs(seed):
     shapes, lines, (last, _) = program(random.Random(seed))
     f = sd.function("\n".join([*lines, f"{last}*1"]), list(shapes), shapes=shapes)
     check(f, shapes, False, seed)
+
+
+LARGE = [
+    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", (10**5,), sd.sparse_hessian, 299998),
+    (
+        "pad(x, 1)[:-2, 1:-1] + pad(x, 1)[2:, 1:-1] - 4*x + pad(x, 1)[1:-1, :-2] + pad(x, 1)[1:-1, 2:] + 0.01*exp(x)",
+        (300, 400),
+        sd.sparse_jacobian,
+        5 * 300 * 400 - 2 * (300 + 400),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "shape", "make", "count"), LARGE, ids=["band", "stencil"])
+def test_large_bands_and_stencils_are_a_few_operations_on_whole_arrays(text, shape, make, count):
+    """No array but the result is written, and along a direction it is the derivative."""
+    f = sd.function(text, ["x"], shapes={"x": shape})
+    found = make(f)
+    assert found.nnz == count
+    assert "workspace 0 bytes" in found.explain()
+    assert found.rows.dtype == found.columns.dtype == np.int32
+    x, v = np.random.default_rng(0).uniform(0.3, 1.3, (2, *shape))
+    along = (sd.hvp if make is sd.sparse_hessian else sd.jvp)(f, "x")(x, v)
+    np.testing.assert_allclose(found(x) @ v.ravel(), np.ravel(along), rtol=1e-9, atol=1e-9)

@@ -282,6 +282,8 @@ class Precedence:
 
 
 MOST_PLACES = 8
+MOST_PARTS = 27
+"""As `MOST_PLACES`, of places that together are at most the array, as the inside, faces and edges of a cube are."""
 MOST_CHOICES = 8
 
 
@@ -392,12 +394,12 @@ class Fusion(Schedule):
             return False
         if any(group.size >= most_instructions(group) for group, _ in maps):
             return True
-        if len(maps) > MOST_PLACES and op not in VIEWS:
-            return True
         size = example(points(self.forms.shape(node)))
         # in a group it is computed once at each point, however many need it there
         weights = [min(w, example(points(g.space))) for (g, _), w in zip(maps, places.values(), strict=True)]
         evaluations = sum(weights)
+        if len(maps) > (MOST_PARTS if evaluations <= size else MOST_PLACES) and op not in VIEWS:
+            return True
         if len(maps) == 1 and evaluations <= size:
             return False
         if op in VIEWS or op in JOINS:
