@@ -31,6 +31,8 @@ MOST_GATHERED = 0.25
 SHARE = 0.75
 """Where less than this share of the scalars is in arrays, formulas stay as they are."""
 
+ARITHMETIC = frozenset((core.ADD, core.SUB, core.MUL, core.DIV))
+
 Places = npt.NDArray[np.int64]
 
 
@@ -40,21 +42,31 @@ def rolled(graph: Graph, outputs: Sequence[int], targets: Sequence[int], fewest:
     It is empty where nothing is gained. `targets`, to differentiate by, stay what they are.
     """
     with graph.lock, collector_paused():
-        rolling = _Rolling(graph, outputs, frozenset(targets), fewest)
-        made = rolling.made() if rolling.gains() else {}
-        return made if rolling.gathered <= MOST_GATHERED * rolling.taken else {}
+        for constants in (False, True):
+            rolling = _Rolling(graph, outputs, frozenset(targets), fewest, constants)
+            if rolling.gains():
+                made = rolling.made()
+                return made if rolling.gathered <= MOST_GATHERED * rolling.taken else {}
+        return {}
 
 
 class _Rolling:
     """The classes of the scalars of a graph, and the arrays that they become.
 
     `of` says of which class a node is, and `place` where in its array it stands; elements of arrays are in the class of
-    the array. Classes are numbered so that those of operands come first.
+    the array. Classes are numbered so that those of operands come first. With `constants` the numbers that are added
+    and multiplied may differ in a class, as data does.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[int], targets: frozenset[int], fewest: int) -> None:
+    def __init__(
+        self, graph: Graph, outputs: Sequence[int], targets: frozenset[int], fewest: int, constants: bool
+    ) -> None:
         self.graph, self.outputs, self.targets, self.fewest = graph, outputs, targets, fewest
         self.live = graph.live(outputs)
+        self.data: set[int] = set()
+        """Constants that stand for any."""
+        if constants:
+            self.data = {n for n in self.live if graph.ops[n] is core.CONSTANT and type(graph.payloads[n]) is float}
         self.of: dict[int, int] = {}
         self.place: dict[int, int] = {}
         self.same: dict[int, int] = {}
@@ -93,7 +105,10 @@ class _Rolling:
             elif op.differential is not None or any(types[a].shape for a in own):
                 self._alone(node)
             else:
-                key = (op.key, payloads[node], *[of[a] for a in own])
+                if self.data and op in ARITHMETIC:
+                    key = (op.key, payloads[node], *[-1 if a in self.data else of[a] for a in own])
+                else:
+                    key = (op.key, payloads[node], *[of[a] for a in own])
                 found = keys.get(key)
                 if found is None:
                     found = keys[key] = len(members)
@@ -167,7 +182,9 @@ class _Rolling:
         members = self.members[number]
         of, place, same, args = self.of, self.place, self.same, self.graph.args
         operands = [[same.get(a, a) for a in args[node]] for node in members]
-        found = np.array([[(of[a], place[a]) for a in own] for own in operands], np.int64)
+        data = self.data if self.graph.ops[members[0]] in ARITHMETIC else ()
+        pairs = [[(-1, 0) if a in data else (of[a], place[a]) for a in own] for own in operands]
+        found = np.array(pairs, np.int64)
         flat = found.reshape(len(members), -1)
         for period in range(1, MOST_PARTS + 1):
             if len(members) < self.fewest * period:
@@ -247,6 +264,8 @@ class _Rolling:
         first = nodes[0]
         if all(node == first for node in nodes):
             return self.value(first)
+        if all(node in self.data for node in nodes):
+            return self.graph.constant(np.array([self.graph.payloads[n] for n in nodes]))
         numbers = np.array([self.of[n] for n in nodes])
         places = np.array([self.place[n] for n in nodes], np.int64)
         if np.all(numbers == numbers[0]):

@@ -10,6 +10,7 @@ from symdiff.interpret import evaluate
 from symdiff.optimize.rolling import rolled
 
 N = 20
+DATA = [float(d) for d in np.random.default_rng(3).normal(size=N)]
 
 
 def elements(x, n=N):
@@ -41,6 +42,9 @@ LOOPS = {
     "sum": (total, N, 30),
     "sum of a function of a sum": (lambda x: sd.exp(total(x)), N, 32),
     "matrix": (lambda x: sd.stack([x[k]*x[k + N]/(2 + sd.cos(x[2 * N])) for k in range(N)]), 2 * N + 1, 14),
+    "data": (lambda x: sd.stack([sd.sin(x[0]*d)*x[1] - (d + 1)/3 for d in DATA]), 2, 14),
+    "a sum over data": (lambda x: sum((sd.exp(x[0]*d)*d - x[1])**2 for d in DATA), 2, 14),
+    "data and elements": (lambda x: sd.stack([x[k]*d + 2*x[k + 1] for k, d in enumerate(DATA)]), N + 1, 10),
     "scattered": (lambda x: sd.stack([sd.exp(sd.sin(sd.tanh(x[7*k % N])*x[k])) for k in range(N)]), N, 8),
     "two loops": (lambda x: sd.stack([sd.tanh(e) for e in elements(x)] + [sd.sin(e)*e for e in elements(x)]), N, 10),
     "conditions": (lambda x: sd.stack([sd.where(e > 0.5, e**3, -e) for e in elements(x)]), N, 10),
@@ -129,3 +133,8 @@ def test_random_loops(steps, count, stride, fewest, added):
     mapping = roll(f, fewest)
     if mapping:
         check(f, size, mapping)
+
+
+def test_exponents_are_no_data():
+    """What a power is depends on its exponent."""
+    assert roll(sd.function(lambda x: sd.stack([x[0] ** (k + 2.5) for k in range(N)]), {"x": 1})) == {}
