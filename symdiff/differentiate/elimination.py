@@ -18,16 +18,19 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from symdiff.differentiate.chain import elements, multiply, number_at, scalars_of
+from symdiff.differentiate.chain import divide, elements, multiply, negate, number_at, scalars_of
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ops.core import CONSTANT, INPUT, NEG
+from symdiff.ops.core import CONSTANT, DIV, INPUT, MUL, NEG
 from symdiff.types import BOOL, fixed, product
 
 V = TypeVar("V")
 Nodes = np.ndarray[Any, Any]
+
+FIRST_BETWEEN = 1 << 40
+"""The numbers of vertices that are no nodes."""
 
 LARGEST_SEARCH = 2000
 """Where more vertices are to be eliminated, one order is tried."""
@@ -43,6 +46,10 @@ class Linearized:
         leads there, so that an output which others need can be eliminated as the rest.
     vertices : what is to be eliminated, operands first.
     into : for each vertex its edges, by operand.
+    waits : vertices that are eliminated after others. On the way from b to a quotient y = a/b there is such a vertex:
+        the edge to it carries 1/b, that out of it -y, and these are not multiplied before the derivative of b came to
+        1/b, because (b'/b)*y is a number where y/b, of a small b, is none.
+    nodes : for such a vertex the operation that it leads to.
     """
 
     def __init__(self, graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> None:
@@ -53,6 +60,8 @@ class Linearized:
         self.into: dict[int, dict[int, Guarded]] = {}
         self.applied: dict[tuple[int, int], tuple[Application, int]] = {}
         """For an edge (operand, operation) the partial that it is, where the operand stands in one place."""
+        self.waits: dict[int, int] = {}
+        self.nodes: dict[int, int] = {}
         sources = [n for nodes in self.independents for n in nodes]
         live = graph.live(self.dependents)
         varied = depending(graph, live, sources)
@@ -60,14 +69,14 @@ class Linearized:
         with graph.lock, collector_paused():
             for node in live:
                 if node in varied and node not in ends:
-                    self._add(node, varied)
+                    self._add(node, varied, ends)
         self.vertices = list(self.into)
         one = graph.constant(1.0)
         for k, node in enumerate(self.dependents):
             if node in varied:
                 self.into[~k] = {node: (one, None)}
 
-    def _add(self, node: int, varied: set[int]) -> None:
+    def _add(self, node: int, varied: set[int], ends: frozenset[int]) -> None:
         graph = self.graph
         op, args = graph.ops[node], graph.args[node]
         first_new = len(graph)
@@ -80,11 +89,29 @@ class Linearized:
                 if partial is not None:
                     found.setdefault(a, []).append(partial)
                     self.applied[a, node] = application, k
+        edges: dict[int, Guarded] = {}
         for a, partials in found.items():
+            edge = self.guards.merge(partials)
             if len(partials) > 1:
                 del self.applied[a, node]
-        self.into[node] = {a: self.guards.merge(partials) for a, partials in found.items()}
+            elif a not in ends and application.is_quotient(self.applied[a, node][1]):
+                a, edge = self._between(a, node, edge)
+            edges[a] = edge
+        self.into[node] = edges
         mark(graph.places, node, node, first_new, len(graph))
+
+    def _between(self, a: int, node: int, edge: Guarded) -> tuple[int, Guarded]:
+        """The vertex between an operand and a quotient, and the edge out of it; those as they were where none fits."""
+        graph, (value, guard) = self.graph, edge
+        negative = graph.ops[value] is NEG
+        whole = graph.args[value][0] if negative else value
+        if graph.ops[whole] is not MUL or graph.args[whole][1] != node:
+            return a, edge
+        vertex = FIRST_BETWEEN + len(self.waits)
+        self.waits[vertex], self.nodes[vertex] = a, node
+        self.into[vertex] = {a: (graph.args[whole][0], guard)}
+        del self.applied[a, node]
+        return vertex, (negate(graph, node) if negative else node, None)
 
     @property
     def edges(self) -> int:
@@ -257,12 +284,15 @@ def _greedy(linearized: Linearized, key: Key, most: float) -> tuple[int, list[in
     """
     tally = Tally(linearized)
     given = len(tally.terms)
+    waits = linearized.waits
     keys: dict[int, tuple[float, ...]] = {}
     heap: list[tuple[tuple[float, ...], int]] = []
     order: list[int] = []
 
     def look(vertices: Iterable[int]) -> None:
         for vertex in vertices:
+            if vertex in waits and (waits[vertex] in tally.into or vertex not in tally.into):
+                continue
             found = key(tally, vertex)
             if keys.get(vertex) != found:
                 keys[vertex] = found
@@ -278,7 +308,7 @@ def _greedy(linearized: Linearized, key: Key, most: float) -> tuple[int, list[in
         before, after = tally.eliminate(vertex)
         if len(tally.terms) - given > most:
             return None
-        look([n for n in (*before, *after) if n in keys])
+        look([n for n in (*before, *after) if n in keys or n in waits])
     return tally.operations(), order
 
 
@@ -316,7 +346,7 @@ class Emission(Elimination[list[Guarded]]):
 
     def __init__(self, linearized: Linearized) -> None:
         self.graph, self.guards = linearized.graph, linearized.guards
-        self.applied = dict(linearized.applied)
+        self.applied, self.nodes = dict(linearized.applied), linearized.nodes
         into = {node: {a: [value] for a, value in edges.items()} for node, edges in linearized.into.items()}
         super().__init__(into, dict.fromkeys(n for nodes in linearized.independents for n in nodes))
 
@@ -332,7 +362,7 @@ class Emission(Elimination[list[Guarded]]):
                 # a partial that meets one value is carried out on it, factor by factor, as in forward mode
                 application = self.applied.get((vertex, b)) if len(before) == 1 else None
                 if application is None:
-                    made: Guarded | None = self._multiplied(first, second)
+                    made: Guarded | None = self._multiplied(first, second, len(before) == 1)
                 else:
                     made = application[0].times(application[1], first)
                 if made is None:
@@ -342,10 +372,15 @@ class Emission(Elimination[list[Guarded]]):
                     self.applied.pop((a, b), None)
                 else:
                     out[b] = self.into[b][a] = [made]
-        mark(places, vertex, vertex, first_new, len(graph))
+        node = self.nodes.get(vertex, vertex)
+        mark(places, node, node, first_new, len(graph))
 
-    def _multiplied(self, first: Guarded, second: Guarded) -> Guarded:
-        return multiply(self.graph, first[0], second[0]), self._both(first[1], second[1])
+    def _multiplied(self, first: Guarded, second: Guarded, alone: bool) -> Guarded:
+        """The product; by a reciprocal that no other edge is multiplied by, the quotient."""
+        graph, guard, node = self.graph, self._both(first[1], second[1]), second[0]
+        if alone and graph.ops[node] is DIV and number_at(graph, graph.args[node][0]) == 1.0:
+            return divide(graph, first[0], graph.args[node][1]), guard
+        return multiply(graph, first[0], node), guard
 
     def _both(self, first: Guard | None, second: Guard | None) -> Guard | None:
         """The guard that holds where both do."""

@@ -182,6 +182,11 @@ class Application:
             values[partial.tally] = self._summed()
         return partial.times(self.guards, values, g)
 
+    def is_quotient(self, k: int) -> bool:
+        """Whether the partial by operand k is something over a divisor, times the result."""
+        partial = _compiled(self.op, k, self.payload)
+        return partial is not None and partial.is_quotient
+
     def _summed(self) -> int:
         """The sum over all operands of the record's tally."""
         if self._tally is None:

@@ -97,6 +97,19 @@ def test_what_the_first_branch_computes_does_not_matter_for_the_other():
             close(*(sd.jacobian(f, ["x", "y"], mode=mode)(x, y) for mode in ("cross-country", "reverse")))
 
 
+@pytest.mark.parametrize("scale", [1e-100, 1e-50, 1.0, 1e50, 1e100])
+@pytest.mark.parametrize("text", ["q*e/(m*(w**2 - v**2))", "m*h/(q*e) + m*v/(w*h**2*q*e)*h", "q/sqrt(1 - v**2/w**2)"])
+def test_small_and_large_divisors_are_those_of_forward_mode(text, scale):
+    f = sd.function(f"u = {text}\n[u, sin(u), u*q + v**2]", list("qemhwv"))
+    x = scale * np.array([1.3, 0.7, 2.1, 1.1, 1.9, 0.6])
+    with np.errstate(all="ignore"):
+        made, forward, reverse = (sd.jacobian(f, list("qemhwv"), mode=m)(*x) for m in ("cross-country", *MODES[:2]))
+    both = np.isfinite(forward) & np.isfinite(reverse)
+    np.testing.assert_allclose(
+        made[both], forward[both], rtol=1e-9, atol=1e-12 * np.max(np.abs(forward[both]), initial=0)
+    )
+
+
 def bow_tie(n):
     """n inputs, all by way of one number, n outputs, with several operations on every way in and out."""
     names = [f"x{k}" for k in range(n)]
