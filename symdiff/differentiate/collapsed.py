@@ -24,14 +24,18 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.differentiate.structured.factors import Factor
 from symdiff.differentiate.structured.pairs import contracted_pair
+from symdiff.differentiate.structured.selections import sliced
 from symdiff.differentiate.structured.sweeps import pushed
-from symdiff.differentiate.structured.terms import Calculus, Terms
+from symdiff.differentiate.structured.terms import Calculus, Term, Terms
 from symdiff.differentiate.taylor import taylor_coefficients
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import Op, contraction, core, movement, reduction
 from symdiff.types import BOOL
+
+MOST_PLACES = 16
+"""So many terms the derivative of a node may have: a stencil has one for each of its places."""
 
 LINEAR = frozenset(
     (
@@ -90,7 +94,7 @@ class _Collapsed:
         self._simplified = Nodes(graph, self._made)
         self.free = list(dict.fromkeys([*(n for i, j, _ in operator.pairs for n in (i, j)), *dict(operator.firsts)]))
         arrays = [n for n in self.free if graph.types[n].shape]
-        self.calculi = {n: Calculus(self.guards, graph.shape(n)) for n in arrays}
+        self.calculi = {n: Calculus(self.guards, graph.shape(n), MOST_PLACES) for n in arrays}
         self.terms: dict[int, dict[int, Terms]] = {n: {n: self.calculi[n].seed()} for n in arrays}
         one = graph.constant(1.0)
         self.tangents: dict[int, dict[int, Guarded]] = {n: {n: (one, None)} for n in self.free if n not in self.calculi}
@@ -120,7 +124,7 @@ class _Collapsed:
                 self.tangents.setdefault(node, {})[free] = tangent
         for free in dict.fromkeys(f for a in operands for f in self.terms.get(a, ())):
             found = {a: self.terms[a][free] for a in operands if free in self.terms.get(a, ())}
-            terms = pushed(self.calculi[free], node, found)
+            terms = self._pushed(self.calculi[free], node, found)
             if terms:
                 self.terms.setdefault(node, {})[free] = terms
         parts = self._curved(node, active)
@@ -131,6 +135,18 @@ class _Collapsed:
         if parts:
             value, guard = self.guards.merge(parts)
             self.seconds[node] = movement.broadcast(graph, value, graph.types[node].shape), guard
+
+    def _pushed(self, calculus: Calculus, node: int, tangents: dict[int, Terms]) -> Terms:
+        """The terms of a node; those of a slice go through its indices."""
+        graph = self.graph
+        if graph.ops[node] is not core.INDEX:
+            return pushed(calculus, node, tangents)
+        (x,) = graph.args[node]
+        found: list[Term] = []
+        for term in tangents[x]:
+            part = sliced(calculus, term, node)
+            found += pushed(calculus, node, {x: (term,)}) if part is None else (part,)
+        return calculus.merge(found, graph.shape(node)) if found else ()
 
     def _curved(self, node: int, active: Sequence[int]) -> list[Guarded]:
         """What the second derivatives of an operation by its operands contribute."""
@@ -241,6 +257,8 @@ class _Collapsed:
         for at, one in enumerate(first):
             for two in second[at:] if pair[0] == pair[1] else second:
                 value = contracted_pair(calculus, (one, two), shapes, labels, others, output)
+                if value is None:
+                    continue
                 if pair[0] == pair[1] and two is not one:
                     value = chain.multiply(graph, graph.constant(2.0), value)
                 parts.append(value)

@@ -63,6 +63,49 @@ def test_laplacians_are_traces_of_hessians(text):
     assert got == pytest.approx(want, rel=1e-10, abs=1e-12)
 
 
+U2 = np.random.default_rng(2).normal(size=(5, 6))
+STENCILS = {
+    "f(x[6]) = sum(x[::-1]*x**2)": "x",
+    "f(x[6]) = sum(x[::-1]**2*sin(x))": "x",
+    "f(x[6]) = sum((x[::2]*x[1::2])**3)": "x",
+    "f(x[6]) = sum(x[::2]**2*x[:3]**3)": "x",
+    "f(x[6]) = sum(exp(x[1:][:-1]*x[2:]))": "x",
+    "f(x[6]) = sum(x[4:1:-1]**3*x[:3])": "x",
+    "f(x[6]) = sum((x[1:]*x[0])**2*x[5])": "x",
+    "f(x[6]) = x[1:] @ x[:-1]**3": "x",
+    "f(x[6]) = sum(cos(outer(x[1:], x[:-1])))": "x",
+    "f(x[6]) = sum(tanh(cumsum(x[2:])*x[:4]))": "x",
+    "f(x[6], y) = sum((x[2:] - 2*x[1:-1] + x[:-2])**4*y**2)": ("x", "y"),
+    "f(x[6]) = sum((x[2:] - 2*x[1:-1] + x[:-2])**4)*x[0]": "x[1:5]",
+    "f(x[6]) = sum(where(x[1:] > x[:-1], (x[1:] - x[:-1])**3, x[1:]*x[:-1]))": "x",
+    "f(u[5, 6]) = sum((u[1:] - u[:-1])**4) + sum((u[:, 1:] - u[:, :-1])**2*u[:, 1:])": "u",
+    "f(u[5, 6]) = sum((4*u[1:-1, 1:-1] - u[2:, 1:-1] - u[:-2, 1:-1] - u[1:-1, 2:] - u[1:-1, :-2])**4)": "u",
+    "f(u[5, 6]) = sum(u[1:3, ::2]**2*u[2, 3]*u[3:, 1::2])": "u",
+    "f(u[5, 6]) = sum(exp(u[1:] @ u[:4].T))": "u",
+    "f(u[5, 6]) = sum(u[:, 0]*u[:, 1:].T**3)": "u",
+    "f(u[5, 6]) = sum(mean(u[1:], axis=0)**2*u[0])": "u",
+}
+
+
+@pytest.mark.parametrize("text", STENCILS)
+def test_slices(text):
+    """What is taken from an array stays tied to it."""
+    point = [U2] if "u[5" in text else [np.array([0.7, -0.4, 1.3, 0.2, -0.9, 0.5])]
+    point += [1.7] * ("y)" in text.split("=")[0])
+    wrt = STENCILS[text]
+    hessian = sd.hessian(text, wrt)(*point)
+    blocks = [hessian[k][k] for k in range(2)] if isinstance(wrt, tuple) else [hessian]
+    want = sum(np.trace(np.reshape(b, (math.isqrt(np.size(b)),) * 2)) for b in blocks)
+    assert sd.laplacian(text, wrt)(*point) == pytest.approx(want, rel=1e-11, abs=1e-12)
+
+
+def test_stencils_of_large_arrays_take_no_matrix():
+    f = sd.laplacian("f(x[n]) = sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)")
+    x = np.linspace(-1, 1, 1_000_000)
+    want = 200 * (x.size - 1) + 2 * (x.size - 1) + np.sum(1200 * x[:-1] ** 2 - 400 * x[1:])
+    assert f(x) == pytest.approx(want, rel=1e-12)
+
+
 @pytest.mark.parametrize(("op", "payload"), SCALARS)
 def test_second_derivatives_of_every_record(op, payload):
     """The operator dxx + c*dxy of an operation on curves in x and y, against forward mode twice."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symdiff.differentiate.structured.factors import Factor, product_of, squeezed_factor
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 from symdiff.ir.graph import Graph
-from symdiff.ops import core, movement
+from symdiff.ops import core, indexing, movement
 
 Labels = Sequence[int]
 
@@ -19,10 +20,11 @@ def contracted_pair(
     labels: tuple[Labels, Labels],
     others: Sequence[Factor],
     output: Labels,
-) -> int:
+) -> int | None:
     """The sum of the products of two terms and of other factors over the target and all labels not in the output.
 
     An identity between an axis of the target and one of a value gives both the same label, and nothing is computed.
+    None is a zero.
 
     Parameters
     ----------
@@ -30,7 +32,12 @@ def contracted_pair(
     others : nodes with the labels of their axes, those of the target, too.
     """
     graph, target = calculus.graph, calculus.target
-    first, second = (_cleared(calculus, t, s) for t, s in zip(terms, shapes, strict=True))
+    cleared = [_cleared(calculus, t, s) for t, s in zip(terms, shapes, strict=True)]
+    resolved = _without_picks(calculus, (cleared[0], cleared[1]), shapes, labels)
+    if resolved is None:
+        return None
+    first, second, conditions, taken = resolved
+    others = [*conditions, *(_taken_by(calculus, factor, taken) for factor in others)]
     sizes = {-1 - j: n for j, n in enumerate(target)}
     for own, shape in (*zip(labels, shapes, strict=True), *((own, graph.shape(n)) for n, own in others)):
         for label, size in zip(own, shape, strict=True):
@@ -59,13 +66,89 @@ def contracted_pair(
 
 
 def _cleared(calculus: Calculus, term: Term, shape: Sizes) -> Term:
-    """The term with the zeros off its guard put in, and without ties that go through indices."""
-    term = calculus.plain(term, shape)
+    """The term with the zeros off its guard put in."""
     if term.guard is None:
         return term
     own = list(range(len(shape)))
     order = calculus.labels_of(term, own)
-    return Term(term.ties, None, calculus.full(calculus.product(term, own, order), len(order)))
+    return Term(term.ties, None, calculus.full(calculus.product(term, own, order), len(order)), None, term.picks)
+
+
+def _without_picks(
+    calculus: Calculus, terms: tuple[Term, Term], shapes: tuple[Sizes, Sizes], labels: tuple[Labels, Labels]
+) -> tuple[Term, Term, list[Factor], dict[int, int]] | None:
+    """The terms with identities alone, conditions as factors, and by which indices axes of the target are taken.
+
+    Two elements that are tied to the target through indices have a product where the indices are equal; what is dense
+    is taken at those of the other. None where none are equal.
+    """
+    first, second = terms
+    conditions: list[Factor] = []
+    taken: dict[int, int] = {}
+    for j in sorted({j for t in terms for j, _ in t.picks}):
+        one, two = dict(first.picks).get(j), dict(second.picks).get(j)
+        a, b = first.ties[j], second.ties[j]
+        if a is None or b is None:
+            index = one if b is None else two
+            assert index is not None
+            first, second = (
+                replace(t, core=_taken(calculus, t.core, t.dense.index(j), index)) if t.ties[j] is None else t
+                for t in (first, second)
+            )
+        elif labels[0][a] != labels[1][b]:
+            plain = [calculus.plain(t, s) for t, s in zip(terms, shapes, strict=True)]
+            return plain[0], plain[1], [], {}
+        else:
+            index = one
+            if one != two:
+                if _never_meet(calculus, one, two):
+                    return None
+                count = max(shapes[0][a], shapes[1][b])
+                places = tuple(_numbers(calculus, k, calculus.target[j], count) for k in (one, two))
+                equal = calculus.graph.add(core.EQUAL, places)
+                conditions.append((calculus.graph.as_number(equal), (labels[0][a],)))
+        if index is not None:
+            taken[j] = index
+    return replace(first, picks=()), replace(second, picks=()), conditions, taken
+
+
+def _taken(calculus: Calculus, node: int | None, axis: int, index: int) -> int | None:
+    """An array at some indices along an axis."""
+    graph = calculus.graph
+    if node is None or graph.shape(node)[axis] == 1:
+        return node
+    part = calculus.slices.get(index)
+    if part is None:
+        return indexing.gather(graph, node, index, axis)
+    return movement.element(graph, node, (*(slice(None),) * axis, slice(*part)))
+
+
+def _taken_by(calculus: Calculus, factor: Factor, taken: dict[int, int]) -> Factor:
+    """A factor whose axes of the target are taken at the indices that say which of them count."""
+    node, labels = factor
+    for axis, label in enumerate(labels):
+        if label < 0 and -1 - label in taken:
+            found = _taken(calculus, node, axis, taken[-1 - label])
+            assert found is not None
+            node = found
+    return node, labels
+
+
+def _never_meet(calculus: Calculus, one: int | None, two: int | None) -> bool:
+    """Whether two slices, None for all, have different elements at the same place everywhere."""
+    parts = [(0, None, 1) if index is None else calculus.slices.get(index) for index in (one, two)]
+    first, second = parts
+    return first is not None and second is not None and first[2] == second[2] and first[0] != second[0]
+
+
+def _numbers(calculus: Calculus, index: int | None, size: int, count: int) -> int:
+    """Indices as numbers; None for those of all."""
+    graph = calculus.graph
+    if index is None:
+        return indexing.iota(graph, (count,))
+    found = _taken(calculus, indexing.iota(graph, (size,)), 0, index)
+    assert found is not None
+    return found
 
 
 def _joined(

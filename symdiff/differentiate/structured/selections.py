@@ -33,6 +33,48 @@ def gathered(calculus: Calculus, term: Term, node: int) -> Term | None:
     return replace(term, scale=scale, core=chosen(term.core, lead + axis), picks=(*term.picks, (tied[0], index)))
 
 
+def sliced(calculus: Calculus, term: Term, node: int) -> Term | None:
+    """A tangent of the operand of an `index` that only takes slices, tied to what they take, as one of the result."""
+    graph = calculus.graph
+    (x,) = graph.args[node]
+    shape, payload = graph.shape(x), graph.payloads[node]
+    if term.guard is not None or not all(isinstance(part, tuple) for part in payload):
+        return None
+    picks = list(term.picks)
+    for axis, part in enumerate(payload):
+        tied = [j for j, own in enumerate(term.ties) if own == axis]
+        if part == (0, shape[axis], 1) or not tied:
+            continue
+        if len(tied) > 1 or term.picked(axis) is not None:
+            return None
+        picks.append((tied[0], _places(calculus, part, graph.shape(node)[axis])))
+
+    def taken(part: int | None, lead: int) -> int | None:
+        """A factor with the same axes, of which the first `lead` are whole."""
+        if part is None:
+            return None
+        own = graph.shape(part)
+        first = lead + len(shape) - len(own)  # the axes in front that it does not have
+        index = [
+            slice(None)
+            if k < lead or own[k] == 1 or k + first - lead >= len(payload)
+            else slice(*payload[k + first - lead])
+            for k in range(len(own))
+        ]
+        return movement.element(graph, part, tuple(index))
+
+    return replace(term, scale=taken(term.scale, 0), core=taken(term.core, len(term.dense)), picks=tuple(picks))
+
+
+def _places(calculus: Calculus, part: tuple[int, int | None, int], count: int) -> int:
+    """The indices of a slice, of which its start, stop and step are noted."""
+    graph, (start, _, step) = calculus.graph, part
+    line = graph.apply("mul", (indexing.iota(graph, (count,)), graph.constant(float(step))))
+    index = indexing.as_index(graph, graph.apply("add", (line, graph.constant(float(start)))))
+    calculus.slices[index] = part
+    return index
+
+
 def scattered(calculus: Calculus, term: Term, node: int) -> Term | None:
     """A tangent of `scatter_add`'s operand that went through the same indices: a diagonal."""
     graph = calculus.graph

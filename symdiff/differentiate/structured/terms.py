@@ -27,7 +27,7 @@ AND = core.LOGICAL_AND
 OR = core.LOGICAL_OR
 Sizes = tuple[int, ...]
 MOST_TERMS = 4
-"""More terms than these are made dense and added."""
+"""More terms than these are made dense and added, unless a sweep says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,21 @@ Terms = tuple[Term, ...]
 
 
 class Calculus:
-    """What can be done with terms that belong to one target and one sweep."""
+    """What can be done with terms that belong to one target and one sweep.
 
-    def __init__(self, guards: Guards, target: Sizes) -> None:
+    Attributes
+    ----------
+    target : its shape.
+    most : more terms than these are made dense and added.
+    slices : the start, stop and step of indices that are those of a slice.
+    """
+
+    def __init__(self, guards: Guards, target: Sizes, most: int = MOST_TERMS) -> None:
         self.guards = guards
         self.graph = guards.graph
         self.target = target
+        self.most = most
+        self.slices: dict[int, tuple[int, int | None, int]] = {}
 
     def seed(self) -> Terms:
         """The derivative of the target by itself. Axes of size 1 are never tied: they may be repeated."""
@@ -267,12 +276,12 @@ class Calculus:
         for term in terms:
             groups.setdefault((term.ties, term.picks, term.core), []).append(term)
         found = [self._added(group, shape) for group in groups.values()]
-        apart = [t for t in found if len(found) <= MOST_TERMS and self._grows(t)]
+        apart = [t for t in found if len(found) <= self.most and self._grows(t)]
         alike: dict[Any, list[Term]] = {}
         for term in found:
             if term not in apart:
                 alike.setdefault((term.ties, term.picks), []).append(term)
-        if len(apart) + len(alike) > MOST_TERMS:
+        if len(apart) + len(alike) > self.most:
             axes = range(len(shape))
             return (self._added([self.untied(t, shape, axes) for t in found], shape),)
         return (*(self._added(group, shape) for group in alike.values()), *apart)
