@@ -24,7 +24,7 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.differentiate.structured.factors import Factor
 from symdiff.differentiate.structured.pairs import contracted_pair
-from symdiff.differentiate.structured.selections import sliced
+from symdiff.differentiate.structured.selections import tied_slice
 from symdiff.differentiate.structured.sweeps import pushed
 from symdiff.differentiate.structured.terms import Calculus, Term, Terms
 from symdiff.differentiate.taylor import taylor_coefficients
@@ -144,7 +144,7 @@ class _Collapsed:
         (x,) = graph.args[node]
         found: list[Term] = []
         for term in tangents[x]:
-            part = sliced(calculus, term, node)
+            part = tied_slice(calculus, term, node)
             found += pushed(calculus, node, {x: (term,)}) if part is None else (part,)
         return calculus.merge(found, graph.shape(node)) if found else ()
 

@@ -33,7 +33,7 @@ def gathered(calculus: Calculus, term: Term, node: int) -> Term | None:
     return replace(term, scale=scale, core=chosen(term.core, lead + axis), picks=(*term.picks, (tied[0], index)))
 
 
-def sliced(calculus: Calculus, term: Term, node: int) -> Term | None:
+def tied_slice(calculus: Calculus, term: Term, node: int) -> Term | None:
     """A tangent of the operand of an `index` that only takes slices, tied to what they take, as one of the result."""
     graph = calculus.graph
     (x,) = graph.args[node]
