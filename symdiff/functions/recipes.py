@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.content import integer, items, printable, read_shape, refuse, word, written_shape
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.frontend.calls import NO_DEFINITIONS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
@@ -23,8 +24,6 @@ from symdiff.functions.mapping import Mapped, mapped
 from symdiff.functions.record import Transformed, record, transform_named
 from symdiff.functions.sources import texts_read
 from symdiff.functions.specialize import named_sizes
-from symdiff.ir.flat import written_shape
-from symdiff.ir.payloads import integer, items, printable, read_shape, refuse, word
 from symdiff.signature import Argument
 from symdiff.types import FLOATS, product
 

@@ -11,13 +11,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from symdiff.content import integer, items, printable, refuse
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
 from symdiff.errors import ArgumentError, CallError, ShapeError, StorageError
 from symdiff.functions.cases import unknown
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
-from symdiff.ir.payloads import integer, items, printable, refuse
 from symdiff.signature import listed_parameters
 from symdiff.version import VERSION
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.content import integer, items, printable, refuse, shown, word, written_shape
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
@@ -27,8 +28,6 @@ from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
-from symdiff.ir.flat import written_shape
-from symdiff.ir.payloads import integer, items, printable, refuse, shown, word
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
 from symdiff.types import FLOATS

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from symdiff.ir.payloads import integer, items, refuse, word
+from symdiff.content import integer, items, refuse, word
 from symdiff.signature import Argument, TreePlace, parameters_of
 from symdiff.trees import Branch, Structure, Tree, children_of, leaves_of
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.content import written_shape
 from symdiff.ir.graph import Graph
-from symdiff.types import Dim, Shape
+from symdiff.ops.base import PAYLOADS
 
 # Constants are told apart by what stands for their operation.
 NUMBER, TRUE, FALSE, ARRAY = "constant", "constant true", "constant false", "constant array"
@@ -64,16 +65,11 @@ def flatten_alone(
         elif tag == "input":
             type_ = graph.types[node]
             payloads.append([payload, type_.dtype, written_shape(type_.shape)])
-        elif op.payload == "shape":
-            payloads.append(written_shape(payload))
-        elif op.payload == "index and shape":
-            payloads.append([payload[0], written_shape(payload[1])])
-        elif op.payload == "shape and axis":
-            payloads.append([written_shape(payload[0]), payload[1]])
         elif op.payload == "body":
             payloads.append(bodies[payload])
         elif payload is not None:
-            payloads.append(payload)
+            kind = PAYLOADS.get(op.payload or "")
+            payloads.append(payload if kind is None or kind.write is None else kind.write(payload))
         codes.append(tags.setdefault(tag, len(tags)))
         counts.append(len(args))
         operands += [place[a] for a in args]
@@ -87,8 +83,3 @@ def flatten_alone(
     }
     parts = [np.array(codes, "<u2"), np.array(counts, "<u4"), np.array(operands, "<u4"), np.array(numbers, "<f8")]
     return description, b"".join([*(p.tobytes() for p in parts), *elements]), place
-
-
-def written_shape(shape: Shape) -> list[int | str]:
-    """A shape as JSON holds it; a size known by name only is its name."""
-    return [n.name if isinstance(n, Dim) else int(n) for n in shape]

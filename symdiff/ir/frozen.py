@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from symdiff.content import written_shape
 from symdiff.errors import ArgumentError, SymdiffError
 from symdiff.ir.body import Body, Nodes
-from symdiff.ir.flat import canonical_order, flatten_alone, written_shape
+from symdiff.ir.flat import canonical_order, flatten_alone
 from symdiff.ir.graph import Graph
 from symdiff.sizes import is_open
 from symdiff.types import TensorType

@@ -11,24 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.budget import current
+from symdiff.content import LARGEST_ARRAY, integer, items, printable, read_shape, refuse, shown, word, written_shape
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.ir.body import Body
-from symdiff.ir.flat import ARRAY, ELEMENTS, FALSE, NUMBER, TRUE, Description, flatten_alone, written_shape
+from symdiff.ir.flat import ARRAY, ELEMENTS, FALSE, NUMBER, TRUE, Description, flatten_alone
 from symdiff.ir.frozen import Frozen, nested
 from symdiff.ir.graph import Graph, collector_paused
-from symdiff.ir.payloads import (
-    LARGEST_ARRAY,
-    check_operands,
-    integer,
-    items,
-    read_payload,
-    read_shape,
-    refuse,
-    shown,
-    word,
-)
 from symdiff.ops import OPS, Op, core
-from symdiff.types import BOOL, FLOATS, INT64, Shape, product
+from symdiff.ops.base import PAYLOADS, Expand
+from symdiff.types import BOOL, FLOATS, INT64, Shape, product, tensor
+
+LARGEST_ORDER = 64
 
 
 def flatten(graph: Graph, roots: Sequence[int]) -> tuple[Description, bytes, dict[int, int]]:
@@ -222,8 +215,8 @@ def _build(
             if op.payload == "body":
                 payload = bodies[integer(next(left_payloads), 0, len(bodies) - 1, "a body")]
             elif op.payload is not None:
-                payload = read_payload(op, next(left_payloads), definitions)
-            check_operands(graph, op, args, payload)
+                payload = _read_payload(op, next(left_payloads), definitions)
+            _check_operands(graph, op, args, payload)
             node = graph.add(op, args, payload)
         own = graph.types[node].shape
         if own and math.prod(n for n in own if isinstance(n, int)) > LARGEST_ARRAY:
@@ -232,3 +225,29 @@ def _build(
     if any(next(left, None) is not None for left in (left_numbers, left_arrays, left_payloads)):
         raise refuse("there is more than the nodes use")
     return graph, ids
+
+
+def _read_payload(op: Op, value: Any, definitions: Mapping[str, Any]) -> Any:
+    """What a node of `op` carries; `definitions` are the functions of users, by what the file calls them."""
+    if op is core.CUSTOM:
+        title = printable(value, "a definition")
+        if title not in definitions:
+            raise refuse(f"{title} is not defined")
+        return definitions[title]
+    kind = PAYLOADS.get(op.payload or "")
+    if kind is not None:
+        return kind.read(value)
+    order = integer(value, -LARGEST_ORDER, LARGEST_ORDER, op.name)
+    if isinstance(op.routine, Expand):
+        op.routine.of(order)  # refuses what has no expression
+    return order
+
+
+def _check_operands(graph: Graph, op: Op, args: tuple[int, ...], payload: Any) -> None:
+    """What type rules take for granted."""
+    if op.kinds is None and not args:
+        raise refuse(f"{op.name} of no operands")
+    if op is core.SCATTER and len(args) == 1:
+        target = tensor(graph.types[args[0]].dtype, payload[1])
+        if core.INDEX.type_rule(core.INDEX, [target], payload[0]) != graph.types[args[0]]:
+            raise refuse("a scattering to another shape")

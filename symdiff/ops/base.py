@@ -207,7 +207,7 @@ class Op:
     inverse : the inverse function, where one is written by an exponent of -1.
     parity : "even" or "odd", where a sign of the operand goes into or out of the function without a changed bit.
     payload : what belongs to the node itself: the name of an integer, which is given first in a call, or the kind of
-        what an operation on tensors carries (`ir.payloads.PAYLOADS` has them).
+        what an operation on tensors carries (`PAYLOADS` has them).
     at_zero : of an operation that carries an order: the operation that it is at the order 0, where it has none itself.
     signed : of an operation that carries an order: whether it may be negative.
     finite : whether the result is finite wherever the operands are, overflow aside: where it enters a derivative as a
@@ -280,6 +280,24 @@ class Op:
 
     def __reduce__(self) -> tuple[object, ...]:
         return operation, (self.key,)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How files hold a kind of what nodes carry: `read` trusts nothing, `write` makes what JSON can hold."""
+
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any] | None = None
+
+
+PAYLOADS: dict[str, Stored] = {}
+"""The kinds of what nodes carry, by what records call them. Others are integers, bodies, or what users defined."""
+
+
+def payload_kind(name: str, read: Callable[[Any], Any], write: Callable[[Any], Any] | None = None) -> str:
+    """The name of a kind of payload, which is in the table from now on."""
+    PAYLOADS[name] = Stored(read, write)
+    return name
 
 
 OPS: dict[str, Op] = {}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError
 from symdiff.ops import indexing, movement, reduction
-from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.base import Differential, Movement, Op, payload_kind, register
 from symdiff.ops.movement import leading
 from symdiff.ops.structure import CONSTANT, lane_sum, numeric_type
 from symdiff.types import Shape, TensorType, broadcast_shapes, fixed, product, show, tensor
@@ -267,9 +268,23 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Contraction
     return {"mul": points * (len(labels) - 1), "add": max(0, points - product(result.shape))}
 
 
+MOST_LABELS = 256
+
+
+def _read_labels(value: Any) -> tuple[int, ...]:
+    return tuple(content.integer(k, 0, MOST_LABELS, "a label") for k in content.items(value, "labels"))
+
+
+def _read_labels_of_all(value: Any) -> tuple[Any, ...]:
+    labels, output = content.items(value, "a contraction", 2)
+    return tuple(_read_labels(own) for own in content.items(labels, "the labels of operands")), _read_labels(output)
+
+
+LABELS = payload_kind("labels", _read_labels_of_all)
+
 (EINSUM,) = register(
     Op("einsum", None, hidden=True, finite=True, doc="the sum of products over the labels that the result has not",
-       payload="labels", type_rule=_type, routine=Movement(_evaluate), flops=_flops, empty=0.0,
+       payload=LABELS, type_rule=_type, routine=Movement(_evaluate), flops=_flops, empty=0.0,
        differential=Differential(_forward, _back, _reach,
                                  text="the contraction with the tangent, or the adjoint, in the operand's place")),
 )  # fmt: skip

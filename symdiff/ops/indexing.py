@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from symdiff import content
 from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError, out_of_range
 from symdiff.ops import movement
-from symdiff.ops.base import Differential, Make, MatrixRoutine, Movement, Op, register
+from symdiff.ops.base import Differential, Make, MatrixRoutine, Movement, Op, payload_kind, register
 from symdiff.ops.structure import CONSTANT, check_count, checked_axis, numeric_type, only
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
@@ -265,13 +266,31 @@ def _diagonal_back(graph: Graph, g: int, x: int, payload: tuple[int, int], lead:
     return graph.add("where", (same_index(graph, square, *payload), placed, graph.constant(0.0)))
 
 
+def _read_size(value: Any) -> tuple[int, int]:
+    axis, size = content.items(value, "an axis and its size", 2)
+    return content.axis(axis), content.integer(size, 0, content.LARGEST_ARRAY, "a size")
+
+
+def _read_places(value: Any) -> tuple[Shape, int]:
+    shape, axis = content.items(value, "a shape and an axis", 2)
+    return content.read_shape(shape), content.axis(axis)
+
+
+def _read_two_axes(value: Any) -> tuple[int, ...]:
+    return tuple(content.axis(k) for k in content.items(value, "two axes", 2))
+
+
+AXIS_AND_SIZE = payload_kind("axis and size", _read_size)
+SHAPE_AND_AXIS = payload_kind("shape and axis", _read_places, lambda value: [content.written_shape(value[0]), value[1]])
+TWO_AXES = payload_kind("two axes", _read_two_axes)
+
 GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA, DIAGONAL = register(
     Op("gather", None, word="take", hidden=True, finite=True, doc="the elements at some indices along an axis",
-       payload="axis", type_rule=_gather_type, routine=Movement(_gather),
+       payload=movement.AXIS, type_rule=_gather_type, routine=Movement(_gather),
        differential=Differential(_gather_forward, _gather_back, active=(True, False))),
     Op("scatter_add", None, hidden=True, finite=True,
        doc="zeros, to which the operand is added at some indices along an axis",
-       payload="axis and size", type_rule=_scatter_type, routine=Movement(_scatter_add), empty=0.0,
+       payload=AXIS_AND_SIZE, type_rule=_scatter_type, routine=Movement(_scatter_add), empty=0.0,
        flops=lambda types, result, payload: {"add": product(types[0].shape)},
        differential=Differential(_scatter_forward, _scatter_back, active=(True, False))),
     Op("as_index", None, word="round", hidden=True, numpy="np.rint({0}).astype(np.int64)",
@@ -281,9 +300,9 @@ GATHER, SCATTER_ADD, AS_INDEX, ARGSORT, IOTA, DIAGONAL = register(
        doc="the places of the elements along the last axis in ascending order, equal ones in theirs, NaN last",
        type_rule=_argsort_type, routine=MatrixRoutine(lambda x, _: np.argsort(x, -1, "stable").astype(x.dtype))),
     Op("iota", "", hidden=True, finite=True,
-       doc="the index along an axis, as a number", payload="shape and axis", type_rule=_iota_type,
+       doc="the index along an axis, as a number", payload=SHAPE_AND_AXIS, type_rule=_iota_type,
        routine=Movement(_iota)),
-    Op("diagonal", None, hidden=True, finite=True, payload="two axes",
+    Op("diagonal", None, hidden=True, finite=True, payload=TWO_AXES,
        doc="the diagonal of two axes, as a new last axis", type_rule=_diagonal_type, canonical=_simpler_diagonal,
        routine=Movement(lambda x, axes: np.diagonal(x, 0, *axes)),
        differential=movement.unary(lambda graph, t, axes, lead: main_diagonal(graph, t, axes[0] + lead, axes[1] + lead),

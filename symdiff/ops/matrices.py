@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError
 from symdiff.ops import contraction, indexing, movement, reduction, small_matrices
-from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
+from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, payload_kind, register
 from symdiff.ops.movement import leading
 from symdiff.ops.structure import check_count, numeric_type, only
 from symdiff.types import Shape, TensorType, broadcast_shapes, fixed, product, show, tensor
@@ -477,12 +478,19 @@ def _factors_inverted(rows: int, columns: int, element: int) -> tuple[int, int, 
     return rows * rows * element, PIVOT * rows, rows * BLOCK * element
 
 
+def _read_triangle(value: Any) -> tuple[bool, bool]:
+    lower, transposed = content.items(value, "a triangle", 2)
+    return content.flag(lower), content.flag(transposed)
+
+
+TRIANGLE = payload_kind("triangle", _read_triangle)
+
 SOLVE, SOLVE_TRIANGULAR, INV, DET, DET_SIGN, ADJUGATE, LOGDET, CHOLESKY = register(
     Op("solve", None, hidden=True, numpy="np.linalg.solve({0}, {1})",
        doc="the solution X of A X = B; NaN for a singular A", type_rule=_solve_type,
        routine=MatrixRoutine(_each(np.linalg.solve, np.nan), small_matrices.solve, _factors), flops=_cost(1 / 3, 1.0),
        differential=Differential(_solve_forward, _solve_back, _columns, text="solve(A, dB - dA @ X)")),
-    Op("solve_triangular", None, hidden=True, payload="triangle", type_rule=_solve_type,
+    Op("solve_triangular", None, hidden=True, payload=TRIANGLE, type_rule=_solve_type,
        doc="the solution X of T X = B, or of T.T X = B, for a lower or upper triangle T",
        routine=MatrixRoutine(_triangular, small_matrices.triangular), flops=_cost(0.0, 0.5),
        differential=Differential(_triangular_forward, _triangular_back, _columns,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError, out_of_range
-from symdiff.ops.base import Differential, Make, Movement, Op, register
+from symdiff.ops.base import Differential, Make, Movement, Op, payload_kind, register
 from symdiff.ops.structure import CONSTANT, check_count, checked_axis, numpy_index, only
 from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import BOOL, Shape, TensorType, broadcast_shapes, fixed, product, same, show, tensor
@@ -374,34 +375,70 @@ def _concatenate_back(graph: Graph, g: int, node: int, k: int, lead: int) -> int
     return element(graph, g, (WHOLE,) * (lead + axis) + (slice(start, start + sizes[k]),))
 
 
+def _read_index(value: Any) -> tuple[Any, ...]:
+    return tuple(
+        _read_slice(part) if type(part) is list else content.integer(part, 0, content.LARGEST_ARRAY, "an index")
+        for part in content.items(value, "an index")
+    )
+
+
+def _read_slice(value: Any) -> tuple[int, int | None, int]:
+    start, stop, step = content.items(value, "a slice", 3)
+    bounds = (-content.LARGEST_ARRAY, content.LARGEST_ARRAY)
+    if content.integer(step, *bounds, "a step") == 0:
+        raise content.refuse("a step of 0")
+    end = None if stop is None else content.integer(stop, *bounds, "the end of a slice")
+    return content.integer(start, *bounds, "the start of a slice"), end, step
+
+
+def _read_axes(value: Any) -> tuple[int, ...]:
+    axes = tuple(content.axis(k) for k in content.items(value, "axes"))
+    if len(set(axes)) != len(axes):
+        raise content.refuse("an axis is given twice")
+    return axes
+
+
+def _read_scatter(value: Any) -> tuple[Any, Shape]:
+    index, shape = content.items(value, "a scattering", 2)
+    return _read_index(index), content.read_shape(shape)
+
+
+AXIS = payload_kind("axis", content.axis)
+AXES = payload_kind("axes", _read_axes)
+SHAPE = payload_kind("shape", content.read_shape, content.written_shape)
+PLACE = payload_kind("index", _read_index)
+PLACE_IN_SHAPE = payload_kind(
+    "index and shape", _read_scatter, lambda value: [value[0], content.written_shape(value[1])]
+)
+
 STACK, CONCATENATE, INDEX, SCATTER, BROADCAST, RESHAPE, TRANSPOSE = register(
     Op("stack", None, hidden=True, finite=True, doc="a list: its entries along a new first axis", type_rule=_stack_type,
        routine=Movement(lambda *parts: np.stack(parts[:-1])),
        differential=Differential(_stack_forward, _stack_back)),
-    Op("concatenate", None, hidden=True, finite=True, doc="arrays one after the other along an axis", payload="axis",
+    Op("concatenate", None, hidden=True, finite=True, doc="arrays one after the other along an axis", payload=AXIS,
        type_rule=_concatenate_type, canonical=_simpler_concatenate,
        routine=Movement(lambda *parts: np.concatenate(parts[:-1], parts[-1])),
        differential=Differential(_concatenate_forward, _concatenate_back)),
-    Op("index", None, hidden=True, finite=True, doc="an element or a slice", payload="index",
+    Op("index", None, hidden=True, finite=True, doc="an element or a slice", payload=PLACE,
        type_rule=_index_type, canonical=_simpler_index,
        routine=Movement(lambda x, index: x[numpy_index(index)]),
        differential=unary(lambda graph, t, index, lead: element(graph, t, (WHOLE,) * lead + index),
                           lambda graph, g, x, index, lead: _scatter_under(graph, g, index, graph.shape(x), lead))),
-    Op("scatter", None, hidden=True, finite=True, doc="zeros, with the operand at an index", payload="index and shape",
+    Op("scatter", None, hidden=True, finite=True, doc="zeros, with the operand at an index", payload=PLACE_IN_SHAPE,
        type_rule=_scatter_type, routine=Movement(_scatter), empty=0.0,
        differential=unary(lambda graph, t, payload, lead: _scatter_under(graph, t, payload[0], payload[1], lead),
                           lambda graph, g, x, payload, lead: element(graph, g, (WHOLE,) * lead + payload[0]))),
     Op("broadcast", None, word="broadcast_to", hidden=True, finite=True, numpy="np.broadcast_to({0}, {shape})",
-       doc="the operand repeated to a shape", payload="shape",
+       doc="the operand repeated to a shape", payload=SHAPE,
        type_rule=_broadcast_type, canonical=_simpler_broadcast,
        routine=Movement(lambda x, shape: np.broadcast_to(x, shape)),
        differential=unary(_broadcast_forward, _broadcast_back)),
     Op("reshape", None, hidden=True, finite=True, numpy="np.reshape({0}, {shape})",
-       doc="the same elements in another shape", payload="shape",
+       doc="the same elements in another shape", payload=SHAPE,
        type_rule=_reshape_type, canonical=_simpler_reshape, routine=Movement(lambda x, shape: np.reshape(x, shape)),
        differential=unary(lambda graph, t, shape, lead: reshape(graph, t, (*leading(graph, t, lead), *shape)),
                           _reshape_back)),
-    Op("transpose", None, hidden=True, finite=True, doc="the axes in another order", payload="axes",
+    Op("transpose", None, hidden=True, finite=True, doc="the axes in another order", payload=AXES,
        type_rule=_transpose_type, canonical=_simpler_transpose, routine=Movement(lambda x, perm: np.transpose(x, perm)),
        differential=unary(lambda graph, t, perm, lead: transpose(graph, t, _permuted(perm, lead)),
                           lambda graph, g, x, perm, lead: transpose(graph, g, _permuted(inverse(perm), lead)))),

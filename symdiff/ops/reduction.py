@@ -12,7 +12,7 @@ import numpy as np
 from symdiff.errors import ShapeError
 from symdiff.ops import movement, scan
 from symdiff.ops.base import Differential, Expand, Flops, Make, Movement, Op, register
-from symdiff.ops.movement import leading, repeated_scalar, unary
+from symdiff.ops.movement import AXES, leading, repeated_scalar, unary
 from symdiff.ops.structure import CONSTANT, check_count, checked_axis, lane_fold, lane_sum, numeric_type, only, rows
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, TensorType, fixed, product, show, tensor
@@ -261,24 +261,24 @@ def _steps(name: str, *others: str) -> Flops:
 
 SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
     Op("sum", None, hidden=True, finite=True, numpy="np.sum({0}, axis={axes})",
-       doc="the sum over some axes", payload="axes", type_rule=_type, canonical=_simpler_sum, empty=0.0,
+       doc="the sum over some axes", payload=AXES, type_rule=_type, canonical=_simpler_sum, empty=0.0,
        routine=Movement(lane_sum), flops=_steps("add"),
        differential=unary(lambda graph, t, axes, lead: sum_over(graph, t, _after(axes, lead)), _sum_back)),
     Op("prod", None, hidden=True, numpy="np.prod({0}, axis={axes})",
-       doc="the product over some axes", payload="axes", type_rule=_type, canonical=_of_one, empty=1.0,
+       doc="the product over some axes", payload=AXES, type_rule=_type, canonical=_of_one, empty=1.0,
        routine=Movement(lambda x, axes: lane_fold(np.multiply, x, axes, 1.0)), flops=_steps("mul"),
        differential=weighted(_others, "sum(dx*products of the others)"),
        edges="the derivative by a factor is the product of the others, also at zeros"),
     Op("amax", None, word="max", hidden=True,
-       numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload="axes",
+       numpy="np.max({0}, axis={axes})", doc="the largest element along some axes; NaN if one is NaN", payload=AXES,
        type_rule=_type, canonical=_of_one, routine=Movement(_first(np.argmax), _folded("max")), flops=_steps("max"),
        differential=_extremum("less"), edges=TIES),
     Op("amin", None, word="min", hidden=True,
-       numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload="axes",
+       numpy="np.min({0}, axis={axes})", doc="the smallest element along some axes; NaN if one is NaN", payload=AXES,
        type_rule=_type, canonical=_of_one, routine=Movement(_first(np.argmin), _folded("min")), flops=_steps("min"),
        differential=_extremum("greater"), edges=TIES),
     Op("norm", None, hidden=True,
-       doc="the root of the sum of squares over some axes", payload="axes",
+       doc="the root of the sum of squares over some axes", payload=AXES,
        numpy="np.sqrt(np.sum(np.square({0}), axis={axes}))", lower=_norm_lowered,
        type_rule=_type, canonical=_norm_of_one, empty=0.0,
        routine=Movement(_norm, _norm_unrolled), flops=_steps("add", "mul", "sqrt"),
@@ -297,11 +297,11 @@ SUM, PROD, AMAX, AMIN, NORM, DIRECTION, SOUND, ROOT, ANY, ALL = register(
        parameters=("x1", "x2"), latex="{}^{{{}}}",
        edges="kink at 0: derivative 0, second derivative NaN"),
     Op("any", None, "c", hidden=True, numpy="np.any({0}, axis={axes})",
-       doc="whether a condition holds somewhere along some axes", payload="axes",
+       doc="whether a condition holds somewhere along some axes", payload=AXES,
        type_rule=_type, canonical=_of_one, empty=False,
        routine=Movement(lambda x, axes: np.any(x, axis=axes), _folded("logical_or", False))),
     Op("all", None, "c", hidden=True, numpy="np.all({0}, axis={axes})",
-       doc="whether a condition holds everywhere along some axes", payload="axes",
+       doc="whether a condition holds everywhere along some axes", payload=AXES,
        type_rule=_type, canonical=_of_one, empty=True,
        routine=Movement(lambda x, axes: np.all(x, axis=axes), _folded("logical_and", True))),
 )  # fmt: skip

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError
 from symdiff.ops import indexing, movement
-from symdiff.ops.base import Differential, Make, Movement, Op, register
+from symdiff.ops.base import Differential, Make, Movement, Op, payload_kind, register
 from symdiff.ops.movement import inverse, leading, unary
 from symdiff.ops.structure import check_count, checked_axis, numeric_type
 from symdiff.types import TensorType, fixed, product, show, tensor
@@ -157,11 +158,18 @@ def _flops(types: Sequence[TensorType], result: TensorType, payload: Scan) -> di
     return {"add": count, "mul": count} if len(types) > 1 else {"add": count}
 
 
+def _read_direction(value: Any) -> tuple[int, bool]:
+    axis, reverse = content.items(value, "a scan", 2)
+    return content.axis(axis), content.flag(reverse)
+
+
+DIRECTION = payload_kind("axis and direction", _read_direction)
+
 CUMSUM, RECURRENCE = register(
     Op("cumsum", None, hidden=True, finite=True, doc="the running sum along an axis",
-       payload="axis and direction", type_rule=_type, canonical=_of_one,
+       payload=DIRECTION, type_rule=_type, canonical=_of_one,
        routine=Movement(_running_sum), flops=_flops, differential=unary(_running_sum_forward, _running_sum_back)),
-    Op("recurrence", None, hidden=True, payload="axis and direction", type_rule=_type, canonical=_of_one,
+    Op("recurrence", None, hidden=True, payload=DIRECTION, type_rule=_type, canonical=_of_one,
        routine=Movement(_recurrence), flops=_flops, doc="h[i] = a[i]*h[i-1] + b[i] along an axis; h[0] = b[0]",
        differential=Differential(_forward, _back, _reach, text="recurrence(a, db + da*h before)")),
 )  # fmt: skip

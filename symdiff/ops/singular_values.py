@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError
 from symdiff.ops import contraction, indexing, movement, reduction
-from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, register
+from symdiff.ops.base import Differential, Flops, MatrixRoutine, Op, payload_kind, register
 from symdiff.ops.matrices import BLOCK, PIVOT
 from symdiff.ops.movement import INDEX, RESHAPE, TRANSPOSE, leading
 from symdiff.ops.reduction import AMAX, SUM
@@ -351,6 +352,14 @@ def _svd_work(rows: int, columns: int, element: int) -> tuple[int, int, int]:
     return rows * columns * element, 8 * PIVOT * few, (few * (6 + 4 * few) + many + BLOCK * (rows + columns)) * element
 
 
+def _read_ratio(value: Any) -> float:
+    if type(value) is not float or not 0 <= value <= 1:
+        raise content.refuse(f"a ratio is {content.shown(value)}")
+    return value
+
+
+RCOND = payload_kind("rcond", _read_ratio)
+
 PACKED_SVD, PINV = register(
     Op("packed_svd", None, hidden=True, numpy=_PACKED, type_rule=_packed_type, flops=_cost(11),
        doc="U, the singular values and Vᵀ of U @ diag(s) @ Vᵀ = A, thin, one after the other in a vector",
@@ -358,7 +367,7 @@ PACKED_SVD, PINV = register(
        differential=Differential(_packed_forward, _packed_back, _all_of(1), text="that of Townsend"),
        edges="the derivative of a singular value at 0 is 0, its second one is not finite; so is the derivative of the "
              "vectors of equal singular values"),
-    Op("pinv", None, hidden=True, payload="rcond", numpy="np.linalg.pinv({0}, rcond={payload})",
+    Op("pinv", None, hidden=True, payload=RCOND, numpy="np.linalg.pinv({0}, rcond={payload})",
        type_rule=_pinv_type, flops=_cost(12),
        doc="the pseudo-inverse of a matrix, of any rank; singular values up to rcond times the largest count as 0",
        routine=MatrixRoutine(lambda a, rcond: _each(_pseudo_inverse, a, rcond, np.shape(a)[:-3:-1])),

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from symdiff import content
 from symdiff.errors import ShapeError
-from symdiff.ops.base import Movement, Op, register
+from symdiff.ops.base import Movement, Op, payload_kind, register
 from symdiff.types import BOOL, INT64, TensorType, show
 
 LANES = 8
@@ -137,14 +138,16 @@ def lane_sum(x: Any, axes: tuple[int, ...]) -> Any:
     return lane_fold(np.add, x, axes, 0.0)
 
 
+LINE = payload_kind("name", lambda value: content.word(value, "a line"))
+
 INPUT, CONSTANT, SIZE, NAMED, STOP_GRADIENT = register(
-    Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload="name"),
+    Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload=LINE),
     Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),
     Op("size", "", hidden=True, finite=True, doc="a size that each call fixes, as a number", payload="size",
        type_rule=_like_operand),
     Op("named", None, hidden=True, finite=True,
-       numpy="{0}", doc="a line of the text that binds a name: its value, kept apart", payload="name",
+       numpy="{0}", doc="a line of the text that binds a name: its value, kept apart", payload=LINE,
        routine=Movement(lambda x, name: x), partials=("1",), type_rule=_like_operand),
     Op("stop_gradient", None, routine=Movement(lambda x, _: x), partials=(None,),
        finite=True, numpy="{0}",

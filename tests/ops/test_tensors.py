@@ -9,10 +9,9 @@ from symdiff.display.array_code import STRUCTURE
 from symdiff.display.text import WRITTEN
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
-from symdiff.ir.payloads import PAYLOADS
 from symdiff.ir.verify import verify
 from symdiff.ops import OPS, core, indexing, movement, reduction
-from symdiff.ops.base import MatrixRoutine, Movement
+from symdiff.ops.base import PAYLOADS, MatrixRoutine, Movement
 from tests.ops.tensor_cases import CASES, F, identify, operands_of
 
 SMOOTH = [c for c in CASES if OPS[c[0]].differential is not None]
