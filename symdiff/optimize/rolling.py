@@ -106,9 +106,11 @@ class _Rolling:
                 self._alone(node)
             else:
                 if self.data and op in ARITHMETIC:
-                    key = (op.key, payloads[node], *[-1 if a in self.data else of[a] for a in own])
+                    classes = [-1 if a in self.data else of[a] for a in own]
                 else:
-                    key = (op.key, payloads[node], *[of[a] for a in own])
+                    classes = [of[a] for a in own]
+                alike = len(set(own)) < len(own)  # max(x[0], x[0]) says something else than max(x[0], x[1])
+                key = (op.key, payloads[node], alike, *classes)
                 found = keys.get(key)
                 if found is None:
                     found = keys[key] = len(members)

@@ -60,6 +60,8 @@ HESSIANS = [
     ("f(x[7]) = sum(x[::2]**3*x[0:4]) + x[5]*sum(x)", "x"),
     ("f(x[5]) = sum(cumsum(x)**2)", "x"),
     ("f(x[4], y[3]) = sum(outer(x, y)**2) + sum(x)**2", ["y", "x"]),
+    ("f(A[2, 3]) = sum(sin(softmax(A, axis=-1)))", "A"),
+    ("f(y[5]) = sin(norm(1 + y**2))", "y"),
 ]
 
 OPTIONS = list(itertools.product(("full", "lower", "upper"), ("csr", "csc", "coo")))
@@ -118,6 +120,13 @@ def test_hessians(text, wrt):
         if triangle == "full":
             np.testing.assert_array_equal(found, found.T)
             np.testing.assert_array_equal(sd.hessian(f, wrt).sparsity.toarray(), made.sparsity.toarray())
+
+
+@pytest.mark.parametrize("method", ["auto", "direct", "compressed"])
+def test_full_hessians_are_symmetric_bit_for_bit(method):
+    f = sd.function("f(A[2, 2], x[2]) = sum(sin(solve(A, x*x)))")
+    found = sd.sparse_hessian(f, ["A", "x"], method=method)(*point(f)).toarray()
+    np.testing.assert_array_equal(found, found.T)
 
 
 UNARY = ("sin({})", "exp(-{}**2)", "{}**3", "-{}", "sqrt({}**2 + 1)", "{}/2", "log(2 + {}**2)", "tanh({})")

@@ -79,6 +79,18 @@ def test_loops_become_arrays(name):
     assert len(f.graph.live(mapping.values())) <= most < len(f.graph.live(f.nodes)) + 8
 
 
+def test_a_tie_of_an_operand_with_itself_stays_outside():
+    """The second derivative of `max(x[0], x[0])` is that of `x[0]`; of two that happen to be equal it is NaN."""
+    f = sd.function(lambda x: sd.sum(sd.stack([sd.maximum(x[0], x[k]) ** 2 for k in range(N)])), {"x": N})
+    mapping = roll(f)
+    assert mapping
+    check(f, N, mapping)
+    at = np.random.default_rng(0).normal(size=N)
+    moved = f._moved(mapping)
+    np.testing.assert_allclose(sd.hessian(moved)(at), sd.hessian(f)(at))
+    assert not np.isnan(sd.hessian(f)(at)).any()
+
+
 def test_the_number_of_nodes_does_not_depend_on_the_length():
     counts = []
     for n in (20, 40):

@@ -136,6 +136,8 @@ def sparse_hessian_of(
             found = _compressed_hessian(graph, slopes, targets, symmetric)
         else:
             found = _cheapest(graph, slopes.by_target, targets, pattern, values, known, method)
+            if symmetric and triangle == "full" and found.values != values:
+                found = _mirrored(graph, found)
     return found if triangle == "full" else found.chosen(graph, *found.pattern.triangle(triangle))
 
 
@@ -179,11 +181,15 @@ def _compressed_hessian(graph: Graph, slopes: Slopes, targets: Sequence[int], sy
     outputs = slopes.rows(graph, targets)
     pattern = pattern_of(graph, outputs, targets)
     if symmetric:  # what is not in the image cannot be other than 0
-        found = _compressed(graph, outputs, targets, pattern.symmetric_part(), True)
-        lower, kept = found.pattern.triangle("lower")
-        full, entries = lower.mirrored()
-        return found.chosen(graph, full, kept[entries])
+        return _mirrored(graph, _compressed(graph, outputs, targets, pattern.symmetric_part(), True))
     return _compressed(graph, outputs, targets, pattern)
+
+
+def _mirrored(graph: Graph, found: Derivative) -> Derivative:
+    """A symmetric matrix whose upper triangle is the image of its lower one, bit for bit."""
+    lower, kept = found.pattern.triangle("lower")
+    full, entries = lower.mirrored()
+    return found.chosen(graph, full, kept[entries])
 
 
 def _scalars(graph: Graph, outputs: Sequence[int]) -> list[int]:
@@ -202,8 +208,9 @@ def _patched(
         outputs = [_unshaped(graph, o) for o in outputs]
     counts, columns, values = [], [], []
     found = sparse_patches(graph, outputs, targets)
+    symmetric = True
     if triangle is not None:
-        found = triangle_patches(graph, found, [graph.shape(o) for o in outputs], triangle)
+        found, symmetric = triangle_patches(graph, found, [graph.shape(o) for o in outputs], triangle)
     for output, patches in zip(outputs, found, strict=True):
         entries = entries_of(graph, patches, graph.shape(output), width)
         counts.append(entries.counts)
@@ -212,7 +219,11 @@ def _patched(
     height = sum(map(len, counts))
     pattern = Pattern.of_counts((height, width), np.concatenate(counts), np.concatenate(columns))
     known = [v for v in values if v is not None]
-    return pattern, movement.concatenate(graph, known, 0) if len(known) == len(values) else None
+    if len(known) < len(values):
+        return pattern, None
+    whole = Derivative(pattern, movement.concatenate(graph, known, 0), "")
+    whole = whole if symmetric else _mirrored(graph, whole)
+    return whole.pattern, whole.values
 
 
 def _unshaped(graph: Graph, node: int) -> int:

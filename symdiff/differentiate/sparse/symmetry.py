@@ -15,19 +15,21 @@ from symdiff.types import c_strides
 
 def triangle_patches(
     graph: Graph, found: Sequence[Sequence[Patch]], shapes: Sequence[Sizes], triangle: str
-) -> list[list[Patch]]:
+) -> tuple[list[list[Patch]], bool]:
     """The patches of a triangle of a symmetric matrix, or of all of it, of which only the lower triangle is used.
 
     `found` are those of the rows by elements of arrays of these shapes, one array after the other; these are the
-    columns, too.
+    columns, too. False with them says that the upper triangle is there as it was, to be replaced among the entries.
     """
     sweep = Sweep(graph)
     firsts = [0]
     for shape in shapes:
         firsts.append(firsts[-1] + math.prod(shape))
     sorted_patches = [[_distance(p, shape, first) for p in own] for own, shape, first in _each(found, shapes, firsts)]
-    if triangle == "full" and all(low <= 0 <= high for own in sorted_patches for _, low, high in own):
-        return [list(own) for own in found]  # nothing lies on one side alone: blocks around the diagonal
+    bounds = [(low, high) for own in sorted_patches for _, low, high in own]
+    if triangle == "full" and all(low <= 0 <= high for low, high in bounds):
+        # nothing lies on one side alone: blocks around the diagonal, which stay whole
+        return [list(own) for own in found], all(low == high for low, high in bounds)
     results: list[list[Patch]] = [[] for _ in shapes]
     for k, own in enumerate(sorted_patches):
         for (distance, low, high), patch in zip(own, found[k], strict=True):
@@ -45,7 +47,7 @@ def triangle_patches(
                     mirrored = _mirrored(sweep, part, shapes, firsts, k, strict=triangle == "full")
                     for j, image in mirrored:
                         results[j].append(image)
-    return results
+    return results, True
 
 
 def _each(
