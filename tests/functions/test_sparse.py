@@ -129,6 +129,18 @@ def test_full_hessians_are_symmetric_bit_for_bit(method):
     np.testing.assert_array_equal(found, found.T)
 
 
+@pytest.mark.parametrize("method", ["auto", "direct", "compressed"])
+@pytest.mark.parametrize(
+    ("text", "wrt", "size"),
+    [("f(x, y[0]) = x**2", "y", 0), ("f(x, y[0]) = x**2*sum(y)", ["y", "x"], 1), ("f(x[0]) = sum(x**2)", "x", 0)],
+)
+def test_matrices_of_no_size(text, wrt, size, method):
+    f = sd.function(text)
+    H, J = sd.sparse_hessian(f, wrt, method=method), sd.sparse_jacobian(f, wrt, method=method)
+    assert matrix(H, point(f)).shape == (size, size)
+    assert matrix(J, point(f)).shape == (1, size)
+
+
 UNARY = ("sin({})", "exp(-{}**2)", "{}**3", "-{}", "sqrt({}**2 + 1)", "{}/2", "log(2 + {}**2)", "tanh({})")
 BINARY = (
     "{} + {}",

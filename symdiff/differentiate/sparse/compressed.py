@@ -91,12 +91,12 @@ def _by(
     cost = count * operations(graph, made, known)
 
     def values() -> int:
+        if not len(place):
+            return graph.constant(np.zeros(0))
         swept = _swept(graph, ends, seeds, made, colors, count)
         width = product(graph.types[swept].shape) // count
         index = np.asarray(color, np.int64) * width + place
         flat = movement.reshape(graph, swept, (count * width,))
-        if not len(index):
-            return graph.constant(np.zeros(0))
         return indexing.gather(graph, flat, graph.constant(index))
 
     return Compressed(count, cost, f"{count} colours of a {title}" if "star" in title else f"{count} {title}", values)
