@@ -13,6 +13,7 @@ from symdiff.differentiate.chain import assemble, elements, scalars_of
 from symdiff.differentiate.jacobians import are_both_tried, hessian_blocks, is_elementary, jacobian_blocks
 from symdiff.differentiate.operators import gradient, next_derivatives, second_derivatives
 from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
+from symdiff.differentiate.sparse.bands import band_hessian
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
@@ -323,7 +324,8 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
             return assemble(graph, b.arrange(columns, len(a.shape)))
 
         return elementary
-    found = hessian_blocks(graph, slopes, again, symmetric)
+    whole = band_hessian(graph, slopes[0], again[0]) if symmetric and len(nodes) == 1 else None
+    found = hessian_blocks(graph, slopes, again, symmetric) if whole is None else [[whole]]
 
     def joined(a: Target, b: Target) -> int:
         columns = []

@@ -41,7 +41,7 @@ class Entries:
 def entries_of(graph: Graph, patches: Sequence[Patch], shape: Sizes, width: int) -> Entries:
     """The entries of patches of a value of this shape, in a matrix with `width` columns."""
     calculus = Patches(graph)
-    bands = [_band(calculus, patch) for patch in patches]
+    bands = [band_of(calculus, patch) for patch in patches]
     if patches and all(b is not None for b in bands):
         found = _Cells(calculus, [b for b in bands if b is not None], shape, width).entries()
         if found is not None:
@@ -53,7 +53,7 @@ def entries_of(graph: Graph, patches: Sequence[Patch], shape: Sizes, width: int)
 
 
 @dataclass(frozen=True, slots=True)
-class _Band:
+class Band:
     """A patch with one axis of its box for each axis of the value, of size 1 where all its rows have one index.
 
     `first` are the least indices, `slopes` how the column grows with them, `offset` the column of all indices 0.
@@ -66,7 +66,7 @@ class _Band:
     value: int | None
 
 
-def _band(calculus: Patches, patch: Patch) -> _Band | None:
+def band_of(calculus: Patches, patch: Patch) -> Band | None:
     """The patch as a band; None where it is none."""
     graph = calculus.graph
     seen: list[int] = []
@@ -96,13 +96,13 @@ def _band(calculus: Patches, patch: Patch) -> _Band | None:
         value = movement.transpose(graph, value, [axis for axis in axes if axis is not None])
         value = movement.reshape(graph, value, box)
     offset = patch.column.start - sum(s * f for s, f in zip(slopes, first, strict=True))
-    return _Band(first, box, tuple(slopes), offset, value)
+    return Band(first, box, tuple(slopes), offset, value)
 
 
 class _Cells:
     """The rows of a value, cut where bands begin and end."""
 
-    def __init__(self, calculus: Patches, bands: Sequence[_Band], shape: Sizes, width: int) -> None:
+    def __init__(self, calculus: Patches, bands: Sequence[Band], shape: Sizes, width: int) -> None:
         self.graph, self.bands, self.shape = calculus.graph, bands, shape
         self.type = index_type(max(width, 1))
         self.cuts: list[list[tuple[int, int]]] = []
@@ -117,7 +117,7 @@ class _Cells:
         """The entries; None where there are too many cells, or the order changes within one."""
         if math.prod(len(cuts) for cuts in self.cuts) > MOST_CELLS:
             return None
-        cells: dict[tuple[int, ...], list[list[_Band]]] = {}
+        cells: dict[tuple[int, ...], list[list[Band]]] = {}
         for place in np.ndindex(*(len(cuts) for cuts in self.cuts)):
             ordered = self._ordered(place)
             if ordered is None:
@@ -137,10 +137,10 @@ class _Cells:
     def _slices(self, place: Sequence[int]) -> tuple[slice, ...]:
         return tuple(slice(*bounds) for bounds in self._bounds(place))
 
-    def _ordered(self, place: tuple[int, ...]) -> list[list[_Band]] | None:
+    def _ordered(self, place: tuple[int, ...]) -> list[list[Band]] | None:
         """The bands with entries in a cell, in the order of their columns; those with the same column together."""
         bounds = self._bounds(place)
-        groups: dict[tuple[int, tuple[int, ...]], list[_Band]] = {}
+        groups: dict[tuple[int, tuple[int, ...]], list[Band]] = {}
         for band in self.bands:
             if all(f <= low < f + n for f, n, (low, _) in zip(band.first, band.box, bounds, strict=True)):
                 # a slope along an axis of one index is an offset
@@ -154,7 +154,7 @@ class _Cells:
                 return None
         return [groups[key] for key in ordered]
 
-    def _columns(self, place: tuple[int, ...], ordered: list[list[_Band]]) -> Indices:
+    def _columns(self, place: tuple[int, ...], ordered: list[list[Band]]) -> Indices:
         """The columns of a cell, (*cell, entries of a row)."""
         bounds = self._bounds(place)
         found = np.empty((*(high - low for low, high in bounds), len(ordered)), self.type)
@@ -166,7 +166,7 @@ class _Cells:
             found[..., k] = at
         return found
 
-    def _node(self, place: tuple[int, ...], ordered: list[list[_Band]]) -> int:
+    def _node(self, place: tuple[int, ...], ordered: list[list[Band]]) -> int:
         """The values of a cell, (*cell, entries of a row)."""
         graph, bounds = self.graph, self._bounds(place)
         parts = []
@@ -181,7 +181,7 @@ class _Cells:
             parts.append(total)
         return movement.stack(graph, parts, len(bounds))
 
-    def _values(self, cells: dict[tuple[int, ...], list[list[_Band]]]) -> int:
+    def _values(self, cells: dict[tuple[int, ...], list[list[Band]]]) -> int:
         graph = self.graph
 
         def join(parts: list[int], axis: int) -> int:
@@ -194,7 +194,7 @@ class _Cells:
         found = self._joined(cells, self._node, join)
         return graph.constant(np.zeros(0)) if found is None else int(found)
 
-    def _joined(self, cells: dict[tuple[int, ...], list[list[_Band]]], leaf: Any, join: Any = None) -> Any:
+    def _joined(self, cells: dict[tuple[int, ...], list[list[Band]]], leaf: Any, join: Any = None) -> Any:
         """What `leaf` makes of cells, joined from the last axis to the first, in the order of the entries."""
         parts = {place: leaf(place, ordered) for place, ordered in cells.items() if ordered}
         for axis in reversed(range(len(self.shape))):

@@ -447,7 +447,8 @@ class Fusion(Schedule):
             if at != node:
                 inner = self.forms.whole(at)
                 opened = None
-                if inner != at and graph.ops[inner] in (core.STACK, core.CONCATENATE) and not self._is_needed(inner):
+                needed = inner in self.outputs or inner in self._places
+                if inner != at and graph.ops[inner] in (core.STACK, core.CONCATENATE) and not needed:
                     opened = reshaped_strides(self.forms.shape(at), strides, self.forms.shape(inner))
                 if opened is None:
                     found.append((at, strides, start))
@@ -461,10 +462,6 @@ class Fusion(Schedule):
                 start += strides[axis] * (1 if op is core.STACK else self.forms.shape(a)[axis])
             stack += reversed(parts)
         return found
-
-    def _is_needed(self, node: int) -> bool:
-        """Whether somebody reads a node, of those that were met."""
-        return node in self.outputs or node in self._places
 
     def _keep_strided(self, node: int, places: Places) -> None:
         """Zeros, and then every few elements."""
