@@ -219,6 +219,8 @@ class _Rolling:
 
     def _element(self, node: int) -> int:
         graph = self.graph
+        if node in self.data:
+            return node  # it may stand after the class that it is an operand of
         if node in self.same:
             return self.value(self.same[node])
         number = self.of[node]

@@ -48,6 +48,8 @@ LOOPS = {
     "scattered": (lambda x: sd.stack([sd.exp(sd.sin(sd.tanh(x[7*k % N])*x[k])) for k in range(N)]), N, 8),
     "two loops": (lambda x: sd.stack([sd.tanh(e) for e in elements(x)] + [sd.sin(e)*e for e in elements(x)]), N, 10),
     "conditions": (lambda x: sd.stack([sd.where(e > 0.5, e**3, -e) for e in elements(x)]), N, 10),
+    "a number in half of a loop": (
+        lambda x: sd.stack([x[N - 1 - k]*7.5 if k % 2 else x[k]*(2.0 + k) for k in range(N)]), N, 16),
     "constants": (lambda x: sd.stack([x[0], 1.0, *[e*2 for e in elements(x)], 3.0]), N, 30),
     "arrays": (lambda x: sd.sum(sd.stack([e**2 for e in elements(x)])*x) + sd.sum(x), N, 9),
     "shared": (lambda x: sd.stack([sd.exp(x[0]*x[1])*e for e in elements(x)]), N, 9),
