@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,6 +113,30 @@ class Case:
             with under(self.graph.limits), timed():
                 self.programs[fp] = optimize(self.graph, operands, self.nodes, fp=fp, stable=self.stable)
         return self.programs[fp]
+
+    def program_within(
+        self, arguments: Sequence[Argument], fp: str, title: str, memory: int | None
+    ) -> Program | TensorProgram:
+        """The program, with a plan that takes at most so many bytes of workspace.
+
+        Raises
+        ------
+        ArgumentError
+            Where none was found.
+        """
+        from symdiff.optimize.planning.lowering import make_plan
+        from symdiff.optimize.program import TensorProgram
+
+        program = self.program(arguments, fp)
+        if memory is None or not isinstance(program, TensorProgram) or program.plan.workspace <= memory:
+            return program
+        plan = make_plan(program.graph, program.inputs, program.outputs, memory)
+        if plan.workspace > memory:
+            raise ArgumentError(
+                f"{title} does not fit in memory={memory:,} bytes of workspace",
+                hint=f"memory={plan.workspace:,} is the least that was found",
+            )
+        return replace(program, plan=plan)
 
     def check_cost(self, title: str, program: Program | TensorProgram) -> None:
         """Refuse a program of which one point already takes more than the limits allow."""

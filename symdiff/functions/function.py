@@ -294,6 +294,7 @@ class Function(Exchange, Sealed, Direct):
         threads: int = 1,
         cache: bool | None = None,
         background: bool = False,
+        memory: int | None = None,
     ) -> CompiledFunction:
         """Native code now, with options.
 
@@ -310,11 +311,13 @@ class Function(Exchange, Sealed, Direct):
             environment variable SYMDIFF_CACHE says where it is None. See docs/saving.md.
         background : start with level 0 and compile at `opt` (2 where it is None) in a thread; the faster code, which
             gives the same bits, is used from when it is ready. `wait()` waits for that.
+        memory : the most bytes of workspace that intermediate arrays may take; what finds no room is computed again
+            when it is needed, with the same bits. `explain(memory=…)` says how many operations that takes.
 
         Raises
         ------
         ArgumentError
-            For an unknown option.
+            For an unknown option, or where no way was found to do with so little memory.
         CompileError
             Where LLVM refuses.
         LimitError
@@ -322,13 +325,13 @@ class Function(Exchange, Sealed, Direct):
         """
         if self._cases is not None:
             given = {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background}
-            return OpenCompiled(self, given)
+            return OpenCompiled(self, given if memory is None else {**given, "memory": memory})
         from symdiff.codegen import Options, compile_program
 
         if opt is not None and opt not in (0, 1, 2, 3):
             raise ArgumentError(f"opt is {opt!r}", hint="a level from 0 to 3, or None")
         options = Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache, name=self.__name__)
-        compiled = self._compile(replace(options, opt=0) if background else options)
+        compiled = self._compile(replace(options, opt=0) if background else options, memory)
         compiled.answer()
         compiled.origin = (
             self,
@@ -339,18 +342,19 @@ class Function(Exchange, Sealed, Direct):
                 "threads": threads,
                 "cache": cache,
                 "background": background,
+                **({} if memory is None else {"memory": memory}),
             },
         )
         if background:
-            program, better = self._program(fp), replace(options, opt=2 if opt is None else opt)
+            program, better = compiled.kernel.program, replace(options, opt=2 if opt is None else opt)
             compiled.improve(lambda: compile_program(program, better))
         return compiled
 
-    def _compile(self, options: Options) -> CompiledFunction:
+    def _compile(self, options: Options, memory: int | None = None) -> CompiledFunction:
         from symdiff.codegen import compile_program
 
         with under(self._known.graph.limits), timed():
-            program = self._program(options.fp)
+            program = self._known.program_within(self.arguments, options.fp, self.__name__, memory)
             self._known.check_cost(self.__name__, program)
             kernel = compile_program(program, options)
         compiled = CompiledFunction(self.__name__, self._binder(), kernel, self.types, self._known.structure)
@@ -461,14 +465,14 @@ class Function(Exchange, Sealed, Direct):
             "workspace_bytes": statistics.workspace,
         }
 
-    def explain(self) -> str:
-        """What was chosen on the way, and why."""
+    def explain(self, memory: int | None = None) -> str:
+        """What was chosen on the way, and why; the plan with so many bytes for intermediate arrays (see `compile`)."""
         if self._cases is not None:
             return self._cases.explain(self.__name__)
         from symdiff.optimize.planning.listing import describe_plan
         from symdiff.optimize.program import TensorProgram
 
-        program = self._program()
+        program = self._known.program_within(self.arguments, "contract", self.__name__, memory)
         steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
         return "\n".join((*self._known.notes, *steps)) or "nothing had to be chosen"
 

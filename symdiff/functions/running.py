@@ -118,7 +118,7 @@ class Running:
         kernel = function = None
         why = ""
         try:
-            if not options.pop("background", False):
+            if not options.pop("background", False) and options.get("memory") is None:
                 function = cases._make(cases.pattern.opened(key, {**fixed, **{n: sizes[n] for n in values}}))
                 program = function._program(options.get("fp", "contract"))
                 if not sizes.fixed:

@@ -88,11 +88,6 @@ class Group:
         self.match: Match | None = None
 
 
-def most_instructions(group: Group) -> int:
-    """How long a group's body may become."""
-    return MOST_INSTRUCTIONS_OF_LOOPS if group.space else MOST_INSTRUCTIONS
-
-
 class Schedule:
     """Groups, and what has to run before what.
 
@@ -101,13 +96,19 @@ class Schedule:
     groups : in no order of execution; `order()` gives one.
     precedence : which of them, by their numbers, run before which.
     stored : node → the groups that write its buffer.
+    longest : how long the body of a loop may become.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
         self.groups: list[Group] = []
         self.precedence = Precedence()
         self.stored: dict[int, list[int]] = {}
         self._open: dict[Sizes, list[Group]] = {}
+
+    def is_full(self, group: Group) -> bool:
+        """Whether a group's body may not become longer."""
+        return group.size >= (self.longest if group.space else MOST_INSTRUCTIONS)
 
     def order(self) -> list[Group]:
         """The groups in an order in which they can run."""
@@ -165,7 +166,7 @@ class Schedule:
     ) -> bool:
         if reduced is not None and group.reduced not in (None, reduced):
             return False
-        if group.size >= most_instructions(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):
+        if self.is_full(group) or (group.space and len(group.items) >= MOST_RESULTS_OF_LOOPS):
             return False
         if group in readers:
             same = item.reduce is None and item.value == item.target
@@ -296,9 +297,9 @@ class Fusion(Schedule):
     outputs : node or number → the output that is its buffer.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[int]) -> None:
+    def __init__(self, graph: Graph, outputs: Sequence[int], longest: int = MOST_INSTRUCTIONS_OF_LOOPS) -> None:
         self.graph = graph
-        super().__init__()
+        super().__init__(longest)
         self.extra: dict[int, tuple[str, Sizes]] = {}
         self.outputs: dict[int, int] = {}
         self._places: dict[int, Places] = {}
@@ -392,7 +393,7 @@ class Fusion(Schedule):
                     return True
         if not cost:
             return False
-        if any(group.size >= most_instructions(group) for group, _ in maps):
+        if any(self.is_full(group) for group, _ in maps):
             return True
         size = example(points(self.forms.shape(node)))
         # in a group it is computed once at each point, however many need it there

@@ -10,7 +10,13 @@ from symdiff.optimize.planning.plan import Apply, Body, Choose, Gemm, Lapack, Ma
 def describe_plan(plan: Plan) -> list[str]:
     """The steps of a plan, a line each, and the size of the workspace."""
     lines = [_described(step) for step in plan.steps]
-    return [*lines, f"workspace {plan.workspace:,} bytes"]
+    lines.append(f"workspace {plan.workspace:,} bytes")
+    if plan.spared:
+        lines.append(
+            f"computed again: {plan.again:,} of {plan.operations:,} operations, "
+            f"in place of {plan.spared:,} more bytes of workspace"
+        )
+    return lines
 
 
 def _described(step: Step) -> str:

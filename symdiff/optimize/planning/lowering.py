@@ -29,8 +29,7 @@ from symdiff.optimize.planning.forms import (
     Same,
     operands,
 )
-from symdiff.optimize.planning.fusion import ZERO, Fusion, Group, Item
-from symdiff.optimize.planning.memory import arrange_memory
+from symdiff.optimize.planning.fusion import MOST_INSTRUCTIONS_OF_LOOPS, ZERO, Fusion, Group, Item
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -54,8 +53,12 @@ from symdiff.optimize.planning.plan import (
     sort_work,
     work_layout,
 )
+from symdiff.optimize.planning.recompute import plan_within
 from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType, c_strides
+
+SHORT = 24
+"""How long the body of a loop becomes where memory is short: a long one needs all that it reads at once."""
 
 STRIDED = 8
 """What an element costs where memory is not walked in steps of one: a line of the cache, where it costs one else."""
@@ -168,20 +171,24 @@ def _sorted(ranges: Any) -> tuple[Range, ...]:
     return tuple(sorted(ranges, key=lambda one: one.axis))
 
 
-def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int]) -> Plan:
-    """The plan that computes `outputs`.
+def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int], memory: int | None = None) -> Plan:
+    """The plan that computes `outputs`, if that can be in a workspace of at most `memory` bytes.
 
     The graph has elementwise operations of native code, movements, reductions, sums of products of two operands, scans
     and linear algebra; input nodes have the payload (operand, place of the first element), and no array that anything
     is computed from has the size 0.
     """
-    fusion = Fusion(graph, outputs)
+    plan = _plan(graph, inputs, outputs, memory, MOST_INSTRUCTIONS_OF_LOOPS if memory is None else SHORT)
+    return replace(plan, sizes=sizes_of(n for type_ in inputs for n in type_.shape))
+
+
+def _plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int], memory: int | None, longest: int) -> Plan:
+    fusion = Fusion(graph, outputs, longest)
     buffers = Buffers(graph, fusion, inputs)
     steps: list[Step] = []
     for group in fusion.order():
         steps += _lower(group, fusion, buffers)
-    plan = arrange_memory(buffers.buffers, steps, buffers.constants)
-    return replace(plan, sizes=sizes_of(n for type_ in inputs for n in type_.shape))
+    return plan_within(buffers.buffers, steps, buffers.constants, memory)
 
 
 class Buffers:

@@ -8,7 +8,8 @@ condition for every point of the space and names its operands by their positions
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from symdiff.ops import Op
 from symdiff.ops.base import MatrixRoutine
@@ -119,7 +120,9 @@ class Choose:
     outside: int
 
 
-Body = tuple[Load | LoadAt | Number | Position | Apply | Choose, ...]
+Instruction = Load | LoadAt | Number | Position | Apply | Choose
+
+Body = tuple[Instruction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +317,10 @@ class Plan:
     """The arrays of the "constant" buffers (NumPy, C order)."""
     sizes: Sizes | None = None
     """The sizes that a call gives numbers to, where some are open."""
+    again: int = 0
+    """How many of the operations compute again what was let go, to stay within a budget of memory."""
+    spared: int = 0
+    """By how many bytes the workspace is smaller for that."""
 
     @property
     def nests(self) -> int:
@@ -323,19 +330,7 @@ class Plan:
     @property
     def operations(self) -> int:
         """About how many operations one point takes."""
-        total = 0
-        for step in self.steps:
-            if isinstance(step, Nest | Scan):
-                points = math.prod(step.space)
-                total += points * max(1, sum(isinstance(part, Apply) for part in step.body))
-            elif isinstance(step, ScatterAdd):
-                total += step.outer * step.count * step.inner
-            elif isinstance(step, Sort):
-                total += 16 * step.count * step.size
-            else:
-                times = math.prod(step.batch)
-                total += times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)
-        return total
+        return sum(map(operations_of, self.steps))
 
     @property
     def library_calls(self) -> int:
@@ -346,3 +341,33 @@ class Plan:
 def element_bytes(dtype: str) -> int:
     """Bytes of one element."""
     return 1 if dtype == BOOL else 4 if dtype == "float32" else 8
+
+
+def operations_of(step: Step) -> int:
+    """About how many operations a step takes."""
+    if isinstance(step, Nest | Scan):
+        return math.prod(step.space) * max(1, sum(isinstance(part, Apply) for part in step.body))
+    if isinstance(step, ScatterAdd):
+        return step.outer * step.count * step.inner
+    if isinstance(step, Sort):
+        return 16 * step.count * step.size
+    times = math.prod(step.batch)
+    return times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)
+
+
+def operands_of(part: Instruction) -> tuple[int, ...]:
+    """The positions that an instruction of a body uses."""
+    if isinstance(part, Apply):
+        return part.operands
+    if isinstance(part, Choose):
+        return (part.inside, part.outside)
+    return (part.index,) if isinstance(part, LoadAt) else ()
+
+
+def with_operands(part: Instruction, place: Mapping[int, int]) -> Instruction:
+    """The instruction in a body where what it uses has other positions."""
+    if isinstance(part, Apply):
+        return replace(part, operands=tuple([place[k] for k in part.operands]))
+    if isinstance(part, Choose):
+        return replace(part, inside=place[part.inside], outside=place[part.outside])
+    return replace(part, index=place[part.index]) if isinstance(part, LoadAt) else part

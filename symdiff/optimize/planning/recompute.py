@@ -1,0 +1,275 @@
+"""Plans within a budget of memory: what is let go where there is no room, and computed again when it is needed.
+
+The steps are gone through in the order in which they run. Where a result finds no room, that array goes which costs
+least: operations to compute it again, with what was let go around it and would have to be computed too, per byte, and
+per step until it is needed. So values at distances that suit the budget remain of a chain, and the costly ones of a
+graph. What is needed again is computed from what is there, by the same steps on the same numbers: no bit changes.
+
+The costs around an array are those of the connected ones that were let go, as in M. Kirisame et al., "Dynamic Tensor
+Rematerialization", ICLR 2021; there, unlike here, the steps to come are not known.
+"""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from symdiff.optimize.planning.memory import ALIGNMENT, arrange_memory, read, renumbered, size_in_bytes, written
+from symdiff.optimize.planning.plan import Buffer, Nest, Plan, Reduce, Step, operands_of, operations_of, with_operands
+from symdiff.sizes import is_open
+
+MOST_TRIES = 5
+"""How often a plan is made with another budget for its arrays, whose places in the workspace leave gaps."""
+
+
+def without_unread(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]:
+    """The steps without the results of nests that nothing reads: what only the nest itself uses needs no memory."""
+    needed = {k for k, buffer in enumerate(buffers) if buffer.kind == "output"}
+    found: list[Step] = []
+    for step in reversed(steps):
+        made = _only(step, needed)
+        if made is not None:
+            needed.update(read(made))
+            found.append(made)
+    return found[::-1]
+
+
+def _only(step: Step, needed: Collection[int]) -> Step | None:
+    """The step with those results alone that go to buffers that are needed; None where none does."""
+    if not isinstance(step, Nest):
+        return step
+    results = tuple(r for r in step.results if r.access.buffer in needed)
+    if len(results) == len(step.results):
+        return step
+    if not results:
+        return None
+    used = {r.value for r in results}
+    for k in range(len(step.body) - 1, -1, -1):
+        if k in used:
+            used.update(operands_of(step.body[k]))
+    place = {k: at for at, k in enumerate(sorted(used))}
+    body = tuple(with_operands(step.body[k], place) for k in sorted(used))
+    reduced = step.reduced if any(isinstance(r, Reduce) for r in results) else ()
+    return Nest(step.space, reduced, body, tuple(replace(r, value=place[r.value]) for r in results))
+
+
+def plan_within(
+    buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object], memory: int | None
+) -> Plan:
+    """The plan whose workspace is at most `memory` bytes, or else the one with the smallest that was found.
+
+    Where sizes are open nothing is let go.
+    """
+    steps = without_unread(buffers, steps)
+    plan = arrange_memory(buffers, steps, constants)
+    if memory is None or plan.workspace <= memory or any(is_open(n) for buffer in buffers for n in buffer.shape):
+        return plan
+    least, limit = plan, memory
+    for _ in range(MOST_TRIES):
+        made = Budget(buffers, steps, limit)
+        tried = arrange_memory(made.buffers, made.steps, constants)
+        if tried.workspace < least.workspace:
+            least = tried
+        if least.workspace <= memory:
+            break
+        limit -= max(limit // 8, min(tried.workspace - memory, limit // 2))
+    return replace(least, again=least.operations - plan.operations, spared=plan.workspace - least.workspace)
+
+
+class Budget:
+    """The steps that keep at most so many bytes of arrays at once, where that can be.
+
+    Attributes
+    ----------
+    buffers : those given, and one more each time that an array is computed again.
+    steps : those given, and those that compute arrays again.
+    """
+
+    def __init__(self, buffers: Sequence[Buffer], steps: Sequence[Step], limit: int) -> None:
+        self.buffers = list(buffers)
+        self.steps: list[Step] = []
+        self._given = steps
+        self._limit = limit
+        self._sizes = {
+            k: -(-size_in_bytes(b) // ALIGNMENT) * ALIGNMENT for k, b in enumerate(buffers) if b.kind == "work"
+        }
+        self._reads = [self._work(read(step)) for step in steps]
+        self._writes = [self._work(written(step)) for step in steps]
+        self._writers: dict[int, list[int]] = {}
+        self._uses: dict[int, list[int]] = {}
+        for k in range(len(steps)):
+            for b in self._reads[k]:
+                self._uses.setdefault(b, []).append(k)
+            for b in self._writes[k]:
+                self._writers.setdefault(b, []).append(k)
+        self._costs = {
+            b: sum(max(1.0, operations_of(steps[k])) / len(written(steps[k])) for k in writers)
+            for b, writers in self._writers.items()
+        }
+        self._near = {b: self._neighbours(b) for b in self._writers}
+        self._later = {b: self._uses_later(b) for b in self._writers}
+        self._there: dict[int, int] = {}  # array → the buffer that has it now
+        self._made: set[int] = set()
+        self._held: dict[int, int] = {}
+        self._bytes = 0
+        self._gone = Components()
+        self._now = 0
+        for k in range(len(steps)):
+            self._now = k
+            self._run(k)
+
+    def _work(self, buffers: Sequence[int]) -> list[int]:
+        return [b for b in dict.fromkeys(buffers) if b in self._sizes]
+
+    def _neighbours(self, array: int) -> list[int]:
+        """The operands of what makes an array, and what is made of it."""
+        found = [a for k in self._writers[array] for a in self._reads[k]]
+        return found + [c for k in self._uses.get(array, ()) for c in self._writes[k]]
+
+    def _uses_later(self, array: int) -> list[int]:
+        """The steps that read an array, or what is made of it, which may have to be made again."""
+        made = {c for k in self._uses.get(array, ()) for c in self._writes[k]}
+        return sorted({k for a in (array, *made) for k in self._uses.get(a, ())})
+
+    def _run(self, k: int) -> None:
+        """Step k as it was given, after what it needs and is not there."""
+        arrays = (*self._reads[k], *self._writes[k])
+        self._hold(arrays)
+        missing = [b for b in self._reads[k] if b not in self._there]
+        if missing:
+            self._run_again(missing)
+        self._emit(self._given[k], self._writes[k])
+        self._release(arrays)
+
+    def _run_again(self, missing: Sequence[int]) -> None:
+        """Compute arrays again, and what they need and is not there; steps are met from the last to the first."""
+        wanted: dict[int, set[int]] = {}
+        parts: dict[int, Step] = {}
+        queue: list[int] = []
+        waiting = list(missing)
+        asked = set(missing)
+        while True:
+            for b in waiting:
+                for k in self._writers[b]:
+                    if k not in wanted:
+                        heapq.heappush(queue, -k)
+                    wanted.setdefault(k, set()).add(b)
+            if not queue:
+                break
+            k = -heapq.heappop(queue)
+            part = _only(self._given[k], wanted[k])
+            assert part is not None
+            parts[k] = part
+            waiting = [b for b in self._work(read(part)) if b not in self._there and b not in asked]
+            asked.update(waiting)
+        order = sorted(parts)
+        for k in order:
+            self._hold(self._work(read(parts[k])))
+        for k in order:
+            results = self._work(written(parts[k]))
+            self._hold(results)
+            self._emit(parts[k], results)
+            self._release((*results, *self._work(read(parts[k]))))
+
+    def _emit(self, step: Step, results: Sequence[int]) -> None:
+        new = [b for b in results if b not in self._there]
+        self._make_room(sum(self._sizes[b] for b in new))
+        for b in new:
+            self._bytes += self._sizes[b]
+            self._there[b] = b
+            if b in self._made:
+                self._there[b] = len(self.buffers)
+                self.buffers.append(self.buffers[b])
+                self._gone.leave(b, self._costs[b])
+            self._made.add(b)
+        self.steps.append(renumbered(step, self._there))
+
+    def _hold(self, arrays: Sequence[int]) -> None:
+        """Keep arrays until they are released as often."""
+        for b in arrays:
+            self._held[b] = self._held.get(b, 0) + 1
+
+    def _release(self, arrays: Sequence[int]) -> None:
+        """Hold arrays once less, and let go what no later step needs."""
+        for b in arrays:
+            self._held[b] -= 1
+            if not self._held[b]:
+                del self._held[b]
+                if b in self._there and self._next(b) is None and self._now >= self._writers[b][-1]:
+                    self._let_go(b)
+
+    def _let_go(self, array: int) -> None:
+        del self._there[array]
+        self._bytes -= self._sizes[array]
+
+    def _next(self, array: int) -> int | None:
+        """The next step, after the one that runs, that may need an array."""
+        later = self._later[array]
+        k = bisect.bisect_right(later, self._now)
+        return later[k] if k < len(later) else None
+
+    def _make_room(self, size: int) -> None:
+        if self._bytes + size <= self._limit:
+            return
+        may_go = []
+        for b in list(self._there):
+            if b not in self._held and self._writers[b][-1] < self._now and self._sizes[b] > ALIGNMENT:
+                if self._next(b) is None:
+                    self._let_go(b)
+                else:
+                    may_go.append(b)
+        while may_go and self._bytes + size > self._limit:
+            _, best = min((self._worth(b), b) for b in may_go)
+            may_go.remove(best)
+            self._let_go(best)
+            self._gone.enter(best, self._costs[best], self._near[best])
+
+    def _worth(self, array: int) -> float:
+        """What letting an array go costs, per byte and per step until it is needed."""
+        after = self._next(array)
+        assert after is not None
+        around = self._gone.around(self._near[array])
+        return (self._costs[array] + around) / (self._sizes[array] * (after - self._now))
+
+
+class Components:
+    """Arrays that were let go, those together that would be computed together, and the cost of each set.
+
+    An array that is computed again leaves its cost, and keeps its neighbours together: about right is enough.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, int] = {}
+        self._parents: list[int] = []
+        self._sums: list[float] = []
+
+    def around(self, arrays: Sequence[int]) -> float:
+        """The cost of the sets that some of the arrays are in."""
+        sets = {self._find(self._of[a]) for a in arrays if a in self._of}
+        return sum(self._sums[k] for k in sorted(sets))
+
+    def enter(self, array: int, cost: float, near: Sequence[int]) -> None:
+        """An array is let go."""
+        found = len(self._parents)
+        self._parents.append(found)
+        self._sums.append(cost)
+        self._of[array] = found
+        for a in near:
+            if a in self._of:
+                other = self._find(self._of[a])
+                if other != found:
+                    self._parents[other] = found
+                    self._sums[found] += self._sums[other]
+
+    def leave(self, array: int, cost: float) -> None:
+        """An array is there again."""
+        if array in self._of:
+            found = self._find(self._of.pop(array))
+            self._sums[found] = max(0.0, self._sums[found] - cost)
+
+    def _find(self, k: int) -> int:
+        while self._parents[k] != k:
+            self._parents[k] = k = self._parents[self._parents[k]]
+        return k
