@@ -188,7 +188,7 @@ class SparseFunction(Exchange):
                 hint=f"{self.__name__}.values(…) gives the entries of all, of shape {data.shape}",
             )
         return CallError(
-            f"{self.__name__}: a {type(data).__name__} is no sparse matrix",
+            f"{self.__name__}: {type(data).__name__} is no sparse matrix",
             hint="call its values(…) with expressions: they are a vector of its entries",
         )
 

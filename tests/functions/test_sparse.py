@@ -361,6 +361,16 @@ def test_out_is_overwritten_in_place(format):
             made(one, out=wrong)
 
 
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+def test_the_structure_of_a_copy_can_change(format):
+    made = sd.sparse_jacobian("f(x[3]) = x[1:]**2 - x[:-1]", format=format)
+    at = np.array([1.0, 0.0, 3.0])
+    found = made(at).copy()
+    found.eliminate_zeros()
+    assert (found.nnz, made(at).nnz) == (3, 4)
+    np.testing.assert_array_equal(found.toarray(), made(at).toarray())
+
+
 def test_a_batch_is_refused_and_its_values_are_not(laplacian):
     batch = np.random.default_rng(0).normal(size=(3, 6))
     with pytest.raises(sd.CallError, match="a batch of sparse matrices") as caught:
