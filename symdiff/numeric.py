@@ -6,14 +6,15 @@ import ctypes
 import ctypes.util
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import CompileError
+from symdiff.errors import CompileError, ShapeError
 from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Routine, Special
+from symdiff.types import show
 
 # Slots of NumPy's public ufunc C API.
 FROM_FUNC_AND_DATA, LOOP_D_D, LOOP_DD_D = 1, 5, 15
@@ -146,6 +147,31 @@ def _of_python(call: Callable[..., Any], operands: int, dtype: Any = np.float64)
         return np.asarray(loop(*(np.asarray(a, np.float64) for a in args)), dtype)[()]
 
     return apply
+
+
+def called_with(function: Callable[..., Any], name: str, operands: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """What a Python function gives for copies of arrays and for numbers.
+
+    Raises
+    ------
+    ShapeError
+        Where it has another shape than `shape`.
+    """
+    found = np.asarray(function(*(a.copy() if a.ndim else float(a) for a in operands)), np.float64)
+    if found.shape != shape:
+        raise ShapeError(f"{name} gave an array of shape {show(found.shape)}, its header says {show(shape)}")
+    return found
+
+
+def call_outside(routine: Outside, name: str, operands: Sequence[Any], shape: tuple[int, ...], sizes: list[int]) -> Any:
+    """What a function of arrays gives, as native code would call it."""
+    if routine.function is not None:
+        return called_with(routine.function, name, operands, shape)[()]
+    pointers, integers = [ctypes.c_void_p] * (len(operands) + 1), [ctypes.c_int64] * len(sizes)
+    function = ctypes.CFUNCTYPE(None, *pointers, *integers)(routine.address)
+    result = np.empty(shape)
+    function(*(a.ctypes.data for a in (*operands, result)), *sizes)
+    return result[()]
 
 
 def select(condition: Any, x: Any, y: Any) -> Any:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
+
+from symdiff.numeric import called_with
+from symdiff.types import Dim, Shape
 
 
 class _Frames(threading.local):
@@ -54,6 +59,30 @@ def of_numbers(function: Callable[..., Any], operands: int) -> tuple[int, object
     kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * operands)
     made = kind(guarded(lambda *values: float(function(*values)), math.nan))
     return ctypes.cast(made, ctypes.c_void_p).value or 0, made
+
+
+def of_arrays(
+    function: Callable[..., Any], name: str, shapes: Sequence[Shape], result: Shape, sizes: Sequence[str]
+) -> tuple[int, object]:
+    """The address of C's `void f(const double *, …, double *, int64_t, …)` that calls a Python function of arrays."""
+    count = len(shapes)
+
+    def answer(*given: Any) -> None:
+        known = dict(zip(sizes, given[count + 1 :], strict=True))
+        own = [tuple(known[n.name] if isinstance(n, Dim) else n for n in shape) for shape in (*shapes, result)]
+        *operands, target = [_array_at(place, shape) for place, shape in zip(given[: count + 1], own, strict=True)]
+        target[...] = called_with(function, name, operands, own[-1])
+
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (count + 1), *[ctypes.c_int64] * len(sizes))
+    made = kind(guarded(answer, None))
+    return ctypes.cast(made, ctypes.c_void_p).value or 0, made
+
+
+def _array_at(place: int | None, shape: tuple[int, ...]) -> Any:
+    size = math.prod(shape)
+    if not place or not size:
+        return np.empty(shape)
+    return np.ctypeslib.as_array((ctypes.c_double * size).from_address(place)).reshape(shape)
 
 
 class Watched:

@@ -221,6 +221,8 @@ def _literal(value: Any) -> str:
 def _statement(graph: Graph, node: int, values: Mapping[int, str]) -> str:
     op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
     args = [values[a] for a in operands]
+    if op is core.FOREIGN:
+        return f"{payload.name}({', '.join(args)})"
     if op.numpy or op in STRUCTURE:
         shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
         return of_record(op, args, payload, *shapes) if op.numpy else STRUCTURE[op](args, payload, *shapes)

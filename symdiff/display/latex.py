@@ -167,7 +167,10 @@ class LatexWriter(Writer):
                 sides += [r" \, "] * k + [(arg, POWER + 1 if turn else PRODUCT + k, k == 1)] + ["^{T}"] * turn
             return PRODUCT, sides
         if op.latex is None:
-            return CALL, [rf"\operatorname{{{op.name}}}".replace("_", r"\_") + r"\left(", *commas(args), r"\right)"]
+            name = op.name
+            if op in (core.CUSTOM, core.FOREIGN):
+                name, args = payload.name, args[op is core.CUSTOM :]
+            return CALL, [rf"\operatorname{{{name}}}".replace("_", r"\_") + r"\left(", *commas(args), r"\right)"]
         if op.kinds is None:
             before, after = op.latex.replace("{{", "{").replace("}}", "}").split("{}")
             return CALL, [before, *commas(args), after]

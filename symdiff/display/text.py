@@ -362,7 +362,8 @@ def _index(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
 
 
 def _custom(writer: Writer, node: int) -> tuple[int, Sequence[Part]]:
-    args = writer.graph.args[node][1:]
+    graph = writer.graph
+    args = graph.args[node][graph.ops[node] is core.CUSTOM :]
     return ATOM, [f"{writer.graph.payloads[node].name}(", *commas(args), ")"]
 
 
@@ -381,6 +382,7 @@ SPECIAL: dict[Op, Callable[[Writer, int], tuple[int, Sequence[Part]]]] = {
     core.STACK: _stack,
     core.INDEX: _index,
     core.CUSTOM: _custom,
+    core.FOREIGN: _custom,
     core.SIZE: _size,
 }
 """How operations are written whose notation is neither infix nor a call of their name."""

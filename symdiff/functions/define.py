@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ from symdiff.ops import DEFINITIONS, OPS, Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Outside, Unavailable, register
 from symdiff.ops.custom import MOST_OPERANDS
 from symdiff.signature import Argument
-from symdiff.types import BOOL
+from symdiff.types import BOOL, Shape
 
 DEFINING = locks.lock(locks.DEFINING)
 
@@ -103,10 +104,13 @@ def define(
         is ``adjoint``.
     partials : of a function of numbers, applied to each element: its derivative by each operand, in the operands and
         ``y`` (or ``result``): texts, or functions of the operands as `call` takes them.
-    call : a function from outside, of numbers, applied to each element. A C function ``double name(double, double)``,
-        as a function of ctypes or cffi, a ``cfunc`` of Numba or an address, is called by native code, without Python's
-        lock; a Python function is called with floats, and what it raises comes out of the call. Both have to give the
-        same for the same operands. Without `partials` or `backward` there is no derivative.
+    call : a function from outside. One of numbers is applied to each element: a C function
+        ``double name(double, double)``, as a function of ctypes or cffi, a ``cfunc`` of Numba or an address, is called
+        by native code, without Python's lock; a Python function is called with floats, and what it raises comes out of
+        the call. Both have to give the same for the same operands. One of arrays has their shapes in its header,
+        ``name(A[m, n], x[n])[m]``: C's ``void name(const double *A, const double *x, double *result, int64_t m,
+        int64_t n)``, with the sizes that have names, or a Python function of arrays. Without `partials` or `backward`
+        there is no derivative.
     replace : whether it may take the place of another definition; functions that are made keep the one they have.
         One that says the same, or that was made by the same line of the same module, script or notebook (of which all
         cells are one, as all lines at a prompt are), is replaced anyhow.
@@ -188,7 +192,8 @@ def read_definition(forward: Any, backward: Any, partials: Any, known: Known, ca
         raise ArgumentError("a definition is a text", hint='write sd.define("name(x) = x**2")')
     if call is not None and "=" in forward:
         raise ArgumentError("a function from outside has a header alone", hint='write sd.define("name(x)", call=…)')
-    last = split(tokenize(Source(forward if call is None else f"{forward} = 0")))[-1]
+    header, result = (forward, None) if call is None else _outside_header(forward)
+    last = split(tokenize(Source(forward if call is None else f"{header} = 0")))[-1]
     if last.name is None or last.parameters is None:
         raise ArgumentError("a definition has a header", hint='write sd.define("name(x) = x**2")')
     name, parameters = last.name, last.parameters
@@ -196,25 +201,43 @@ def read_definition(forward: Any, backward: Any, partials: Any, known: Known, ca
         raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
     if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
         raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
-    names, header = [p.name for p in parameters], written_call(name, [p.name for p in parameters])
+    names = [p.name for p in parameters]
     adjoints, slopes = _texts(backward, parameters, "backward"), _texts(partials, parameters, "partials")
     for n, slope in slopes.items():
         if not isinstance(slope, str):
             word = f"{name}_by_{n}"
-            given = Layer(word, parameters, written_call(word, names), {}, {}, routine=_routine(slope, word, names))
+            given = Layer(
+                word, parameters, written_call(word, names), {}, {}, routine=_routine(slope, word, parameters)
+            )
             known = {**known, word: completed(given, known)}
             slopes[n] = written_call(word, names)
     if call is None:
         return Layer(name, parameters, forward.strip(), adjoints, slopes, known)
-    if any(p.shape for p in parameters):
-        raise ArgumentError("a function from outside is of numbers", hint=f"write {header}: it is applied to elements")
-    return Layer(name, parameters, forward.strip(), adjoints, slopes, known, _routine(call, name, names))
+    if result is not None or any(p.shape for p in parameters):
+        if slopes:
+            raise ArgumentError("partials are for functions of each element", hint="give backward")
+        routine = _routine(call, name, parameters, result or ())
+        return Layer(name, parameters, forward.strip(), adjoints, slopes, known, routine, result or ())
+    return Layer(name, parameters, forward.strip(), adjoints, slopes, known, _routine(call, name, parameters))
 
 
-def _routine(call: Any, name: str, names: Sequence[str]) -> Outside:
-    from symdiff.functions.outside import outside
+def _outside_header(text: str) -> tuple[str, Shape | None]:
+    """The header of a function from outside without the shape of its result, and that; None where it says none."""
+    found = re.fullmatch(r"\s*(.*\))\s*(\[[^\[\]()]*\])\s*", text, re.DOTALL)
+    if found is None:
+        return text, None
+    parameters = split(tokenize(Source(f"f(r{found[2]}) = 0")))[-1].parameters
+    assert parameters is not None
+    return found[1], parameters[0].shape
 
-    return outside(call, name, names)
+
+def _routine(call: Any, name: str, parameters: Sequence[Argument], result: Shape | None = None) -> Outside:
+    """What calls a function from outside: of numbers, or of arrays that gives a `result` of some shape."""
+    from symdiff.functions import outside
+
+    if result is not None:
+        return outside.outside_of_arrays(call, name, parameters, result)
+    return outside.outside(call, name, [p.name for p in parameters])
 
 
 def completed(layer: Layer, known: Known) -> Layer:
@@ -304,6 +327,8 @@ def _checked(layer: Layer, known: Known) -> Op | None:
     others = {w: function for w, function in {**known, **layer.uses}.items() if w != layer.name}
     if layer.routine is not None:
         _check_words(layer, {**others, layer.name: layer})
+        if layer.result is not None:
+            return None
         return _outside_operation(layer)
     _check_words(layer, others)
     scalar = _elementwise(layer, layer.text, [p.name for p in layer.parameters])

@@ -9,19 +9,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from symdiff.differentiate.reverse import reverse
 from symdiff.differentiate.structured.sweeps import forward_terms
-from symdiff.errors import NeedsShape, ShapeError, Source
+from symdiff.errors import DifferentiationError, NeedsShape, ShapeError, Source
 from symdiff.frontend.calls import NO_DEFINITIONS, Known, LanguageFunction, bind, written_call
 from symdiff.frontend.constants import undeclared
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
+from symdiff.numeric import call_outside
 from symdiff.ops import Op, contraction, core, movement
 from symdiff.ops.base import Outside
 from symdiff.signature import Argument
-from symdiff.types import Dim, Shape, fixed
+from symdiff.types import Dim, Shape, fixed, show
 
 RESULT, ADJOINT = "y", "g"
 """What a derivative's text calls the result and its adjoint."""
@@ -46,10 +49,14 @@ class Layer(LanguageFunction):
     key : what tells it from all others: a digest of all this, the same in every process.
     op : of an elementwise function with derivatives of its own, and of one from outside: its operation.
     routine : of a function from outside: what is called.
+    result : of one of whole arrays: the shape of what it gives.
     is_wrapped : whether derivatives are those of `backward` though there is an operation.
     """
 
-    __slots__ = ("_read", "backward", "is_wrapped", "key", "op", "parameters", "partials", "routine", "text", "uses")
+    __slots__ = (
+        *("_read", "backward", "is_wrapped", "key", "op", "parameters"),
+        *("partials", "result", "routine", "text", "uses"),
+    )
 
     uses: Mapping[str, Layer]
     key: str
@@ -63,6 +70,7 @@ class Layer(LanguageFunction):
         partials: Mapping[str, str],
         definitions: Known = NO_DEFINITIONS,
         routine: Outside | None = None,
+        result: Shape | None = None,
     ) -> None:
         super().__init__(name)
         self.parameters, self.text = tuple(parameters), text
@@ -72,7 +80,8 @@ class Layer(LanguageFunction):
         self.uses = {w: entry for w, entry in found.items() if isinstance(entry, Layer)}
         said = [name, text, self.backward, self.partials, {w: used.key for w, used in self.uses.items()}]
         self.key = f"defined_{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]}"
-        self.routine = routine
+        self.routine: Outside | None = routine
+        self.result = result
         if routine is not None:
             self.key = f"defined_{hashlib.sha256(f'{self.key} {routine.symbol}'.encode()).hexdigest()[:24]}"
             self.routine = dataclasses.replace(routine, symbol=self.key)
@@ -130,6 +139,9 @@ class Layer(LanguageFunction):
                 raise ShapeError(
                     f"{self.name}: {parameter} is given a value with {axes}", hint=f"its definition is {self.text}"
                 )
+        if self.result is not None:
+            value = graph.add(core.FOREIGN, tuple(operands), self)
+            return graph.add(core.CUSTOM, (value, *operands), self)
         if self.op is not None:
             return graph.add(core.CUSTOM, (graph.apply(self.op, operands), *operands), self)
         try:
@@ -173,6 +185,34 @@ class Layer(LanguageFunction):
                     raise ShapeError(f"{self.name}: {declared} is {known} in one operand and {size} in {parameter}")
         return sizes
 
+    # From outside, of whole arrays
+
+    def named_sizes(self, shapes: Sequence[Shape]) -> dict[str, int]:
+        """The sizes that have names in its header, for operands of some shapes.
+
+        Raises
+        ------
+        ShapeError
+            Where they are none that it takes.
+        """
+        for parameter, shape in zip(self.parameters, shapes, strict=True):
+            if len(parameter.shape) != len(shape):
+                raise ShapeError(f"{self.name}: {parameter} is given an array of shape {show(shape)}")
+        return self._sizes(dict(zip((p.name for p in self.parameters), shapes, strict=True)))
+
+    def result_shape(self, shapes: Sequence[Shape]) -> Shape:
+        """The shape of the result for operands of some shapes."""
+        sizes = self.named_sizes(shapes)
+        return tuple([sizes[n.name] if isinstance(n, Dim) else n for n in self.result or ()])
+
+    def evaluated(self, values: Sequence[Any]) -> Any:
+        """The result for some values."""
+        arrays = [np.ascontiguousarray(v, np.float64).reshape(np.shape(v)) for v in values]
+        shapes = [a.shape for a in arrays]
+        sizes = list(self.named_sizes(shapes).values())
+        assert self.routine is not None
+        return call_outside(self.routine, self.name, arrays, fixed(self.result_shape(shapes)), sizes)
+
     # The derivative
 
     def adjoint(self, graph: Graph, adjoint: int, node: int, k: int, lead: int) -> int:
@@ -203,6 +243,12 @@ class Layer(LanguageFunction):
         operands = graph.args[node][1:]
         names = [p.name for p in self.parameters]
         values = dict(zip((*names, *self.words), (*operands, node, adjoint), strict=True))
+        if not self.backward:
+            example = ", ".join(f'"{n}": "…"' for n in names)
+            raise DifferentiationError(
+                f"{self.name} has no derivative by {names[k]} here",
+                hint=f"define it with its derivatives: backward={{{example}}}",
+            )
         text, shape = self.backward[names[k]], graph.shape(operands[k])
         found = graph.as_number(self.spliced(graph, text, values))
         own = graph.shape(found)

@@ -11,6 +11,8 @@ from symdiff.codegen import callbacks
 from symdiff.errors import ArgumentError
 from symdiff.functions.exchange import Exchange
 from symdiff.ops.base import Outside
+from symdiff.signature import Argument
+from symdiff.types import Dim, Shape
 
 _NEEDS_LOCK = 4
 """The flag of ctypes' functions that hold Python's lock."""
@@ -39,7 +41,33 @@ def outside(given: Any, name: str, parameters: Sequence[str]) -> Outside:
     return Outside(f"Python function {id(given)}", count, address, given, owner)
 
 
-def _address(given: Any, wanted: str, count: int) -> int | None:
+def outside_of_arrays(given: Any, name: str, parameters: Sequence[Argument], result: Shape) -> Outside:
+    """As `outside`, of whole arrays.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is nothing that can be called so.
+    """
+    shapes = [p.shape for p in parameters]
+    sizes = list(dict.fromkeys(n.name for shape in shapes for n in shape if isinstance(n, Dim)))
+    unknown = [n.name for n in result if isinstance(n, Dim) and n.name not in sizes]
+    if unknown:
+        raise ArgumentError(f"{name}: no operand has the size {unknown[0]}", hint="its result has sizes of operands")
+    pointers = [f"const double *{p.name}" for p in parameters]
+    wanted = f"void {name}({', '.join([*pointers, 'double *result', *(f'int64_t {n}' for n in sizes)])})"
+    count = len(shapes)
+    found = _address(given, wanted, None)
+    if found is not None:
+        return Outside(f"C function {found}", count, found, None, given)
+    if not callable(given):
+        raise ArgumentError(f"call of {name} is {given!r}", hint=f"give a C function {wanted}, or a Python function")
+    _check_count(given, name, count)
+    address, owner = callbacks.of_arrays(given, name, shapes, result, sizes)
+    return Outside(f"Python function {id(given)}", count, address, given, owner)
+
+
+def _address(given: Any, wanted: str, count: int | None) -> int | None:
     """The address of a C function; None for everything else."""
     if isinstance(given, bool | Exchange):  # those have an address of another kind
         return None
@@ -52,7 +80,7 @@ def _address(given: Any, wanted: str, count: int) -> int | None:
     address = getattr(given, "address", None)  # Numba's cfunc
     if isinstance(address, int) and not isinstance(address, bool):
         types = getattr(getattr(given, "_sig", None), "args", None)
-        if types is not None and [str(t) for t in types] != ["float64"] * count:
+        if count is not None and types is not None and [str(t) for t in types] != ["float64"] * count:
             raise _other(wanted, f"({', '.join(map(str, types))})")
         return _checked(address, wanted)
     return None
@@ -68,12 +96,14 @@ def _other(wanted: str, found: str) -> ArgumentError:
     return ArgumentError(f"the function has the operands {found}", hint=f"it has to be {wanted}")
 
 
-def _of_ctypes(given: Any, wanted: str, count: int) -> int:
+def _of_ctypes(given: Any, wanted: str, count: int | None) -> int:
     if given._flags_ & _NEEDS_LOCK:
         raise ArgumentError(
             "a function of ctypes that holds Python's lock is not called from native code",
             hint="take it from ctypes.CDLL, or give a Python function that calls it",
         )
+    if count is None:  # of arrays: pointers have many types
+        return _checked(ctypes.cast(given, ctypes.c_void_p).value or 0, wanted)
     types = getattr(given, "argtypes", None) or getattr(type(given), "_argtypes_", None)
     if types is not None and list(types) != [ctypes.c_double] * count:
         raise _other(wanted, f"({', '.join(t.__name__ for t in types)})")
@@ -82,12 +112,12 @@ def _of_ctypes(given: Any, wanted: str, count: int) -> int:
     return _checked(ctypes.cast(given, ctypes.c_void_p).value or 0, wanted)
 
 
-def _of_cffi(given: Any, wanted: str, count: int) -> int:
+def _of_cffi(given: Any, wanted: str, count: int | None) -> int:
     from cffi import FFI  # type: ignore[import-untyped, unused-ignore]
 
     ffi = FFI()
     kind = ffi.typeof(given)
-    if kind.kind != "function" or [t.cname for t in kind.args] != ["double"] * count:
+    if kind.kind != "function" or (count is not None and [t.cname for t in kind.args] != ["double"] * count):
         raise _other(wanted, kind.cname)
     return _checked(int(ffi.cast("uintptr_t", given)), wanted)
 

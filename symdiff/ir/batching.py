@@ -196,6 +196,7 @@ LEAVES = frozenset((core.INPUT, core.CONSTANT, core.SIZE, core.IOTA))
 
 REFUSED = {
     core.CUSTOM: "the derivative that its author gave is for operands without more axes",
+    core.FOREIGN: "it is called with the shapes that its header says",
     core.CALL: "its body is put in its place before",
 }
 """Operations that are not batched, and why."""

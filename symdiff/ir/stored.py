@@ -229,7 +229,7 @@ def _build(
 
 def _read_payload(op: Op, value: Any, definitions: Mapping[str, Any]) -> Any:
     """What a node of `op` carries; `definitions` are the functions of users, by what the file calls them."""
-    if op is core.CUSTOM:
+    if op in (core.CUSTOM, core.FOREIGN):
         title = printable(value, "a definition")
         if title not in definitions:
             raise refuse(f"{title} is not defined")

@@ -3,7 +3,7 @@
 from symdiff.ops.base import operation
 from symdiff.ops.call import CALL
 from symdiff.ops.contraction import EINSUM
-from symdiff.ops.custom import CUSTOM
+from symdiff.ops.custom import CUSTOM, FOREIGN
 from symdiff.ops.indexing import ARGSORT, AS_INDEX, DIAGONAL, GATHER, IOTA, SCATTER_ADD
 from symdiff.ops.matrices import ADJUGATE, CHOLESKY, DET, DET_SIGN, INV, LOGDET, SOLVE, SOLVE_TRIANGULAR
 from symdiff.ops.movement import BROADCAST, CONCATENATE, INDEX, RESHAPE, SCATTER, STACK, TRANSPOSE
@@ -90,6 +90,7 @@ __all__ = [
     "EXP",
     "EXP2",
     "FMA",
+    "FOREIGN",
     "GATHER",
     "GREATER",
     "GREATER_EQUAL",

@@ -1,4 +1,4 @@
-"""The node of a function that a user defined with a derivative of its own."""
+"""The nodes of functions that a user defined: with a derivative of its own, or from outside."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ShapeError
 from symdiff.ops import movement
-from symdiff.ops.base import Differential, Movement, Op, register
+from symdiff.ops.base import Differential, MatrixRoutine, Movement, Op, register
 from symdiff.ops.reduction import SUM
-from symdiff.types import TensorType
+from symdiff.types import FLOAT64, TensorType, tensor
 
 if TYPE_CHECKING:
     from symdiff.ir.graph import Graph
@@ -43,10 +43,21 @@ def _reach(graph: Graph, mask: int, node: int, k: int, lead: int, forward: bool)
     )
 
 
-(CUSTOM,) = register(
+def _outside_type(op: Op, types: Sequence[TensorType], layer: Any) -> TensorType:
+    if len(types) != len(layer.parameters):
+        raise ShapeError(f"{layer.name} takes {len(layer.parameters)} operands, not {len(types)}")
+    if any(type_.dtype != FLOAT64 for type_ in types):
+        raise ShapeError(f"{layer.name} takes numbers of float64")
+    return tensor(FLOAT64, layer.result_shape([type_.shape for type_ in types]))
+
+
+CUSTOM, FOREIGN = register(
     Op("custom", None, hidden=True, payload="layer", type_rule=_type, routine=Movement(lambda value, *rest: value),
        numpy="{0}",
        doc="the value of a function that a user defined, then its operands, by which it has derivatives of its own",
        differential=Differential(_pushforward, _pullback, _reach, active=(False, *(True,) * MOST_OPERANDS),
                                  text="what its author gave")),
+    Op("foreign", None, hidden=True, payload="layer", type_rule=_outside_type,
+       routine=MatrixRoutine(lambda *given: given[-1].evaluated(given[:-1])), flops=lambda types, result, layer: {},
+       doc="what a function from outside gives of whole arrays; `custom` around it has the derivative"),
 )  # fmt: skip

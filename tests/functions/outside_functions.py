@@ -6,3 +6,8 @@ def product(x, y):
     if x < 0:
         raise ArithmeticError(f"x is {x}")
     return x * y
+
+
+def times(a, x):
+    """A @ x."""
+    return a @ x

@@ -315,7 +315,6 @@ def test_c_code_that_calls_a_kernel_gets_nan(monkeypatch):
         ("u_x(x)", {"call": lambda x, y: x}, "u_x is called with 1 operand"),
         ("u_x(x) = x", {"call": EXP}, "a header alone"),
         ("u_x", {"call": EXP}, "has a header"),
-        ("u_x(x[n])", {"call": EXP}, "is of numbers"),
         ("sin(x)", {"call": EXP}, "sin is a function of the language"),
         ("u_x(x)", {"call": EXP, "partials": {"x": 1.5}}, "call of u_x_by_x is 1.5"),
         ("u_x(x)", {"call": EXP, "partials": {"z": "1"}}, "partials takes"),

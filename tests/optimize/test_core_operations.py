@@ -25,12 +25,17 @@ TABLES = {
     "text": lambda op: op in text.WRITTEN or op in lines.CHANGED or op is core.CALL or not op.hidden or op.kinds,
     "NumPy code": lambda op: op.numpy or op in STRUCTURE or op.kinds or isinstance(op.routine, Fold) or op in OWN_CODE,
     "code for matrices": lambda op: (
-        not isinstance(op.routine, MatrixRoutine) or op.lower is not None or op in lapack.WRITERS or op is core.ARGSORT
+        not isinstance(op.routine, MatrixRoutine)
+        or op.lower is not None
+        or op in lapack.WRITERS
+        or op in STEPS_OF_THEIR_OWN
     ),
 }
 """For each engine whether it knows an operation; elementwise ones are known by what their records say."""
 
-OWN_CODE = (core.INPUT, core.CONSTANT, core.SIZE, core.CUSTOM, core.CALL)
+STEPS_OF_THEIR_OWN = (core.ARGSORT, core.FOREIGN)
+
+OWN_CODE = (core.INPUT, core.CONSTANT, core.SIZE, core.CUSTOM, core.FOREIGN, core.CALL)
 """What is written before statements: a parameter, a number; or opened."""
 
 ENGINES = [

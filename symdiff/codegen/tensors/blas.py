@@ -17,7 +17,7 @@ from typing import Any
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.errors import CompileError
 from symdiff.numeric import _pointer
-from symdiff.ops.base import Library
+from symdiff.ops.base import Library, Outside
 from symdiff.sizes import Sizes, is_open
 
 LARGEST_SIZE = 2**31 - 1
@@ -99,7 +99,7 @@ class Calls:
         self._open: dict[str, Any] = {}
         self.lines: list[str] = []
         self.declarations: list[str] = []
-        self.imports: list[tuple[str, Blas | Library | str]] = []
+        self.imports: list[tuple[str, Blas | Library | Outside | str]] = []
         self._symbols: set[str] = set()
         self._constants: set[str] = set()
 

@@ -68,7 +68,8 @@ def write_tensor_module(
     steps = StepCode(plan, tools)
     algebra, failing = steps.algebra, steps.failing
     operations = plan.operations
-    aside = any(is_of_c(what) for own in (tools.scalar, tools.vector) for _, what in own.routines.imports)
+    outer = (tools.scalar.routines, tools.vector.routines, algebra)
+    aside = any(is_of_c(what) for own in outer for _, what in own.imports)
     loop = PointLoop(layout, plan, steps, state, element, operations, aside)
     lines = [
         *loop.globals(),

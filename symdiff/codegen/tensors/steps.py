@@ -21,6 +21,7 @@ from symdiff.codegen.tensors.sorting import write_sort
 from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
+    ForeignCall,
     Gemm,
     Lapack,
     Load,
@@ -106,6 +107,10 @@ class Local:
             return replace(step, a=self._matrix(step.a), b=self._matrix(step.b), c=self._matrix(step.c))
         if isinstance(step, Sort):
             return replace(step, value=numbers[step.value], result=numbers[step.result], work=numbers[step.work])
+        if isinstance(step, ForeignCall):
+            operands = tuple([numbers[n] for n in step.operands])
+            starts = tuple([at - self._first[n] for n, at in zip(step.operands, step.starts, strict=True)])
+            return replace(step, operands=operands, starts=starts, result=numbers[step.result])
         if isinstance(step, Lapack):
             operands = tuple([numbers[n] for n in step.operands])
             return replace(step, operands=operands, result=numbers[step.result], work=numbers[step.work])
@@ -131,6 +136,8 @@ def _places(step: Step) -> list[tuple[int, int]]:
         return [(matrix.buffer, matrix.offset) for matrix in (step.a, step.b, step.c)]
     if isinstance(step, Sort):
         return [(number, 0) for number in (step.value, step.result, step.work)]
+    if isinstance(step, ForeignCall):
+        return [*zip(step.operands, step.starts, strict=True), (step.result, 0)]
     if isinstance(step, Lapack):
         return [(number, 0) for number in (*step.operands, step.result, step.work)]
     return [(number, 0) for number in (step.value, step.index, step.result)]
@@ -198,6 +205,8 @@ class StepCode:
             written = write_nest(step, buffers, self.tools)
         elif isinstance(step, Scan):
             written = write_scan(step, buffers, self.tools)
+        elif isinstance(step, ForeignCall):
+            written = self._called(f"{name}_c", step)
         elif isinstance(step, Sort):
             written = write_sort(step, buffers, self.tools)
         else:
@@ -205,6 +214,19 @@ class StepCode:
             written = write_scatter(step, buffers, self.tools)
         self.lines += _function(name, written, self.table, self.plan.sizes)
         return name, written.may_fail
+
+    def _called(self, symbol: str, step: ForeignCall) -> WrittenNest:
+        """The call of a function from outside."""
+        used = [*step.operands, step.result]
+        types = ", ".join([*("ptr" for _ in used), *("i64" for _ in step.sizes)])
+        self.algebra.declare(f"declare void @{symbol}({types}) #0")
+        self.algebra.imports.append((symbol, step.routine))
+        places = [
+            f"%c{k} = getelementptr double, ptr %b{n}, i64 {at}"
+            for k, (n, at) in enumerate(zip(used, (*step.starts, 0), strict=True))
+        ]
+        values = ", ".join([*(f"ptr %c{k}" for k in range(len(used))), *(f"i64 {n}" for n in step.sizes)])
+        return WrittenNest([], [*places, f"call void @{symbol}({values})"], frozenset(used), False)
 
 
 def _function(name: str, written: WrittenNest, table: AddressTable, sizes: Sizes | None) -> list[str]:

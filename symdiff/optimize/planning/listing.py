@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from symdiff.ops import core
 from symdiff.optimize.planning.memory import read, written
-from symdiff.optimize.planning.plan import Apply, Body, Choose, Gemm, Lapack, Matrix, Nest, Plan, Scan, Sort, Step
+from symdiff.optimize.planning.plan import (
+    Apply,
+    Body,
+    Choose,
+    ForeignCall,
+    Gemm,
+    Lapack,
+    Matrix,
+    Nest,
+    Plan,
+    Scan,
+    Sort,
+    Step,
+)
 
 
 def describe_plan(plan: Plan) -> list[str]:
@@ -38,6 +51,8 @@ def _described(step: Step) -> str:
         columns = f"x{step.columns}" if step.columns else ""
         square = "" if step.op is core.PACKED_SVD else f"x{step.n}"
         return f"{step.name} {step.n}{square}{columns}" + (f", {batch} times" if batch else "")
+    if isinstance(step, ForeignCall):
+        return f"call {step.name}"
     if isinstance(step, Sort):
         return f"sort {step.count}x{step.size}"
     return f"scatter {step.outer}x{step.count}x{step.inner} into {step.outer}x{step.size}x{step.inner}"

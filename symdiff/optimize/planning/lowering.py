@@ -36,6 +36,7 @@ from symdiff.optimize.planning.plan import (
     Body,
     Buffer,
     Choose,
+    ForeignCall,
     Lapack,
     Load,
     LoadAt,
@@ -377,6 +378,12 @@ def _lower(group: Group, fusion: Fusion, buffers: Buffers) -> list[Step]:
         rank = len(fusion.shape(index))
         outer, inner = points(shape[:axis]), points(shape[axis + rank :])
         return [ScatterAdd(places[0][0], places[1][0], buffers.of(node)[0], outer, count, inner, size)]
+    if graph.ops[node] is core.FOREIGN:
+        layer = graph.payloads[node]
+        sizes = layer.named_sizes([fusion.shape(a) for a in graph.args[node]])
+        numbers, starts = tuple([n for n, _ in places]), tuple([at for _, at in places])
+        result = buffers.of(node)[0]
+        return [ForeignCall(numbers, starts, result, layer.name, layer.routine, tuple(sizes.values()))]
     if graph.ops[node] is core.ARGSORT:
         *lines, size = fusion.shape(node)
         work = buffers.work(sort_work(size))

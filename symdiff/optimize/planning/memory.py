@@ -13,6 +13,7 @@ from symdiff.optimize.planning.plan import (
     Access,
     Body,
     Buffer,
+    ForeignCall,
     Gemm,
     Lapack,
     Load,
@@ -63,7 +64,7 @@ def read(step: Step) -> tuple[int, ...]:
         return tuple(dict.fromkeys(i.access.buffer for i in step.body if isinstance(i, Load | LoadAt)))
     if isinstance(step, Gemm):
         return (step.a.buffer, step.b.buffer)
-    if isinstance(step, Lapack):
+    if isinstance(step, Lapack | ForeignCall):
         return step.operands
     return (step.value,) if isinstance(step, Sort) else (step.value, step.index)
 
@@ -267,6 +268,8 @@ def renumbered(step: Step, number: Mapping[int, int]) -> Step:
         return replace(step, a=a, b=b, c=c)
     if isinstance(step, Lapack):
         return replace(step, operands=tuple(map(of, step.operands)), result=of(step.result), work=of(step.work))
+    if isinstance(step, ForeignCall):
+        return replace(step, operands=tuple(map(of, step.operands)), result=of(step.result))
     if isinstance(step, Sort):
         return replace(step, value=of(step.value), result=of(step.result), work=of(step.work))
     assert isinstance(step, ScatterAdd)

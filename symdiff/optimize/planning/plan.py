@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from symdiff.ops import Op
-from symdiff.ops.base import MatrixRoutine
+from symdiff.ops.base import MatrixRoutine, Outside
 from symdiff.sizes import Sizes
 from symdiff.types import BOOL, FLOAT32
 
@@ -280,6 +280,22 @@ class ScatterAdd:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignCall:
+    """A function from outside on whole arrays.
+
+    C's `void f(const double *, …, double *result, int64_t, …)`: the operands, buffers in C order and the place of the
+    first element in each, the result, and the sizes that have names in its header.
+    """
+
+    operands: tuple[int, ...]
+    starts: tuple[int, ...]
+    result: int
+    name: str
+    routine: Outside
+    sizes: tuple[int, ...]
+
+
 DIGITS = 256
 """The values of a digit by which lines are sorted."""
 
@@ -303,7 +319,7 @@ def sort_work(size: int) -> int:
     return 8 * (4 * size + DIGITS)
 
 
-Step = Nest | Scan | Gemm | Lapack | ScatterAdd | Sort
+Step = Nest | Scan | Gemm | Lapack | ForeignCall | ScatterAdd | Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +350,8 @@ class Plan:
 
     @property
     def library_calls(self) -> int:
-        """How many steps call BLAS or LAPACK."""
-        return sum(isinstance(s, Gemm | Lapack) for s in self.steps)
+        """How many steps call BLAS, LAPACK or a function from outside."""
+        return sum(isinstance(s, Gemm | Lapack | ForeignCall) for s in self.steps)
 
 
 def element_bytes(dtype: str) -> int:
@@ -351,6 +367,8 @@ def operations_of(step: Step) -> int:
         return step.outer * step.count * step.inner
     if isinstance(step, Sort):
         return 16 * step.count * step.size
+    if isinstance(step, ForeignCall):  # nobody knows
+        return 0
     times = math.prod(step.batch)
     return times * (2 * step.m * step.n * step.k if isinstance(step, Gemm) else step.n**3)
 
