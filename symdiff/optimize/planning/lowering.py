@@ -58,8 +58,8 @@ from symdiff.optimize.planning.recompute import plan_within
 from symdiff.sizes import sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType, c_strides
 
-SHORT = 24
-"""How long the body of a loop becomes where memory is short: a long one needs all that it reads at once."""
+SHORT = (24, 8)
+"""How long the body of a loop becomes where memory is short, the first that does: one needs all it reads at once."""
 
 STRIDED = 8
 """What an element costs where memory is not walked in steps of one: a line of the cache, where it costs one else."""
@@ -179,7 +179,12 @@ def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int]
     and linear algebra; input nodes have the payload (operand, place of the first element), and no array that anything
     is computed from has the size 0.
     """
-    plan = _plan(graph, inputs, outputs, memory, MOST_INSTRUCTIONS_OF_LOOPS if memory is None else SHORT)
+    lengths = (MOST_INSTRUCTIONS_OF_LOOPS,) if memory is None else SHORT
+    plan = _plan(graph, inputs, outputs, memory, lengths[0])
+    for longest in lengths[1:]:
+        if memory is not None and plan.workspace > memory:
+            shorter = _plan(graph, inputs, outputs, memory, longest)
+            plan = shorter if shorter.workspace < plan.workspace else plan
     return replace(plan, sizes=sizes_of(n for type_ in inputs for n in type_.shape))
 
 
