@@ -53,7 +53,6 @@ MOST_INSTRUCTIONS_OF_LOOPS = 300
 MOST_RESULTS_OF_LOOPS = 8
 MOST_GROUPS_TRIED = 6
 
-
 Places = dict[tuple[int, Map | None], float]
 """Where a node is needed: (group, map), and how often it is computed there; no map where it must be in memory."""
 
@@ -134,11 +133,8 @@ class Schedule:
     ) -> Group:
         """The nest over `space` that an item is added to: it runs before all that read the buffer of `target`."""
         readers = [self.groups[k] for k in dict.fromkeys(number for number, _ in places)]
-        found: Group | None = None
-        for group in [] if alone else self._candidates(space, readers):
-            if self._fits(group, item, reduced, places, readers):
-                found = group
-                break
+        near = [] if alone else self._candidates(space, readers)
+        found = next((g for g in near if self._fits(g, item, reduced, places, readers)), None)
         if found is None:
             found = self.group("nest", space)
             self._open.setdefault(space, []).append(found)
