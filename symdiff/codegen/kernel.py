@@ -13,7 +13,6 @@ from symdiff import locks
 from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.body import is_of_c
-from symdiff.codegen.callbacks import Watched
 from symdiff.codegen.entry_points import CALL, write_call
 from symdiff.codegen.layout import Layout, arrange_operands
 from symdiff.codegen.loops import LOOP
@@ -24,6 +23,7 @@ from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.numeric import Watched
 from symdiff.ops.base import Outside
 from symdiff.sizes import example
 from symdiff.types import FLOAT64

@@ -30,6 +30,7 @@ from symdiff.frontend.parser import Parsed, free_names, parse, read_text
 from symdiff.frontend.statements import split
 from symdiff.functions.definition_check import check_definition
 from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer
+from symdiff.functions.outside import outside, outside_of_arrays
 from symdiff.interpret import evaluate
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
@@ -233,11 +234,9 @@ def _outside_header(text: str) -> tuple[str, Shape | None]:
 
 def _routine(call: Any, name: str, parameters: Sequence[Argument], result: Shape | None = None) -> Outside:
     """What calls a function from outside: of numbers, or of arrays that gives a `result` of some shape."""
-    from symdiff.functions import outside
-
     if result is not None:
-        return outside.outside_of_arrays(call, name, parameters, result)
-    return outside.outside(call, name, [p.name for p in parameters])
+        return outside_of_arrays(call, name, parameters, result)
+    return outside(call, name, [p.name for p in parameters])
 
 
 def completed(layer: Layer, known: Known) -> Layer:

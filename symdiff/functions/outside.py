@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from symdiff.codegen import callbacks
+from symdiff import numeric
 from symdiff.errors import ArgumentError
 from symdiff.functions.exchange import Exchange
 from symdiff.ops.base import Outside
@@ -37,7 +37,7 @@ def outside(given: Any, name: str, parameters: Sequence[str]) -> Outside:
             hint="give a function of ctypes, of cffi or of Numba's cfunc, an address, or a Python function",
         )
     _check_count(given, name, count)
-    address, owner = callbacks.of_numbers(given, count)
+    address, owner = numeric.of_numbers(given, count)
     return Outside(f"Python function {id(given)}", count, address, given, owner)
 
 
@@ -63,7 +63,7 @@ def outside_of_arrays(given: Any, name: str, parameters: Sequence[Argument], res
     if not callable(given):
         raise ArgumentError(f"call of {name} is {given!r}", hint=f"give a C function {wanted}, or a Python function")
     _check_count(given, name, count)
-    address, owner = callbacks.of_arrays(given, name, shapes, result, sizes)
+    address, owner = numeric.of_arrays(given, name, shapes, result, sizes)
     return Outside(f"Python function {id(given)}", count, address, given, owner)
 
 
