@@ -1,13 +1,20 @@
 """Gradients within a budget of memory: the same bits, and how many operations more."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import symdiff as sd
+from symdiff.optimize.pipeline import optimize
 from symdiff.optimize.planning.check import check_plan
+from symdiff.optimize.planning.lowering import make_plan
 from symdiff.types import product
+from tests.optimize.run_plan import run_plan
+from tests.optimize.test_plan_random import graphs
 
 
 def chain(layers, n=64):
@@ -61,6 +68,38 @@ def test_a_long_chain_in_a_tenth_of_its_memory_takes_at_most_twice_the_operation
     assert within.spared > 0
 
 
+def test_weights_take_their_gradients_when_what_they_are_made_of_is_there():
+    """Otherwise all adjoints of a network would be kept until its weights have their turn."""
+
+    def layers(weights, x):
+        for k in range(20):
+            x = sd.tanh(weights[k] @ x)
+        return sd.sum(x)
+
+    gradient = sd.grad(sd.function(layers, {"weights": (20, 16, 16), "x": (16, 400)}), "weights")
+    before = gradient._program().plan
+    within = gradient._known.program_within(gradient.arguments, "contract", "g", before.workspace // 3).plan
+    assert within.operations <= 1.3 * before.operations
+
+
+@given(graphs(), st.sampled_from([0, 0.3, 0.6]))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_programs(made, part):
+    """Whatever the budget, possible or not, the plan is one, and it computes the same bits."""
+    graph, inputs, outputs = made
+    program = optimize(graph, [(graph.types[n], (n,)) for n in inputs], outputs, fp="strict")
+    if not hasattr(program, "plan"):
+        return
+    within = replace(
+        program, plan=make_plan(program.graph, program.inputs, program.outputs, int(part * program.plan.workspace))
+    )
+    within.verify()
+    numbers = np.random.default_rng(len(graph))
+    values = [numbers.uniform(-2, 2, t.shape) for t in program.inputs]
+    for want, got in zip(run_plan(program, values), run_plan(within, values), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_what_only_one_loop_uses_is_not_in_memory():
     gradient = sd.grad("f(w[1000000]) = sum(tanh(tanh(tanh(tanh(w)))))")
     assert gradient.stats()["workspace_bytes"] == 0
@@ -90,8 +129,8 @@ def test_a_budget_is_saved_and_holds_where_a_call_says_the_shapes():
     again = pickle.loads(pickle.dumps(gradient.compile(memory=budget, opt=0)))
     assert again.kernel.statistics.workspace <= budget
     lines = [f"x{k + 1} = tanh(x{k})*x{k}" for k in range(40)]
-    given = sd.function("\n".join([*lines, "sum(x40)"]), inputs=["x0"], shapes={"x0": "n"})
-    gradient = sd.grad(given)
+    opened = sd.function("\n".join([*lines, "sum(x40)"]), inputs=["x0"], shapes={"x0": "n"})
+    gradient = sd.grad(opened)
     x = np.linspace(-1, 1, 200)
     np.testing.assert_array_equal(gradient.compile(memory=50_000, opt=0)(x), gradient(x))
     with pytest.raises(sd.SymdiffError, match="does not fit"):

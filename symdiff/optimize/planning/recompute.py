@@ -67,6 +67,7 @@ def plan_within(
     if memory is None or plan.workspace <= memory or any(is_open(n) for buffer in buffers for n in buffer.shape):
         return plan
     least, limit = plan, memory
+    steps = frugal_order(buffers, steps)
     for _ in range(MOST_TRIES):
         made = Budget(buffers, steps, limit)
         tried = arrange_memory(made.buffers, made.steps, constants)
@@ -76,6 +77,47 @@ def plan_within(
             break
         limit -= max(limit // 8, min(tried.workspace - memory, limit // 2))
     return replace(least, again=least.operations - plan.operations, spared=plan.workspace - least.workspace)
+
+
+def frugal_order(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]:
+    """The steps in an order in which what is made is used soon: next comes what leaves the least memory taken."""
+    reads, writes = [set(read(step)) for step in steps], [set(written(step)) for step in steps]
+    after: list[set[int]] = [set() for _ in steps]
+    waiting = [0] * len(steps)
+    last_writers: dict[int, list[int]] = {}
+    for k in range(len(steps)):  # what reads comes after all writers so far, and writers of one buffer stay in order
+        for b in reads[k] | writes[k]:
+            for earlier in last_writers.get(b, ()):
+                if k not in after[earlier]:
+                    after[earlier].add(k)
+                    waiting[k] += 1
+        for b in writes[k]:
+            last_writers.setdefault(b, []).append(k)
+    readers: dict[int, int] = {}
+    for own in reads:
+        for b in own:
+            readers[b] = readers.get(b, 0) + 1
+    size = [size_in_bytes(b) if b.kind == "work" else 0 for b in buffers]
+    taken: set[int] = set()
+    ready = [k for k in range(len(steps)) if not waiting[k]]
+    order: list[Step] = []
+
+    def grows(k: int) -> tuple[int, int]:
+        made = sum([size[b] for b in writes[k] if b not in taken and readers.get(b)])
+        return made - sum([size[b] for b in reads[k] if readers[b] == 1]), k
+
+    while ready:
+        k = min(ready, key=grows)
+        ready.remove(k)
+        order.append(steps[k])
+        taken |= writes[k]
+        for b in reads[k]:
+            readers[b] -= 1
+        for later in sorted(after[k]):
+            waiting[later] -= 1
+            if not waiting[later]:
+                ready.append(later)
+    return order
 
 
 class Budget:
