@@ -30,6 +30,7 @@ from symdiff.optimize.planning.forms import (
     operands,
 )
 from symdiff.optimize.planning.fusion import MOST_INSTRUCTIONS_OF_LOOPS, ZERO, Fusion, Group, Item
+from symdiff.optimize.planning.memory import arrange_memory, without_unread
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -194,7 +195,11 @@ def _plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int], me
     steps: list[Step] = []
     for group in fusion.order():
         steps += _lower(group, fusion, buffers)
-    return plan_within(buffers.buffers, steps, buffers.constants, memory)
+    steps = without_unread(buffers.buffers, steps)
+    plan = arrange_memory(buffers.buffers, steps, buffers.constants)
+    if memory is None or plan.workspace <= memory:
+        return plan
+    return plan_within(plan, buffers.buffers, steps, buffers.constants, memory)
 
 
 class Buffers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +20,15 @@ from symdiff.optimize.planning.plan import (
     LoadAt,
     Nest,
     Plan,
+    Reduce,
     Scan,
     ScatterAdd,
     Sort,
     Step,
     Store,
     element_bytes,
+    operands_of,
+    with_operands,
 )
 from symdiff.sizes import is_open
 
@@ -43,6 +46,37 @@ def arrange_memory(buffers: Sequence[Buffer], steps: Sequence[Step], constants: 
         steps = [renumbered(step, number) for step in steps]
     placed, size = _place([buffers[b] for b in used], steps)
     return Plan(tuple(placed), tuple(steps), size, tuple(constants))
+
+
+def without_unread(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]:
+    """The steps without the results of nests that nothing reads: what only the nest itself uses needs no memory."""
+    needed = {k for k, buffer in enumerate(buffers) if buffer.kind == "output"}
+    found: list[Step] = []
+    for step in reversed(steps):
+        made = only_needed(step, needed)
+        if made is not None:
+            needed.update(read(made))
+            found.append(made)
+    return found[::-1]
+
+
+def only_needed(step: Step, needed: Collection[int]) -> Step | None:
+    """The step with those results alone that go to buffers that are needed; None where none does."""
+    if not isinstance(step, Nest):
+        return step
+    results = tuple(r for r in step.results if r.access.buffer in needed)
+    if len(results) == len(step.results):
+        return step
+    if not results:
+        return None
+    used = {r.value for r in results}
+    for k in range(len(step.body) - 1, -1, -1):
+        if k in used:
+            used.update(operands_of(step.body[k]))
+    place = {k: at for at, k in enumerate(sorted(used))}
+    body = tuple(with_operands(step.body[k], place) for k in sorted(used))
+    reduced = step.reduced if any(isinstance(r, Reduce) for r in results) else ()
+    return Nest(step.space, reduced, body, tuple(replace(r, value=place[r.value]) for r in results))
 
 
 def written(step: Step) -> tuple[int, ...]:

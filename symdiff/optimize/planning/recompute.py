@@ -13,58 +13,33 @@ from __future__ import annotations
 
 import bisect
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from symdiff.optimize.planning.memory import ALIGNMENT, arrange_memory, read, renumbered, size_in_bytes, written
-from symdiff.optimize.planning.plan import Buffer, Nest, Plan, Reduce, Step, operands_of, operations_of, with_operands
+from symdiff.optimize.planning.memory import (
+    ALIGNMENT,
+    arrange_memory,
+    only_needed,
+    read,
+    renumbered,
+    size_in_bytes,
+    written,
+)
+from symdiff.optimize.planning.plan import Buffer, Plan, Step, operations_of
 from symdiff.sizes import is_open
 
 MOST_TRIES = 5
 """How often a plan is made with another budget for its arrays, whose places in the workspace leave gaps."""
 
 
-def without_unread(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]:
-    """The steps without the results of nests that nothing reads: what only the nest itself uses needs no memory."""
-    needed = {k for k, buffer in enumerate(buffers) if buffer.kind == "output"}
-    found: list[Step] = []
-    for step in reversed(steps):
-        made = _only(step, needed)
-        if made is not None:
-            needed.update(read(made))
-            found.append(made)
-    return found[::-1]
-
-
-def _only(step: Step, needed: Collection[int]) -> Step | None:
-    """The step with those results alone that go to buffers that are needed; None where none does."""
-    if not isinstance(step, Nest):
-        return step
-    results = tuple(r for r in step.results if r.access.buffer in needed)
-    if len(results) == len(step.results):
-        return step
-    if not results:
-        return None
-    used = {r.value for r in results}
-    for k in range(len(step.body) - 1, -1, -1):
-        if k in used:
-            used.update(operands_of(step.body[k]))
-    place = {k: at for at, k in enumerate(sorted(used))}
-    body = tuple(with_operands(step.body[k], place) for k in sorted(used))
-    reduced = step.reduced if any(isinstance(r, Reduce) for r in results) else ()
-    return Nest(step.space, reduced, body, tuple(replace(r, value=place[r.value]) for r in results))
-
-
 def plan_within(
-    buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object], memory: int | None
+    plan: Plan, buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object], memory: int
 ) -> Plan:
     """The plan whose workspace is at most `memory` bytes, or else the one with the smallest that was found.
 
-    Where sizes are open nothing is let go.
+    `plan` is the one that keeps everything. Where sizes are open nothing is let go.
     """
-    steps = without_unread(buffers, steps)
-    plan = arrange_memory(buffers, steps, constants)
-    if memory is None or plan.workspace <= memory or any(is_open(n) for buffer in buffers for n in buffer.shape):
+    if any(is_open(n) for buffer in buffers for n in buffer.shape):
         return plan
     least, limit = plan, memory
     steps = frugal_order(buffers, steps)
@@ -201,7 +176,7 @@ class Budget:
             if not queue:
                 break
             k = -heapq.heappop(queue)
-            part = _only(self._given[k], wanted[k])
+            part = only_needed(self._given[k], wanted[k])
             assert part is not None
             parts[k] = part
             waiting = [b for b in self._work(read(part)) if b not in self._there and b not in asked]
