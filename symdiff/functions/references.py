@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,8 +68,9 @@ class ComplexValues(Values):
             return function(*args) if op.result == "f" or "c" in op.kinds else function(*map(np.real, args))  # type: ignore[operator]
         if isinstance(routine, Intrinsic) and routine.name in STEPWISE:
             return getattr(np, routine.numpy)(np.real(args[0]))
-        if isinstance(routine, Library) and routine.symbol in ANALYTIC:
-            return ANALYTIC[routine.symbol](*args)
+        analytic = _analytic(routine.symbol) if isinstance(routine, Library) else None
+        if analytic is not None:
+            return analytic(*args)
         if isinstance(routine, Movement | MatrixRoutine) and op not in CONJUGATED:
             try:
                 with warnings.catch_warnings():
@@ -105,13 +107,14 @@ CHOSEN: dict[Op, Callable[..., Any]] = {
 }
 """Operations that complex numbers go through by a rule of their own."""
 
-ANALYTIC = {
-    **{name: getattr(np, name) for name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p")},
-    **{name: getattr(np, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    "pow": np.power,
-}
-"""NumPy's functions of complex numbers, by the symbols of the routines for real ones."""
+
+@functools.cache
+def _analytic(symbol: str) -> Callable[..., Any] | None:
+    """NumPy's function of complex numbers for a routine of real ones; None where it has none."""
+    inverse = f"arc{symbol[1:]}" if symbol.startswith("a") else symbol
+    found = getattr(np, symbol, None) or getattr(np, inverse, None)
+    return found if isinstance(found, np.ufunc) and not {"D->D", "DD->D"}.isdisjoint(found.types) else None
+
 
 STEPWISE = frozenset(("llvm.floor", "llvm.ceil", "llvm.trunc", "llvm.rint"))
 """What is constant but for jumps."""

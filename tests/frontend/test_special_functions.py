@@ -66,7 +66,7 @@ def test_what_has_no_derivative_is_refused():
     cases = [(op, k) for op in OPS.values() for k, p in enumerate(op.partials) if isinstance(p, Unavailable)]
     assert len(cases) > 10
     for op, k in cases:
-        if op.hidden or op.payload:
+        if op.hidden or op.payload or op.key != op.name:  # a user's, of another test
             continue
         names = list("abc"[: len(op.kinds)])
         f = sd.function(f"f({', '.join(names)}) = {op.name}({', '.join(names)})")

@@ -291,7 +291,7 @@ def test_nothing_recurses_on_deep_chains():
 def test_every_operation_reaches_its_domain():
     """Elementwise operations in a body are evaluated as they are outside of one."""
     for op in OPS.values():
-        if op.kinds is None or op.payload is not None or set(op.kinds) != {"f"}:
+        if op.kinds is None or op.payload is not None or set(op.kinds) != {"f"} or op.key != op.name:  # a user's
             continue
         graph = Graph()
         inputs = [graph.input(f"x{k}") for k in range(len(op.kinds))]
