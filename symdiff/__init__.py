@@ -31,7 +31,6 @@ from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.functions.build import expr, function
-from symdiff.functions.checking import GradientCheck, check_grad
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.define import Namespace, define
 from symdiff.functions.function import Function
@@ -97,6 +96,8 @@ __all__ = [
 
 
 LATER = {
+    "GradientCheck": "checking",
+    "check_grad": "checking",
     "derivative": "series",
     "diff": "series",
     "laplacian": "laplacians",
@@ -106,9 +107,10 @@ LATER = {
     "sparse_jacobian": "sparse",
     "taylor": "series",
 }
-"""Functions whose modules are loaded when they are first asked for."""
+"""Names whose modules are loaded when they are first asked for."""
 
 if TYPE_CHECKING:
+    from symdiff.functions.checking import GradientCheck, check_grad
     from symdiff.functions.laplacians import laplacian, operator
     from symdiff.functions.nlp import nlp
     from symdiff.functions.series import derivative, diff, taylor

@@ -196,6 +196,7 @@ class _Comparison:
         else:
             self.derivative = _flat(jacobian(self.base, groups))
         self.names = self._outputs(f)
+        self.compiled = self.base.compile(fp="strict", math="scalar")
 
     def _variables(self, f: Function, wrt: Any) -> list[tuple[int, int]]:
         """Arguments and elements, by number; `groups` are the arguments, `total` how many elements there are."""
@@ -247,7 +248,6 @@ class _Comparison:
 
     def function(self, points: Array) -> Array:
         """The results at points, which are vectors of the variables."""
-        compiled = self.base.compile(fp="strict", math="scalar")
         size = max(1, sum(v.size for v in self.values) + len(self.names))
         rows = []
         for start in range(0, len(points), max(1, MOST_NUMBERS // size)):
@@ -256,7 +256,7 @@ class _Comparison:
             for column, (k, j) in enumerate(self.chosen):
                 args[k].reshape(len(part), -1)[:, j] = part[:, column]
             with np.errstate(all="ignore"):
-                found = compiled(*args) if self.values else compiled()
+                found = self.compiled(*args)
             rows.append(np.concatenate([np.asarray(r, float).reshape(len(part), -1) for r in found], 1))
         return np.concatenate(rows)
 
@@ -293,7 +293,7 @@ class _Comparison:
         ours, found = self.ours(), differences(self.function, point)
         exact = self._exact()
         reference = found.slopes if exact is None else exact
-        reference[~np.isfinite(self.function(point[None])[0])] = math.nan  # where there is no value there is no slope
+        reference[~np.isfinite(found.middle)] = math.nan  # where there is no value there is no slope
         allowed = 10 * found.errors if exact is None else np.zeros_like(ours)
         method = "differences" if exact is None else "complex step"
         remainder = remainder_order(self.function, point, ours, self.seed)

@@ -100,7 +100,7 @@ def _compare(
     column = int(np.argmax(np.where(wrong, gap, -1.0)))
     operand = layer.parameters[variables[column][0]].name
     place = ", ".join(f"{p.name} = {_shown(v)}" for p, v in zip(layer.parameters, values, strict=True))
-    what = "backward" if (layer.op is None and layer.backward) or not layer.partials else "partials"
+    what = "partials" if layer.partials else "backward"
     raise ArgumentError(
         f"{layer.name}: {what} says {ours[column]:.6g} for the derivative by {operand} at {place}, "
         f"its expression {theirs[column]:.6g}",

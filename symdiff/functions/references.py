@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from symdiff.frontend.bodies import expansion
 from symdiff.interpret import Value, Values
 from symdiff.ir.body import Body
 from symdiff.ops import Op, core
-from symdiff.ops.base import Expand, Instruction, Intrinsic, Library, MatrixRoutine, Movement, Outside, Special
+from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, MatrixRoutine, Movement
 
 Array = npt.NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -55,12 +54,9 @@ class ComplexValues(Values):
         NotAnalytic
             Where there is none.
         """
-        if not any(map(np.iscomplexobj, args)):
-            return super().make(op, args, payload)
         routine = op.routine
-        if isinstance(routine, Expand):
-            body = expansion(op, payload)
-            return body.fold(self, dict(zip(body.parameters, args, strict=True)))[body.root]
+        if isinstance(routine, Expand | Fold) or not any(map(np.iscomplexobj, args)):
+            return super().make(op, args, payload)
         if op in CHOSEN:
             return CHOSEN[op](*args)
         if isinstance(routine, Instruction):
@@ -78,9 +74,7 @@ class ComplexValues(Values):
                     return routine.evaluate(*args, payload)
             except (TypeError, ValueError, np.exceptions.ComplexWarning):
                 raise NotAnalytic(op.name) from None
-        if isinstance(routine, Library | Special | Outside | Intrinsic | Movement | MatrixRoutine):
-            raise NotAnalytic(op.name)
-        return super().make(op, args, payload)
+        raise NotAnalytic(op.name)
 
 
 def _angle(a: Value, b: Value) -> Value:
@@ -126,9 +120,10 @@ CONJUGATED = frozenset((core.CHOLESKY, core.PACKED_SVD, core.PINV, core.ARGSORT)
 class Differences:
     """Slopes by variables: (results, variables), how far they may be off, and where there is a kink or a jump.
 
-    `below` and `above` are the slopes on the two sides.
+    `middle` are the results at the point, `below` and `above` are the slopes on the two sides.
     """
 
+    middle: Array
     slopes: Array
     errors: Array
     kinks: npt.NDArray[np.bool_]
@@ -184,7 +179,7 @@ def differences(function: Function, point: Array) -> Differences:
         bends = np.abs(moved[:, 0] - 2 * middle + moved[:, 1]) / spans
         kinks = (bends[4] > KINK * bends[0]) & (bends[4] > 1e-4 * (np.abs(above) + np.abs(below)) + 100 * noise[4])
         jumps = kinks & (bends[4] > JUMP * bends[0])
-    return Differences(best.T, error.T, (kinks & ~jumps).T, jumps.T, below.T, above.T)
+    return Differences(middle, best.T, error.T, (kinks & ~jumps).T, jumps.T, below.T, above.T)
 
 
 def _extrapolated(quotients: Array, noise: Array, order: int) -> tuple[Array, Array]:

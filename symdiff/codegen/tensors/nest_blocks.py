@@ -22,9 +22,20 @@ from symdiff.codegen.tensors.nest_body import (
     type_of,
     zero,
 )
-from symdiff.codegen.tensors.nest_shape import intersected, read_operands
+from symdiff.codegen.tensors.nest_shape import intersected
 from symdiff.ops import core
-from symdiff.optimize.planning.plan import Access, Choose, Load, LoadAt, Number, Position, Range, Store, element_bytes
+from symdiff.optimize.planning.plan import (
+    Access,
+    Choose,
+    Load,
+    LoadAt,
+    Number,
+    Position,
+    Range,
+    Store,
+    element_bytes,
+    operands_of,
+)
 from symdiff.sizes import is_open
 
 State = list[tuple[str, str]]
@@ -180,7 +191,7 @@ class Block:
                 continue
             found.add(n)
             if self.nesting.level[n] >= self.nesting.depth:
-                pending += [self.resolve(m) for m in read_operands(self.nesting.body[n])]
+                pending += [self.resolve(m) for m in operands_of(self.nesting.body[n])]
         return sorted(found)
 
     def _compute(self, k: int) -> str:

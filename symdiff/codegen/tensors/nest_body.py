@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from symdiff.codegen.body import Operations
-from symdiff.codegen.tensors.nest_shape import Loop, LoopCode, index_name, intersected, read_operands
+from symdiff.codegen.tensors.nest_shape import Loop, LoopCode, index_name, intersected
 from symdiff.ops import core
 from symdiff.optimize.planning.forms import body_cost
 from symdiff.optimize.planning.plan import (
@@ -24,6 +24,7 @@ from symdiff.optimize.planning.plan import (
     Position,
     Range,
     element_bytes,
+    operands_of,
 )
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64
@@ -340,7 +341,7 @@ class Nesting:
             n = pending.pop()
             if n not in found and n not in self._values:
                 found.add(n)
-                pending += read_operands(self.body[n])
+                pending += operands_of(self.body[n])
         return sorted(found)
 
     def _compute(self, k: int) -> None:

@@ -313,12 +313,3 @@ def intersected(ranges: Sequence[Range]) -> dict[int, tuple[int, int]]:
         start, stop = found.get(r.axis, (r.start, r.stop))
         found[r.axis] = max(start, r.start), min(stop, r.stop)
     return found
-
-
-def read_operands(part: object) -> tuple[int, ...]:
-    """The instructions that an instruction reads."""
-    if isinstance(part, Apply):
-        return part.operands
-    if isinstance(part, Choose):
-        return part.inside, part.outside
-    return (part.index,) if isinstance(part, LoadAt) else ()
