@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.display.tables import in_columns
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.functions.build import function
 from symdiff.functions.function import Function
@@ -109,9 +110,7 @@ class GradientCheck(Sequence[Row]):
         ]
 
     def __str__(self) -> str:
-        cells = [HEAD, *self._cells()]
-        widths = [max(len(row[k]) for row in cells) for k in range(len(HEAD))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+        lines = in_columns([HEAD, *self._cells()])
         left = len(self._rows) - MOST_ROWS
         return "\n".join([self._summary(), *lines, *([f"and {left} more"] if left > 0 else [])])
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import gradient
+from symdiff.display.tables import in_columns
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError
 from symdiff.interpret import evaluate
@@ -49,9 +50,8 @@ class Steps(Sequence[Step]):
     def __str__(self) -> str:
         head = ("name", "expression", "value", "gradient")
         cells = [head, *((r.name, r.expression, _shown(r.value), _shown(r.gradient)) for r in self._rows)]
-        widths = [max(len(row[k]) for row in cells) for k in range(4)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
-        return "\n".join([lines[0], "  ".join("-" * w for w in widths), *lines[1:]])
+        line = ["-" * max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join(in_columns([head, line, *cells[1:]]))
 
     __repr__ = __str__
 
