@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     """A line for each row; columns are as wide as what is longest in them, with two spaces between.
 
     Examples
     --------
-    >>> in_columns([("way", "operations"), ("forward", "12")])
+    >>> table_lines([("way", "operations"), ("forward", "12")])
     ['way      operations', 'forward  12']
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.tables import in_columns
+from symdiff.display.tables import table_lines
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.functions.build import function
 from symdiff.functions.function import Function
@@ -110,7 +110,7 @@ class GradientCheck(Sequence[Row]):
         ]
 
     def __str__(self) -> str:
-        lines = in_columns([HEAD, *self._cells()])
+        lines = table_lines([HEAD, *self._cells()])
         left = len(self._rows) - MOST_ROWS
         return "\n".join([self._summary(), *lines, *([f"and {left} more"] if left > 0 else [])])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from symdiff.display.tables import in_columns
+from symdiff.display.tables import table_lines
 from symdiff.functions.function import Function
 from symdiff.optimize.program import count_operations
 
@@ -44,7 +44,7 @@ class Choice:
         for name, count in sorted((others or {}).items(), key=lambda item: item[1]):
             rows.setdefault(name, f"about {count:,}")
         title = f"operations{'' if self.optimized else ' before optimization'}"
-        table = [f"  {line}" for line in in_columns([("way", title), *rows.items()])]
+        table = [f"  {line}" for line in table_lines([("way", title), *rows.items()])]
         self.way.function._known.notes += (f"{what}: {self.way.name}", *table)
         return self.way.function
 

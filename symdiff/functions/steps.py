@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import gradient
-from symdiff.display.tables import in_columns
+from symdiff.display.tables import table_lines
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError
 from symdiff.interpret import evaluate
@@ -51,7 +51,7 @@ class Steps(Sequence[Step]):
         head = ("name", "expression", "value", "gradient")
         cells = [head, *((r.name, r.expression, _shown(r.value), _shown(r.gradient)) for r in self._rows)]
         line = ["-" * max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join(in_columns([head, line, *cells[1:]]))
+        return "\n".join(table_lines([head, line, *cells[1:]]))
 
     __repr__ = __str__
 
