@@ -6,6 +6,7 @@ The passes rebuild the graph: simplification, expansion, and the fusing and numb
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -76,21 +77,23 @@ def postorder(graph: Graph, outputs: Sequence[int]) -> list[int]:
 def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Graph, list[int]]:
     """Rebuild in canonical order, with nodes numbered by postorder and signs where they cost least.
 
-    With `fuse`, a sum or difference of a product that is used nowhere else becomes a fused multiply-add.
+    With `fuse`, a sum or difference of a product that is used nowhere else becomes a fused multiply-add, and of
+    constants over the same divisor only one is divided.
     """
     order = postorder(graph, outputs)
     uses = Body(graph, (), outputs, order).users()
     products = _fused(graph, order, uses) if fuse else {}
     signs = _shared_signs(graph, order, uses, products)
+    quotients = _shared_quotients(graph, order) if fuse else {}
     fresh = Graph(graph.dtype)
     domain = Nodes(fresh)
-    if products or signs:
+    if products or signs or quotients:
         absorbed = {graph.args[node][0] for node in signs if graph.ops[node] is NEG}.union(products.values())
         order = [node for node in order if node not in absorbed]
-        domain = _Finished(fresh, graph, products, signs)
+        domain = _Finished(fresh, graph, products, signs, quotients)
     values = Body(graph, (), outputs, order).fold(domain)
     roots = [values[node] for node in outputs]
-    if (products or signs) and _has_dead(fresh, roots):
+    if domain.special and _has_dead(fresh, roots):
         return finish(fresh, roots)
     return fresh, roots
 
@@ -98,14 +101,26 @@ def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Gr
 class _Finished(Nodes):
     """Nodes of a fresh graph: sums and differences that have taken a product in, signs at factors that are shared."""
 
-    def __init__(self, fresh: Graph, graph: Graph, products: Mapping[int, int], signs: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        fresh: Graph,
+        graph: Graph,
+        products: Mapping[int, int],
+        signs: Mapping[int, int],
+        quotients: Mapping[int, float],
+    ) -> None:
         super().__init__(fresh)
-        self.source, self.products, self.signs = graph, products, signs
-        self.special = {**products, **signs}
+        self.source, self.products, self.signs, self.quotients = graph, products, signs, quotients
+        self.special = {**products, **signs, **quotients}
 
     def at(self, node: int, values: dict[int, int]) -> int:
-        """The fused multiply-add that a sum becomes, or the product of which a factor has the sign."""
+        """The fused multiply-add that a sum becomes, or the product of which a factor has the sign or is divided."""
         source, fresh = self.source, self.graph
+        if node in self.quotients:
+            numerator, divisor = source.args[node]
+            least = self.quotients[node]
+            shared = fresh.add(DIV, (fresh.constant(least), values[divisor]))
+            return fresh.add(MUL, (shared, fresh.constant(source.payloads[numerator] / least)))
         product, negated = self.products.get(node), self.signs.get(node)
         if product is None:
             product = source.args[node][0]
@@ -162,6 +177,29 @@ def _shared_signs(
             heapq.heappush(heap, (-len(left), factor))
         elif len(left) + (factor in there) > 1:
             found.update(dict.fromkeys(left, factor))
+    return found
+
+
+def _shared_quotients(graph: Graph, order: Sequence[int]) -> dict[int, float]:
+    """Constants over a divisor that a lesser constant is over, too: that one, where they differ by a power of two.
+
+    The product has the quotient's bits, but for what is too small for all of them. That the least one is divided keeps
+    what is finite finite.
+    """
+    ops, args, payloads = graph.ops, graph.args, graph.payloads
+    over: dict[tuple[int, float], list[tuple[float, int]]] = {}
+    for node in order:
+        if ops[node] is DIV and ops[args[node][0]] is CONSTANT:
+            numerator, divisor = args[node]
+            constant = payloads[numerator]
+            if type(constant) is float and math.isfinite(constant) and constant:
+                digits = abs(math.frexp(constant)[0])
+                over.setdefault((divisor, digits), []).append((constant, node))
+    found: dict[int, float] = {}
+    for entries in over.values():
+        if len(entries) > 1:
+            least = min((constant for constant, _ in entries), key=abs)
+            found.update({node: least for constant, node in entries if constant != least})
     return found
 
 
