@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import functools
@@ -30,12 +31,11 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL("ucrtbase")
     if sys.platform == "darwin":
         return ctypes.CDLL(None)
-    for name in ("libm.so.6", ctypes.util.find_library("m")):
-        try:
-            if name:
-                return ctypes.CDLL(name)
-        except OSError:
-            continue
+    with contextlib.suppress(OSError):
+        return ctypes.CDLL("libm.so.6")
+    name = ctypes.util.find_library("m")  # which runs other programs
+    with contextlib.suppress(OSError):
+        return ctypes.CDLL(name)
     return ctypes.CDLL(None)
 
 

@@ -67,7 +67,7 @@ look:
 no:
   ret i32 0
 }}
-define internal i32 @look() #1 {{
+define internal i32 @look() #2 {{
 entry:
   %time = alloca [2 x i64], align 8
   {_function("ident", 0)}
@@ -129,7 +129,7 @@ go_on:
   ret i32 0
 }}
 ; What the interpreter calls when it goes on.
-define internal i32 @raise_held(ptr %nothing) #1 {{
+define internal i32 @raise_held(ptr %nothing) #2 {{
 entry:
   {_function("restore", 5)}
   %value_p = getelementptr ptr, ptr @held, i64 1

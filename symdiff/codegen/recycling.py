@@ -239,7 +239,7 @@ class Pool:
 
     def __init__(self) -> None:
         module = assemble_module(DECLARATIONS, [CODE], ["malloc", "free", "memset", "memcpy"], FUNCTIONS)
-        self._code = jit.link(module.text, module.addresses(), module.exports, 2)
+        self._code = jit.link(module.text, module.addresses(), module.exports, 0)
         self._state = (ctypes.c_size_t * (PLACES + 2))()
         self.handler = _Handler(NAME, 1, ctypes.addressof(self._state), *(self._code[name] for name in FUNCTIONS))
         new = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)

@@ -27,6 +27,7 @@ from symdiff.optimize.patterns import INPUT, Rule
 from symdiff.optimize.powers import SLOPE, even_power, root_of_square, size_from_sign, size_of_positive
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
+from symdiff.optimize.skeletons import Skeleton, skeleton_of
 
 CLASSES = ("exact", "structural", "stable")
 DEEPEST, LARGEST = 7, 64
@@ -110,13 +111,14 @@ def _unsigned(graph: Graph, node: int) -> int:
     return node
 
 
-def _sketch(graph: Graph, node: int) -> Sketch:
-    node = _unsigned(graph, node)
-    op = graph.ops[node]
-    if op is INPUT:
-        return Sketch("constant" if graph.payloads[node][0] == "k" else None)
-    kind = _kind(op)
-    return Sketch(kind, tuple(_sketch(graph, a) for a in _operands(graph, node)), kind in ("add", "mul"))
+def _sketch(part: Skeleton) -> Sketch:
+    while part.op in SKIPPED:
+        (part,) = part.operands
+    if part.op is None:
+        return Sketch(None)
+    kind = _kind(part.op)
+    operands = part.operands * 2 if part.op is SQUARE else part.operands
+    return Sketch(kind, tuple([_sketch(a) for a in operands]), kind in ("add", "mul"))
 
 
 class Sketches:
@@ -147,13 +149,14 @@ class Sketches:
         by_root: dict[Op, list[Sketch]] = {}
         found: set[Op] = set()
         for rule in rules:
-            parsed = rule.parse(rule.pattern)
-            sketch = _sketch(parsed.graph, parsed.root)
-            for root in _roots(parsed.graph.ops[parsed.root].name):
+            pattern = skeleton_of(rule.pattern)
+            assert pattern.op is not None
+            sketch = _sketch(pattern)
+            for root in _roots(pattern.op.name):
                 known = by_root.setdefault(OPS[root], [])
                 if sketch not in known:
                     known.append(sketch)
-            found.update(parsed.graph.ops[n] for n in parsed.order)
+            found.update(part.op for part in pattern.walk() if part.op is not None)
         kinds = {_kind(op) for op in found} | {"neg", "named"}
         inner = frozenset(op for op in OPS.values() if _kind(op) in kinds and op is not INPUT)
         every = (*inner, *FORMS, core.NORM, core.HYPOT)

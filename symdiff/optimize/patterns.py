@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.core import DIV, MUL, NEG, SUB
+from symdiff.optimize.skeletons import skeleton_of
 from symdiff.types import BOOL
 
 CONSTANT = core.CONSTANT
@@ -145,8 +147,9 @@ def _is(value: Any, wanted: Any) -> bool:
     return type(value) is bool or math.copysign(1.0, value) == math.copysign(1.0, wanted)
 
 
+@functools.cache
 def matchers(rule: Rule) -> list[Matcher]:
-    """The matchers of a rule, one for each order of the operands of commutative operations."""
+    """The matchers of a rule, one for each order of the operands of commutative operations; kept."""
     pattern, body = rule.parse(rule.pattern), rule.parse(rule.replacement)
     graph = pattern.graph
     swappable = [n for n in graph.live([pattern.root]) if graph.ops[n] in REORDERED and len(set(graph.args[n])) > 1]
@@ -194,8 +197,6 @@ def _compile(rule: Rule, pattern: Body, body: Body, swapped: set[int]) -> Matche
         if at < len(graph.args[pattern.root]):
             first.append(seen)
         at += 1
-    if graph.ops[pattern.root] in (INPUT, CONSTANT):
-        raise VerifyError(f"the pattern of the rule {rule.name} is no operation")
     parameter = dict(zip(rule.variables, body.parameters, strict=True))
     constants = tuple((name, parameter[name]) for name in bound if _stands_for(name, "k"))
     values = tuple((parameter[name], at) for name, at in bound.items())
@@ -203,13 +204,21 @@ def _compile(rule: Rule, pattern: Body, body: Body, swapped: set[int]) -> Matche
 
 
 class RuleSet:
-    """Rules compiled and indexed by the operation at their root and those of its operands."""
+    """Rules indexed by the operation at their root and those of its operands; they are compiled when one may fit.
+
+    Attributes
+    ----------
+    by_root : the rules by their roots, each with the operations of the operands there, None where it may be any.
+    """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self.by_root: dict[Op, list[Matcher]] = {}
+        self.by_root: dict[Op, list[tuple[Rule, tuple[Op | None, ...]]]] = {}
         for rule in rules:
-            for one in matchers(rule):
-                self.by_root.setdefault(one.root, []).append(one)
+            found = skeleton_of(rule.pattern)
+            if found.op is None:
+                raise VerifyError(f"the pattern of the rule {rule.name} is no operation")
+            first = tuple([None if part.op is NEG else part.op for part in found.operands])
+            self.by_root.setdefault(found.op, []).append((rule, first))
         self._candidates: dict[tuple[Op, ...], tuple[Matcher, ...]] = {}
 
     def candidates(self, op: Op, operands: list[Op]) -> tuple[Matcher, ...]:
@@ -217,11 +226,19 @@ class RuleSet:
         key = (op, *operands)
         found = self._candidates.get(key)
         if found is None:
+            swaps = op in REORDERED
             found = tuple(
                 one
-                for one in self.by_root[op]
-                if len(one.first) == len(operands)
-                and all(want is None or want is have for want, have in zip(one.first, operands, strict=True))
+                for rule, first in self.by_root[op]
+                if _agree(first, operands) or (swaps and _agree(first[::-1], operands))
+                for one in matchers(rule)
+                if _agree(one.first, operands)
             )
             self._candidates[key] = found
         return found
+
+
+def _agree(wanted: Sequence[Op | None], operands: Sequence[Op]) -> bool:
+    return len(wanted) == len(operands) and all(
+        want is None or want is have for want, have in zip(wanted, operands, strict=True)
+    )

@@ -224,6 +224,7 @@ def test_steps_that_differ_in_their_buffers_only_share_a_function():
     g = sd.grad(f, ("U", "V"))
     assert g.stats()["kernels"] + g.stats()["blas_calls"] > 40
     assert g.llvm_ir().count("define internal i32 @t") < 20
+    assert "load i64, ptr %b0n" in g.llvm_ir()  # where its buffers lie is looked up
     rng = np.random.default_rng(0)
     x, u, v = rng.standard_normal((12, 4, 30)), rng.standard_normal((30, 30)) / 6, rng.standard_normal((30, 30)) / 6
     h = np.tanh(x[0] @ u)
@@ -235,6 +236,14 @@ def test_steps_that_differ_in_their_buffers_only_share_a_function():
         move = np.zeros((30, 30))
         move[k] = step
         assert slope[k] == pytest.approx((f(x, u, v + move) - f(x, u, v - move)) / (2 * step), rel=1e-5, abs=1e-6)
+
+
+def test_a_step_that_is_like_no_other_knows_its_places():
+    f = sd.function("f(x[2000], y[2000]) = sum(sort(x*y)*y)").compile()
+    x, y = np.random.default_rng(0).normal(size=(2, 2000))
+    assert f(x, y) == pytest.approx(np.sum(np.sort(x * y) * y), rel=1e-12)
+    assert "load i64, ptr %b" not in f.kernel.llvm_ir()
+    assert (f.kernel.opt, f.kernel.batch_opt) == (1, 1)
 
 
 def test_numbers_that_compare_equal_are_not_shared():

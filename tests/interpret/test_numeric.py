@@ -1,7 +1,9 @@
 """Addresses, and the ufuncs made of them."""
 
 import ctypes
+import ctypes.util
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -28,6 +30,24 @@ def test_ufuncs_call_the_address(symbol):
     with np.errstate(all="ignore"):
         slow = numeric._vectorized(numeric.address(routine), operands)
         assert slow(*values.T).tolist() == apply(*values.T).tolist()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library has another name")
+def test_the_library_is_opened_by_its_name_without_running_programs_that_look_for_it(monkeypatch):
+    looked = []
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: looked.append(name))
+    numeric.library.__wrapped__()
+    assert not looked
+    opened = ctypes.CDLL
+
+    def absent(name, *args):
+        if name == "libm.so.6":
+            raise OSError
+        return opened(name, *args)
+
+    monkeypatch.setattr(ctypes, "CDLL", absent)
+    assert hasattr(numeric.library.__wrapped__(), "sin")
+    assert looked == ["m"]
 
 
 def test_special_functions_are_scipys():

@@ -1,5 +1,6 @@
 """Each rule fires on its own pattern, makes nothing longer, and keeps the promise of its class."""
 
+import dataclasses
 import itertools
 import math
 import sys
@@ -9,14 +10,19 @@ import mpmath
 import numpy as np
 import pytest
 
+from symdiff.errors import VerifyError
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ir.verify import verify
+from symdiff.ops import core
+from symdiff.optimize import patterns
 from symdiff.optimize.patterns import EXACT, REAL, STABLE, STRUCTURAL, RuleSet
 from symdiff.optimize.rewrite import Rewriter
 from symdiff.optimize.rules import RULES, rule_set
+from symdiff.optimize.skeletons import CONSTANT, VARIABLE, Skeleton, skeleton_of, stands_for_constant
 
 NAN, INF = math.nan, math.inf
+patterns_matchers = patterns.matchers
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -3.7, 2.0, 5e-324, -5e-324, 2.2e-308, -1e-310, 1.7e308, -1.2e308, 1e-17, INF,
            -INF, NAN, 710.5, -745.2, 1e22]  # fmt: skip
 CONSTANTS = [2.0, 0.5, -4.0, 0.125, -0.75, 3.0, 1e300, -1.5e-300, 0.0, -0.0, INF, -INF, NAN]
@@ -94,6 +100,43 @@ def test_fires_and_makes_nothing_longer(rule):
             assert after == expected
             fired += 1
     assert fired
+
+
+def skeleton_in(graph, node):
+    """The skeleton of a formula that was read."""
+    op = graph.ops[node]
+    if op is core.INPUT:
+        return CONSTANT if stands_for_constant(graph.payloads[node]) else VARIABLE
+    if graph.constant_value(node) is not None:
+        return CONSTANT
+    return Skeleton(op, tuple(skeleton_in(graph, a) for a in graph.args[node]))
+
+
+@by_name
+def test_the_skeleton_of_a_pattern_is_that_of_the_formula(rule):
+    body = rule.parse(rule.pattern)
+    assert skeleton_of(rule.pattern) == skeleton_in(body.graph, body.root)
+
+
+def test_skeletons_refuse_what_no_rule_is_written_with():
+    for text in ("x[0]", "x**2", "nothing(x)", "x if c else y"):
+        with pytest.raises(VerifyError, match="no rule has such a part"):
+            skeleton_of(text)
+    with pytest.raises(VerifyError, match="no operation"):
+        RuleSet([dataclasses.replace(RULES[0], pattern="x")])
+
+
+def test_rules_are_compiled_when_they_may_fit(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(patterns, "matchers", lambda rule: compiled.append(rule.name) or patterns_matchers(rule))
+    rules = RuleSet(r for r in RULES if r.holds in (EXACT, STRUCTURAL, STABLE))
+    assert not compiled
+    graph = Graph()
+    x = graph.input("x")
+    root = graph.add("sub", (graph.add("sinh", (x,)), graph.add("sinh", (x,))))
+    Rewriter("float64", rules).run(graph, [root])
+    assert compiled
+    assert len(compiled) < len(RULES) / 4
 
 
 @rules_of(EXACT, STRUCTURAL)

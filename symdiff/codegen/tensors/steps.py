@@ -7,6 +7,7 @@ its buffers are read and written from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -162,7 +163,10 @@ class StepCode:
         self._known: dict[Hashable, tuple[str, bool]] = {}
         self._places: list[int] = []
         self._calls: list[str] = []
-        self.failing = [self._add(step) for step in plan.steps]
+        own = [Local(step) for step in plan.steps]
+        keys = [self._key(local) for local in own]
+        self._alone = {key for key, count in Counter(keys).items() if count == 1}
+        self.failing = [self._add(local, key) for local, key in zip(own, keys, strict=True)]
         self.place_count = len(self._places)
         self.open_places = {k: n for k, n in enumerate(self._places) if is_open(n)}
         places = ", ".join([f"i64 {0 if k in self.open_places else n}" for k, n in enumerate(self._places)])
@@ -171,21 +175,28 @@ class StepCode:
             f"@{STEPS} = internal constant [{len(self._calls)} x {{ ptr, i64 }}] [{', '.join(self._calls)}]",
         ]
 
-    def _add(self, step: Step) -> bool:
-        local = Local(step)
+    def _key(self, local: Local) -> Hashable:
         buffers = [self.plan.buffers[number] for number, _ in local.buffers]
-        key = local.key(), tuple([(b.dtype, 0 in b.shape) for b in buffers])
-        if key not in self._known:
-            self._known[key] = self._shared(f"t{len(self._known)}", local.step, buffers)
-        name, fails = self._known[key]
-        self._calls.append(f"{{ ptr, i64 }} {{ ptr @{name}, i64 {len(self._places)} }}")
+        return local.key(), tuple([(b.dtype, 0 in b.shape) for b in buffers])
+
+    def _add(self, local: Local, key: Hashable) -> bool:
+        buffers = [self.plan.buffers[number] for number, _ in local.buffers]
+        places: list[int] = []
         for (number, first), buffer in zip(local.buffers, buffers, strict=True):
             entry, start = self.table.place(number)
-            self._places += entry, start + first * element_bytes(buffer.dtype)
+            places += entry, start + first * element_bytes(buffer.dtype)
+        if key not in self._known:
+            own = places if key in self._alone and not any(map(is_open, places)) else None
+            self._known[key] = self._shared(f"t{len(self._known)}", local.step, buffers, own)
+        name, fails = self._known[key]
+        self._calls.append(f"{{ ptr, i64 }} {{ ptr @{name}, i64 {len(self._places)} }}")
+        self._places += places
         return fails
 
-    def _shared(self, name: str, step: Step, buffers: Sequence[Buffer]) -> tuple[str, bool]:
-        """Write the function of a step; its name, and whether it can fail."""
+    def _shared(
+        self, name: str, step: Step, buffers: Sequence[Buffer], places: Sequence[int] | None
+    ) -> tuple[str, bool]:
+        """Write the function of a step, which has these places alone; its name, and whether it can fail."""
         if isinstance(step, Gemm | Lapack):
             used = (
                 [step.a.buffer, step.b.buffer, step.c.buffer]
@@ -212,7 +223,7 @@ class StepCode:
         else:
             assert isinstance(step, ScatterAdd)
             written = write_scatter(step, buffers, self.tools)
-        self.lines += _function(name, written, self.table, self.plan.sizes)
+        self.lines += _function(name, written, self.table, self.plan.sizes, places)
         return name, written.may_fail
 
     def _called(self, symbol: str, step: ForeignCall) -> WrittenNest:
@@ -229,10 +240,10 @@ class StepCode:
         return WrittenNest([], [*places, f"call void @{symbol}({values})"], frozenset(used), False)
 
 
-def _function(name: str, written: WrittenNest, table: AddressTable, sizes: Sizes | None) -> list[str]:
-    used = computed(sizes, [*written.entry, *written.lines], "%table", table.sizes)
-    lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *used, *written.entry]
-    for k in sorted(written.uses):
+def _looked_up(numbers: Sequence[int]) -> list[str]:
+    """The addresses of buffers, whose places the caller says."""
+    lines = []
+    for k in numbers:
         lines += [
             f"%b{k}n = getelementptr i64, ptr %places, i64 {2 * k}",
             f"%b{k}m = load i64, ptr %b{k}n",
@@ -242,6 +253,27 @@ def _function(name: str, written: WrittenNest, table: AddressTable, sizes: Sizes
             f"%b{k}s = load ptr, ptr %b{k}p",
             f"%b{k} = getelementptr i8, ptr %b{k}s, i64 %b{k}f",
         ]
+    return lines
+
+
+def _known_places(numbers: Sequence[int], places: Sequence[int]) -> list[str]:
+    """The same where the places are known: less for LLVM to compile."""
+    lines = []
+    for entry in sorted({places[2 * k] for k in numbers}):
+        lines += [
+            f"%from{entry}p = getelementptr ptr, ptr %table, i64 {entry}",
+            f"%from{entry} = load ptr, ptr %from{entry}p",
+        ]
+    return [*lines, *(f"%b{k} = getelementptr i8, ptr %from{places[2 * k]}, i64 {places[2 * k + 1]}" for k in numbers)]
+
+
+def _function(
+    name: str, written: WrittenNest, table: AddressTable, sizes: Sizes | None, places: Sequence[int] | None
+) -> list[str]:
+    used = computed(sizes, [*written.entry, *written.lines], "%table", table.sizes)
+    lines = [f"define internal i32 @{name}(ptr %table, ptr %places) #1 {{", "entry:", *used, *written.entry]
+    numbers = sorted(written.uses)
+    lines += _looked_up(numbers) if places is None else _known_places(numbers, places)
     stops = f"label %{STOPPED}" in "\n".join(written.lines)
     stopped = [f"{STOPPED}:", "ret i32 0"] if stops else []  # the loop over the points learns of it by itself
     if not written.may_fail:

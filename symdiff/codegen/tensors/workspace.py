@@ -28,7 +28,7 @@ _OLD_NAMES = {"PyThreadState_GetUnchecked": "_PyThreadState_UncheckedGet"}
 
 _LOCK = f"""@{_PYTHON_FUNCTIONS} = global [{len(_PYTHON_NAMES)} x ptr] zeroinitializer
 ; Give the lock away where this thread has it; what to take it back with, or null.
-define ptr @step_aside() #1 {{
+define ptr @step_aside() #2 {{
   %own_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 0
   %own = load ptr, ptr %own_at
   %absent = icmp eq ptr %own, null
@@ -50,7 +50,7 @@ give:
 keep:
   ret ptr null
 }}
-define void @step_back(ptr %state) #1 {{
+define void @step_back(ptr %state) #2 {{
   %kept = icmp eq ptr %state, null
   br i1 %kept, label %done, label %take
 take:
@@ -121,7 +121,7 @@ _EACH = f"entry:\nbr label %look\nlook:\n%k = phi i64 [ 0, %entry ], [ %n, %next
 _NEXT = f"next:\n%n = add i64 %k, 1\n%m = icmp slt i64 %n, {BLOCKS}\nbr i1 %m, label %look, label %end"
 
 KEEP = f"""; A kernel keeps blocks of memory from call to call. Take one, or a new one; null where there is no memory.
-define ptr @take(ptr %blocks, i64 %size) #1 {{
+define ptr @take(ptr %blocks, i64 %size) #2 {{
 {_EACH}
 %b = atomicrmw xchg ptr %p, ptr null acquire, align 8
 %z = icmp eq ptr %b, null
@@ -134,7 +134,7 @@ found:
 ret ptr %b
 }}
 ; The same where calls need different sizes: a block begins with its size, and one that is too small makes way.
-define ptr @take_sized(ptr %blocks, i64 %size) #1 {{
+define ptr @take_sized(ptr %blocks, i64 %size) #2 {{
 {_EACH}
 %b = atomicrmw xchg ptr %p, ptr null acquire, align 8
 %z = icmp eq ptr %b, null
@@ -161,7 +161,7 @@ poor:
 ret ptr null
 }}
 ; Give one back.
-define void @give(ptr %blocks, ptr %b) #1 {{
+define void @give(ptr %blocks, ptr %b) #2 {{
 {_EACH}
 %x = cmpxchg ptr %p, ptr null, ptr %b release monotonic, align 8
 %z = extractvalue {{ ptr, i1 }} %x, 1
@@ -174,7 +174,7 @@ done:
 ret void
 }}
 ; Free all.
-define void @drop(ptr %blocks) #1 {{
+define void @drop(ptr %blocks) #2 {{
 {_EACH}
 %b = atomicrmw xchg ptr %p, ptr null acquire, align 8
 call void @free(ptr %b)
