@@ -82,30 +82,13 @@ def _cache_clear() -> tuple[dict[str, Any], str]:
 CACHE: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {"clear": _cache_clear, "info": _cache_info}
 
 
-def _latex(f: sd.Function) -> str:
-    from symdiff.display.latex import latex
-
-    return "\n".join(latex(f.graph, node) for node in f.nodes)
-
-
-def _dot(f: sd.Function) -> str:
-    from symdiff.display.draw import graphviz
-
-    return graphviz(f.graph, dict(f._output_pairs()))
-
-
-def _python(f: sd.Function) -> str:
-    from symdiff.display.code import python_source
-
-    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure)
-
-
 FORMS: dict[str, Callable[[sd.Function], str]] = {
     "asm": lambda f: f.assembly(),
-    "dot": _dot,
-    "latex": _latex,
-    "llvm": lambda f: f.llvm_ir(),
-    "python": _python,
+    "c": lambda f: f.c(),
+    "dot": lambda f: f.dot(),
+    "latex": lambda f: f.latex(),
+    "llvm": lambda f: f.llvm(),
+    "python": lambda f: f.python(),
     "ssa": lambda f: f.ssa(),
 }
 

@@ -42,7 +42,8 @@ def test_output(capsys, arguments, want):
 
 
 @pytest.mark.parametrize(("form", "mark"), [("llvm", "define"), ("asm", ".globl"), ("ssa", "%0 = input x"),
-                                            ("latex", r"\sin"), ("dot", "digraph"), ("python", "def ")])  # fmt: skip
+                                            ("latex", r"\sin"), ("dot", "digraph"), ("python", "def "),
+                                            ("c", "double *const *out")])  # fmt: skip
 @pytest.mark.parametrize("of", ["value", "grad", "hessian"])
 def test_emit(capsys, form, mark, of):
     assert main(["emit", "sin(x)*y", "--as", form, "--of", of]) == 0

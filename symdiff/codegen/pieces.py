@@ -71,9 +71,10 @@ class Piece:
     stores: list[Store] = field(default_factory=list)
 
 
-def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
+def cut(program: Program, size: int = PIECE, reread: bool = False) -> tuple[list[Piece], int]:
     """The pieces of a program, at least one, and how many slots of eight bytes the values that cross need.
 
+    With `reread` each piece reads the inputs that it needs, which no output may overlap then.
     Slots are used again when the last reader of what they hold is done.
     """
     graph = program.graph
@@ -85,7 +86,7 @@ def cut(program: Program, size: int = PIECE) -> tuple[list[Piece], int]:
     if runs == 1 and len(stores) < 1.5 * STORES:
         return [Piece(work, fills=filled, stores=stores)], 0
     # All inputs are read first: NumPy lets an output be the very array of an input.
-    inputs = [node for node in live if graph.ops[node] is core.INPUT]
+    inputs = [] if reread else [node for node in live if graph.ops[node] is core.INPUT]
     after: dict[int, list[Store]] = {node: [] for node in work}
     known: list[Store] = []
     for store in stores:

@@ -16,6 +16,13 @@ class Exchange:
     _storage: ClassVar[Any] = None
     """The module `storage`, which makes functions of all kinds, and therefore sets this itself."""
 
+    @property
+    def _texts(self) -> Any:
+        """The module that writes functions, which is loaded when one is written."""
+        from symdiff.functions import texts
+
+        return texts
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the function to a file that `symdiff.load` reads: formula, signature and options, no machine code.
 

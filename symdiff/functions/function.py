@@ -225,19 +225,10 @@ class Function(Exchange, Sealed, Direct):
 
     def _text(self, arguments: Sequence[Argument]) -> str:
         """The formula, with a header of these arguments."""
-        from symdiff.display.text import program
-
-        single = self._known.outputs[0][1] if self._known.structure == 0 else None
-        return program(
-            self._known.graph, self.__name__, arguments, dict(self._known.outputs) if single is None else single
-        )
+        return str(self._texts.own_text(self, arguments))
 
     def _repr_latex_(self) -> str | None:
-        if self._cases is not None:
-            return self._cases.latex()
-        from symdiff.display.latex import latex
-
-        return "$$" + r",\quad ".join(latex(self._known.graph, node) for node in self.nodes) + "$$"
+        return self._cases.latex() if self._cases is not None else str(self._texts.shown_latex(self))
 
     # Calling it
 
@@ -469,30 +460,53 @@ class Function(Exchange, Sealed, Direct):
         """What was chosen on the way, and why; the plan with so many bytes for intermediate arrays (see `compile`)."""
         if self._cases is not None:
             return self._cases.explain(self.__name__)
-        from symdiff.optimize.planning.listing import describe_plan
-        from symdiff.optimize.program import TensorProgram
+        return str(self._texts.explanation(self, memory))
 
-        program = self._known.program_within(self.arguments, "contract", self.__name__, memory)
-        steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
-        return "\n".join((*self._known.notes, *steps)) or "nothing had to be chosen"
+    # Its texts in other languages
+
+    def c(
+        self, *others: Any, names: Sequence[str] | None = None, fp: str = "contract", dtype: str | None = None
+    ) -> str:
+        """A C99 file with this function and others, which needs `math.h` only; see docs/sources.md.
+
+        Parameters
+        ----------
+        others : functions for the same file: derivatives, sparse ones too.
+        names : what they are called there, in order.
+        fp : as for `compile`; with "contract" the code has the operations of native code, `fma` among them, with
+            "strict" none of these.
+        dtype : "float32" writes a function of floats, which calls `sinf` for `sin`. Default: as the functions are.
+
+        Raises
+        ------
+        ArgumentError
+            For an unknown option.
+        CompileError
+            For operations that `math.h` does not have, and for arrays that take loops or BLAS.
+        """
+        return str(self._texts.c_text(self, others, names, fp, dtype))
+
+    def python(self) -> str:
+        """A Python module with this function; it needs NumPy, and SciPy where that has what NumPy lacks."""
+        return str(self._texts.python_text(self))
+
+    def latex(self) -> str:
+        """The formula in LaTeX, a line for each output."""
+        return str(self._texts.latex_text(self))
+
+    def dot(self) -> str:
+        """The graph as a drawing in Graphviz's language."""
+        return str(self._texts.dot_text(self))
 
     def ssa(self, optimized: bool = False) -> str:
         """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
-        from symdiff.ir.listing import listing
+        return str(self._texts.ssa_text(self, optimized))
 
-        if not optimized:
-            return listing(self._known.graph, dict(self._known.outputs))
-        program = self._program()
-        outputs: Sequence[int | tuple[int, ...]] = program.outputs
-        flat: dict[str, int] = {}
-        for name, output in zip(self.outputs, outputs, strict=True):
-            nodes = (output,) if isinstance(output, int) else output
-            flat.update({(name if len(nodes) == 1 else f"{name}[{k}]"): node for k, node in enumerate(nodes)})
-        return listing(program.graph, flat)
-
-    def llvm_ir(self) -> str:
+    def llvm(self) -> str:
         """The LLVM IR of the compiled function."""
         return str(self._default().kernel.llvm_ir())
+
+    llvm_ir = llvm
 
     def assembly(self) -> str:
         """The machine's assembly text of the compiled function."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -234,6 +234,15 @@ class SparseFunction(Exchange):
         """Itself, as `Function.specialize` gives a function for the shapes of arguments."""
         return self
 
+    def c(
+        self, *others: Any, names: Sequence[str] | None = None, fp: str = "contract", dtype: str | None = None
+    ) -> str:
+        """A C99 file, as `Function.c` writes it, with a function of the entries by columns and one that tells where."""
+        values = self.values
+        if isinstance(values, CompiledFunction):
+            raise ArgumentError(f"{self.__name__} is compiled", hint="ask the function that it was made from")
+        return self._texts.c_text(self, others, names, fp, dtype)  # type: ignore[no-any-return]
+
     def _default(self) -> CompiledFunction:
         return self.values if isinstance(self.values, CompiledFunction) else self.values._default()
 
@@ -243,9 +252,8 @@ class SparseFunction(Exchange):
         return getattr(self.values, name)
 
 
-SHARED = frozenset(
-    ("arguments", "inputs", "names", "graph", "nodes", "stats", "explain", "ssa", "llvm_ir", "assembly", "wait")
-)
+_SHARED = "arguments inputs names graph nodes stats explain ssa latex dot llvm llvm_ir assembly wait"
+SHARED = frozenset(_SHARED.split())
 """What a sparse function has of the function of its entries."""
 
 

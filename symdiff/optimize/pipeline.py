@@ -31,13 +31,16 @@ from symdiff.optimize.rewrite import TRANSPARENT, Rewriter, live_computed
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
 from symdiff.optimize.tensors import TensorRewriter, simplify_tensors
+from symdiff.optimize.trail import Trail
 from symdiff.sizes import is_open
 from symdiff.types import FLOATS, TensorType, product
 
 MOST_ROUNDS = 4
 
 
-def simplified(graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False) -> tuple[Graph, list[int]]:
+def simplified(
+    graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: bool = False, trail: Trail | None = None
+) -> tuple[Graph, list[int]]:
     """Rebuild with constants folded, equal nodes merged and `rules` applied until none applies.
 
     Nodes come out simplified with respect to simplified operands, so one round does; another is made only where a
@@ -47,6 +50,8 @@ def simplified(graph: Graph, outputs: Sequence[int], rules: RuleSet, expand: boo
     for _ in range(MOST_ROUNDS):
         rewriter = Rewriter(graph.dtype, rules, expand)
         roots = rewriter.run(graph, roots)
+        if trail is not None:
+            trail.move(rewriter.values)
         graph = rewriter.graph
         if rewriter.complete:
             break
@@ -74,7 +79,9 @@ def postorder(graph: Graph, outputs: Sequence[int]) -> list[int]:
     return order
 
 
-def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Graph, list[int]]:
+def finish(
+    graph: Graph, outputs: Sequence[int], fuse: bool = False, trail: Trail | None = None
+) -> tuple[Graph, list[int]]:
     """Rebuild in canonical order, with nodes numbered by postorder and signs where they cost least.
 
     With `fuse`, a sum or difference of a product that is used nowhere else becomes a fused multiply-add, and of
@@ -92,9 +99,11 @@ def finish(graph: Graph, outputs: Sequence[int], fuse: bool = False) -> tuple[Gr
         order = [node for node in order if node not in absorbed]
         domain = _Finished(fresh, graph, products, signs, quotients)
     values = Body(graph, (), outputs, order).fold(domain)
+    if trail is not None:
+        trail.move(values)
     roots = [values[node] for node in outputs]
     if domain.special and _has_dead(fresh, roots):
-        return finish(fresh, roots)
+        return finish(fresh, roots, trail=trail)
     return fresh, roots
 
 
@@ -266,6 +275,7 @@ def optimize(
     fp: str = "contract",
     trace: Trace | None = None,
     stable: bool = False,
+    trail: Trail | None = None,
 ) -> Program | TensorProgram:
     """The program that computes `outputs`: scalar code for scalars and small arrays, otherwise loops on arrays.
 
@@ -275,6 +285,7 @@ def optimize(
         over the reals only).
     stable : whether the outputs are derivatives of stable forms, so that none has to be looked for.
     trace : called as trace(pass name, graph, roots) after each pass.
+    trail : told where nodes that the outputs depend on go, as far as a scalar program.
 
     Raises
     ------
@@ -284,19 +295,29 @@ def optimize(
     if fp not in CLASSES:
         raise ArgumentError(f"fp is {fp!r}", hint='write fp="strict", fp="contract" or fp="fast"')
     with collector_paused():
-        return _optimize(graph, operands, list(outputs), fp, trace, stable)
+        return _optimize(graph, operands, list(outputs), fp, trace, stable, trail)
 
 
 def _optimize(
-    graph: Graph, operands: Sequence[Operand], outputs: list[int], fp: str, trace: Trace | None, stable: bool
+    graph: Graph,
+    operands: Sequence[Operand],
+    outputs: list[int],
+    fp: str,
+    trace: Trace | None,
+    stable: bool,
+    trail: Trail | None,
 ) -> Program | TensorProgram:
     types = tuple(graph.types[node] for node in outputs)
     if CALL in graph.ops:
         opened = inlined(graph, outputs)
         outputs = [opened.get(node, node) for node in outputs]
+        if trail is not None:
+            trail.shift(opened)
     if fp != "strict" and not stable:
         moved = forms(graph, outputs)
         outputs = [moved.get(node, node) for node in outputs]
+        if trail is not None:
+            trail.shift(moved)
     rewriter = Rewriter(graph.dtype, rule_set(CLASSES[fp]))
     elements = [_entries(graph, node) for node in outputs]
     flat = [node for output in elements for node in output]
@@ -308,6 +329,8 @@ def _optimize(
         known.update({node: rewriter.input(read, graph.types[node]) for node, read in reads.items()})
         roots = rewriter.run(graph, flat, known, scalars)
         lengths = [len(output) for output in elements]
+        if trail is not None:
+            trail.take_apart(rewriter.values, lambda node: _entries(graph, node))
     elif _is_open(operands) or not _is_small(graph, operands, graph.live(outputs), fp):
         return _tensors(graph, operands, outputs, fp, trace)
     else:
@@ -315,16 +338,18 @@ def _optimize(
         taken_apart = scalarizer.run(graph, outputs, _input_elements(scalarizer, graph, operands, outputs))
         roots = [node for output in taken_apart for node in output]
         lengths = [len(output) for output in taken_apart]
+        if trail is not None:
+            trail.take_apart(scalarizer.values, lambda node: ())
     scalar = rewriter.graph
     _passed("simplify", scalar, roots, trace)
     if not rewriter.complete:
-        scalar, roots = simplified(scalar, roots, rule_set(CLASSES[fp]))
+        scalar, roots = simplified(scalar, roots, rule_set(CLASSES[fp]), trail=trail)
         _passed("simplify", scalar, roots, trace)
     if _has_expressions(scalar.ops):
         # Not the stable forms: they would undo what an expansion does with care.
-        scalar, roots = simplified(scalar, roots, rule_set((EXACT,)), expand=True)
+        scalar, roots = simplified(scalar, roots, rule_set((EXACT,)), expand=True, trail=trail)
         _passed("expand", scalar, roots, trace)
-    scalar, roots = finish(scalar, roots, fuse=fp != "strict")
+    scalar, roots = finish(scalar, roots, fuse=fp != "strict", trail=trail)
     _passed("finish", scalar, roots, trace)
     parts, start = [], 0
     for length in lengths:

@@ -43,6 +43,8 @@ class Rewriter(Domain[int]):
         self.complete = True
         self.early = False
         """Whether a rule was applied that is meant for what is differentiated."""
+        self.values: Mapping[int, int] = {}
+        """What the nodes of the last source that was rebuilt have become."""
         self._roots: Mapping[Op, Any] = rules.by_root if rules is not None else {}
         self._number = self.graph._number
         self._float = np.dtype(dtype).type
@@ -178,6 +180,7 @@ class Rewriter(Domain[int]):
             self.special = {node for node in order if source.ops[node] in VALUED}
         with np.errstate(all="ignore"):
             values = Body(source, (), outputs, order).fold(self, dict(known or {}), uses=self._uses)
+        self.values = values
         return [values[node] for node in outputs]
 
     def at(self, node: int, values: dict[int, int]) -> int:

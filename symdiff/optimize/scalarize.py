@@ -57,6 +57,8 @@ class Scalarizer:
         self.rewriter = rewriter
         self.zero = Element(self, None)
         self.structural = structural
+        self.values: Mapping[int, Any] = {}
+        """What the nodes of the last graph have become: an `Element`, an array of these, or indices."""
 
     def combine(self, op: Any, payload: Any, operands: tuple[Element, ...]) -> Element:
         """One elementwise operation on elements."""
@@ -107,7 +109,7 @@ class Scalarizer:
             Where a tensor has too many elements.
         """
         with np.errstate(all="ignore"):
-            values = Body(graph, (), outputs).fold(_Apart(self, graph), dict(operands))
+            values = self.values = Body(graph, (), outputs).fold(_Apart(self, graph), dict(operands))
         number = self.number
         return [
             [number(v)] if type(v) is Element else [number(e) for e in v.ravel().tolist()]

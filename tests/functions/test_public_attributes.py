@@ -3,9 +3,9 @@
 import symdiff as sd
 
 FUNCTION = {
-    "address", "arguments", "assembly", "body", "compile", "ctypes", "explain", "expr", "graph", "inputs", "llvm_ir",
-    "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "ssa", "stats",
-    "steps", "types",
+    "address", "arguments", "assembly", "body", "c", "compile", "ctypes", "dot", "explain", "expr", "graph", "inputs",
+    "latex", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "python", "save",
+    "sparsity", "specialize", "ssa", "stats", "steps", "types",
 }  # fmt: skip
 
 

@@ -1,0 +1,195 @@
+"""Functions as one file of C99."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symdiff.codegen.layout import Operand, arrange_operands
+from symdiff.codegen.pieces import Piece, cut
+from symdiff.display.c_code import CPart, CSource, c_file
+from symdiff.errors import ArgumentError, CompileError
+from symdiff.ops import core
+from symdiff.optimize.pipeline import optimize
+from symdiff.optimize.program import Program, TensorProgram
+from symdiff.optimize.trail import Trail
+from symdiff.signature import Argument
+from symdiff.types import FLOAT32, FLOAT64, fixed
+from symdiff.version import VERSION
+
+if TYPE_CHECKING:
+    from symdiff.functions.function import Function
+
+LONGEST_FORMULA = 100
+"""So many lines of a formula stand in the comment before its function."""
+
+PIECE = 500
+"""About how many operations a function of C has: for 12,000 GCC takes 4 s, in pieces of 1000 or in one 7 s and 19 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A function for a file.
+
+    Attributes
+    ----------
+    name : what it is called there.
+    function : the function, of a sparse matrix that of its entries.
+    order : the order of the entries by columns; None for what is no sparse matrix.
+    sparsity : its numbers of rows and columns, where each column begins, and the row of each entry.
+    """
+
+    name: str
+    function: Function
+    order: Sequence[int] | None = None
+    sparsity: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, name: str, f: Any) -> Emitted:
+        """A `Function`, or a `SparseFunction`, under a name."""
+        if not hasattr(f, "layout"):
+            return cls(name, f)
+        rows, columns = np.asarray(f.rows), np.asarray(f.columns)
+        order = np.lexsort((rows, columns))
+        starts = np.searchsorted(columns[order], np.arange(f.shape[1] + 1))
+        return cls(name, f.values, order.tolist(), [*f.shape, *starts.tolist(), *rows[order].tolist()])
+
+
+def c_source(functions: Sequence[Emitted], fp: str = "contract", dtype: str | None = None) -> str:
+    """A file of C99 with these functions.
+
+    Raises
+    ------
+    ArgumentError
+        For another `fp` or `dtype` than there is, and for what is no `Function`.
+    CompileError
+        For a function of arrays that takes loops, and for operations that `math.h` does not have.
+    ShapeError
+        For a function whose shapes are known at each call only.
+    """
+    if dtype not in (None, FLOAT32, FLOAT64):
+        raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
+    for one in functions:
+        if not hasattr(one.function, "_known"):
+            raise ArgumentError(f"{one.name} is {type(one.function).__name__}, not a Function")
+    types = {one.function.graph.dtype for one in functions} if dtype is None else {dtype}
+    if len(types) != 1:
+        raise ArgumentError("functions of float64 and of float32 in one file", hint='say which: dtype="float64"')
+    sources = [_source(one, fp) for one in functions]
+    head = [
+        f"{', '.join([one.name for one in functions])}: written by symdiff {VERSION}.",
+        "",
+        "Each function takes an array of pointers to its inputs and one of pointers to its outputs, which must not",
+        "overlap any other; work may be null unless there is a function that says how many bytes it has. 0 is success.",
+    ]
+    return c_file(sources, head, types == {FLOAT32})
+
+
+def _source(one: Emitted, fp: str) -> CSource:
+    f = one.function
+    known = f._known
+    trail = Trail(known.graph.live(known.nodes))
+    operands = [(a.type(known.graph.dtype), known.leaves(a)) for a in f.arguments]
+    program = optimize(known.graph, operands, known.nodes, fp=fp, stable=known.stable, trail=trail)
+    if isinstance(program, TensorProgram):
+        raise CompileError(
+            f"C source of {f.__name__}, which works on arrays by loops and BLAS: that comes later",
+            hint="small arrays of declared shapes become scalar code; f.compile() and f.address have it all",
+        )
+    if one.order is not None:
+        program = replace(program, outputs=(tuple([program.outputs[0][k] for k in one.order]),))
+    layout = arrange_operands(program.inputs, program.types, limit=sys.maxsize)
+    names, origins, ranks = _told(f, program, trail)
+    pieces, places = cut(program, PIECE, reread=True)
+    if len(pieces) == 1:
+        pieces = [Piece(_in_order(program, pieces[0].nodes, ranks), fills=pieces[0].fills, stores=pieces[0].stores)]
+    parts = [CPart(p.nodes, p.loads, p.saves, p.fills, p.stores) for p in pieces]
+    results = [title for title, _ in known.outputs]
+    inputs, outputs = _arrays(layout.inputs, program.inputs), _arrays(layout.outputs, program.types)
+    heading = [
+        *_listed("in", layout.inputs, [str(a) for a in f.arguments]),
+        *_listed(
+            "out", layout.outputs, [_shown(t, fixed(s.shape)) for t, s in zip(results, program.types, strict=True)]
+        ),
+    ]
+    text = str(f).split("\n")
+    text = text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
+    elements = [_element_names(a) for a in f.arguments]
+    heading = [*text, "", *heading]
+    return CSource(
+        one.name, program, parts, places, inputs, outputs, elements, results, names, origins, heading, one.sparsity
+    )
+
+
+def _told(f: Function, program: Program, trail: Trail) -> tuple[dict[int, str], dict[int, str], dict[int, int]]:
+    """For nodes of the program the names of lines, the texts that they come from, and the places in the formula."""
+    graph, found = f.graph, program.graph
+    names: dict[int, str] = {}
+    origins: dict[int, str] = {}
+    ranks: dict[int, int] = {}
+    for node, places in sorted(trail.at.items()):
+        place = graph.places.get(node)
+        for element, at in zip(_indices(fixed(graph.types[node].shape)), places, strict=False):
+            if at is None:
+                continue
+            ranks.setdefault(at, node)
+            if found.ops[at] in (core.INPUT, core.CONSTANT):
+                continue
+            if graph.ops[node] is core.NAMED and graph.payloads[node] != f.__name__:
+                names.setdefault(at, graph.payloads[node] + element)
+            if place is not None and place.derived:
+                text = " ".join(place.source.text[place.start : place.end].split())
+                origins.setdefault(at, f"derivative of {text}")
+    return names, origins, ranks
+
+
+def _in_order(program: Program, nodes: Sequence[int], ranks: Mapping[int, int]) -> list[int]:
+    """The operations in the order in which the formula has them: what is differentiated first, then its derivatives."""
+    args = program.graph.args
+    late: dict[int, int] = {}
+    for node in program.body.order:
+        late[node] = max([ranks.get(node, -1), *(late[a] for a in args[node])])
+    return sorted(nodes, key=lambda node: (late[node], node))
+
+
+def _arrays(operands: Sequence[Operand], types: Sequence[Any]) -> list[tuple[int, int]]:
+    """For each of the program's operands the array that it lies in, and where: successive scalars are one array."""
+    found: list[tuple[int, int]] = [(0, 0)] * len(types)
+    array, length, last = -1, 0, None
+    for operand in operands:
+        packs = not operand.shape
+        if not (packs and last == operand.dtype):
+            array, length = array + 1, 0
+        last = operand.dtype if packs else None
+        for member in operand.members:
+            found[member] = array, length
+            length += max(1, operand.size // len(operand.members))
+    return found
+
+
+def _listed(side: str, operands: Sequence[Operand], names: Sequence[str]) -> list[str]:
+    """What stands in each array."""
+    arrays = [list[str]() for _ in operands]
+    for name, (array, _) in zip(names, _arrays(operands, names), strict=True):
+        arrays[array].append(name)
+    return [f"{side}[{k}]: {', '.join(listed)}" for k, listed in enumerate(arrays) if listed]
+
+
+def _shown(name: str, shape: Sequence[int]) -> str:
+    return f"{name}[{', '.join(map(str, shape))}]" if shape else name
+
+
+def _element_names(argument: Argument) -> list[str]:
+    if argument.members is not None:
+        return list(argument.members)
+    return [argument.name + index for index in _indices(fixed(argument.shape))]
+
+
+def _indices(shape: Sequence[int]) -> list[str]:
+    """What the names of an array's elements end with, in C order."""
+    return ["".join(f"_{k}" for k in index) for index in itertools.product(*map(range, shape))]

@@ -1,0 +1,83 @@
+"""Functions in other languages: what each of the methods of `Function` that give a text writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from symdiff.display.code import python_source
+from symdiff.display.draw import graphviz
+from symdiff.display.latex import latex as latex_of
+from symdiff.display.text import program as written
+from symdiff.errors import ArgumentError
+from symdiff.functions.c_sources import Emitted, c_source
+from symdiff.ir.listing import listing
+from symdiff.optimize.planning.listing import describe_plan
+from symdiff.optimize.program import TensorProgram
+from symdiff.signature import Argument
+
+if TYPE_CHECKING:
+    from symdiff.functions.function import Function
+
+
+def own_text(f: Function, arguments: Sequence[Argument]) -> str:
+    """The formula in symdiff's own language, with a header of these arguments."""
+    known = f._known
+    single = known.outputs[0][1] if known.structure == 0 else None
+    return written(known.graph, f.__name__, arguments, dict(known.outputs) if single is None else single)
+
+
+def latex_text(f: Function) -> str:
+    """The formula in LaTeX, a line for each output."""
+    return "\n".join(latex_of(f.graph, node) for node in f.nodes)
+
+
+def shown_latex(f: Function) -> str:
+    """The formula as a notebook shows it."""
+    return "$$" + r",\quad ".join(latex_of(f.graph, node) for node in f.nodes) + "$$"
+
+
+def dot_text(f: Function) -> str:
+    """The graph in Graphviz's language."""
+    return graphviz(f.graph, dict(f._output_pairs()))
+
+
+def python_text(f: Function) -> str:
+    """A Python module with the function."""
+    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure)
+
+
+def ssa_text(f: Function, optimized: bool) -> str:
+    """A listing of the nodes, or of those that the compiler sees."""
+    known = f._known
+    if not optimized:
+        return listing(known.graph, dict(known.outputs))
+    program = f._program()
+    outputs: Sequence[int | tuple[int, ...]] = program.outputs
+    flat: dict[str, int] = {}
+    for name, output in zip(f.outputs, outputs, strict=True):
+        nodes = (output,) if isinstance(output, int) else output
+        flat.update({(name if len(nodes) == 1 else f"{name}[{k}]"): node for k, node in enumerate(nodes)})
+    return listing(program.graph, flat)
+
+
+def explanation(f: Function, memory: int | None) -> str:
+    """What was chosen on the way to the program, and the plan of one of arrays."""
+    program = f._known.program_within(f.arguments, "contract", f.__name__, memory)
+    steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
+    return "\n".join((*f._known.notes, *steps)) or "nothing had to be chosen"
+
+
+def c_text(f: Any, others: Sequence[Any], names: Sequence[str] | None, fp: str, dtype: str | None) -> str:
+    """A file of C99 with several functions.
+
+    Raises
+    ------
+    ArgumentError
+        Where there are more or fewer names than functions.
+    """
+    functions = [f, *others]
+    if names is not None and len(names) != len(functions):
+        raise ArgumentError(f"{len(names)} names for {len(functions)} functions", hint="names has one for each")
+    titles = names if names is not None else [one.__name__ for one in functions]
+    return c_source([Emitted.of(title, one) for title, one in zip(titles, functions, strict=True)], fp, dtype)
