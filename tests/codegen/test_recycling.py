@@ -1,5 +1,6 @@
 """Memory of dropped results: used again, never while somebody can see it, bounded, given back with resize and fork."""
 
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -136,9 +137,124 @@ def test_what_is_kept_is_bounded():
         if len(alive) > 3:
             del alive[choose.randrange(4)]
         assert 0 <= recycled.held <= LIMIT
-        assert recycled.blocks <= recycling.PLACES
+        assert recycled.blocks <= 2 * recycling.PLACES
     del alive, r
     assert 0 < recycled.held <= LIMIT
+
+
+needs_lending = pytest.mark.skipif(recycling.share_of_memory() == 0, reason="no madvise")
+MB = 2**20
+
+
+class Blocks(recycling.Pool):
+    """A pool of its own, whose functions take bytes and places."""
+
+    def __init__(self, limit=100 * MB):
+        super().__init__()
+        self.limit(limit)
+        state = ctypes.addressof(self._state)
+        take = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(self._code["take"])
+        give = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(self._code["give"])
+        self.take, self.give = lambda count: take(state, count), lambda place: give(state, place, 0)
+
+    def limit(self, limit):
+        """Let larger blocks take so many bytes."""
+        self._state[recycling.STATE + recycling.PLACES + 2] = limit
+
+
+@pytest.fixture
+def blocks():
+    return Blocks()
+
+
+@needs_lending
+@pytest.mark.parametrize(
+    ("given", "asked", "again"),
+    [(17, 17, True), (20, 17, True), (24, 17, False), (17, 18, False), (100, 90, True), (101, 101, False)],
+)
+def test_larger_blocks_are_used_again_where_they_fit(blocks, given, asked, again):
+    place = blocks.take(given * MB)
+    blocks.give(place)
+    assert blocks.lent == (given * MB if given <= 100 else 0)
+    assert blocks.held == 0
+    other = blocks.take(asked * MB)
+    assert (other == place) >= again
+    assert blocks.lent == (0 if again or given > 100 else given * MB)
+    blocks.give(other)
+
+
+@needs_lending
+def test_larger_blocks_make_room_for_each_other(blocks):
+    places = [blocks.take(40 * MB) for _ in range(4)]
+    for place in places:
+        blocks.give(place)
+    assert blocks.lent == 80 * MB
+    small = blocks.take(MB)
+    blocks.give(small)
+    assert (blocks.held, blocks.lent, blocks.blocks) == (MB, 80 * MB, 3)
+
+
+@needs_lending
+def test_a_larger_block_that_nobody_wants_is_freed(blocks):
+    blocks.give(blocks.take(17 * MB))
+    for k in range(recycling.PASSES + 1):
+        assert blocks.lent == 17 * MB, k
+        other = blocks.take(60 * MB)
+        blocks.limit(0)
+        blocks.give(other)  # it is not kept
+        blocks.limit(100 * MB)
+    assert (blocks.lent, blocks.blocks) == (0, 0)
+
+
+@needs_lending
+def test_what_the_system_does_not_listen_to_is_not_kept(monkeypatch):
+    monkeypatch.setattr(recycling, "CODE", recycling.CODE.replace(f"i32 {recycling.FREE_LATER})", "i32 -1)"))
+    blocks = Blocks()
+    for size, kept in ((MB, MB), (20 * MB, MB)):
+        blocks.give(blocks.take(size))
+        assert (blocks.held, blocks.lent) == (kept, 0)
+
+
+def test_without_madvise_only_smaller_blocks_are_kept(monkeypatch):
+    monkeypatch.setattr(recycling, "LINUX", False)
+    monkeypatch.setattr(recycling, "DARWIN", False)
+    blocks = Blocks(recycling.share_of_memory())
+    for size, kept in ((MB, MB), (20 * MB, MB)):
+        blocks.give(blocks.take(size))
+        assert (blocks.held, blocks.lent) == (kept, 0)
+
+
+@needs_lending
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_system_may_take_what_lies_there(blocks):
+    def lazy():
+        with open("/proc/self/smaps_rollup") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("LazyFree"))
+
+    place = blocks.take(64 * MB)
+    ctypes.memset(place, 1, 64 * MB)
+    before = lazy()
+    blocks.give(place)
+    assert lazy() - before > 60 * MB
+    assert blocks.take(64 * MB) == place
+    ctypes.memset(place, 2, 64 * MB)
+    assert lazy() - before < MB
+    assert ctypes.string_at(place, 64 * MB) == b"\2" * (64 * MB)
+    blocks.give(place)
+
+
+@needs_lending
+def test_larger_results_are_used_again():
+    f = sd.function("f(x[3000000]) = 2*x")
+    x = np.linspace(0.0, 1.0, 3_000_000)
+    first = f(x)
+    place = first.ctypes.data
+    del first
+    kept = f(x)
+    assert kept.ctypes.data == place
+    assert np.array_equal(kept, 2 * x)
+    assert f(x + 1).ctypes.data != place
+    assert np.array_equal(kept, 2 * x)
 
 
 def test_threads():
