@@ -69,6 +69,7 @@ __all__ = [
     "define",
     "derivative",
     "diff",
+    "emit",
     "expr",
     "function",
     "grad",
@@ -96,16 +97,17 @@ __all__ = [
 
 
 LATER = {
-    "GradientCheck": "checking",
-    "check_grad": "checking",
-    "derivative": "series",
-    "diff": "series",
-    "laplacian": "laplacians",
-    "nlp": "nlp",
-    "operator": "laplacians",
-    "sparse_hessian": "sparse",
-    "sparse_jacobian": "sparse",
-    "taylor": "series",
+    "GradientCheck": "functions.checking",
+    "check_grad": "functions.checking",
+    "derivative": "functions.series",
+    "diff": "functions.series",
+    "emit": "ship.emit",
+    "laplacian": "functions.laplacians",
+    "nlp": "functions.nlp",
+    "operator": "functions.laplacians",
+    "sparse_hessian": "functions.sparse",
+    "sparse_jacobian": "functions.sparse",
+    "taylor": "functions.series",
 }
 """Names whose modules are loaded when they are first asked for."""
 
@@ -116,12 +118,13 @@ if TYPE_CHECKING:
     from symdiff.functions.series import derivative, diff, taylor
     from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
     from symdiff.named_functions import *  # noqa: F403
+    from symdiff.ship.emit import emit
 else:
 
     def __getattr__(name: str) -> Any:
         """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
         if name in LATER:
-            found = globals()[name] = getattr(import_module(f"symdiff.functions.{LATER[name]}"), name)
+            found = globals()[name] = getattr(import_module(f"symdiff.{LATER[name]}"), name)
             return found
         found = _functions.named_function(name)
         if found is None:

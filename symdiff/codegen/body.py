@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.pairs import SINCOS
+from symdiff.codegen.target import Target
 from symdiff.codegen.vector_math import VectorLibrary, find, lane_by_lane
 from symdiff.errors import CompileError
 from symdiff.ops import Op, core
@@ -27,6 +28,9 @@ Address = Callable[[int, int, list[str]], str]
 EXTRA_ARGUMENTS = ", i32 0"
 EXTRA_PARAMETERS = ", i32"
 
+PUBLIC = ("j0", "j1", "y0", "y1")
+"""Functions that are SciPy's in this process, and that C libraries have by the same names (POSIX)."""
+
 
 class Routines:
     """The functions from outside that a module calls, and the names that they have in it.
@@ -36,10 +40,20 @@ class Routines:
     lanes : how many numbers a value has.
     vector : whether functions of vectors may stand for the scalar ones; otherwise those are called for each lane.
     scalar : another module part's routines, which names the scalar functions for this one too.
+    target : where the code runs. In this process functions are linked by addresses, under names of the module's own;
+        elsewhere they have their public names.
     definitions : the functions that call scalar functions lane by lane.
     """
 
-    def __init__(self, element: str, lanes: int = 1, vector: bool = False, scalar: Routines | None = None) -> None:
+    def __init__(
+        self,
+        element: str,
+        lanes: int = 1,
+        vector: bool = False,
+        scalar: Routines | None = None,
+        target: Target | None = None,
+    ) -> None:
+        self.target = target or Target.host()
         self.lanes = lanes
         self.vector = vector
         self.scalar = scalar
@@ -58,17 +72,44 @@ class Routines:
             return self.scalar.symbol(routine, arity)
         found = self._symbols.get(routine)
         if found is None:
-            found = self._symbols[routine] = f"m_{len(self._symbols)}"
+            found = self._symbols[routine] = self._named("m", len(self._symbols), routine.symbol)
             extra = EXTRA_PARAMETERS if isinstance(routine, Special) else ""
             self.declarations.append(f"declare double @{found}({', '.join(['double'] * arity)}{extra}) #0")
             self.imports.append((found, routine))
         return found
 
+    def _named(self, letter: str, number: int, public: str) -> str:
+        return f"{letter}_{number}" if self.target.is_host else public
+
+    def callable_for(self, op: Op) -> Library | Special | Outside:
+        """The function that is called for an operation.
+
+        Raises
+        ------
+        CompileError
+            Where there is none by a public name, for code that runs elsewhere.
+        """
+        routine = op.routine
+        assert isinstance(routine, Library | Special | Outside)
+        if self.target.is_host or isinstance(routine, Library):
+            return routine
+        if isinstance(routine, Special):
+            if routine.symbol in PUBLIC:
+                return Library(routine.symbol)
+            raise CompileError(
+                f"{op.word} is SciPy's, and no C library has it: it cannot be called without Python",
+                hint=f"write {op.word} by functions that C has, or make its value an input",
+            )
+        raise CompileError(
+            f"{op.word} is a function of this process: a library cannot call it",
+            hint=f"write {op.word} as a formula, or make its value an input",
+        )
+
     def sincos(self) -> str:
         """The name of the C function that gives sine and cosine."""
         found = self._symbols.get(SINCOS)
         if found is None:
-            found = self._symbols[SINCOS] = f"m_{len(self._symbols)}"
+            found = self._symbols[SINCOS] = self._named("m", len(self._symbols), SINCOS.symbol)
             self.declarations.append(f"declare void @{found}(double, ptr, ptr) #0")
             self.imports.append((found, SINCOS))
         return found
@@ -78,8 +119,11 @@ class Routines:
         name = self._vectors.get(routine)
         if name is not None:
             return name
-        name = self._vectors[routine] = f"v_{len(self._vectors)}"
-        found = find(routine, arity, self.lanes) if self.vector and isinstance(routine, Library) else None
+        of_vectors = self.vector and isinstance(routine, Library)
+        found = find(routine, arity, self.lanes, self.target) if of_vectors else None
+        number = len(self._vectors)
+        name = f"v_{number}" if found is None else self._named("v", number, found.symbol)
+        self._vectors[routine] = name
         if found is not None:
             self.declarations.append(f"declare {self.doubles} @{name}({', '.join([self.doubles] * arity)}) #0")
             self.imports.append((name, found))
@@ -180,7 +224,7 @@ class Operations:
             call, comma = f"= call {self.number} @{function}({self.number} ", f", {self.number} "
             return lambda name, v: f"{name} {call}{comma.join(v)})"
         elif isinstance(routine, Library | Special | Outside):
-            return self._call(routine, arity)
+            return self._call(self.routines.callable_for(op), arity)
         raise CompileError(f"{op.name} is not a scalar operation that native code has")
 
     def _call(self, routine: Library | Special | Outside, arity: int) -> Callable[[str, list[str]], str]:

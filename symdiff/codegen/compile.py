@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.kernel import Kernel, Options
+from symdiff.codegen.standalone import Standalone, write_standalone
 from symdiff.codegen.tensors.kernel import TensorKernel
+from symdiff.errors import CompileError
 from symdiff.optimize.program import TensorProgram
 
 if TYPE_CHECKING:
+    from symdiff.codegen.target import Target
     from symdiff.optimize.program import Program
 
 
@@ -23,3 +26,16 @@ def compile_program(program: Program | TensorProgram, options: Options | None = 
     if isinstance(program, TensorProgram):
         return TensorKernel(program, options or Options())
     return Kernel(program, options or Options())
+
+
+def write_program(program: Program | TensorProgram, name: str, target: Target, vectors: bool = True) -> Standalone:
+    """The text of a function that runs without Python.
+
+    Raises
+    ------
+    CompileError
+        Where it needs what a library cannot have.
+    """
+    if isinstance(program, TensorProgram):
+        raise CompileError("arrays cannot be shipped yet")
+    return write_standalone(program, name, target, vectors)

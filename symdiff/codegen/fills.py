@@ -46,7 +46,7 @@ def fill_lines(program: Program, layout: Layout, outputs: Sequence[int], operati
         for output in operand.members:
             if output in outputs:
                 at = first[start + place]
-                data = _data(program.graph, program.outputs[output], operand.dtype)
+                data = constant_bytes(program.graph, program.outputs[output], operand.dtype)
                 lines += _function(output, operand.dtype, operand.shape, at, data, operations)
     return lines
 
@@ -61,8 +61,8 @@ def fill_declarations(outputs: Sequence[int]) -> dict[str, str]:
     }
 
 
-def _data(graph: Graph, nodes: Sequence[int], dtype: str) -> bytes:
-    """The output's elements in C order, 0 where one is no constant."""
+def constant_bytes(graph: Graph, nodes: Sequence[int], dtype: str) -> bytes:
+    """An output's elements in C order, 0 where one is no constant."""
     values = [graph.payloads[node] if graph.ops[node] is CONSTANT else 0 for node in nodes]
     return struct.pack(f"={len(values)}{FORMATS[dtype]}", *values)
 

@@ -20,7 +20,7 @@ import llvmlite.binding as llvm
 
 from symdiff import budget, locks
 from symdiff.codegen import cache
-from symdiff.codegen.status import machine
+from symdiff.codegen.target import host_processor
 from symdiff.errors import CompileError
 
 KERNELS_PER_ENGINE = 64
@@ -108,30 +108,6 @@ class Room:
 _room = Room()
 
 
-@functools.cache
-def _host() -> tuple[str, str]:
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    try:
-        features = llvm.get_host_cpu_features().flatten()
-    except RuntimeError:  # not every operating system tells
-        features = ""
-    return llvm.get_host_cpu_name(), features
-
-
-def host_features() -> list[str]:
-    """What LLVM says that this processor has, such as `+avx2`."""
-    return _host()[1].split(",")
-
-
-@functools.cache
-def has_fma() -> bool:
-    """Whether this processor computes a*b + c in one instruction."""
-    if machine() in ("aarch64", "riscv64", "ppc64le", "s390x"):
-        return True
-    return "+fma" in _host()[1].split(",")
-
-
 NEAR = sys.platform == "linux"
 """Whether a module's code and constants are linked as one piece of memory, so that they are addressed relative to each
 other and others through a table. Where code may lie anywhere, each constant and each call takes an address of 64 bits:
@@ -140,7 +116,7 @@ that compiles a tenth slower, a large module a fifth, and runs slower."""
 
 def target_machine(opt: int) -> Any:
     """A new target machine for this processor; an engine needs one of its own."""
-    cpu, features = _host()
+    cpu, features = host_processor()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     if NEAR:
         return target.create_target_machine(cpu=cpu, features=features, opt=opt, reloc="pic", codemodel="small")
@@ -199,7 +175,7 @@ def link(
 @functools.cache
 def _target() -> tuple[str, ...]:
     """What machine code depends on beside its module and level: the processor and the compiler."""
-    return (llvm.get_process_triple(), *_host(), llvmlite.__version__, str(llvm.llvm_version_info))
+    return (llvm.get_process_triple(), *host_processor(), llvmlite.__version__, str(llvm.llvm_version_info))
 
 
 @functools.cache
@@ -248,8 +224,8 @@ def _patiently(work: Callable[[], bytes], seconds: float) -> bytes:
     return results[0]
 
 
-def parse_module(ir: str, verify: bool = True) -> Any:
-    """A module, which LLVM has checked, in a context of its own.
+def parse_module(ir: str, verify: bool = True, context: Any = None) -> Any:
+    """A module, which LLVM has checked, in a context of its own where none is given.
 
     Raises
     ------
@@ -257,7 +233,7 @@ def parse_module(ir: str, verify: bool = True) -> Any:
         Where it is not well formed.
     """
     try:
-        module = llvm.parse_assembly(ir, context=llvm.create_context())
+        module = llvm.parse_assembly(ir, context=context or llvm.create_context())
         if verify:
             module.verify()
     except RuntimeError as error:

@@ -25,6 +25,7 @@ from symdiff.codegen.vector_math import lanes
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.numeric import Watched
 from symdiff.ops.base import Outside
+from symdiff.optimize.program import TensorProgram
 from symdiff.sizes import example
 from symdiff.types import FLOAT64
 
@@ -259,6 +260,11 @@ class Kernel:
     def __repr__(self) -> str:
         s = self.statistics
         return f"<Kernel {self.layout.signature}, {s.instructions} operations in {s.pieces} functions>"
+
+
+def point_level(program: Program | TensorProgram) -> int:
+    """The level of code generation that a program is compiled at where time is not short: 2 where that is linear."""
+    return 2 if isinstance(program, TensorProgram) else _level(program)
 
 
 def _level(program: Program) -> int:

@@ -146,6 +146,11 @@ def arrange_operands(inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     return Layout(ins, outs, packed)
 
 
+def single_operands(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Layout:
+    """An operand for each input and each output."""
+    return Layout(_apart(inputs), _apart(outputs), False)
+
+
 def _apart(types: Sequence[TensorType]) -> tuple[Operand, ...]:
     for type_ in types:
         if type_.dtype not in TYPE_CODES:

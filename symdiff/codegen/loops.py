@@ -59,6 +59,10 @@ class Pointers:
         """The address of an element of the program's output."""
         return self._element(*self._homes[True][member], element, lines)
 
+    def fill(self, output: int, lines: list[str]) -> None:
+        """Write the constants of an output."""
+        lines.append(fill_call(output, self.output(output, 0, lines)))
+
     def _element(self, k: int, place: int, element: int, lines: list[str]) -> str:
         if k not in self.used:
             self.used.add(k)
@@ -116,7 +120,7 @@ def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int
     else:
         text = _driver(layout, len(pieces), slots * 8, status)
         for k, piece in enumerate(pieces):
-            text += write_piece(program, layout, k, piece, routines)
+            text += write_piece(program, Pointers(layout, from_array=True), piece, routines, f"p{k}")
     text += fill_lines(program, layout, [o for piece in pieces for o in piece.fills], Operations(number, routines))
     on_heap = slots * 8 > LARGEST_FRAME
     if any(is_of_c(what) for _, what in routines.imports):
@@ -169,7 +173,9 @@ def _close(status: Status) -> list[str]:
 def _whole(program: Program, layout: Layout, piece: Piece, routines: Routines, status: Status) -> list[str]:
     """The loop with the body in it."""
     pointers = Pointers(layout, from_array=False)
-    body = CodeWriter(program.graph, routines, pointers.input, find_pairs(program.graph, piece.nodes))
+    body = CodeWriter(
+        program.graph, routines, pointers.input, find_pairs(program.graph, piece.nodes, routines.target.has_sincos)
+    )
     body.compute(piece.nodes)
     for _, _, node in piece.stores:
         body.value(node)
@@ -277,10 +283,16 @@ def _fill(layout: Layout, status: Status) -> list[str]:
     return lines
 
 
-def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines: Routines) -> list[str]:
-    """A piece as a function of its own."""
-    pointers = Pointers(layout, from_array=True)
-    pairs = find_pairs(program.graph, piece.nodes) if routines.lanes == 1 else {}
+def write_piece(
+    program: Program,
+    pointers: Pointers,
+    piece: Piece,
+    routines: Routines,
+    name: str,
+    parameters: str = "ptr %args, ptr %steps, ptr %work",
+) -> list[str]:
+    """A piece as a function of its own; values that cross are in `%work`."""
+    pairs = find_pairs(program.graph, piece.nodes, routines.target.has_sincos) if routines.lanes == 1 else {}
     body = CodeWriter(program.graph, routines, pointers.input, pairs)
     args, types = program.graph.args, program.graph.types
     slot = functools.partial(_slot, body)
@@ -302,14 +314,14 @@ def write_piece(program: Program, layout: Layout, k: int, piece: Piece, routines
     for _, _, node in piece.stores:
         fetch(node)
     write_outputs(body, pointers, piece)
-    head = f"define internal void @p{k}(ptr %args, ptr %steps, ptr %work) #1 {{"
+    head = f"define internal void @{name}({parameters}) #1 {{"
     return [head, *pointers.prologue, *body.prologue, *body.lines, "ret void", "}"]
 
 
 def write_outputs(body: CodeWriter, pointers: Pointers, piece: Piece) -> None:
     """Write what is known after a piece: blocks of constants, then single elements."""
     for output in piece.fills:
-        body.lines.append(fill_call(output, pointers.output(output, 0, body.lines)))
+        pointers.fill(output, body.lines)
     for count, (output, element, node) in enumerate(piece.stores):
         body.store(node, pointers.output(output, element, body.lines), f"%b{count}")
 

@@ -14,7 +14,7 @@ from symdiff.codegen.fills import fill_declarations
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.loops import LOOP, WrittenLoop, write_loop
 from symdiff.codegen.pieces import PIECE, Piece, cut
-from symdiff.codegen.status import Status, status
+from symdiff.codegen.target import Target
 from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
 from symdiff.codegen.vector_math import VectorLibrary
@@ -105,13 +105,13 @@ class Statistics:
 
 
 def write_module(
-    program: Program, layout: Layout, size: int = PIECE, state: Status | None = None
+    program: Program, layout: Layout, size: int = PIECE, target: Target | None = None
 ) -> tuple[Module, Statistics]:
     """The module of a kernel, cut into functions of about `size` operations.
 
     Where it gives Python's lock away, who links it adds the functions of `LOCK_DECLARATIONS`.
     """
-    state = state or status()
+    state = (target or Target.host()).status
     pieces, slots = cut(program, size)
     written = write_loop(program, layout, pieces, slots, state)
     declarations = [*state.declarations]

@@ -34,14 +34,22 @@ def has_sincos() -> bool:
         return False
 
 
-def find_pairs(graph: Graph, nodes: Sequence[int]) -> dict[int, int]:
-    """For each sine among the nodes the cosine of the same angle, where that is among them, and the reverse."""
+def find_pairs(graph: Graph, nodes: Sequence[int], known: bool | None = None) -> dict[int, int]:
+    """For each sine among the nodes the cosine of the same angle, where that is among them, and the reverse.
+
+    `known` says whether there is such a function where the code runs; None: as on this machine.
+    """
     ops, args = graph.ops, graph.args
     angles: dict[str, dict[int, int]] = {"sin": {}, "cos": {}}
     for node in nodes:
         if ops[node].name in angles:
             angles[ops[node].name][args[node][0]] = node
-    if graph.dtype != FLOAT64 or not angles["sin"] or not angles["cos"] or not has_sincos():
+    if (
+        graph.dtype != FLOAT64
+        or not angles["sin"]
+        or not angles["cos"]
+        or not (has_sincos() if known is None else known)
+    ):
         return {}
     pairs: dict[int, int] = {}
     for angle, sine in angles["sin"].items():
@@ -51,9 +59,9 @@ def find_pairs(graph: Graph, nodes: Sequence[int]) -> dict[int, int]:
     return pairs
 
 
-def put_together(graph: Graph, nodes: list[int]) -> list[int]:
+def put_together(graph: Graph, nodes: list[int], known: bool | None = None) -> list[int]:
     """The nodes in an order in which the second of each pair follows the first at once; operands still come first."""
-    pairs = find_pairs(graph, nodes)
+    pairs = find_pairs(graph, nodes, known)
     if not pairs:
         return nodes
     ordered: list[int] = []

@@ -71,15 +71,17 @@ class Piece:
     stores: list[Store] = field(default_factory=list)
 
 
-def cut(program: Program, size: int = PIECE, reread: bool = False) -> tuple[list[Piece], int]:
+def cut(
+    program: Program, size: int = PIECE, reread: bool = False, sincos: bool | None = None
+) -> tuple[list[Piece], int]:
     """The pieces of a program, at least one, and how many slots of eight bytes the values that cross need.
 
     With `reread` each piece reads the inputs that it needs, which no output may overlap then.
-    Slots are used again when the last reader of what they hold is done.
+    Slots are used again when the last reader of what they hold is done. `sincos`: see `find_pairs`.
     """
     graph = program.graph
     live = graph.live(program.roots)
-    work = put_together(graph, [node for node in live if not is_leaf_node(graph, node)])
+    work = put_together(graph, [node for node in live if not is_leaf_node(graph, node)], sincos)
     filled = filled_outputs(program)
     stores = _single_stores(program, filled)
     runs = max(1, round(len(work) / size))

@@ -42,7 +42,7 @@ def write_vector_body(
         calls += [f"call void @p{k}(ptr %current, ptr %steps, ptr %work)" for k in range(len(pieces))]
         text = _loop(list(operands), lanes, start, calls)
         for k, piece in enumerate(pieces):
-            text += write_piece(program, layout, k, piece, routines)
+            text += write_piece(program, Pointers(layout, from_array=True), piece, routines, f"p{k}")
     fills = [output for piece in pieces for output in piece.fills]
     text += fill_lines(program, layout, fills, Operations("double", routines))
     return WrittenLoop([*routines.definitions, *text], routines, slots * 8 * lanes, False)

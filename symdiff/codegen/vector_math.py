@@ -14,8 +14,8 @@ import functools
 import sys
 from dataclasses import dataclass
 
-from symdiff.codegen import jit
 from symdiff.codegen.status import machine
+from symdiff.codegen.target import LIBMVEC, Target
 from symdiff.ops.base import Library
 
 # The letter by which the x86-64 vector ABI names an instruction set, for its width in doubles.
@@ -29,22 +29,9 @@ class VectorLibrary:
     symbol: str
 
 
-@functools.cache
 def lanes() -> int:
-    """How many doubles a vector of this machine has; 1 where there is no vector code.
-
-    Measured on Zen 5: eight lanes take 0.6 times as long as four. LLVM's `prefer-256-bit` of some processors does not
-    touch vectors that are written out as such.
-    """
-    family = machine()
-    if family == "aarch64":
-        return 2
-    if family != "x86_64":
-        return 1
-    features = set(jit.host_features())
-    if {"+avx512f", "+avx512dq", "+avx512vl", "+avx512bw"} <= features:
-        return 8
-    return 4 if "+avx2" in features else 2
+    """How many doubles a vector of this machine has; 1 where there is no vector code."""
+    return Target.host().lanes
 
 
 @functools.cache
@@ -58,13 +45,13 @@ def _libmvec() -> ctypes.CDLL | None:
 
 
 @functools.cache
-def find(routine: Library, arity: int, width: int) -> VectorLibrary | None:
-    """The vector function that stands for a scalar one at a width, where this machine has it."""
-    library = _libmvec()
-    if library is None or not routine.vector or width not in INSTRUCTION_SETS:
+def find(routine: Library, arity: int, width: int, target: Target | None = None) -> VectorLibrary | None:
+    """The vector function that stands for a scalar one at a width, where the target (None: this machine) has it."""
+    target = target or Target.host()
+    if target.vector_library != LIBMVEC or not routine.vector or width not in INSTRUCTION_SETS:
         return None
     symbol = f"_ZGV{INSTRUCTION_SETS[width]}N{width}{'v' * arity}_{routine.symbol}"
-    return VectorLibrary(symbol) if hasattr(library, symbol) else None
+    return None if target.is_host and not hasattr(_libmvec(), symbol) else VectorLibrary(symbol)
 
 
 def vector_address(routine: VectorLibrary) -> int:

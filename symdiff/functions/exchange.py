@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 if TYPE_CHECKING:
@@ -32,6 +35,29 @@ class Exchange:
             Where the file cannot be written.
         """
         self._storage.save(self, path)
+
+    def emit(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        kinds: str | Sequence[str] = ("a", "h"),
+        name: str | None = None,
+        **options: Any,
+    ) -> tuple[Path, ...]:
+        """Write the function as a library that runs without Python: `symdiff.emit` of it, with the same options.
+
+        `name` is the function's name in C, and the library's.
+
+        Examples
+        --------
+        >>> import symdiff as sd, tempfile
+        >>> f = sd.function("energy(x, y) = x**2*y")
+        >>> [p.name for p in f.emit(tempfile.mkdtemp(), kinds=("o", "h"))]
+        ['energy.o', 'energy.h']
+        """
+        emit = import_module("symdiff.ship.emit").emit  # of a later room, which takes functions of all kinds
+        made: tuple[Path, ...] = emit(self if name is None else {name: self}, path, kinds=kinds, **options)
+        return made
 
     @property
     def address(self) -> int:

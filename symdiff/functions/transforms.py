@@ -18,7 +18,7 @@ from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, recorded, titles
-from symdiff.functions.wrt import Scope, Target, Wrt
+from symdiff.functions.wrt import Independent, Scope, Wrt
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.inlining import inlined
 from symdiff.ops import core, movement
@@ -195,7 +195,7 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
         def made(way: str) -> Function:
             elementary = ways.blocks(way)
 
-            def found(i: int, target: Target, lead: int) -> int:
+            def found(i: int, target: Independent, lead: int) -> int:
                 return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
 
             return _jacobian_of(f, targets, found)
@@ -238,14 +238,14 @@ def _jacobian_of_arrays(f: Function, wrt: Wrt, mode: str, noted: bool = True) ->
     column = {n: j for j, n in enumerate(wrt.nodes)}
     blocks = jacobian_blocks(f.graph, f.nodes, wrt.nodes, mode)
 
-    def found(i: int, target: Target, lead: int) -> int:
+    def found(i: int, target: Independent, lead: int) -> int:
         return target.join(f.graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
 
     return _jacobian_of(f, wrt, found, [blocks.note] if noted else [])
 
 
 def _jacobian_of(
-    f: Function, wrt: Wrt, found: Callable[[int, Target, int], int], notes: Sequence[str] = ()
+    f: Function, wrt: Wrt, found: Callable[[int, Independent, int], int], notes: Sequence[str] = ()
 ) -> Function:
     """The Jacobian of which `found` gives the block for an output and a target; axes of the output lead."""
     pairs: list[tuple[str, int]] = []
@@ -305,7 +305,7 @@ def hessian(fun: Any, wrt: Any = None) -> Function:
     return made
 
 
-def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Target, Target], int]:
+def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Independent, Independent], int]:
     """The block of second derivatives for two targets."""
     graph, nodes = f.graph, wrt.nodes
     index = {n: j for j, n in enumerate(nodes)}
@@ -315,7 +315,7 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
     if is_elementary(graph, [output], nodes):
         blocks = second_derivatives(graph, slopes, again, symmetric)
 
-        def elementary(a: Target, b: Target) -> int:
+        def elementary(a: Independent, b: Independent) -> int:
             columns = []
             for n in b.nodes:
                 rank = len(_shape(f, n))
@@ -327,7 +327,7 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[Ta
     whole = band_hessian(graph, slopes[0], again[0]) if symmetric and len(nodes) == 1 else None
     found = hessian_blocks(graph, slopes, again, symmetric) if whole is None else [[whole]]
 
-    def joined(a: Target, b: Target) -> int:
+    def joined(a: Independent, b: Independent) -> int:
         columns = []
         for n in b.nodes:
             rank = len(_shape(f, n))

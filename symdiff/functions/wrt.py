@@ -24,7 +24,7 @@ from symdiff.types import BOOL, check_rank, fixed
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Independent:
     """One thing that a derivative is shaped by.
 
     `nodes` are the independent nodes it is made of; `picks` says for each whole node which of its elements count (an
@@ -95,7 +95,7 @@ def _payload(pick: tuple[Any, ...]) -> tuple[Any, ...]:
 class Wrt:
     """All targets, and how derivatives by them are put together: in a tuple where they came as one, in a tree."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Independent, ...]
     structure: Structure
 
     @property
@@ -112,7 +112,7 @@ class Wrt:
 def _together(parts: Sequence[Wrt]) -> Wrt:
     """Parts that stay apart, in a tuple."""
     structures: list[Structure] = []
-    targets: list[Target] = []
+    targets: list[Independent] = []
     for part in parts:
         structures.append(shifted_structure(part.structure, len(targets)))
         targets += part.targets
@@ -188,7 +188,7 @@ class Scope:
         targets = tuple([self._whole(a) for a in parameter.arguments])
         return Wrt(targets, 0 if parameter.tree is None else parameter.tree.structure)
 
-    def _axis(self, items: Sequence[Any]) -> Target:
+    def _axis(self, items: Sequence[Any]) -> Independent:
         if not items:
             raise ArgumentError("an empty wrt list", hint="name the inputs to differentiate by")
         singles = [
@@ -196,9 +196,9 @@ class Scope:
         ]
         nodes = tuple(n for s in singles for n in s.nodes)
         picks = tuple(p for s in singles for p in s.picks)
-        return Target(nodes, picks, (sum([math.prod(s.shape) for s in singles]),))
+        return Independent(nodes, picks, (sum([math.prod(s.shape) for s in singles]),))
 
-    def _single(self, item: Any) -> Target:
+    def _single(self, item: Any) -> Independent:
         if isinstance(item, str) and not item.isidentifier():
             return self._part(item)
         if isinstance(item, Expr) and item.graph.ops[item.node] is core.INDEX:
@@ -216,16 +216,16 @@ class Scope:
         node = self.names[name]
         if self.graph.types[node].dtype == BOOL:
             raise ArgumentError(f"{name} is a condition; there is no derivative by it")
-        return Target((node,), (None,), fixed(self.graph.types[node].shape))
+        return Independent((node,), (None,), fixed(self.graph.types[node].shape))
 
-    def _whole(self, argument: Argument) -> Target:
+    def _whole(self, argument: Argument) -> Independent:
         if argument.members is None:
             node = self.names[argument.name]
-            return Target((node,), (None,), fixed(self.graph.types[node].shape))
+            return Independent((node,), (None,), fixed(self.graph.types[node].shape))
         nodes = tuple(self.names[m] for m in argument.members)
-        return Target(nodes, (None,) * len(nodes), fixed(argument.shape))
+        return Independent(nodes, (None,) * len(nodes), fixed(argument.shape))
 
-    def _part(self, text: str) -> Target:
+    def _part(self, text: str) -> Independent:
         """An element or slice of an input: parsed as the language does, over the element nodes of each input."""
         base = text.split("[", 1)[0].strip()
         if "[" not in text or base not in self.names:
@@ -240,10 +240,10 @@ class Scope:
         pick = numpy_index(shown.graph.payloads[node])
         shape = fixed(shown.graph.types[node].shape)
         if target.picks == (None,):
-            return Target(target.nodes, (pick,), shape)
+            return Independent(target.nodes, (pick,), shape)
         chosen = np.arange(len(target.nodes))[pick]
         nodes = tuple(target.nodes[k] for k in np.ravel(chosen))
-        return Target(nodes, (None,) * len(nodes), shape)
+        return Independent(nodes, (None,) * len(nodes), shape)
 
     def _listed(self) -> list[str]:
         """The names, those of trees in the places of their leaves."""

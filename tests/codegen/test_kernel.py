@@ -1,6 +1,7 @@
 """Calls through NumPy: cores, batches, strides, casts, packing, and what the kernel says about itself."""
 
 import ctypes
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -305,12 +306,12 @@ def test_options():
 
 def test_portable_status_gives_the_same(monkeypatch):
     """The lines for processors other than x86 work here too."""
-    from symdiff.codegen import batches, jit, module, ufunc
+    from symdiff.codegen import Target, batches, jit, module, ufunc
 
     state = portable("x86_64")
     prog = program(lambda g, x: [g.add("log", (x,))], [()])
     layout = arrange_operands(prog.inputs, prog.types)
-    text, _ = module.write_module(prog, layout, state=state)
+    text, _ = module.write_module(prog, layout, target=replace(Target.host(), status=state))
     code = jit.link(text.text, text.addresses(), text.exports, 2)
     batch = batches.write_batch(state)
     loud = jit.link(batch.text, batch.addresses(), batch.exports, 2)

@@ -3,8 +3,8 @@
 import symdiff as sd
 
 FUNCTION = {
-    "address", "arguments", "assembly", "body", "c", "compile", "ctypes", "dot", "explain", "expr", "graph", "inputs",
-    "latex", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "python", "save",
+    "address", "arguments", "assembly", "body", "c", "compile", "ctypes", "dot", "emit", "explain", "expr", "graph",
+    "inputs", "latex", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "python", "save",
     "sparsity", "specialize", "ssa", "stats", "steps", "types",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.errors import CompileError
 from symdiff.numeric import _pointer
@@ -93,8 +94,9 @@ class Calls:
     imports : symbol → routine, or the name of a C function.
     """
 
-    def __init__(self, sizes: Sizes | None = None, first: int = 0) -> None:
-        """`sizes` that are open are in the table from the entry `first` on."""
+    def __init__(self, sizes: Sizes | None = None, first: int = 0, target: Target | None = None) -> None:
+        """`sizes` that are open are in the table from the entry `first` on; `target` is where the code runs."""
+        self._is_host = target is None or target.is_host
         self._sizes, self._first = sizes, first
         self._open: dict[str, Any] = {}
         self.lines: list[str] = []
@@ -105,11 +107,12 @@ class Calls:
 
     def routine(self, name: str, arguments: int, result: str = "void") -> str:
         """The symbol of a routine that takes so many pointers."""
+        symbol = name if self._is_host else f"{name}_"  # as Fortran's compilers write it
         if name not in self._symbols:
             self._symbols.add(name)
-            self.declarations.append(f"declare {result} @{name}({', '.join(['ptr'] * arguments)}) #0")
-            self.imports.append((name, Blas(name)))
-        return f"@{name}"
+            self.declarations.append(f"declare {result} @{symbol}({', '.join(['ptr'] * arguments)}) #0")
+            self.imports.append((symbol, Blas(name)))
+        return f"@{symbol}"
 
     def call(self, name: str, arguments: Sequence[str], result: str = "void") -> str:
         """The call of a routine with pointers."""

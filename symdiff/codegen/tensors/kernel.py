@@ -19,14 +19,13 @@ from symdiff.codegen.kernel import Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
-from symdiff.codegen.status import Status, status
+from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
-from symdiff.codegen.vector_math import lanes
 from symdiff.errors import CallError, CompileError, IndexRangeError
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
 from symdiff.types import FLOAT32, product
@@ -51,7 +50,7 @@ class TensorModule:
 
 
 def write_tensor_module(
-    program: TensorProgram, layout: Layout, vectors: bool = True, state: Status | None = None
+    program: TensorProgram, layout: Layout, vectors: bool = True, target: Target | None = None
 ) -> TensorModule:
     """The module of a program of tensors; `vectors` allows functions that are not bit for bit the scalar ones.
 
@@ -61,10 +60,11 @@ def write_tensor_module(
         For sizes that no machine counts to.
     """
     _check_sizes(program.plan, layout)
-    plan, state = program.plan, state or status()
+    target = target or Target.host()
+    plan, state = program.plan, target.status
     dtype = program.graph.dtype
     element = "float" if dtype == FLOAT32 else "double"
-    tools = Tools(element, max(2, lanes()), vectors)
+    tools = Tools(element, max(2, target.lanes), vectors, target)
     steps = StepCode(plan, tools)
     algebra, failing = steps.algebra, steps.failing
     operations = plan.operations

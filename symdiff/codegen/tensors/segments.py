@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from symdiff.codegen.body import Operations, Routines
 from symdiff.codegen.interrupts import BETWEEN, poll
+from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.nest_blocks import Block, Sink
 from symdiff.codegen.tensors.nest_body import Memory, Nesting, splat
 from symdiff.codegen.tensors.nest_shape import intersected
@@ -103,6 +104,7 @@ class Tools:
 
     Attributes
     ----------
+    target : where the code runs.
     scalar, vector : write operations on one number and on lanes.
     memory : the intrinsics for masks.
     definitions : functions that loops call, by their names.
@@ -111,6 +113,7 @@ class Tools:
     element: str
     lanes: int
     vectors: bool
+    target: Target = field(default_factory=Target.host)
     memory: Memory = field(default_factory=Memory)
     definitions: dict[str, list[str]] = field(default_factory=dict)
     scalar: Operations = field(init=False)
@@ -128,9 +131,9 @@ class Tools:
         )
 
     def __post_init__(self) -> None:
-        one = Routines(self.element)
+        one = Routines(self.element, target=self.target)
         self.scalar = Operations(self.element, one)
-        self.vector = Operations(self.element, Routines(self.element, self.lanes, self.vectors, one))
+        self.vector = Operations(self.element, Routines(self.element, self.lanes, self.vectors, one, self.target))
 
 
 class Segment:

@@ -159,7 +159,7 @@ class StepCode:
     def __init__(self, plan: Plan, tools: Tools) -> None:
         self.plan, self.tools, self.table = plan, tools, AddressTable(plan)
         self.lines: list[str] = []
-        self.algebra = LinearAlgebra(plan.sizes, self.table.sizes)
+        self.algebra = LinearAlgebra(plan.sizes, self.table.sizes, tools.target)
         self._known: dict[Hashable, tuple[str, bool]] = {}
         self._places: list[int] = []
         self._calls: list[str] = []

@@ -1,0 +1,279 @@
+"""What code is made for: a processor, an operating system, and what may be called there.
+
+All that code generation decides by the machine is in a `Target`, so that it can write code for another one. Code that
+runs in this process is for `Target.host()`; code that is shipped is for `Target.of(…)`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from symdiff.codegen.pairs import has_sincos
+from symdiff.codegen.status import NO_STATUS, Status, machine, status
+from symdiff.errors import ArgumentError, CompileError
+
+FAMILIES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "thumbv7em": "arm", "thumbv8m.main": "arm"}
+"""Other words for families of processors in triples."""
+
+DEFAULT_CPUS = {"x86_64": "x86-64-v3"}
+"""The processors that code is shipped for where none is named: since 2013 those of x86-64 have AVX2 and FMA."""
+
+DEFAULT_FEATURES = {"riscv64": "+m,+a,+f,+d,+c"}
+"""Features of the processors that Linux runs on, where LLVM takes less for granted."""
+
+ABIS = {"riscv64": "lp64d"}
+"""How numbers are passed, where that is not LLVM's choice."""
+
+ALWAYS_FUSED = ("aarch64", "riscv64", "ppc64le", "s390x")
+"""Families all of whose processors compute a*b + c in one instruction."""
+
+NARROW_FAMILIES = ("arm", "i386", "i686", "riscv32", "wasm32")
+"""Families whose addresses have 32 bits."""
+
+LIBMVEC = "libmvec"
+
+WIDE, NARROW = 64, 16
+"""Bytes at which workspaces start, where processors have vectors and where they have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine that code is made for.
+
+    Attributes
+    ----------
+    triple, cpu, features : as LLVM names them: `aarch64-linux-gnu`, `cortex-a72`, `+avx2,+fma`.
+    lanes : how many doubles a vector has; 1 where there is no vector code.
+    has_fma : whether it computes a*b + c in one instruction; otherwise that calls the C library.
+    alignment : bytes at which a workspace starts.
+    relocation : "pic" for code that may lie anywhere, "static" for code of one program.
+    status : how its floating-point exceptions are read; `NO_STATUS`: code does not touch them.
+    vector_library : which functions of vectors may be called: "libmvec" (glibc's since 2.35, which `-lm` links) or "".
+    has_sincos : whether the C library's `sincos` gives the bits of its `sin` and `cos`.
+    is_host : whether the code runs in this process, is linked to addresses in it, and hears its signals. Other code
+        calls public functions by their names alone.
+    """
+
+    triple: str
+    cpu: str = ""
+    features: str = ""
+    lanes: int = 1
+    has_fma: bool = False
+    alignment: int = NARROW
+    relocation: str = "pic"
+    status: Status = NO_STATUS
+    vector_library: str = ""
+    has_sincos: bool = False
+    is_host: bool = False
+
+    @staticmethod
+    def host() -> Target:
+        """This process on this processor."""
+        return _host()
+
+    @staticmethod
+    def of(
+        triple: str | None = None,
+        *,
+        cpu: str | None = None,
+        features: str = "",
+        relocation: str = "pic",
+        vector_library: str | None = None,
+    ) -> Target:
+        """The target that a triple, and the name of a processor, stand for.
+
+        Parameters
+        ----------
+        triple : LLVM's, such as "aarch64-linux-gnu", "x86_64-w64-windows-gnu", "wasm32"; None: this machine's.
+        cpu : LLVM's name; "native" is this machine's processor. None: "x86-64-v3" for x86-64, LLVM's choice elsewhere.
+        features : what it has beside, or has not, such as "+avx512f" or "-fma".
+        relocation : "pic" or "static".
+        vector_library : "" forbids functions of vectors; None allows what the system has.
+
+        Raises
+        ------
+        ArgumentError
+            Where LLVM has no such target.
+
+        Examples
+        --------
+        >>> from symdiff.codegen.target import Target
+        >>> arm = Target.of("aarch64-linux-gnu")
+        >>> arm.lanes, arm.has_fma, arm.object_format
+        (2, True, 'elf')
+        """
+        return _of(triple, cpu, features, relocation, vector_library)
+
+    @property
+    def family(self) -> str:
+        """The family of processors: "x86_64", "aarch64", "riscv64", "wasm32", …"""
+        return family_of(self.triple)
+
+    @property
+    def system(self) -> str:
+        """The operating system: "linux", "macos", "windows", "wasm", or "none" where there is none."""
+        parts = self.triple.lower().split("-")[1:]
+        for system, words in SYSTEMS.items():
+            if any(part.startswith(word) for part in parts for word in words):
+                return system
+        return "wasm" if self.family.startswith("wasm") else "none"
+
+    @property
+    def pointer_bits(self) -> int:
+        """Bits of an address."""
+        return 32 if self.family in NARROW_FAMILIES else 64
+
+    @property
+    def object_format(self) -> str:
+        """The format of objects: "elf", "macho", "coff" or "wasm"."""
+        return {"macos": "macho", "windows": "coff", "wasm": "wasm"}.get(self.system, "elf")
+
+    def machine(self, opt: int) -> Any:
+        """A new machine of LLVM's that compiles for it at a level."""
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        made = llvm.Target.from_triple(self.triple)
+        return made.create_target_machine(
+            cpu=self.cpu,
+            features=self.features,
+            opt=opt,
+            reloc=self.relocation,
+            codemodel="small",
+            abiname=ABIS.get(self.family, ""),
+        )
+
+
+SYSTEMS = {
+    "linux": ("linux",),
+    "macos": ("darwin", "macos", "ios"),
+    "windows": ("windows", "win32", "mingw"),
+    "wasm": ("wasi", "emscripten"),
+}
+"""The words by which triples name systems."""
+
+
+def family_of(triple: str) -> str:
+    """The family of processors that a triple is of."""
+    word = triple.split("-")[0].lower()
+    return FAMILIES.get(word, word)
+
+
+@functools.cache
+def host_processor() -> tuple[str, str]:
+    """LLVM's name of this processor, and its features."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # not every operating system tells
+        features = ""
+    return llvm.get_host_cpu_name(), features
+
+
+@functools.cache
+def has_fma() -> bool:
+    """Whether this processor computes a*b + c in one instruction."""
+    return machine() in ALWAYS_FUSED or "+fma" in host_processor()[1].split(",")
+
+
+def _host_lanes() -> int:
+    """How many doubles a vector of this machine has.
+
+    Measured on Zen 5: eight lanes take 0.6 times as long as four. LLVM's `prefer-256-bit` of some processors does not
+    touch vectors that are written out as such.
+    """
+    family = machine()
+    if family == "aarch64":
+        return 2
+    if family != "x86_64":
+        return 1
+    features = set(host_processor()[1].split(","))
+    if {"+avx512f", "+avx512dq", "+avx512vl", "+avx512bw"} <= features:
+        return 8
+    return 4 if "+avx2" in features else 2
+
+
+@functools.cache
+def _host() -> Target:
+    cpu, features = host_processor()
+    return Target(
+        llvm.get_process_triple(),
+        cpu,
+        features,
+        lanes=_host_lanes(),
+        has_fma=has_fma(),
+        alignment=WIDE,
+        status=status(),
+        vector_library=LIBMVEC if machine() == "x86_64" and sys.platform.startswith("linux") else "",
+        has_sincos=has_sincos(),
+        is_host=True,
+    )
+
+
+@functools.cache
+def _of(triple: str | None, cpu: str | None, features: str, relocation: str, vector_library: str | None) -> Target:
+    if relocation not in ("pic", "static"):
+        raise ArgumentError(f"relocation is {relocation!r}", hint='give "pic" or "static"')
+    if vector_library not in (None, "", LIBMVEC):
+        raise ArgumentError(f"vector_library is {vector_library!r}", hint=f'give "{LIBMVEC}" or ""')
+    own = llvm.get_process_triple()
+    triple = triple or own
+    family = family_of(triple)
+    if cpu == "native":
+        if family != family_of(own):
+            raise ArgumentError(f"the processor of this machine is no {family}", hint="name one of the target's")
+        cpu, native = host_processor()
+        features = ",".join(filter(None, (native, features)))
+    features = ",".join(filter(None, (DEFAULT_FEATURES.get(family, ""), features)))
+    base = Target(triple, DEFAULT_CPUS.get(family, "") if cpu is None else cpu, features, relocation=relocation)
+    glibc = base.system == "linux" and "musl" not in triple and "android" not in triple
+    known = LIBMVEC if glibc and family == "x86_64" else ""
+    try:
+        lanes, fused = _lanes(base), not _calls_fma(base)
+    except RuntimeError as error:
+        raise ArgumentError(
+            f"LLVM has no target {triple!r}: {error}", hint="a triple is as aarch64-linux-gnu"
+        ) from None
+    return replace(
+        base,
+        lanes=lanes,
+        has_fma=fused,
+        alignment=WIDE if lanes > 1 else NARROW,
+        vector_library=known if vector_library is None else vector_library,
+        has_sincos=glibc,
+    )
+
+
+def _lanes(target: Target) -> int:
+    """How many doubles the registers of a processor take, as LLVM uses them."""
+    if target.family in ("aarch64", "wasm32", "wasm64"):
+        return 2 if target.family == "aarch64" or "+simd128" in target.features else 1
+    if target.family != "x86_64":
+        return 1
+    text = _assembly(target, "<8 x double>", "fadd <8 x double> %a, %b")
+    return 8 if "%zmm" in text else 4 if "%ymm" in text else 2
+
+
+def _calls_fma(target: Target) -> bool:
+    call = "call double @llvm.fma.f64(double %a, double %b, double %b)"
+    text = _assembly(target, "double", call, "declare double @llvm.fma.f64(double, double, double)\n")
+    return any("fma" in line.split() or "fma@PLT" in line or "_fma" in line.split() for line in text.splitlines())
+
+
+def _assembly(target: Target, type_: str, instruction: str, declared: str = "") -> str:
+    """The code of a function of two operands."""
+    text = f"{declared}define {type_} @probe({type_} %a, {type_} %b) {{\n%r = {instruction}\nret {type_} %r\n}}\n"
+    with contextlib.closing(llvm.parse_assembly(text, context=llvm.create_context())) as module:
+        return str(target.machine(2).emit_assembly(module))
+
+
+def refuse_host(target: Target) -> None:
+    """Refuse to ship code that is linked to addresses of this process."""
+    if target.is_host:
+        raise CompileError("code for this process cannot be shipped", hint='Target.of(cpu="native") is this machine')

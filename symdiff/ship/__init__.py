@@ -1,0 +1,1 @@
+"""Functions that leave Python: objects and libraries with a C interface, and what goes with them."""

@@ -1,0 +1,85 @@
+"""`emit`: functions into a library that runs without Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from symdiff.codegen.target import Target
+from symdiff.errors import ArgumentError
+from symdiff.ship import kinds as _kinds  # noqa: F401  # what is imported registers itself
+from symdiff.ship.interface import check_names, exported
+from symdiff.ship.package import Package, chosen_kinds
+
+
+def emit(
+    functions: Any,
+    path: str | os.PathLike[str],
+    *,
+    kinds: str | Sequence[str] = ("a", "h"),
+    name: str | None = None,
+    target: Target | str | None = None,
+    cpu: str | None = None,
+    fp: str | None = None,
+    math: str = "vector",
+    libraries: Sequence[str] = (),
+) -> tuple[Path, ...]:
+    """Write functions as a library that runs without Python, with the C interface that docs/c-abi.md describes.
+
+    Parameters
+    ----------
+    functions : a function, several, or a dict with the names that they are to have in C; a text stands for its
+        function. Code that they share is there once.
+    path : the folder, which is made where there is none.
+    kinds : what to write: "o" an object, "a" a static library, "so" a shared one, "h" the header, "ll" LLVM's
+        intermediate representation, "s" assembly language.
+    name : of the library; None: the name of the first function.
+    target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system.
+    cpu : the processor, as LLVM names it; "native" is this machine's. None: any since 2013 where the target is x86-64.
+    fp : the rules of floating point, as `compile` has them; None: those that a function was compiled with, else
+        "contract".
+    math : "vector" lets batches call functions of vectors (glibc's libmvec, which `-lm` links); "scalar" gives batches
+        the bits of points.
+    libraries : what a shared library is linked with beside the C library, such as "openblas".
+
+    Returns
+    -------
+    tuple of Path
+        The files, in the order of `kinds`.
+
+    Raises
+    ------
+    ArgumentError
+        For names that C cannot use, and unknown kinds or targets.
+    CompileError
+        Where a function needs what no library has, such as a function of SciPy's or of Python.
+    ShapeError
+        Where shapes are known at each call only.
+
+    Examples
+    --------
+    >>> import symdiff as sd, tempfile
+    >>> f = sd.function("rosenbrock(x, y) = (1 - x)**2 + 100*(y - x**2)**2")
+    >>> folder = tempfile.mkdtemp()
+    >>> [p.name for p in sd.emit({"rosenbrock": f, "rosenbrock_grad": sd.grad(f)}, folder)]
+    ['librosenbrock.a', 'rosenbrock.h']
+    """
+    if math not in ("vector", "scalar"):
+        raise ArgumentError(f"math is {math!r}", hint='give "vector" or "scalar"')
+    chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
+    given = exported(functions, fp)
+    title = given[0].name if name is None else name
+    check_names([title])
+    made = target if isinstance(target, Target) else Target.of(target, cpu=cpu)
+    if isinstance(target, Target) and cpu is not None:
+        raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
+    package = Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))
+    package.check()
+    contents = [(kind.file(package), kind.make(package)) for kind in chosen]
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in contents:
+        (folder / file).write_bytes(data)
+    return tuple([folder / file for file, _ in contents])

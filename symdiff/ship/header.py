@@ -1,0 +1,155 @@
+"""The header of a library: C99 and C++, with what a person has to know to call its functions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from symdiff.ship.interface import Array, Exported
+from symdiff.ship.package import Package
+from symdiff.version import VERSION
+
+WIDTH = 100
+"""Characters of a line in comments."""
+
+MOST_LINES = 40
+"""Lines of a formula; of a longer one the first are shown."""
+
+RESULTS = """\
+/* What functions return. */
+#ifndef SYMDIFF_RESULTS
+#define SYMDIFF_RESULTS
+#define SYMDIFF_OK 0            /* the outputs are written */
+#define SYMDIFF_NO_WORKSPACE 1  /* work is null, and the function needs some */
+#define SYMDIFF_BAD_INDEX 2     /* an index is out of range: the outputs are not set */
+#endif
+"""
+
+BLAS = ("dot", "gemm", "gemv", "ger", "swap", "syrk", "trsm", "axpy", "copy", "scal")
+
+
+def write_header(package: Package) -> str:
+    """The text of the header."""
+    guard = f"{package.name.upper()}_H"
+    target = package.target
+    machine = f"{target.triple}{f' ({target.cpu})' if target.cpu else ''}"
+    parts = [
+        _comment(
+            [
+                f"{package.name}.h: functions compiled by symdiff {VERSION} for {machine}",
+                "",
+                *_rules(),
+                "",
+                *_outside(package),
+            ]
+        ),
+        f"#ifndef {guard}\n#define {guard}\n\n#include <stddef.h>\n#include <stdint.h>\n",
+        RESULTS,
+        '#ifdef __cplusplus\nextern "C" {\n#endif\n',
+        *(_function(f) for f in package.functions),
+        f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {guard} */\n",
+    ]
+    return "\n".join(parts)
+
+
+def _rules() -> list[str]:
+    return [
+        "in and out list one array for each input and output, each in C order. No output may overlap an input or",
+        "another output. work is NAME_work_bytes() bytes (for a batch NAME_batch_work_bytes()), aligned to 8, of the",
+        "calling thread alone; where that is 0 it may be null. Functions have no state, allocate nothing and may be",
+        "called by many threads at once.",
+        "",
+        "A batch computes n points. Point i of an array begins i*stride elements after its first; a stride of 0 is",
+        "the same array for all points. It ends at the first point that fails.",
+    ]
+
+
+def _outside(package: Package) -> list[str]:
+    """What has to be linked."""
+    algebra = [name for name in package.outside if name.endswith("_")]
+    other = [name for name in package.outside if not name.endswith("_")]
+    lines = []
+    if other:
+        lines += _filled("Functions of the C library that are called (link with -lm): ", other)
+    if algebra:
+        lines += _filled("Functions of BLAS and LAPACK that are called, with 32-bit integers: ", algebra)
+    return lines or ["Nothing is called from outside."]
+
+
+def _filled(title: str, words: Sequence[str]) -> list[str]:
+    lines = [title]
+    for word in words:
+        if len(lines[-1]) + len(word) > WIDTH:
+            lines.append("  ")
+        lines[-1] += f"{word} "
+    return [line.rstrip() for line in lines]
+
+
+def _function(function: Exported) -> str:
+    name, element = function.name, function.element
+    arrays = f"const {element} *const *in, {element} *const *out, void *work"
+    strides = (
+        f"int64_t n, const {element} *const *in, const int64_t *in_strides,\n"
+        f"    {element} *const *out, const int64_t *out_strides, void *work"
+    )
+    lines = [
+        _comment([*_formula(function), "", *_listed("in", function.inputs), *_listed("out", function.outputs)]),
+        f"int {name}({arrays});",
+        f"size_t {name}_work_bytes(void);",
+        f"int {name}_batch({strides});",
+        f"size_t {name}_batch_work_bytes(void);",
+        "",
+    ]
+    described = ["/* Counts; names, ranks and shapes by number. */"]
+    for side in ("in", "out"):
+        described += [
+            f"int64_t {name}_n_{side}(void);",
+            f"const char *{name}_{side}_name(int64_t k);",
+            f"int64_t {name}_{side}_rank(int64_t k);",
+            f"const int64_t *{name}_{side}_shape(int64_t k);",
+        ]
+    lines += described
+    if function.sparsity is not None:
+        height, width = function.sparsity.shape
+        count = len(function.sparsity.rows)
+        text = (
+            f"/* The entries of a sparse matrix by compressed columns, {height} x {width} with {count} entries: rows, "
+            f"columns,\n * {width + 1} starts of columns, {count} rows of entries. */"
+        )
+        lines += [text, f"const int64_t *{name}_sparsity(void);"]
+    return "\n".join([*lines, ""])
+
+
+def _formula(function: Exported) -> list[str]:
+    lines = function.formula.splitlines()
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"... {len(lines) - MOST_LINES} lines more"]
+    return list(itertools.chain.from_iterable(map(_broken, lines)))
+
+
+def _broken(line: str) -> list[str]:
+    """A line in parts that are not too long."""
+    parts = []
+    while len(line) > WIDTH:
+        at = line.rfind(" ", WIDTH // 2, WIDTH)
+        at = WIDTH if at < 0 else at
+        parts.append(line[:at])
+        line = "    " + line[at:].lstrip()
+    return [*parts, line]
+
+
+def _listed(side: str, arrays: Sequence[Array]) -> list[str]:
+    return [f"{side}[{k}]  {array.written}: {_size(array.shape)}" for k, array in enumerate(arrays)]
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "a number"
+    if len(shape) == 1:
+        return f"{shape[0]} numbers"
+    return " x ".join(map(str, shape)) + ", row by row"
+
+
+def _comment(lines: Sequence[str]) -> str:
+    text = [line.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?") for line in lines]
+    return "\n".join(["/*", *(f" * {line}".rstrip() for line in text), " */"])

@@ -1,0 +1,226 @@
+"""What a library offers: its functions with the names, the arrays and the sparsity that C sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symdiff.errors import ArgumentError, CompileError
+from symdiff.functions import build
+from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.function import Function
+from symdiff.functions.sparse_function import SparseFunction
+from symdiff.ir.graph import Graph
+from symdiff.ops import core
+from symdiff.optimize.program import Program, TensorProgram
+from symdiff.types import BOOL, fixed
+
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+LONGEST_NAME = 200
+
+_WORDS = (
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex concept const "
+    "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double "
+    "dynamic_cast else enum explicit export extern false final float for friend goto if imaginary import inline int "
+    "long module mutable namespace new noexcept not not_eq nullptr operator or or_eq override private protected public "
+    "register reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct "
+    "switch template this thread_local throw true try typedef typeid typename typeof union unsigned using virtual void "
+    "volatile wchar_t while xor xor_eq main errno assert"
+)
+KEYWORDS = frozenset(_WORDS.split())
+"""Words that no function of C or C++ can have for its name."""
+
+TAKEN = re.compile(r"(is|to|str|mem|wcs)[a-z]\w*")
+"""Names that C keeps for functions of its library."""
+
+SUFFIXES = (
+    "",
+    "_batch",
+    "_batch_work_bytes",
+    "_in_name",
+    "_in_rank",
+    "_in_shape",
+    "_n_in",
+    "_n_out",
+    "_out_name",
+    "_out_rank",
+    "_out_shape",
+    "_sparsity",
+    "_work_bytes",
+)
+"""What is appended to the name of a function for the functions that belong to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An input or output: its name, its shape, and how a person writes it."""
+
+    name: str
+    shape: tuple[int, ...]
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sparsity:
+    """A sparse matrix by compressed columns: the entries of column j are starts[j] to before starts[j + 1]."""
+
+    shape: tuple[int, int]
+    starts: tuple[int, ...]
+    rows: tuple[int, ...]
+
+    @property
+    def numbers(self) -> list[int]:
+        """What `NAME_sparsity` gives: rows, columns, the starts, the rows of the entries."""
+        return [*self.shape, *self.starts, *self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A function of a library.
+
+    Attributes
+    ----------
+    name : its name in C.
+    inputs, outputs : its arrays.
+    dtype : the type of all numbers.
+    formula : the text of it.
+    sparsity : of a sparse matrix, whose entries are the output.
+    program : the code.
+    """
+
+    name: str
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    dtype: str
+    formula: str
+    sparsity: Sparsity | None
+    program: Program | TensorProgram
+
+    @property
+    def element(self) -> str:
+        """The type of numbers in C."""
+        return "float" if self.dtype == "float32" else "double"
+
+
+Shippable = Function | CompiledFunction | SparseFunction
+
+
+def exported(functions: Any, fp: str | None) -> list[Exported]:
+    """The functions of a library: one, several, or a dict with the names that they are to have in C.
+
+    Raises
+    ------
+    ArgumentError
+        For what is no function, or a name that C cannot use.
+    CompileError
+        For functions whose inputs are no numbers.
+    ShapeError
+        Where shapes are not known.
+    """
+    named = _named(functions)
+    if not named:
+        raise ArgumentError("there is no function to emit")
+    check_names(list(named))
+    return [_exported(name, function, fp) for name, function in named.items()]
+
+
+def _named(functions: Any) -> dict[str, Shippable]:
+    if isinstance(functions, Mapping):
+        named = dict(functions)
+    else:
+        single = isinstance(functions, str) or not isinstance(functions, Sequence)
+        named = {}
+        for given in [functions] if single else functions:
+            function = build.function(given) if isinstance(given, str) else given
+            name = getattr(function, "__name__", "")
+            if name in named:
+                raise ArgumentError(
+                    f"two functions are called {name}", hint='name them: sd.emit({"f": …, "g": …}, path)'
+                )
+            named[name] = function
+    for name, function in named.items():
+        if isinstance(function, str):
+            named[name] = build.function(function)
+        elif not isinstance(function, Shippable):
+            raise ArgumentError(f"{type(function).__name__} is no function of symdiff's", hint="make one: sd.function")
+    return named
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that C or C++ cannot use, and those that would stand for two things.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is one.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or len(name) > LONGEST_NAME:
+            raise ArgumentError(f"{name!r} is no name in C", hint="letters, digits and _, a letter first")
+        if name in KEYWORDS or TAKEN.fullmatch(name) or "__" in name:
+            raise ArgumentError(
+                f"{name} has a meaning in C or C++", hint=f'another name: sd.emit({{"my_{name}": …}}, …)'
+            )
+        for suffix in SUFFIXES:
+            other = seen.setdefault(name + suffix, name)
+            if other != name:
+                raise ArgumentError(f"{name}{suffix} would belong to {other} and to {name}")
+
+
+def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
+    sparsity, function = None, given
+    if isinstance(function, SparseFunction):
+        sparsity, function = _compressed(function)
+    if isinstance(function, CompiledFunction):
+        if function.origin is None:
+            raise ArgumentError(
+                f"{name} is code without its formula", hint="emit the function that it was compiled from"
+            )
+        function, options = function.origin
+        fp = fp or options["fp"]
+    formula = str(given)
+    function = _of_numbers(function)
+    known = function._known
+    program = known.program(function.arguments, fp or "contract")
+    for argument, type_ in zip(function.arguments, program.inputs, strict=True):
+        if type_.dtype == BOOL:
+            raise CompileError(f"{name}: {argument.written} is a condition; functions in a library take numbers")
+    inputs = [Array(a.name, fixed(t.shape), a.written) for a, t in zip(function.arguments, program.inputs, strict=True)]
+    outputs = []
+    for title, type_ in zip(function.outputs, program.types, strict=True):
+        shape = fixed(type_.shape)
+        outputs.append(Array(title, shape, title + (f"[{', '.join(map(str, shape))}]" if shape else "")))
+    return Exported(name, tuple(inputs), tuple(outputs), function.graph.dtype, formula, sparsity, program)
+
+
+def _of_numbers(function: Function) -> Function:
+    """The function with 1 and 0 for conditions among its outputs."""
+    types = function.types
+    if all(type_.dtype != BOOL for type_ in types):
+        return function
+    graph = function.graph
+    outputs = [
+        (title, _number(graph, node) if type_.dtype == BOOL else node)
+        for (title, node), type_ in zip(function._output_pairs(), types, strict=True)
+    ]
+    return function._with_outputs(function.__name__, outputs, function._structure)
+
+
+def _number(graph: Graph, condition: int) -> int:
+    return graph.add(core.WHERE, (condition, graph.constant(1.0), graph.constant(0.0)))
+
+
+def _compressed(function: SparseFunction) -> tuple[Sparsity, Function | CompiledFunction]:
+    """Where the entries of a sparse matrix are, and the function of them in that order."""
+    if function.format != "csc":
+        raise ArgumentError(
+            f"{function.__name__} has the format {function.format}",
+            hint='C gets compressed columns: make it with format="csc"',
+        )
+    pattern = function.layout.pattern
+    starts, rows = tuple(map(int, pattern.starts)), tuple(map(int, pattern.columns))
+    return Sparsity(function.shape, starts, rows), function.values

@@ -1,0 +1,48 @@
+"""The kinds of files that a library can be: adding one is adding a function here."""
+
+from __future__ import annotations
+
+from symdiff.ship.archive import write_archive
+from symdiff.ship.header import write_header
+from symdiff.ship.linker import link_shared
+from symdiff.ship.package import Package, add_kind
+
+
+def _object_name(package: Package) -> str:
+    return package.name + (".obj" if package.target.object_format == "coff" else ".o")
+
+
+def shared_name(package: Package) -> str:
+    """The file name of a shared library."""
+    system, name = package.target.system, package.name
+    return {"windows": f"{name}.dll", "macos": f"lib{name}.dylib"}.get(system, f"lib{name}.so")
+
+
+@add_kind("o", _object_name, "an object")
+def _object(package: Package) -> bytes:
+    return package.object_code
+
+
+@add_kind("a", lambda package: f"lib{package.name}.a", "a static library")
+def _archive(package: Package) -> bytes:
+    return write_archive({_object_name(package)[-15:]: (package.object_code, package.symbols)})
+
+
+@add_kind("so", shared_name, "a shared library, linked by the C compiler of this system or by ziglang's")
+def _shared(package: Package) -> bytes:
+    return link_shared(package.object_code, package.target, shared_name(package), package.libraries)
+
+
+@add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")
+def _header(package: Package) -> bytes:
+    return write_header(package).encode()
+
+
+@add_kind("ll", lambda package: f"{package.name}.ll", "LLVM's intermediate representation")
+def _llvm(package: Package) -> bytes:
+    return package.module.text.encode()
+
+
+@add_kind("s", lambda package: f"{package.name}.s", "assembly language")
+def _assembly(package: Package) -> bytes:
+    return package.module.assembly().encode()

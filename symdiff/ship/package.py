@@ -1,0 +1,132 @@
+"""A library on its way: its functions, what was made of them, and the kinds of files that are written."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from symdiff.codegen.compile import write_program
+from symdiff.codegen.kernel import point_level
+from symdiff.codegen.objects import LinkedModule
+from symdiff.codegen.standalone import Standalone
+from symdiff.codegen.target import Target
+from symdiff.errors import ArgumentError
+from symdiff.ship.answers import write_answers
+from symdiff.ship.interface import Exported
+
+
+@dataclass(frozen=True)
+class Package:
+    """The functions of a library, and what the kinds of files are made from; everything is made once.
+
+    Attributes
+    ----------
+    name : of the library: its files are called by it.
+    functions : in order.
+    target : the machine that it is for.
+    vectors : whether batches may call functions of vectors.
+    libraries : what a shared library is linked with beside the C library.
+    """
+
+    name: str
+    functions: tuple[Exported, ...]
+    target: Target
+    vectors: bool = True
+    libraries: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def written(self) -> tuple[Standalone, ...]:
+        """The module of each function."""
+        return tuple([write_program(f.program, f.name, self.target, self.vectors) for f in self.functions])
+
+    @functools.cached_property
+    def module(self) -> LinkedModule:
+        """The module of the library."""
+        answers = [
+            "\n".join(write_answers(f, code, self.target)) for f, code in zip(self.functions, self.written, strict=True)
+        ]
+        opt = min(point_level(f.program) for f in self.functions)
+        texts = [code.text for code in self.written]
+        return LinkedModule([*texts, "\n".join(answers)], self.target, opt)
+
+    @functools.cached_property
+    def outside(self) -> tuple[str, ...]:
+        """The functions that it calls, which whoever links it brings."""
+        known = {f.name for f in self.functions}
+        possible = set(itertools.chain.from_iterable(code.outside for code in self.written))
+        return tuple([name for name in self.module.called(possible) if name not in known])
+
+    @functools.cached_property
+    def object_code(self) -> bytes:
+        """The object file."""
+        return self.module.object_code()
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols that the object defines, as linkers know them."""
+        mark = "_" if self.target.object_format == "macho" else ""
+        return [mark + name for name in self.module.defined]
+
+    def check(self) -> None:
+        """Refuse functions whose names are those of what the library calls.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is one.
+        """
+        own = {f.name for f in self.functions}
+        for code in self.written:
+            for name in code.outside:
+                if name in own:
+                    raise ArgumentError(
+                        f"a function called {name} would take the place of the one that the code calls",
+                        hint=f'another name: sd.emit({{"my_{name}": …}}, …)',
+                    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    name : what users call it.
+    file : the name of the file, from the package.
+    make : what is in it.
+    doc : what it is.
+    """
+
+    name: str
+    file: Callable[[Package], str]
+    make: Callable[[Package], bytes]
+    doc: str
+
+
+KINDS: dict[str, FileKind] = {}
+"""Every kind of file by its name."""
+
+
+def add_kind(name: str, file: Callable[[Package], str], doc: str) -> Callable[[Callable[[Package], bytes]], None]:
+    """A decorator: the function makes the files of a kind."""
+
+    def add(make: Callable[[Package], bytes]) -> None:
+        KINDS[name] = FileKind(name, file, make, doc)
+
+    return add
+
+
+def chosen_kinds(names: Sequence[str]) -> list[FileKind]:
+    """The kinds by their names.
+
+    Raises
+    ------
+    ArgumentError
+        For a name that is none.
+    """
+    for name in names:
+        if name not in KINDS:
+            raise ArgumentError(f"there is no kind of file {name!r}", hint=f"there are {', '.join(sorted(KINDS))}")
+    return [KINDS[name] for name in dict.fromkeys(names)]
