@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -46,15 +46,25 @@ class ForwardSweeps:
 
     def by_element(self, target: int, index: tuple[int, ...], start: int = 0) -> list[int | None]:
         """Tangents of the outputs from `start` on, by one element of a node; None is a zero."""
+        return self.by_elements([(target, index)], start)
+
+    def by_elements(self, places: Sequence[tuple[int, tuple[int, ...]]], start: int = 0) -> list[int | None]:
+        """As `by_element`, by the sum of several elements, no two of which one output depends on."""
         graph = self.graph
-        shape = graph.shape(target)
-        one, users = graph.constant(1.0), self._users.get(target, [])
+        by_target: dict[int, set[tuple[int, ...]]] = {}
+        for target, index in places:
+            by_target.setdefault(target, set()).add(index)
+        one, seeds = graph.constant(1.0), dict[int, int]()
         with graph.lock, collector_paused():
-            if not shape:
-                return self._by({target: one}, start)
-            if any(graph.ops[node] is not INDEX or graph.types[node].shape for node in users):
-                return self._by({target: unit(graph, shape, index)}, start)
-            return self._by({node: one for node in users if graph.payloads[node] == index}, start)
+            for target, indices in by_target.items():
+                shape, users = graph.shape(target), self._users.get(target, [])
+                if not shape:
+                    seeds[target] = one
+                elif any(graph.ops[node] is not INDEX or graph.types[node].shape for node in users):
+                    seeds[target] = units(graph, shape, indices)
+                else:
+                    seeds |= {node: one for node in users if graph.payloads[node] in indices}
+            return self._by(seeds, start)
 
     def _by(self, seeds: Mapping[int, int], start: int) -> list[int | None]:
         last, found, stack = self._last, set(seeds), list(seeds)
@@ -66,12 +76,11 @@ class ForwardSweeps:
         return _sweep(self.graph, sorted(found), self.outputs[start:], seeds)
 
 
-def unit(graph: Graph, shape: tuple[int, ...], index: tuple[int, ...]) -> int:
-    """The constant that is 1 at one place of a shape and 0 elsewhere."""
-    if not shape:
-        return graph.constant(1.0)
+def units(graph: Graph, shape: tuple[int, ...], indices: Iterable[tuple[int, ...]]) -> int:
+    """The constant that is 1 at some places of a shape and 0 elsewhere."""
     seed = np.zeros(shape)
-    seed[index] = 1.0
+    for index in indices:
+        seed[index] = 1.0
     return graph.constant(seed)
 
 

@@ -20,6 +20,12 @@ FREE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STOP_GRADIENT, cor
 CLEAR = 16
 """Where one side has so many times more scalars than the other, the modes are not counted."""
 
+FEWEST_ENTRIES, MOST_ENTRIES = 64, 10**6
+"""Of smaller matrices ways by entries are not worth it, and of larger ones they take long to find."""
+
+FEW = 4
+"""Sweeps that take at most so many operations for each of the function's, and one for each entry, are taken at once."""
+
 LARGEST_TRIED = 100
 """Both modes of larger graphs are not optimized to be compared: the operations of their derivatives are."""
 
@@ -48,28 +54,29 @@ def is_elementary(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The derivatives [i][j] of every output by every target, of shape S_i + T_j, and how they were found."""
+    """The derivatives [i][j] of every output by every target, of shape S_i + T_j, their mode, and why that one."""
 
     nodes: list[list[int]]
-    note: str
+    mode: str
+    note: str = ""
 
 
 def jacobian_blocks(graph: Graph, outputs: Sequence[int], targets: Sequence[int], mode: str = "auto") -> Blocks:
     """The derivative of every output by every target."""
     check_differentiable(graph, outputs)
     if mode != "auto":
-        return Blocks(_by(mode, graph, outputs, targets), f"jacobian: {mode} mode")
+        return Blocks(_by(mode, graph, outputs, targets), mode)
     ahead, back = _sizes(graph, outputs, targets)
     if _is_clear(ahead, back):
         mode = "forward" if ahead <= back and back > 1 else "reverse"
         note = f"jacobian: {mode} mode, for {ahead:,} inputs and {back:,} outputs"
-        return Blocks(_by(mode, graph, outputs, targets), note)
+        return Blocks(_by(mode, graph, outputs, targets), mode, note)
     before = set(graph.live(outputs))
     found = {m: _by(m, graph, outputs, targets) for m in ("forward", "reverse")}
     counted = {m: operations(graph, [n for row in rows for n in row], before) for m, rows in found.items()}
     mode = "forward" if counted["forward"] <= counted["reverse"] else "reverse"
     note = f"jacobian: {mode} mode; operations: " + ", ".join(f"{m} {n:,}" for m, n in counted.items())
-    return Blocks(found[mode], note)
+    return Blocks(found[mode], mode, note)
 
 
 def _sizes(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> tuple[int, int]:
@@ -88,6 +95,19 @@ def are_both_tried(graph: Graph, outputs: Sequence[int], targets: Sequence[int])
     if len(live) > LARGEST_TRIED or any(type(n) is not int for node in live for n in graph.types[node].shape):
         return False
     return not _is_clear(*_sizes(graph, outputs, targets))
+
+
+def may_be_sparse(graph: Graph, outputs: Sequence[int], targets: Sequence[int], count: int) -> bool:
+    """Whether it is worth to look at ways by entries, where the best sweeps take `count` operations.
+
+    They write the matrix, too, and compute the function.
+    """
+    ahead, back = _sizes(graph, outputs, targets)
+    if not FEWEST_ENTRIES <= ahead * back <= MOST_ENTRIES or back <= 1 or ahead <= 1:
+        return False
+    if any(type(n) is not int for node in graph.live(outputs) for n in graph.types[node].shape):
+        return False
+    return count > ahead * back + FEW * operations(graph, outputs, set(targets))
 
 
 def operations(graph: Graph, roots: Sequence[int], known: set[int]) -> int:

@@ -16,7 +16,8 @@ from symdiff.differentiate.reverse import depending, reverse, reverse_all
 from symdiff.errors import DifferentiationError
 from symdiff.ir.graph import Graph
 from symdiff.ops import movement
-from symdiff.types import BOOL, fixed, product
+from symdiff.ops.core import INDEX
+from symdiff.types import BOOL, c_strides, fixed, product
 
 Nodes = np.ndarray[Any, Any]
 """An object array of scalar nodes."""
@@ -24,11 +25,18 @@ Nodes = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Operations that a Jacobian takes by each mode: (active operand, sweep) pairs; `edges` counts active operands."""
+    """Operations that a Jacobian takes by each mode: (active operand, sweep) pairs.
+
+    Attributes
+    ----------
+    edges : how many active operands there are.
+    sparse : whether some entries of it are zero, whatever the point.
+    """
 
     forward: int
     reverse: int
     edges: int = 0
+    sparse: bool = False
 
     @property
     def cheaper(self) -> str:
@@ -85,12 +93,14 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
     live = graph.live(outputs)
     ops, args = graph.ops, graph.args
     varied = depending(graph, live, targets)
-    bit = 0
+    width = 0
     reached: dict[int, int] = {}
+    first: dict[int, int] = {}
     for t in targets:
         size = product(graph.types[t].shape)
-        reached[t] = ((1 << size) - 1) << bit
-        bit += size
+        reached[t] = ((1 << size) - 1) << width
+        first[t] = width
+        width += size
     ahead = 0
     edges: list[tuple[int, int]] = []
     for node in live:
@@ -101,6 +111,9 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
             if a in varied and has_partial(ops[node], k):
                 edges.append((node, a))
                 own = reached.get(a, 0)
+                if ops[node] is INDEX and a in first and not graph.types[node].shape:
+                    strides = c_strides(fixed(graph.types[a].shape))
+                    own = 1 << first[a] + sum(p * s for p, s in zip(graph.payloads[node], strides, strict=True))
                 ahead += own.bit_count()
                 mask |= own
         reached[node] = mask
@@ -115,7 +128,8 @@ def costs(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> Costs
         own = needed.get(node, 0)
         back += own.bit_count()
         needed[a] = needed.get(a, 0) | own
-    return Costs(ahead, back, len(edges))
+    sparse = any(reached.get(o, 0).bit_count() < width for o in outputs)
+    return Costs(ahead, back, len(edges), sparse)
 
 
 def derivatives(graph: Graph, outputs: Sequence[int], targets: Sequence[int], mode: str = "auto") -> list[list[Nodes]]:

@@ -10,7 +10,10 @@ from symdiff.differentiate.jacobians import operations
 from symdiff.differentiate.operators import check_differentiable, costs, derivatives
 from symdiff.ir.graph import Graph
 
-FORWARD, REVERSE, CROSS_COUNTRY = "forward", "reverse", "cross-country"
+FORWARD, REVERSE, DIRECT, COMPRESSED, CROSS_COUNTRY = "forward", "reverse", "direct", "compressed", "cross-country"
+MODES = (FORWARD, REVERSE, DIRECT, COMPRESSED, CROSS_COUNTRY)
+BY_ENTRIES = (DIRECT, COMPRESSED)
+"""Those that compute the entries that there can be, as of a sparse matrix."""
 
 CLEAR = 4
 """A mode that takes so many times the operations of the other is not looked at closely."""
@@ -43,6 +46,8 @@ class ScalarJacobian:
         # where no partial is met twice, there is nothing to gain
         if mode == CROSS_COUNTRY or (mode == "auto" and least > max(counted.edges, FEWEST)):
             self._look(mode)
+        if counted.sparse:
+            self.estimates[COMPRESSED] = min(self.estimates[FORWARD], self.estimates[REVERSE])
 
     def _look(self, mode: str) -> None:
         """Find the order of elimination, and count the modes as orders of elimination, which they are."""
@@ -65,8 +70,11 @@ class ScalarJacobian:
         self.estimates = {name: count + shared for name, count in self.estimates.items()}
 
     def best(self) -> list[str]:
-        """The ways that are worth to be made and counted: all of small functions, two of larger ones, one of large."""
-        ways = sorted(self.estimates, key=lambda name: self.estimates[name])
+        """The ways that are worth to be made and counted: all of small functions, two of larger ones, one of large.
+
+        A compressed one has the same operations as the mode of its sweeps, which leaves out what is zero.
+        """
+        ways = sorted((n for n in self.estimates if n != COMPRESSED), key=lambda name: self.estimates[name])
         least = self.estimates[ways[0]]
         if CROSS_COUNTRY not in self.estimates or least > MOST_MADE:
             return ways[:1]

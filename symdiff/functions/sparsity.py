@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.differentiate.sparse.dense import blocks_by_entries, scalars_by_entries, sparse_blocks
 from symdiff.differentiate.sparse.derivatives import pattern_of, slopes_of
 from symdiff.differentiate.sparse.pattern import Pattern
 from symdiff.errors import ArgumentError
 from symdiff.functions.function import Function
 from symdiff.functions.wrt import Wrt
 from symdiff.types import fixed
+
+__all__ = ["blocks_by_entries", "hessian_sparsity", "jacobian_sparsity", "scalars_by_entries", "sparse_blocks"]
 
 
 def check_target(targets: Wrt) -> None:

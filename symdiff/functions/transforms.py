@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from symdiff.differentiate.chain import assemble, elements, scalars_of
-from symdiff.differentiate.jacobians import are_both_tried, hessian_blocks, is_elementary, jacobian_blocks
+from symdiff.differentiate.jacobians import (
+    Blocks,
+    are_both_tried,
+    hessian_blocks,
+    is_elementary,
+    jacobian_blocks,
+    may_be_sparse,
+)
 from symdiff.differentiate.operators import gradient, next_derivatives, second_derivatives
-from symdiff.differentiate.scalar_jacobians import CROSS_COUNTRY, FORWARD, REVERSE, ScalarJacobian
+from symdiff.differentiate.scalar_jacobians import BY_ENTRIES, CROSS_COUNTRY, FORWARD, MODES, REVERSE, ScalarJacobian
 from symdiff.differentiate.sparse.bands import band_hessian
 from symdiff.errors import ArgumentError, DifferentiationError
 from symdiff.functions.choosing import Way, cheapest
@@ -24,6 +32,9 @@ from symdiff.ir.inlining import inlined
 from symdiff.ops import core, movement
 from symdiff.trees import Structure, composed, is_plain, shifted_structure
 from symdiff.types import fixed, show
+
+MOST_SPARSE = 0.5
+"""Where more of all entries are, ways by entries do not compete."""
 
 
 def prepare(fun: Any, wrt: Any) -> tuple[Function, Wrt]:
@@ -160,7 +171,9 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     ----------
     fun : a Function, or anything that `function` takes; several outputs give a tuple, outputs outermost.
     wrt : as for `grad`.
-    mode : "forward", "reverse", "cross-country" or "auto": the one that takes the fewest operations; `explain()` tells.
+    mode : "forward", "reverse", "direct", "compressed", "cross-country" or "auto": the one that takes the fewest
+        operations; `explain()` tells. Direct and compressed compute only those entries that there can be, as
+        `sparse_jacobian` does: each by itself, or by one sweep for all columns, or rows, that share a colour.
         Cross-country eliminates the vertices of the linearized graph, one after the other in an order that is cheap; it
         is for formulas in scalars, and the same as "auto" for whole arrays, whose products are taken in the cheapest
         order in every mode.
@@ -177,8 +190,8 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     array([[2., 3.],
            [1., 1.]])
     """
-    if mode not in ("auto", FORWARD, REVERSE, CROSS_COUNTRY):
-        raise ArgumentError(f"mode is {mode!r}", hint='"auto", "forward", "reverse" or "cross-country"')
+    if mode not in ("auto", *MODES):
+        raise ArgumentError(f"mode is {mode!r}", hint=f'"auto", {", ".join(map(repr, MODES))}'.replace("'", '"'))
     written, targets = prepare(fun, wrt)
     alike = mode == "auto" and _is_symmetric(written, targets)
     f, targets = stable(written, targets)
@@ -186,14 +199,18 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
     column = {n: j for j, n in enumerate(nodes)}
     with collector_paused():
         if not is_elementary(graph, f.nodes, nodes):
-            if mode in (FORWARD, REVERSE) or not are_both_tried(graph, f.nodes, nodes):
-                return _jacobian_of_arrays(f, targets, "auto" if mode == CROSS_COUNTRY else mode)
-            both = [Way.of(f"{m} mode", _jacobian_of_arrays(f, targets, m, noted=False)) for m in (FORWARD, REVERSE)]
-            return cheapest(both, clear=inf).noted("jacobian")
+            if mode in ("auto", CROSS_COUNTRY):
+                return _cheapest_of_arrays(f, targets)
+            if mode in BY_ENTRIES:
+                return _jacobian_by(f, targets, _sparse().blocks_by_entries(graph, f.nodes, nodes, mode))
+            return _jacobian_by(f, targets, jacobian_blocks(graph, f.nodes, nodes, mode))
         ways = ScalarJacobian(graph, f.nodes, nodes, mode)
 
         def made(way: str) -> Function:
-            elementary = ways.blocks(way)
+            if way in BY_ENTRIES:
+                elementary = _sparse().scalars_by_entries(graph, f.nodes, nodes, way)
+            else:
+                elementary = ways.blocks(way)
 
             def found(i: int, target: Independent, lead: int) -> int:
                 return assemble(graph, target.arrange([elementary[i][column[n]] for n in target.nodes], lead))
@@ -207,6 +224,24 @@ def jacobian(fun: Any, wrt: Any = None, mode: str = "auto") -> Function:
             names = [name for name in names if ways.estimates[name] < candidates[0].operations]
         choice = cheapest(candidates + [Way.of(f"{name} mode", made(name)) for name in names])
         return choice.noted("jacobian", {f"{name} mode": count for name, count in ways.estimates.items()})
+
+
+def _cheapest_of_arrays(f: Function, targets: Wrt) -> Function:
+    """The Jacobian of whole arrays in the mode with the fewest operations.
+
+    Where sweeps take many more than the function has, ways by entries are looked at, too, and the best two counted.
+    """
+    graph, nodes = f.graph, targets.nodes
+    closely = are_both_tried(graph, f.nodes, nodes)
+    found = [jacobian_blocks(graph, f.nodes, nodes, mode) for mode in ((FORWARD, REVERSE) if closely else ("auto",))]
+    ways = [Way.of(f"{blocks.mode} mode", _jacobian_by(f, targets, blocks)) for blocks in found]
+    if not may_be_sparse(graph, f.nodes, nodes, min(way.operations for way in ways)):
+        return cheapest(ways, clear=inf).noted("jacobian") if closely else ways[0].function
+    for blocks in _sparse().sparse_blocks(graph, f.nodes, nodes, MOST_SPARSE):
+        ways.append(Way.of(f"{blocks.mode} mode", _jacobian_by(f, targets, blocks)))
+    best = {way.name for way in sorted(ways, key=lambda way: way.operations)[: 2 if closely else 1]}
+    counted = cheapest([way for way in ways if way.name in best], clear=inf)
+    return counted.noted("jacobian", {way.name: way.operations for way in ways})
 
 
 def _by_one_axis(graph: Graph, targets: Wrt) -> bool:
@@ -234,14 +269,13 @@ def _next_symmetric(f: Function, targets: Wrt) -> Function:
     return _jacobian_of(f, targets, lambda i, target, lead: node)
 
 
-def _jacobian_of_arrays(f: Function, wrt: Wrt, mode: str, noted: bool = True) -> Function:
+def _jacobian_by(f: Function, wrt: Wrt, blocks: Blocks) -> Function:
     column = {n: j for j, n in enumerate(wrt.nodes)}
-    blocks = jacobian_blocks(f.graph, f.nodes, wrt.nodes, mode)
 
     def found(i: int, target: Independent, lead: int) -> int:
         return target.join(f.graph, [blocks.nodes[i][column[n]] for n in target.nodes], lead)
 
-    return _jacobian_of(f, wrt, found, [blocks.note] if noted else [])
+    return _jacobian_of(f, wrt, found, [blocks.note] if blocks.note else [])
 
 
 def _jacobian_of(
@@ -261,9 +295,15 @@ def _jacobian_of(
 
 def _sparsity(kind: str, f: Function, wrt: Wrt) -> Any:
     """Where a Jacobian or Hessian can have entries."""
+    sparsity = _sparse()
+    return (sparsity.jacobian_sparsity if kind == "jacobian" else sparsity.hessian_sparsity)(f, wrt)
+
+
+def _sparse() -> ModuleType:
+    """What there is of sparse derivatives, which is loaded where it is used."""
     from symdiff.functions import sparsity
 
-    return (sparsity.jacobian_sparsity if kind == "jacobian" else sparsity.hessian_sparsity)(f, wrt)
+    return sparsity
 
 
 def _hessian_results(

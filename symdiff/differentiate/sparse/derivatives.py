@@ -33,6 +33,9 @@ from symdiff.types import fixed, product
 CLEAR = 4
 """Patches that take at most so many operations for each entry and each operation of the function are taken at once."""
 
+MANY, MOST_LISTED = 4, 50_000
+"""Patches with so many times the elements of a matrix, or so many, are not looked at for places that repeat."""
+
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
@@ -107,6 +110,24 @@ def sparse_jacobian_of(graph: Graph, output: int, targets: Sequence[int], method
     known = graph.live([output])
     pattern, values = _patched(graph, [output], targets)
     return _cheapest(graph, [output], targets, pattern, values, known, method)
+
+
+def sparse_jacobians_of(graph: Graph, output: int, targets: Sequence[int], most: float) -> dict[str, Derivative]:
+    """As `sparse_jacobian_of` by either method; none where more than the part `most` of the matrix may be entries."""
+    check_differentiable(graph, [output])
+    size = product(fixed(graph.types[output].shape)) * sum(product(fixed(graph.types[t].shape)) for t in targets)
+    if is_scalar(graph, [output]):
+        direct = sparse_jacobian_of(graph, output, targets, "direct")
+    else:
+        (patches,) = sparse_patches(graph, [_unshaped(graph, output)], targets)
+        listed = sum(patch.size for patch in patches)  # in which places may repeat
+        if listed > most * size and listed > min(MANY * size, MOST_LISTED):
+            return {}
+        pattern, values = _patched(graph, [output], targets)
+        direct = _cheapest(graph, [output], targets, pattern, values, [], "direct")
+    if len(direct.pattern) > most * size:
+        return {}
+    return {"direct": direct, "compressed": _compressed(graph, [output], targets, direct.pattern)}
 
 
 def slopes_of(graph: Graph, output: int, targets: Sequence[int]) -> Slopes:
