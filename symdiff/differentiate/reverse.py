@@ -56,7 +56,7 @@ def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[i
     wanted = set(targets)
     waiting: dict[int, list[Guarded]] = {o: [(s, None) for s in own] for o, own in seeds.items() if o in varied}
     adjoints: dict[int, int] = {}
-    types, places = graph.types, graph.places
+    types, places, start = graph.types, graph.places, len(graph)
     for node in reversed(live):
         contributions = waiting.pop(node, None)
         if contributions is None:
@@ -66,6 +66,8 @@ def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[i
         if node in wanted:
             adjoints[node] = guards.masked(*adjoint)
         op, args = graph.ops[node], graph.args[node]
+        if op is core.NAMED:
+            graph.adjoints.setdefault(adjoint[0], (graph.payloads[node], adjoint[0] >= start))
         application = None
         if len(args) > 1 and late.holds(adjoint[0]):
             active = [a for k, a in enumerate(args) if a in varied and has_partial(op, k)]

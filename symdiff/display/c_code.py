@@ -76,6 +76,7 @@ class CSource:
     elements : the names of the elements of each operand.
     results : the names of the outputs.
     names : nodes with the names of lines.
+    aliases : nodes with another name, under which outputs have them.
     origins : nodes with the text that they come from.
     heading : lines of the comment before it.
     sparsity : of a function of a sparse matrix's entries its sides, where each column begins, and each entry's row.
@@ -90,6 +91,7 @@ class CSource:
     elements: Sequence[Sequence[str]]
     results: Sequence[str]
     names: Mapping[int, str] = field(default_factory=dict)
+    aliases: Mapping[int, str] = field(default_factory=dict)
     origins: Mapping[int, str] = field(default_factory=dict)
     heading: Sequence[str] = ()
     sparsity: Sequence[int] = ()
@@ -255,13 +257,16 @@ class CWriter:
             if once and len(text[0]) <= LONGEST:
                 self.values[node] = text
             else:
-                self._line(node, self._named(node), text[0], self.source.origins.get(node, ""))
+                origin = "" if node in given else self.source.origins.get(node, "")
+                self._line(node, self._named(node), text[0], origin)
             if node in kept:
                 self.lines.append(f"    t[{kept[node]}] = {self.values[node][0]};")
         if part.fills or part.stores:
             self.touched.add("out")
         for output in part.fills:
             self._fill(output)
+        for node in sorted({node for _, _, node in part.stores if node in self.source.aliases}):
+            self._line(node, self.names.new(self.source.aliases[node]), self._value(node)[0])
         for output, element, node in sorted(part.stores):
             self._store(output, element, node)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,10 +104,12 @@ def _source(one: Emitted, fp: str) -> CSource:
     if one.order is not None:
         program = replace(program, outputs=(tuple([program.outputs[0][k] for k in one.order]),))
     layout = arrange_operands(program.inputs, program.types, limit=sys.maxsize)
-    names, origins, ranks = _told(f, program, trail)
+    told = _told(f, program, trail)
     pieces, places = cut(program, PIECE, reread=True)
     if len(pieces) == 1:
-        pieces = [Piece(_in_order(program, pieces[0].nodes, ranks), fills=pieces[0].fills, stores=pieces[0].stores)]
+        pieces = [
+            Piece(_in_order(program, pieces[0].nodes, told.ranks), fills=pieces[0].fills, stores=pieces[0].stores)
+        ]
     parts = [CPart(p.nodes, p.loads, p.saves, p.fills, p.stores) for p in pieces]
     results = [title for title, _ in known.outputs]
     inputs, outputs = _arrays(layout.inputs, program.inputs), _arrays(layout.outputs, program.types)
@@ -122,30 +124,65 @@ def _source(one: Emitted, fp: str) -> CSource:
     elements = [_element_names(a) for a in f.arguments]
     heading = [*text, "", *heading]
     return CSource(
-        one.name, program, parts, places, inputs, outputs, elements, results, names, origins, heading, one.sparsity
+        one.name,
+        program,
+        parts,
+        places,
+        inputs,
+        outputs,
+        elements,
+        results,
+        told.names,
+        told.adjoints,
+        told.origins,
+        heading,
+        one.sparsity,
     )
 
 
-def _told(f: Function, program: Program, trail: Trail) -> tuple[dict[int, str], dict[int, str], dict[int, int]]:
-    """For nodes of the program the names of lines, the texts that they come from, and the places in the formula."""
-    graph, found = f.graph, program.graph
-    names: dict[int, str] = {}
-    origins: dict[int, str] = {}
-    ranks: dict[int, int] = {}
+@dataclass(slots=True)
+class Told:
+    """What a formula tells of the nodes of its program.
+
+    Attributes
+    ----------
+    names : the names of lines, and of their adjoints that were made for them.
+    adjoints : names of adjoints for what the formula has anyway.
+    origins : the texts that they come from.
+    ranks : their places in the formula.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    adjoints: dict[int, str] = field(default_factory=dict)
+    origins: dict[int, str] = field(default_factory=dict)
+    ranks: dict[int, int] = field(default_factory=dict)
+
+
+def _told(f: Function, program: Program, trail: Trail) -> Told:
+    """What is known of the nodes of a function's program."""
+    graph, found, told = f.graph, program.graph, Told()
+    lines: dict[int, str] = {}
     for node, places in sorted(trail.at.items()):
-        place = graph.places.get(node)
+        place, line = graph.places.get(node), graph.adjoints.get(node)
+        named = graph.ops[node] is core.NAMED and graph.payloads[node] != f.__name__
         for element, at in zip(_indices(fixed(graph.types[node].shape)), places, strict=False):
             if at is None:
                 continue
-            ranks.setdefault(at, node)
-            if found.ops[at] in (core.INPUT, core.CONSTANT):
+            told.ranks.setdefault(at, node)
+            leaf = found.ops[at] in (core.INPUT, core.CONSTANT)
+            if line is not None and found.ops[at] is not core.CONSTANT:
+                known = told.names if line[1] and not leaf else told.adjoints
+                known.setdefault(at, f"d_{line[0]}{element}")
+            if leaf:
                 continue
-            if graph.ops[node] is core.NAMED and graph.payloads[node] != f.__name__:
-                names.setdefault(at, graph.payloads[node] + element)
+            if named:
+                lines.setdefault(at, graph.payloads[node] + element)
             if place is not None and place.derived:
                 text = " ".join(place.source.text[place.start : place.end].split())
-                origins.setdefault(at, f"derivative of {text}")
-    return names, origins, ranks
+                told.origins.setdefault(at, f"derivative of {text}")
+    told.adjoints.update({at: name for at, name in told.names.items() if at in lines})
+    told.names.update(lines)
+    return told
 
 
 def _in_order(program: Program, nodes: Sequence[int], ranks: Mapping[int, int]) -> list[int]:

@@ -118,6 +118,34 @@ def test_lines_keep_their_names_in_derivatives():
     assert text.index("double q =") < text.index("double r =")
 
 
+BACKWARD = """\
+    const double r = sqrt(fma(y, y, x * x));
+    const double s = sin(r) / r;
+    const double u = x * s;
+    const double v1 = -s;
+    const double v2 = exp(v1);
+    const double v3 = u * v2;
+    const double f = v3 + r;
+    const double d_s = fma(x, v2, -v3);
+    const double v4 = d_s / r; /* derivative of sin(r)/r */
+    const double d_r = fma(v4, cos(r), fma(v4, v1, 1.0));
+    const double v5 = d_r / r; /* derivative of y**2 */
+    out[0][0] = f;
+    out[1][0] = fma(x, v5, s * v2); /* grad_f[0] */
+    out[1][1] = y * v5; /* grad_f[1] */
+"""
+
+
+def test_adjoints_are_called_after_their_lines():
+    """First the values, then the adjoints, as a textbook has them."""
+    f = sd.function("r = sqrt(x**2 + y**2)\ns = sin(r)/r\nu = s*x\nf = u*exp(-s) + r", ["x", "y"])
+    text = sd.value_and_grad(f).c()
+    assert BACKWARD in text, text
+    circuit = sd.grad(sd.function("q = x + y\nf = q*z", ["x", "y", "z"])).c()
+    assert "    const double q = y + x;\n    const double d_q = z;\n    out[0][0] = d_q;" in circuit
+    assert "d_q" not in sd.hessian(sd.function("q = x + y\nf = q*z", ["x", "y", "z"])).c()
+
+
 def test_lines_of_small_arrays_keep_their_names():
     text = sd.function("h = W @ x\nf(x[2], W[2, 2]) = sum(h*exp(h))").c()
     assert re.search(r"const double h_0 = fma\(W_0_\d, x_\d", text), text
