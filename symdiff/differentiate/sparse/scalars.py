@@ -17,6 +17,7 @@ from symdiff.differentiate.guards import Guarded, Guards
 from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import FAST, mark
 from symdiff.differentiate.sparse.pattern import Pattern
+from symdiff.differentiate.sparse.zeros import zero_scalars
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.types import BOOL, fixed, product
@@ -161,7 +162,7 @@ class Sparse:
     def _find(self) -> None:
         graph, columns, operand = self.graph, self.columns, self.elements.operand
         ops, args, types = graph.ops, graph.args, graph.types
-        found = self.operands
+        found, zero = self.operands, zero_scalars(graph, self.live)
         for node in self.live:
             if types[node].shape:
                 continue
@@ -173,8 +174,17 @@ class Sparse:
                 a = a if a is None else operand(a)
                 if (a in columns or a in found) and has_partial(ops[node], k) and types[a].dtype != BOOL:
                     own.append((k, a))
+            if zero:
+                own = [(k, a) for k, a in own if not self._is_zero(node, k, zero)]
             if own:
                 found[node] = own
+
+    def _is_zero(self, node: int, k: int, zero: frozenset[int]) -> bool:
+        """Whether a partial is 0, given which nodes are."""
+        op, args = self.graph.ops[node], self.graph.args[node]
+        if op is core.MUL:
+            return args[1 - k] in zero
+        return op is core.DIV and k == 1 and args[0] in zero
 
     def pattern(self) -> Pattern:
         """Which entries there can be, from operands alone."""

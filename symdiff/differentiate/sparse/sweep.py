@@ -23,6 +23,7 @@ from symdiff.differentiate.sparse.patches import (
     combined,
     made,
 )
+from symdiff.differentiate.sparse.zeros import MOST_KNOWN, Zeros
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import Op, contraction, core, movement
@@ -30,8 +31,6 @@ from symdiff.sizes import slice_bounds, slice_length
 from symdiff.types import BOOL, c_strides, reshape_groups
 
 ZERO = Coordinate(0)
-MOST_KNOWN = 10**7
-"""Of larger arrays nobody looks which elements are 0."""
 
 
 def sparse_patches(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Patch]]:
@@ -63,6 +62,7 @@ class Sweep(Patches):
         self.guards = Guards(graph)
         self.found: dict[int, list[Patch]] = {}
         self._varies: dict[int, bool] = {}
+        self._zeros = Zeros(graph, self.number)
 
     def node(self, node: int) -> list[Patch]:
         """The patches of a node, from those of its operands."""
@@ -122,6 +122,12 @@ class Sweep(Patches):
             return []
         shape = (1,) * (len(patch.box) - holds.ndim) + holds.shape
         axes = [k for k, n in enumerate(shape) if n != 1]
+        lines = [np.any(holds.reshape(shape), axis=tuple([j for j in range(len(shape)) if j != k])) for k in axes]
+        if math.prod(map(np.count_nonzero, lines)) == np.count_nonzero(holds):  # a box is left
+            for axis, line in reversed(list(zip(axes, lines, strict=True))):  # one place leaves no axis
+                if not line.all():
+                    patch = self.chosen(patch, axis, np.flatnonzero(line))
+            return [patch]
         axis = axes[0]
         if len(axes) > 1:
             patch, axis = self.listed(patch, axes)
@@ -151,9 +157,8 @@ class Sweep(Patches):
         if patch.value is not None:
             one = patch.value == self.graph.constant(1.0)
             patch = replace(patch, value=factor if one else chain.multiply(self.graph, patch.value, factor))
-        if known is None:
-            return patch
-        return next(iter(self.where(patch, known)), None)
+        holds = self._zeros.other(factor) if known is None else known != 0
+        return patch if holds is None else next(iter(self.where(patch, holds)), None)
 
     def spread(self, patch: Patch, shape: Sizes, to: Sizes) -> Patch:
         """The patch of a value that is repeated from one shape to another."""
