@@ -11,12 +11,12 @@ from symdiff.errors import CompileError
 
 if TYPE_CHECKING:
     from symdiff.codegen import Kernel
-    from symdiff.functions.compiled import CompiledFunction
+    from symdiff.functions.compiled import CompiledCase
 
 _one_at_a_time = threading.Lock()
 
 
-def improve(compiled: CompiledFunction, make: Callable[[], Kernel]) -> threading.Thread:
+def improve(compiled: CompiledCase, make: Callable[[], Kernel]) -> threading.Thread:
     """Make another kernel in a thread and let `compiled` use it from then on; nothing where it was dropped before.
 
     LLVM works for one thread at a time, so a compilation that somebody waits for may have to wait for this one.

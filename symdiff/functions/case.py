@@ -18,7 +18,7 @@ from symdiff.trees import Structure
 from symdiff.types import known_product, tensor
 
 if TYPE_CHECKING:
-    from symdiff.functions.compiled import CompiledFunction
+    from symdiff.functions.compiled import CompiledCase
     from symdiff.optimize.program import Program, TensorProgram
 
 LARGEST_ITEM = 8
@@ -47,7 +47,7 @@ class Case:
     structure: Structure = 0
     notes: tuple[str, ...] = ()
     stable: bool = False
-    compiled: CompiledFunction | None = None
+    compiled: CompiledCase | None = None
     programs: dict[str, Program | TensorProgram] = field(default_factory=dict)
 
     @property

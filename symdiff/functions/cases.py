@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from symdiff.budget import kept_limits, resumed
 from symdiff.errors import ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr, together
-from symdiff.functions.binder import SCALARS, Binder, signature
-from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.binder import SCALARS, Binder
+from symdiff.functions.compiled import CompiledCase, CompiledFunction
 from symdiff.functions.foreign import answers_itself
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
 from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, ShapePattern, is_open_argument
 from symdiff.functions.tree_cases import TreeCase, TreeCases
-from symdiff.signature import Argument, listed_parameters, parameters_of
+from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure
 from symdiff.types import FLOAT64, Shape
 
@@ -308,32 +307,17 @@ class OpenCompiled(CompiledFunction):
 
     __slots__ = ()
 
-    def __init__(self, origin: Function, options: Mapping[str, Any]) -> None:
-        self.__name__ = origin.__name__
-        self.origin = origin, dict(options)
-        self._improving = None
-        cases = origin._cases
-        assert cases is not None
-        self.running, call = _compiled_call(cases, options)
-        binder = origin._tree_binder()
+    def __init__(self, made_of: Function, options: Mapping[str, Any]) -> None:
+        super().__init__(made_of.__name__, made_of.arguments)
+        self.origin = made_of, dict(options)
+        self.running, call = _compiled_call(cases_of(made_of), options)
+        binder = made_of._tree_binder()
         _COMPILED_SLOT.__set__(self, call if binder is None else binder.calling(call))
 
-    def __repr__(self) -> str:
-        return f"<CompiledFunction {self.__name__}({listed_parameters(self._made_of().arguments)})>"
-
-    def _made_of(self) -> Function:
+    def _default(self) -> CompiledCase:
+        """The code of the function that it was made of, which says that there is none before a call."""
         assert self.origin is not None
-        return self.origin[0]
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return signature(self._made_of().arguments)
-
-    def _refuse(self) -> NoReturn:
-        made_of = self._made_of()
-        raise unknown(made_of.__name__, made_of.arguments)
-
-    kernel = general = property(_refuse)
+        return self.origin[0]._default()
 
 
 _COMPILED_SLOT: Any = CompiledFunction.__dict__["__call__"]

@@ -1,6 +1,6 @@
 """CompiledFunction: native code behind Python's calling rules and NumPy's broadcasting.
 
-What its builtin does not answer goes through the calls here.
+What the builtin of a `CompiledCase` does not answer goes through the calls here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.foreign import answers_itself, has_protocol
 from symdiff.functions.tree_arguments import TreeBinder
-from symdiff.signature import listed_parameters
+from symdiff.signature import Argument, listed_parameters
 from symdiff.sizes import example
 from symdiff.trees import Structure, arrange, is_plain
 from symdiff.types import FLOAT64, LARGEST_RANK, TensorType, broadcast_shapes, check_rank, fixed, show
@@ -57,7 +57,7 @@ class Call:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value, or the formula with expressions for its arguments."""
-        compiled: CompiledFunction | None = self._attributes["_case"].compiled
+        compiled: CompiledCase | None = self._attributes["_case"].compiled
         given = (*args, *keywords.values()) if keywords else args
         for value in given:
             kind = type(value)
@@ -79,7 +79,7 @@ class Call:
         return function
 
 
-__all__ = ["CompiledFunction", "GeneralCall"]
+__all__ = ["CompiledCase", "CompiledFunction", "GeneralCall"]
 
 _OPTIONS = ("out", "where")
 
@@ -87,66 +87,40 @@ _OPTIONS = ("out", "where")
 class CompiledFunction(Exchange, Sealed, Direct):
     """Native code for a function, called as the function is.
 
-    Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
-    sends the others to a `GeneralCall`.
+    It is a `CompiledCase`, or where each call fixes shapes an `OpenCompiled`, which has code for those of each.
 
     Attributes
     ----------
-    kernel : the code; it lives as long as this object.
-    general : what answers all calls that the builtin does not.
+    arguments : those of the function.
     origin : the function that was compiled and the options, where somebody asked for it.
-    trees : what takes values apart, where a parameter takes a tree.
     """
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
 
-    def __init__(
-        self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure
-    ) -> None:
+    def __init__(self, name: str, arguments: Sequence[Argument]) -> None:
         self.__name__ = name
-        self.kernel = kernel
-        self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
+        self.arguments = tuple(arguments)
         self.origin: tuple[Function, Mapping[str, Any]] | None = None
         self._improving: Thread | None = None
-        self.trees: TreeBinder | None = None
-        put(self, _SLOT, self.general.__call__)
 
-    def answer(self) -> None:
-        """Let a builtin answer plain calls: of what somebody compiled, not of what a function calls itself."""
-        call = self.entry(self.general.__call__)
-        put(self, _SLOT, call if self.trees is None else self.trees.calling(call))
+    @property
+    def kernel(self) -> Kernel:
+        """The code; it lives as long as this object.
 
-    def __repr__(self) -> str:
-        return f"<CompiledFunction {self.__name__}({listed_parameters(self.general.binder.arguments)})>"
+        Raises
+        ------
+        ShapeError
+            Where the shapes of each call have code of their own.
+        """
+        return self._native().general.kernel
 
     @property
     def __signature__(self) -> inspect.Signature:
-        return signature(self.general.binder.arguments)
+        return signature(self.arguments)
 
-    def entry(self, general: Callable[..., Any]) -> Callable[..., Any]:
-        """A builtin that answers plain calls and sends the others to `general`; `general` where there can be none.
-
-        It holds the kernel, not this object.
-        """
-        structure = self.general.structure
-        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly or not is_plain(structure):
-            return general
-        from symdiff.codegen.builtin import make_builtin
-
-        doc = f"{self.__name__}{written_signature(self.general.binder.arguments)}\n--\n\nThe value."
-        return make_builtin(self.kernel, structure, self.__name__, doc, general) or general
-
-    def replace(self, kernel: Kernel) -> None:
-        """Use other code for the same program from the next call on; calls under way keep what they have."""
-        self.kernel = self.general.kernel = kernel
-        self.answer()
-
-    def improve(self, make: Callable[[], Kernel]) -> None:
-        """Make better code in a thread, and use it when it is ready."""
-        from symdiff.functions.background import improve
-
-        self._improving = improve(self, make)
+    def __repr__(self) -> str:
+        return f"<CompiledFunction {self.__name__}({listed_parameters(self.arguments)})>"
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the code that is compiled in the background is in use, at most `timeout` seconds.
@@ -170,9 +144,63 @@ class CompiledFunction(Exchange, Sealed, Direct):
         return twin
 
 
-enable(CompiledFunction)
 _SLOT: Any = CompiledFunction.__dict__["__call__"]
 """Through this the slot is written in a subclass, too, that has a `__call__` of its own."""
+
+
+class CompiledCase(CompiledFunction):
+    """Native code for a function whose shapes are known.
+
+    Calls with numbers by position alone are answered by a builtin in the slot `__call__`, where there can be one; it
+    sends the others to a `GeneralCall`.
+
+    Attributes
+    ----------
+    general : what answers all calls that the builtin does not.
+    trees : what takes values apart, where a parameter takes a tree.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure
+    ) -> None:
+        super().__init__(name, binder.arguments)
+        self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
+        self.trees: TreeBinder | None = None
+        put(self, _SLOT, self.general.__call__)
+
+    def answer(self) -> None:
+        """Let a builtin answer plain calls: of what somebody compiled, not of what a function calls itself."""
+        call = self.entry(self.general.__call__)
+        put(self, _SLOT, call if self.trees is None else self.trees.calling(call))
+
+    def entry(self, general: Callable[..., Any]) -> Callable[..., Any]:
+        """A builtin that answers plain calls and sends the others to `general`; `general` where there can be none.
+
+        It holds the kernel, not this object.
+        """
+        structure = self.general.structure
+        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly or not is_plain(structure):
+            return general
+        from symdiff.codegen.builtin import make_builtin
+
+        doc = f"{self.__name__}{written_signature(self.arguments)}\n--\n\nThe value."
+        return make_builtin(self.kernel, structure, self.__name__, doc, general) or general
+
+    def replace(self, kernel: Kernel) -> None:
+        """Use other code for the same program from the next call on; calls under way keep what they have."""
+        self.general.kernel = kernel
+        self.answer()
+
+    def improve(self, make: Callable[[], Kernel]) -> None:
+        """Make better code in a thread, and use it when it is ready."""
+        from symdiff.functions.background import improve
+
+        self._improving = improve(self, make)
+
+
+enable(CompiledCase)
 
 
 def _shared(a: Any, b: Any) -> bool:

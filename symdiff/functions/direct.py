@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
@@ -123,8 +123,13 @@ class Sealed:
 
 
 def _sealed(thing: object) -> AttributeError:
-    kind = type(thing).__name__
+    kind = _owner(type(thing)).__name__
     return AttributeError(f"the __call__ of a {kind} cannot be changed; write a function that calls it")
+
+
+def _owner(cls: type[Any]) -> type[Any]:
+    """The class that the slot `__call__` of a class comes from."""
+    return next(base for base in cls.__mro__ if isinstance(base.__dict__.get("__call__"), MemberDescriptorType))
 
 
 def enable(cls: type[Any]) -> None:
@@ -135,7 +140,7 @@ def enable(cls: type[Any]) -> None:
     if (words[BASIC_SIZE], words[OFFSET], words[FLAGS]) != (cls.__basicsize__, ADDRESS, cls.__flags__):
         return
     probe, mark = object.__new__(cls), object()
-    slot = cls.__dict__["__call__"]
+    slot = _owner(cls).__dict__["__call__"]
     slot.__set__(probe, mark)
     found = [_word(probe, place) for place in (ADDRESS, SLOT)]
     slot.__delete__(probe)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 if TYPE_CHECKING:
-    from symdiff.functions.compiled import CompiledFunction
+    from symdiff.functions.compiled import CompiledCase
 
 
 class Exchange:
@@ -98,8 +98,8 @@ class Exchange:
 
         return low_level_callable(self._native())
 
-    def _native(self) -> CompiledFunction:
-        return cast("CompiledFunction", getattr(self, "_default", lambda: self)())
+    def _native(self) -> CompiledCase:
+        return cast("CompiledCase", getattr(self, "_default", lambda: self)())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return cast("tuple[Any, ...]", self._storage.reduce_function(self))

@@ -17,7 +17,7 @@ from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import Binder, signature
 from symdiff.functions.case import Case
 from symdiff.functions.cases import Cases, OpenCompiled, Recipe, Reordered, unknown
-from symdiff.functions.compiled import Call, CompiledFunction, Formula
+from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.open_case import OpenCase
@@ -255,7 +255,7 @@ class Function(Exchange, Sealed, Direct):
             return self._cases.__call__
         return self._varied({}, _trees=False) if self._trees else self
 
-    def _default(self) -> CompiledFunction:
+    def _default(self) -> CompiledCase:
         with COMPILING:
             compiled = self._known.compiled
             if compiled is None:
@@ -264,7 +264,7 @@ class Function(Exchange, Sealed, Direct):
 
                     compiled = self._compile(Options(name=self.__name__))
                 else:
-                    compiled = self.compile()
+                    compiled = cast("CompiledCase", self.compile())
                     compiled.origin = None  # the two would hold each other
                 self._answer(compiled.entry(Call(self).__call__))
                 self._known.compiled = compiled
@@ -341,14 +341,14 @@ class Function(Exchange, Sealed, Direct):
             compiled.improve(lambda: compile_program(program, better))
         return compiled
 
-    def _compile(self, options: Options, memory: int | None = None) -> CompiledFunction:
+    def _compile(self, options: Options, memory: int | None = None) -> CompiledCase:
         from symdiff.codegen import compile_program
 
         with under(self._known.graph.limits), timed():
             program = self._known.program_within(self.arguments, options.fp, self.__name__, memory)
             self._known.check_cost(self.__name__, program)
             kernel = compile_program(program, options)
-        compiled = CompiledFunction(self.__name__, self._binder(), kernel, self.types, self._known.structure)
+        compiled = CompiledCase(self.__name__, self._binder(), kernel, self.types, self._known.structure)
         if kernel.may_fail:
             leaves = tuple([self._known.leaves(a) for a in self.arguments])
             compiled.general.formula = Formula(self._known.graph, self.nodes, leaves)

@@ -9,7 +9,7 @@ from symdiff.errors import ArgumentError
 from symdiff.types import FLOAT64
 
 if TYPE_CHECKING:
-    from symdiff.functions.compiled import CompiledFunction
+    from symdiff.functions.compiled import CompiledCase
 
 PLAIN = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p
@@ -20,14 +20,14 @@ NUMBER = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)
 NUMBERS = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))
 
 
-def as_ctypes(compiled: CompiledFunction) -> Any:
+def as_ctypes(compiled: CompiledCase) -> Any:
     """The plain C function as a ctypes function, which keeps the machine code alive."""
     made: Any = PLAIN(compiled.kernel.address)
     made.owner = compiled.kernel
     return made
 
 
-def low_level_callable(compiled: CompiledFunction) -> Any:
+def low_level_callable(compiled: CompiledCase) -> Any:
     """The function as a `scipy.LowLevelCallable` for `quad`, `dblquad`, `nquad` and their like.
 
     Raises

@@ -18,7 +18,7 @@ import numpy as np
 from symdiff.budget import current, exceeded, under
 from symdiff.frontend.expr import Expr
 from symdiff.functions.binder import Binder
-from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.compiled import CompiledCase, CompiledFunction
 from symdiff.functions.direct import put
 from symdiff.functions.specialize import CaseTable, Key
 from symdiff.sizes import Sizes
@@ -141,10 +141,10 @@ def _compiled(program: Any, options: Mapping[str, Any]) -> OpenKernel:
 def _weigh(made: Any) -> int:
     if isinstance(made, Bound):
         return BOUND_BYTES + made.made_of.kernel.bytes // max(1, made.made_of.users)  # type: ignore[union-attr]
-    return 0 if not isinstance(made, CompiledFunction) else made.kernel.bytes  # a function weighs in its own table
+    return 0 if not isinstance(made, CompiledCase) else made.kernel.bytes  # a function weighs in its own table
 
 
-class Bound(CompiledFunction):
+class Bound(CompiledCase):
     """A compiled function whose code serves other sizes, too."""
 
     __slots__ = ()

@@ -143,7 +143,7 @@ class SparseFunction(Exchange):
 
     def __repr__(self) -> str:
         height, width = self.shape
-        listed = listed_parameters(_arguments(self.values))
+        listed = listed_parameters(self.values.arguments)
         return f"<SparseFunction {self.__name__}({listed}) -> {height}×{width} {self.format}, {self.nnz} entries>"
 
     def __str__(self) -> str:
@@ -255,10 +255,6 @@ class SparseFunction(Exchange):
 _SHARED = "arguments inputs names graph nodes stats explain ssa latex dot llvm llvm_ir assembly wait"
 SHARED = frozenset(_SHARED.split())
 """What a sparse function has of the function of its entries."""
-
-
-def _arguments(values: Function | CompiledFunction) -> Any:
-    return values.general.binder.arguments if isinstance(values, CompiledFunction) else values.arguments
 
 
 LARGEST_SIDE = 2**40

@@ -262,7 +262,6 @@ def test_outs_with_memory_in_common():
 ])  # fmt: skip
 def test_batches_that_do_not_broadcast_are_named(make):
     f = make()
-    arguments = f.general.binder.arguments if isinstance(f, sd.CompiledFunction) else f.arguments
-    x, y = (np.ones((k + 2, *argument.shape)) for k, argument in enumerate(arguments))
+    x, y = (np.ones((k + 2, *argument.shape)) for k, argument in enumerate(f.arguments))
     with pytest.raises(sd.ShapeError, match=r"broadcast together: x \(2,\), y \(3,\)"):
         f(x, y)

@@ -212,6 +212,7 @@ KNOWN_LATER = {
     "address": lambda f: f.address,
     "ctypes": lambda f: f.ctypes,
     "kernel": lambda f: f.compile().kernel,
+    "address of what is compiled": lambda f: f.compile().address,
 }
 
 
@@ -249,6 +250,9 @@ def test_it_looks_like_a_function():
     assert repr(sd.derivative("t*sum(x)", "t", 2)) == "<Function d2_f(t, x), shapes known at each call>"
     assert isinstance(f.compile(), sd.CompiledFunction)
     assert repr(f.compile()) == "<CompiledFunction f(x[n], lambda_)>"
+    assert f.compile().arguments == f.arguments
+    assert str(inspect.signature(f.compile())) == "(x, lambda_)"
+    assert not hasattr(f.compile(), "general")  # what one set of shapes has
     table = sd.function("f(x) = sum(x**2)").steps([1.0, 2.0])
     assert table[-1].value == 5.0
 

@@ -208,7 +208,8 @@ def test_compiled_functions(options, tmp_path):
     c = f.compile(**options)
     c.save(tmp_path / "c")
     for d in (pickle.loads(pickle.dumps(c)), sd.load(tmp_path / "c"), copy.copy(c), copy.deepcopy(c)):
-        assert type(d) is sd.CompiledFunction
+        assert type(d) is type(c)
+        assert isinstance(d, sd.CompiledFunction)
         same(c([1.5, 0.3], 2.0), d([1.5, 0.3], 2.0))
         assert (d.kernel.options.fp, d.kernel.opt) == (c.kernel.options.fp, c.kernel.opt)
 
