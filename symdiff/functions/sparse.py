@@ -7,15 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 from symdiff.budget import timed, under
-from symdiff.differentiate.sparse.derivatives import Derivative, slopes_of, sparse_hessian_of, sparse_jacobian_of
+from symdiff.differentiate.sparse.derivatives import (
+    Derivative,
+    pushed_hessian_of,
+    slopes_of,
+    sparse_hessian_of,
+    sparse_jacobian_of,
+)
 from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.sparse_function import FORMATS, MatrixLayout, OpenSparseFunction, SparseFunction
 from symdiff.functions.sparsity import check_target, columns_of
 from symdiff.functions.transforms import one_scalar, prepare, stable, stable_forms
 from symdiff.functions.wrt import Wrt
-from symdiff.ir.graph import collector_paused
+from symdiff.ir.graph import Graph, collector_paused
 from symdiff.optimize.rolling import rolled
 from symdiff.trees import is_plain
 
@@ -26,7 +33,11 @@ ARRAY_NODES = 3
 """The derivative may have so many times fewer nodes of arrays than the formula has scalars: each takes the compiler as
 long as ten of those, and the derivative in scalars would have thrice as many as the formula."""
 
+MOST_PUSHED = 5000
+"""Of formulas of more nodes both direct ways to the Hessian would take too long to make."""
+
 METHODS = ("auto", "direct", "compressed")
+PUSHING = "edge-pushing"
 TRIANGLES = ("full", "lower", "upper")
 
 
@@ -87,12 +98,14 @@ def sparse_hessian(
     fun : a Function, or anything that `function` takes, whose value is one number.
     wrt : as for `sparse_jacobian`.
     triangle : "full", "lower" or "upper"; a triangle has the diagonal.
-    format, method : as for `sparse_jacobian`.
+    format, method : as for `sparse_jacobian`. Of formulas in scalars "direct" is a sweep of tangents over the gradient
+        or "edge-pushing", one reverse sweep that carries second derivatives, whichever leaves fewer operations.
 
     Raises
     ------
     ArgumentError, DifferentiationError
-        As `sparse_jacobian`; for a function that is not scalar-valued.
+        As `sparse_jacobian`; for a function that is not scalar-valued; for "edge-pushing" of arrays, or by what is no
+        input.
 
     Examples
     --------
@@ -105,18 +118,18 @@ def sparse_hessian(
     >>> H.nnz
     2
     """
-    _check(format, method)
+    _check(format, method, (*METHODS, PUSHING))
     if triangle not in TRIANGLES:
         raise ArgumentError(f"triangle is {triangle!r}", hint='"full", "lower" or "upper"')
     make = functools.partial(_hessian, triangle=triangle, format=format, method=method)
     return _made(fun, wrt, "sparse_hessian_{}", make)
 
 
-def _check(format: str, method: str) -> None:
+def _check(format: str, method: str, methods: tuple[str, ...] = METHODS) -> None:
     if format not in FORMATS:
         raise ArgumentError(f"format is {format!r}", hint='"csr", "csc" or "coo"')
-    if method not in METHODS:
-        raise ArgumentError(f"method is {method!r}", hint='"auto", "direct" or "compressed"')
+    if method not in methods:
+        raise ArgumentError(f"method is {method!r}", hint=" or ".join(f'"{name}"' for name in methods))
 
 
 def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction:
@@ -140,10 +153,10 @@ def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> 
             hint="put them in one vector: [a, b], or concatenate((a, b))",
         )
 
-    def derived(f: Function, targets: Wrt) -> Derivative:
+    def derived(f: Function, targets: Wrt) -> list[Derivative]:
         found = sparse_jacobian_of(f.graph, f.nodes[0], targets.nodes, method)
         chosen = columns_of(f, targets)
-        return found if chosen is None else found.chosen(f.graph, *found.pattern.taken(chosen))
+        return [found if chosen is None else found.chosen(f.graph, *found.pattern.taken(chosen))]
 
     return _finished(*_simplest(f, targets, derived), title, format)
 
@@ -153,13 +166,26 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
     check_target(targets)
     one_scalar(f, "the Hessian")
 
-    def derived(f: Function, targets: Wrt) -> Derivative:
+    def derived(f: Function, targets: Wrt) -> list[Derivative]:
         graph, nodes = f.graph, targets.nodes
         slopes = slopes_of(graph, f.nodes[0], nodes)
         moved = stable_forms(graph, slopes.nodes, nodes)
         chosen = columns_of(f, targets)
         own = triangle if chosen is None else "full"
-        found = sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes], own, method)
+        over = "direct" if method == PUSHING else method
+        ways = [sparse_hessian_of(graph, slopes.moved(moved), [moved.get(n, n) for n in nodes], own, over)]
+        if method == PUSHING or (method != "compressed" and len(graph.live(f.nodes)) <= MOST_PUSHED):
+            pushed = pushed_hessian_of(graph, f.nodes[0], nodes, ways[0].pattern)
+            ways += [pushed] if pushed is not None else []
+        if method == PUSHING:
+            ways = ways[1:]
+            if not ways:
+                raise ArgumentError(
+                    f"edge pushing for {f.__name__}", hint="it is for formulas in scalars, by inputs; leave method out"
+                )
+        return [arranged(graph, found, chosen, own) for found in ways]
+
+    def arranged(graph: Graph, found: Derivative, chosen: Any, own: str) -> Derivative:
         if chosen is not None:
             for _ in range(2):
                 found = found.chosen(graph, *found.pattern.taken(chosen))
@@ -169,25 +195,37 @@ def _hessian(fun: Function, wrt: Any, title: str, triangle: str, format: str, me
     return _finished(*_simplest(f, targets, derived), title, format)
 
 
-def _simplest(f: Function, targets: Wrt, derived: Callable[[Function, Wrt], Derivative]) -> tuple[Function, Derivative]:
-    """The function in stable form, and its derivative; loops that were written out are whole arrays if that is less."""
+def _simplest(
+    f: Function, targets: Wrt, derived: Callable[[Function, Wrt], list[Derivative]]
+) -> tuple[Function, list[Derivative]]:
+    """The function in stable form, and its derivative in one or more ways; loops that were written out are whole arrays
+    if that is less.
+    """
     graph = f.graph
     with collector_paused():
         size = len(graph.live(f.nodes))
         arrays = rolled(graph, f.nodes, targets.nodes) if size >= FEWEST_NODES else {}
         if arrays:
             whole, own = stable(f._moved(arrays), targets)
-            found = derived(whole, own)
-            if ARRAY_NODES * len(graph.live([found.values])) <= size:
-                return whole, found
+            ways = derived(whole, own)
+            if ARRAY_NODES * len(graph.live([ways[0].values])) <= size:
+                return whole, ways
         f, targets = stable(f, targets)
         return f, derived(f, targets)
 
 
-def _finished(f: Function, found: Derivative, title: str, format: str) -> SparseFunction:
-    """The function of the values, in the order of the format, and their places."""
+def _finished(f: Function, ways: list[Derivative], title: str, format: str) -> SparseFunction:
+    """The function of the values, in the order of the format, and their places; of several ways the cheapest."""
     if format == "csc":
-        found = found.chosen(f.graph, *found.pattern.transposed())
-    note = f"{title.removesuffix('_' + f.__name__).replace('_', ' ')}: {found.note}; {len(found.pattern):,} entries"
-    values = f._with_outputs(title, [(title, found.values)], notes=[note], stable=True)
-    return SparseFunction(title, values, MatrixLayout(found.pattern, format))
+        ways = [found.chosen(f.graph, *found.pattern.transposed()) for found in ways]
+    what = title.removesuffix("_" + f.__name__).replace("_", " ")
+
+    def function(found: Derivative) -> Function:
+        note = f"{what}: {found.note}; {len(found.pattern):,} entries"
+        return f._with_outputs(title, [(title, found.values)], notes=[note], stable=True)
+
+    values = function(ways[0])
+    if len(ways) > 1:
+        made = [Way.of(found.note.removeprefix("direct, "), function(found)) for found in ways]
+        values = cheapest(made).noted("direct")
+    return SparseFunction(title, values, MatrixLayout(ways[0].pattern, format))

@@ -17,6 +17,7 @@ from symdiff.differentiate.operators import check_differentiable, gradient
 from symdiff.differentiate.sparse.compressed import compressed
 from symdiff.differentiate.sparse.layout import entries_of
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
+from symdiff.differentiate.sparse.pushing import Pushing
 from symdiff.differentiate.sparse.scalars import (
     Sparse,
     gradient_entries,
@@ -26,7 +27,7 @@ from symdiff.differentiate.sparse.scalars import (
 )
 from symdiff.differentiate.sparse.sweep import sparse_patches
 from symdiff.differentiate.sparse.symmetry import triangle_patches
-from symdiff.ir.graph import Graph
+from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, indexing, movement
 from symdiff.types import fixed, product
 
@@ -160,6 +161,22 @@ def sparse_hessian_of(
             if symmetric and triangle == "full" and found.values != values:
                 found = _mirrored(graph, found)
     return found if triangle == "full" else found.chosen(graph, *found.pattern.triangle(triangle))
+
+
+def pushed_hessian_of(graph: Graph, output: int, targets: Sequence[int], pattern: Pattern) -> Derivative | None:
+    """The second derivatives of a formula in scalars by edge pushing; None of others, and by what is no input.
+
+    `pattern` says of which entries, as `sparse_hessian_of` finds them.
+    """
+    if not is_scalar(graph, [output]) or any(graph.ops[t] is not core.INPUT for t in targets):
+        return None
+    with graph.lock, collector_paused():
+        (root,) = _scalars(graph, [output])
+        rows = Pushing(graph, root, targets).entries()
+    zero = graph.constant(0.0)
+    places = zip(pattern.rows.tolist(), pattern.columns.tolist(), strict=True)
+    nodes = [rows[max(i, j)].get(min(i, j), zero) for i, j in places]
+    return Derivative(pattern, stacked(graph, nodes), "direct, edge pushing")
 
 
 def _cheapest(

@@ -343,7 +343,7 @@ def hessian_entries(
     with graph.lock, collector_paused():
         count = Elements(graph, targets).count
         rows = Sparse(graph, [slopes.get(c, zero) for c in range(count)], targets).forward(lower)
-    return _listed(rows, count, "the tangents of the gradient")
+    return _listed(rows, count, "forward over reverse")
 
 
 def _listed(rows: Sequence[Mapping[int, int]], width: int, mode: str) -> ScalarEntries:
