@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symdiff.display.c_interface import Described, interface
 from symdiff.display.c_names import CNames, c_comment
 from symdiff.errors import CompileError
 from symdiff.ops import Op, core
@@ -46,6 +47,9 @@ INTRINSICS = {
 }
 """The functions of `math.h` that give the bits of an intrinsic."""
 
+HEADERS = {"size_t": "stddef", "int64_t": "stdint"}
+"""The headers of types, which a file includes that names them."""
+
 Text = tuple[str, int]
 """An expression, and how tightly it binds."""
 
@@ -72,8 +76,8 @@ class CSource:
     program : scalar code.
     parts : its operations in order; several where they are many.
     places : how many values go from part to part.
-    inputs, outputs : for each operand the array that it lies in, and its first element there.
-    elements : the names of the elements of each operand.
+    inputs, outputs : as a person writes each, and its shape.
+    elements : the names of the elements of each input.
     results : the names of the outputs.
     names : nodes with the names of lines.
     aliases : nodes with another name, under which outputs have them.
@@ -86,8 +90,8 @@ class CSource:
     program: Program
     parts: Sequence[CPart]
     places: int
-    inputs: Sequence[tuple[int, int]]
-    outputs: Sequence[tuple[int, int]]
+    inputs: Described
+    outputs: Described
     elements: Sequence[Sequence[str]]
     results: Sequence[str]
     names: Mapping[int, str] = field(default_factory=dict)
@@ -97,8 +101,8 @@ class CSource:
     sparsity: Sequence[int] = ()
 
 
-def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool) -> str:
-    """The text of a file with these functions; `single`: of floats.
+def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, complete: bool = False) -> str:
+    """The text of a file with these functions; `single`: of floats; `complete`: with all that a library has of each.
 
     Raises
     ------
@@ -113,6 +117,9 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool) -> str
         writer = CWriter(source, name, names, single)
         blocks += ["", *writer.function()]
         prototypes += writer.prototypes
+        if complete:
+            more, lines = interface(name, number, source.inputs, source.outputs, writer.given_work)
+            prototypes, blocks = prototypes + more, blocks + lines
     return "\n".join(
         [
             "/*",
@@ -122,6 +129,7 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool) -> str
             " * a*b + c is rounded twice, and never with -ffast-math.",
             " */",
             "#include <math.h>",
+            *(f"#include <{header}.h>" for word, header in HEADERS.items() if any(word in line for line in prototypes)),
             "",
             "#if !defined(__GNUC__) || defined(__clang__)",
             "#pragma STDC FP_CONTRACT OFF",
@@ -153,9 +161,9 @@ class CWriter:
         self.given_work = len(source.parts) > 1 and source.places > LARGEST_STACK
         self.prototypes = [f"int {name}({given}, void *work);"]
         if self.given_work:
-            self.prototypes.append(f"unsigned long {name}_work_bytes(void);")
+            self.prototypes.append(f"size_t {name}_work_bytes(void);")
         if source.sparsity:
-            self.prototypes.append(f"const int *{name}_sparsity(void);")
+            self.prototypes.append(f"const int64_t *{name}_sparsity(void);")
         self.part_parameters = f"{given}, {self.number} *t"
 
     def function(self) -> list[str]:
@@ -184,9 +192,9 @@ class CWriter:
         if self.given_work:
             self.touched.add("work")
             before += [
-                f"unsigned long {self.name}_work_bytes(void)",
+                f"size_t {self.name}_work_bytes(void)",
                 "{",
-                f"    return {source.places}ul * sizeof({self.number});",
+                f"    return {source.places} * sizeof({self.number});",
                 "}",
                 "",
             ]
@@ -205,9 +213,9 @@ class CWriter:
         numbers = list(map(str, self.source.sparsity))
         return [
             "/* Rows, columns; where the entries of each column begin, and their number; the row of each entry. */",
-            f"const int *{self.name}_sparsity(void)",
+            f"const int64_t *{self.name}_sparsity(void)",
             "{",
-            f"    static const int table[{len(numbers)}] = {{",
+            f"    static const int64_t table[{len(numbers)}] = {{",
             *_rows(numbers, 2 * ROWS, "        "),
             "    };",
             "    return table;",
@@ -238,9 +246,8 @@ class CWriter:
         inputs |= {node for _, _, node in part.stores if graph.ops[node] is core.INPUT}
         for node in sorted(inputs, key=lambda n: graph.payloads[n]):
             operand, element = graph.payloads[node]
-            array, start = self.source.inputs[operand]
             self.touched.add("in")
-            self._line(node, given[node], f"in[{array}][{start + element}]")
+            self._line(node, given[node], f"in[{operand}][{element}]")
         for node, place in part.loads:
             holds = f" != {self._literal(0.0)}" if self._holds(node) else ""
             self._line(node, self._named(node), f"t[{place}]{holds}")
@@ -290,44 +297,37 @@ class CWriter:
         self.values[node] = name, PRIMARY
 
     def _store(self, output: int, element: int, node: int) -> None:
-        array, start = self.source.outputs[output]
-        text = self._value(node)[0]
-        place = f"out[{array}][{start + element}]"
+        text, power = self._value(node)
         if self._holds(node):
-            place, text = f"((unsigned char *)out[{array}])[{start + element}]", f"(unsigned char)({text})"
-        line = f"    {place} = {text};"
+            ends = f"{self._literal(1.0)} : {self._literal(0.0)}"
+            text = f"({text}) ? {ends}" if power <= CHOICE else f"{text} ? {ends}"
+        line = f"    out[{output}][{element}] = {text};"
         name = self.source.results[output]
-        several = len(self.program.outputs[output]) > 1
-        remark = f"{name}[{element}]" if several else name
+        remark = f"{name}[{element}]" if len(self.program.outputs[output]) > 1 else name
         if text != remark and len(line) + len(remark) <= WIDEST:
             line += f" /* {c_comment(remark)} */"
         self.lines.append(line)
 
     def _constants(self, output: int) -> list[float]:
         graph = self.program.graph
-        return [graph.payloads[n] if graph.ops[n] is core.CONSTANT else 0 for n in self.program.outputs[output]]
+        return [
+            float(graph.payloads[n]) if graph.ops[n] is core.CONSTANT else 0.0 for n in self.program.outputs[output]
+        ]
 
     def _table(self, output: int) -> list[str]:
         """The constants of an output that has many; none where all are 0."""
         values = self._constants(output)
         if not any(values):
             return []
-        kind = "unsigned char" if self.program.types[output].is_condition else self.number
-        words = [str(int(v)) if isinstance(v, bool) or kind != self.number else self._literal(float(v)) for v in values]
-        head = f"static const {kind} {self.name}_constants{output}[{len(values)}] = {{"
-        return [head, *_rows(words, ROWS, "    "), "};", ""]
+        head = f"static const {self.number} {self.name}_constants{output}[{len(values)}] = {{"
+        return [head, *_rows(list(map(self._literal, values)), ROWS, "    "), "};", ""]
 
     def _fill(self, output: int) -> None:
         values = self._constants(output)
-        array, start = self.source.outputs[output]
-        condition = self.program.types[output].is_condition
-        target = f"((unsigned char *)out[{array}])" if condition else f"out[{array}]"
-        zero = "0" if condition else self._literal(0.0)
-        value = f"{self.name}_constants{output}[i]" if any(values) else zero
-        index = f"{start} + i" if start else "i"
+        value = f"{self.name}_constants{output}[i]" if any(values) else self._literal(0.0)
         self.lines += [
             f"    for (int i = 0; i < {len(values)}; i++) {{",
-            f"        {target}[{index}] = {value};",
+            f"        out[{output}][i] = {value};",
             "    }",
         ]
 

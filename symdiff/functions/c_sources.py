@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff.codegen.layout import Operand, arrange_operands
 from symdiff.codegen.pieces import Piece, cut
 from symdiff.display.c_code import CPart, CSource, c_file
 from symdiff.errors import ArgumentError, CompileError
@@ -60,8 +58,10 @@ class Emitted:
         return cls(name, f.values, order.tolist(), [*f.shape, *starts.tolist(), *rows[order].tolist()])
 
 
-def c_source(functions: Sequence[Emitted], fp: str = "contract", dtype: str | None = None) -> str:
-    """A file of C99 with these functions.
+def c_source(
+    functions: Sequence[Emitted], fp: str = "contract", dtype: str | None = None, complete: bool = False
+) -> str:
+    """A file of C99 with these functions; `complete`: with all that a library has of each.
 
     Raises
     ------
@@ -85,9 +85,9 @@ def c_source(functions: Sequence[Emitted], fp: str = "contract", dtype: str | No
         f"{', '.join([one.name for one in functions])}: written by symdiff {VERSION}.",
         "",
         "Each function takes an array of pointers to its inputs and one of pointers to its outputs, which must not",
-        "overlap any other; work may be null unless there is a function that says how many bytes it has. 0 is success.",
+        "overlap anything; work may be null unless there is a function that says how many bytes it has. 0 is success.",
     ]
-    return c_file(sources, head, types == {FLOAT32})
+    return c_file(sources, head, types == {FLOAT32}, complete)
 
 
 def _source(one: Emitted, fp: str) -> CSource:
@@ -103,7 +103,6 @@ def _source(one: Emitted, fp: str) -> CSource:
         )
     if one.order is not None:
         program = replace(program, outputs=(tuple([program.outputs[0][k] for k in one.order]),))
-    layout = arrange_operands(program.inputs, program.types, limit=sys.maxsize)
     told = _told(f, program, trail)
     pieces, places = cut(program, PIECE, reread=True)
     if len(pieces) == 1:
@@ -112,12 +111,12 @@ def _source(one: Emitted, fp: str) -> CSource:
         ]
     parts = [CPart(p.nodes, p.loads, p.saves, p.fills, p.stores) for p in pieces]
     results = [title for title, _ in known.outputs]
-    inputs, outputs = _arrays(layout.inputs, program.inputs), _arrays(layout.outputs, program.types)
+    inputs = [(a.written, fixed(a.shape)) for a in f.arguments]
+    shapes = [fixed(type_.shape) for type_ in program.types]
+    outputs = [(_shown(title, shape), shape) for title, shape in zip(results, shapes, strict=True)]
     heading = [
-        *_listed("in", layout.inputs, [str(a) for a in f.arguments]),
-        *_listed(
-            "out", layout.outputs, [_shown(t, fixed(s.shape)) for t, s in zip(results, program.types, strict=True)]
-        ),
+        *(f"in[{k}]: {written}" for k, (written, _) in enumerate(inputs)),
+        *(f"out[{k}]: {written}" for k, (written, _) in enumerate(outputs)),
     ]
     text = str(f).split("\n")
     text = text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
@@ -169,8 +168,8 @@ def _told(f: Function, program: Program, trail: Trail) -> Told:
             if at is None:
                 continue
             told.ranks.setdefault(at, node)
-            leaf = found.ops[at] in (core.INPUT, core.CONSTANT)
-            if line is not None and found.ops[at] is not core.CONSTANT:
+            leaf = not found.args[at]
+            if line is not None and (not leaf or found.ops[at] is core.INPUT):
                 known = told.names if line[1] and not leaf else told.adjoints
                 known.setdefault(at, f"d_{line[0]}{element}")
             if leaf:
@@ -192,29 +191,6 @@ def _in_order(program: Program, nodes: Sequence[int], ranks: Mapping[int, int]) 
     for node in program.body.order:
         late[node] = max([ranks.get(node, -1), *(late[a] for a in args[node])])
     return sorted(nodes, key=lambda node: (late[node], node))
-
-
-def _arrays(operands: Sequence[Operand], types: Sequence[Any]) -> list[tuple[int, int]]:
-    """For each of the program's operands the array that it lies in, and where: successive scalars are one array."""
-    found: list[tuple[int, int]] = [(0, 0)] * len(types)
-    array, length, last = -1, 0, None
-    for operand in operands:
-        packs = not operand.shape
-        if not (packs and last == operand.dtype):
-            array, length = array + 1, 0
-        last = operand.dtype if packs else None
-        for member in operand.members:
-            found[member] = array, length
-            length += max(1, operand.size // len(operand.members))
-    return found
-
-
-def _listed(side: str, operands: Sequence[Operand], names: Sequence[str]) -> list[str]:
-    """What stands in each array."""
-    arrays = [list[str]() for _ in operands]
-    for name, (array, _) in zip(names, _arrays(operands, names), strict=True):
-        arrays[array].append(name)
-    return [f"{side}[{k}]: {', '.join(listed)}" for k, listed in enumerate(arrays) if listed]
 
 
 def _shown(name: str, shape: Sequence[int]) -> str:

@@ -89,6 +89,8 @@ class Exported:
     formula : the text of it.
     sparsity : of a sparse matrix, whose entries are the output.
     program : the code.
+    function : what it is made of, with numbers for conditions; of a sparse matrix the function of the entries.
+    fp : the rules of floating point.
     """
 
     name: str
@@ -98,6 +100,8 @@ class Exported:
     formula: str
     sparsity: Sparsity | None
     program: Program | TensorProgram
+    function: Function
+    fp: str
 
     @property
     def element(self) -> str:
@@ -185,7 +189,8 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
     formula = str(given)
     function = _of_numbers(function)
     known = function._known
-    program = known.program(function.arguments, fp or "contract")
+    fp = fp or "contract"
+    program = known.program(function.arguments, fp)
     for argument, type_ in zip(function.arguments, program.inputs, strict=True):
         if type_.dtype == BOOL:
             raise CompileError(f"{name}: {argument.written} is a condition; functions in a library take numbers")
@@ -194,7 +199,8 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
     for title, type_ in zip(function.outputs, program.types, strict=True):
         shape = fixed(type_.shape)
         outputs.append(Array(title, shape, title + (f"[{', '.join(map(str, shape))}]" if shape else "")))
-    return Exported(name, tuple(inputs), tuple(outputs), function.graph.dtype, formula, sparsity, program)
+    dtype = function.graph.dtype
+    return Exported(name, tuple(inputs), tuple(outputs), dtype, formula, sparsity, program, function, fp)
 
 
 def _of_numbers(function: Function) -> Function:

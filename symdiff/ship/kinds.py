@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ship.archive import write_archive
 from symdiff.ship.header import write_header
 from symdiff.ship.linker import link_shared
@@ -36,6 +37,14 @@ def _shared(package: Package) -> bytes:
 @add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")
 def _header(package: Package) -> bytes:
     return write_header(package).encode()
+
+
+@add_kind("c", lambda package: f"{package.name}.c", "C99 that needs no other file, for scalar programs")
+def _source(package: Package) -> bytes:
+    functions = [
+        Emitted(f.name, f.function, sparsity=f.sparsity.numbers if f.sparsity else ()) for f in package.functions
+    ]
+    return c_source(functions, package.functions[0].fp, complete=True).encode()
 
 
 @add_kind("ll", lambda package: f"{package.name}.ll", "LLVM's intermediate representation")

@@ -132,7 +132,7 @@ def measure(
         outputs, results = ([np.zeros(s) for s in sizes] for _ in range(2))
         work, integers = np.zeros(made.sz_w() + 1), np.zeros(made.sz_iw() + 1, np.int64)
         arguments = {
-            "ours": (driver.run_ours, one.ours, pointers([given]), pointers(outputs), None),
+            "ours": (driver.run_ours, one.ours, pointers([given[k:] for k in range(n)]), pointers(outputs), None),
             "theirs": (driver.run_theirs, two.theirs, pointers([given]), pointers(results),
                        ctypes.c_void_p(integers.ctypes.data), ctypes.c_void_p(work.ctypes.data)),
         }  # fmt: skip

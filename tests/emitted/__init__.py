@@ -22,29 +22,45 @@ def library(source, directory, *flags):
 
 
 def arrays(kinds):
-    """As docs/c-abi.md says: successive scalars of one type are one array, everything else is one of its own."""
+    """Those that a function of a library takes: one for each input or output, all of one type."""
+    return [np.zeros(int(np.prod(shape, dtype=int)), dtype) for dtype, shape in kinds]
+
+
+def packed_arrays(kinds):
+    """Those that native code takes in this process: successive scalars of one type are one."""
     found, last = [], None
     for dtype, shape in kinds:
         if not shape and last == dtype:
-            found[-1] = found[-1][0], found[-1][1] + 1
+            found[-1] = np.zeros(found[-1].size + 1, dtype)
         else:
-            found.append((dtype, int(np.prod(shape, dtype=int)) if shape else 1))
+            found += arrays([(dtype, shape)])
         last = None if shape else dtype
-    return [np.zeros(size, dtype) for dtype, size in found]
+    return found
 
 
 def called(function, f, point, dtype=None, work=None):
     """The status and the outputs, flat, of a C function with the signature of `f` at a point, flat, too."""
     dtype = dtype or f.graph.dtype
-    given = arrays([(dtype, a.shape) for a in f.arguments])
-    results = arrays([("bool" if t.is_condition else dtype, t.shape) for t in f.types])
+    results = arrays([(dtype, t.shape) for t in f.types])
+    return _called(function, arrays([(dtype, a.shape) for a in f.arguments]), results, point, work)
+
+
+def called_here(f, native, point):
+    """The same of native code in this process."""
+    dtype = f.graph.dtype
+    results = packed_arrays([("bool" if t.is_condition else dtype, t.shape) for t in f.types])
+    given = packed_arrays([(dtype, a.shape) for a in f.arguments])
+    return _called(native.ctypes, given, results, point, None)
+
+
+def _called(function, given, results, point, work):
     start = 0
     for array in given:
         array[:] = point[start : start + array.size]
         start += array.size
     pointers = [(ctypes.c_void_p * max(1, len(part)))(*(a.ctypes.data for a in part)) for part in (given, results)]
     status = function(*pointers, ctypes.c_void_p(work))
-    return status, np.concatenate([a.ravel().astype(float) for a in results])
+    return status, np.concatenate([a.astype(float) for a in results])
 
 
 def ulps(a, b):

@@ -18,7 +18,7 @@ import numpy as np
 
 import symdiff as sd
 from symdiff.interpret import evaluate
-from tests.emitted import called, library, ulps
+from tests.emitted import called, called_here, library, ulps
 from tests.fuzz.generate import scalar
 
 CHUNK = 25
@@ -66,10 +66,10 @@ def disagreements(functions, cases, directory, fp="contract"):
     made = library(first.c(*rest, names=list(functions), fp=fp), directory)
     wrong, compared = [], 0
     for name, f in functions.items():
-        native = f.compile(fp=fp).ctypes
+        native = f.compile(fp=fp)
         for point, expected in zip(cases[name], interpreted(f, cases[name], fp), strict=True):
             status, found = called(made[name], f, point)
-            _, own = called(native, f, point)
+            _, own = called_here(f, native, point)
             compared += len(found)
             apart = max(ulps(found, own).max(initial=0), ulps(found, expected).max(initial=0))
             if status or apart:

@@ -70,8 +70,7 @@ def test_every_operation(tmp_path):
     assert disagreements(functions, cases, tmp_path, "strict")[0] == []
 
 
-def test_more_operands_than_numpy_takes(tmp_path):
-    """Successive scalars of one type are one array, however many operands there are."""
+def test_many_outputs(tmp_path):
     texts = [f"x*{k}" for k in range(1, 60)] + ["x < y", "y > 3"] + [f"y*{k}" for k in range(1, 60)]
     f = sd.function(tuple(texts), ["x", "y"], name="f")
     made = library(f.c(), tmp_path)
@@ -90,7 +89,7 @@ int f(const double *const *in, double *const *out, void *work)
 {
     (void)work;
     const double x = in[0][0];
-    const double y = in[0][1];
+    const double y = in[1][0];
     const double r = sqrt(fma(y, y, x * x));
     const double s = sin(r) / r;
     const double q = s - y;
@@ -107,7 +106,7 @@ def test_it_reads_as_the_formula():
     text = f.c()
     assert text.endswith(TEXT), text
     assert " * s = sin(r)/r\n" in text
-    assert " * in[0]: x, y\n * out[0]: f\n" in text
+    assert " * in[0]: x\n * in[1]: y\n * out[0]: f\n" in text
 
 
 def test_lines_keep_their_names_in_derivatives():
@@ -198,7 +197,7 @@ def test_long_programs_are_cut_into_functions(tmp_path, monkeypatch):
     monkeypatch.setattr(c_code, "LARGEST_STACK", 3)
     (tmp_path / "other").mkdir()
     made = library(f.c(names=["f"]), tmp_path / "other")
-    made.f_work_bytes.restype = ctypes.c_ulong
+    made.f_work_bytes.restype = ctypes.c_size_t
     size = made.f_work_bytes()
     assert size % 8 == 0
     assert size > 24
@@ -228,7 +227,7 @@ def test_constants_in_tables(tmp_path):
     assert disagreements({"jacobian_f": f}, {"jacobian_f": [np.arange(9.0)]}, tmp_path)[0] == []
 
 
-def test_conditions_are_bytes(tmp_path):
+def test_conditions_are_1_and_0(tmp_path):
     f = sd.function(("x < y", "x*y", "x > y or not x < 1"), ["x", "y"], name="f")
     made = library(f.c(), tmp_path)
     for point in ((1.0, 2.0), (3.0, 2.0), (np.nan, 1.0)):
@@ -240,7 +239,7 @@ def test_sparse_matrices_are_in_columns(tmp_path, format):
     f = sd.function("f(x[4]) = [x[0]*x[1], sin(x[2]), x[0] + x[3]**2, x[1]*x[2], 2]")
     jacobian = sd.sparse_jacobian(f, format=format)
     made = library(jacobian.c(f, names=["jac", "value"]), tmp_path)
-    made.jac_sparsity.restype = ctypes.POINTER(ctypes.c_int)
+    made.jac_sparsity.restype = ctypes.POINTER(ctypes.c_int64)
     rows, columns = made.jac_sparsity()[:2]
     assert (rows, columns) == jacobian.shape
     starts = made.jac_sparsity()[2 : columns + 3]
@@ -275,7 +274,7 @@ def test_floats(tmp_path):
 
 def test_packs_and_arrays(tmp_path):
     f = sd.function("f([a, b], x, y, v[3], z) = a*x + b*y + sum(v)*z")
-    assert " * in[0]: [a, b]\n * in[1]: x, y\n * in[2]: v[3]\n * in[3]: z\n" in f.c()
+    assert " * in[0]: [a, b]\n * in[1]: x\n * in[2]: y\n * in[3]: v[3]\n * in[4]: z\n" in f.c()
     point = np.arange(1.0, 9.0)
     assert disagreements({"f": f}, {"f": [point]}, tmp_path)[0] == []
 

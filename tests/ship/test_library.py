@@ -22,7 +22,7 @@ POINT = (0.7, -1.3)
 
 
 @needs_gcc
-@pytest.mark.parametrize("kind", ["o", "a", "so"])
+@pytest.mark.parametrize("kind", ["o", "a", "so", "c"])
 def test_a_c_program_gets_the_same_bits(tmp_path, kind):
     header, built = sd.emit(LIBRARY, tmp_path, kinds=("h", kind), target=Target.of())
     blocks = [call(name, POINT, sizes_of(f, *POINT)) for name, f in LIBRARY.items()]
@@ -32,12 +32,12 @@ def test_a_c_program_gets_the_same_bits(tmp_path, kind):
 
 
 @needs_gcc
-@pytest.mark.parametrize("count", [1, 3, 8, 21])
-def test_a_batch_gives_the_bits_of_points(tmp_path, count):
-    sd.emit(LIBRARY, tmp_path, kinds=("h", "o"), math="scalar")
+@pytest.mark.parametrize(("count", "kind"), [(1, "o"), (3, "o"), (8, "o"), (21, "o"), (3, "c")])
+def test_a_batch_gives_the_bits_of_points(tmp_path, count, kind):
+    sd.emit(LIBRARY, tmp_path, kinds=("h", kind), math="scalar")
     points = [RNG.normal(size=count), RNG.normal(size=count)]
     blocks = [call(name, points, sizes_of(f, *POINT), count) for name, f in LIBRARY.items()]
-    found = printed(run_c(tmp_path, main("rosenbrock.h", *blocks), tmp_path / "rosenbrock.o"))
+    found = printed(run_c(tmp_path, main("rosenbrock.h", *blocks), tmp_path / f"rosenbrock.{kind}"))
     wanted = [y for f in LIBRARY.values() for y in flat(f.compile(math="scalar")(*points))]
     assert found == bits(*wanted)
 
