@@ -94,7 +94,7 @@ class _Collapsed:
         self._simplified = Nodes(graph, self._made)
         self.free = list(dict.fromkeys([*(n for i, j, _ in operator.pairs for n in (i, j)), *dict(operator.firsts)]))
         arrays = [n for n in self.free if graph.types[n].shape]
-        self.calculi = {n: Calculus(self.guards, graph.shape(n), MOST_PLACES) for n in arrays}
+        self.calculi = {n: Calculus(self.guards, graph.shape(n), MOST_PLACES, True) for n in arrays}
         self.terms: dict[int, dict[int, Terms]] = {n: {n: self.calculi[n].seed()} for n in arrays}
         one = graph.constant(1.0)
         self.tangents: dict[int, dict[int, Guarded]] = {n: {n: (one, None)} for n in self.free if n not in self.calculi}

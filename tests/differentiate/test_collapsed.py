@@ -14,6 +14,7 @@ from symdiff.differentiate.taylor import taylor_coefficients
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops.base import Unavailable
+from symdiff.optimize.planning.plan import Gemm
 from symdiff.optimize.program import count_operations
 from tests.differentiate.test_modes import formula
 from tests.differentiate.test_taylor import POINTWISE, SCALARS, points_of, repeated
@@ -183,6 +184,26 @@ def test_a_network_takes_less_than_half_of_the_operations_of_a_trace():
     )
     assert operations(sd.laplacian(f, "x")) < 0.55 * operations(sd.hessian(f, "x"))
     assert len(sd.laplacian(f, "x").graph.live(sd.laplacian(f, "x").nodes)) < 60
+
+
+def test_products_of_layers_transpose_nothing():
+    """BLAS is slower where it has to; of few inputs, loops along them are."""
+    text = "f(x[n], U[64, n], V[64, 64], W[64, 64], w[64]) = w @ tanh(W @ tanh(V @ tanh(U @ x)))"
+    f = sd.function(text.replace("n]", "50]"))
+    laplacian = sd.laplacian(f, "x")
+    gemms = [step for step in laplacian._program().plan.steps if isinstance(step, Gemm)]
+    assert [(g.a.row, g.b.row, g.c.row) for g in gemms] == [(1, 1, 1)] * 2  # in the order of columns: nothing is
+    hessian = sum(count_operations(sd.hessian(f, "x").graph, sd.hessian(f, "x").nodes).values())
+    assert laplacian.stats()["operations"] < 0.45 * hessian
+    assert (
+        "nest 3x64: 1 operation, reads 1, writes 1, reduces axes 0"
+        in sd.laplacian(text.replace("n]", "3]"), "x").explain()
+    )
+    random = np.random.default_rng(0)
+    for n in (3, 50):
+        f = sd.function(text.replace("n]", f"{n}]"))
+        point = [random.normal(size=a.shape) / 8 for a in f.arguments]
+        assert sd.laplacian(f, "x")(*point) == pytest.approx(np.trace(sd.hessian(f, "x")(*point)), rel=1e-11)
 
 
 def test_what_laplacians_are_by():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from symdiff.differentiate.structured.factors import Factor, ordered, product_of, squeezed_factor
@@ -9,6 +10,9 @@ from symdiff.differentiate.structured.selections import released
 from symdiff.differentiate.structured.terms import Calculus, Sizes, Term
 from symdiff.ops import core
 from symdiff.ops.core import WHERE
+
+FEWEST_COLUMNS = 16
+"""With fewer elements of the target, loops along the value's axes are faster than along those of the target."""
 
 
 def contracted(
@@ -53,7 +57,12 @@ def contracted(
     counted = {*own, *(label for _, labels in others for label in labels)}
 
     def product(factors: Sequence[Factor]) -> int | None:
-        return product_of(graph, factors, [*dense, *output], sizes, counted)
+        order = [*dense, *output]
+        if not calculus.ahead or math.prod(sizes[label] for label in dense) < FEWEST_COLUMNS:
+            return product_of(graph, factors, order, sizes, counted)
+        made = [*output, *dense]
+        found = product_of(graph, factors, made, sizes, counted)
+        return found if found is None else ordered(graph, found, made[len(made) - len(calculus.shape(found)) :], order)
 
     guard, scale, core = term.guard, term.scale, term.core
     if guard is None:

@@ -48,6 +48,7 @@ def contracted_pair(
         names = {label: label for label in sizes}
     factors = calculus.factors(first, labels[0])
     if terms[0] is terms[1] and tuple(labels[0]) == tuple(labels[1]):
+        factors = [squeezed_factor(graph, *factor) for factor in factors]  # in the order in which they are kept
         factors = [(graph.apply(core.SQUARE, (n,)), own) for n, own in factors]
     else:
         factors += calculus.factors(second, labels[1])

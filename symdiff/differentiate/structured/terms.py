@@ -72,14 +72,17 @@ class Calculus:
     ----------
     target : its shape.
     most : more terms than these are made dense and added.
+    ahead : whether the sweep goes from operands to results, so that matrices multiply what is carried from the left:
+        products are made with the dense axes last, where BLAS transposes neither factor.
     slices : the start, stop and step of indices that are those of a slice.
     """
 
-    def __init__(self, guards: Guards, target: Sizes, most: int = MOST_TERMS) -> None:
+    def __init__(self, guards: Guards, target: Sizes, most: int = MOST_TERMS, ahead: bool = False) -> None:
         self.guards = guards
         self.graph = guards.graph
         self.target = target
         self.most = most
+        self.ahead = ahead
         self.slices: dict[int, tuple[int, int | None, int]] = {}
 
     def seed(self) -> Terms:
