@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from symdiff.budget import timed, under
@@ -81,8 +80,7 @@ def sparse_jacobian(fun: Any, wrt: Any = None, *, format: str = "csr", method: s
     >>> J.values([1.0, 2.0, 3.0, 4.0])
     array([-1.,  4., -1.,  6., -1.,  8.])
     """
-    _check(format, method)
-    return _made(fun, wrt, "sparse_jacobian_{}", functools.partial(_jacobian, format=format, method=method))
+    return _made(fun, wrt, "sparse_jacobian", {"format": format, "method": method})
 
 
 def sparse_hessian(
@@ -118,30 +116,49 @@ def sparse_hessian(
     >>> H.nnz
     2
     """
-    _check(format, method, (*METHODS, PUSHING))
-    if triangle not in TRIANGLES:
-        raise ArgumentError(f"triangle is {triangle!r}", hint='"full", "lower" or "upper"')
-    make = functools.partial(_hessian, triangle=triangle, format=format, method=method)
-    return _made(fun, wrt, "sparse_hessian_{}", make)
+    return _made(fun, wrt, "sparse_hessian", {"triangle": triangle, "format": format, "method": method})
 
 
-def _check(format: str, method: str, methods: tuple[str, ...] = METHODS) -> None:
-    if format not in FORMATS:
-        raise ArgumentError(f"format is {format!r}", hint='"csr", "csc" or "coo"')
-    if method not in methods:
-        raise ArgumentError(f"method is {method!r}", hint=" or ".join(f'"{name}"' for name in methods))
+OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "sparse_jacobian": {"format": FORMATS, "method": METHODS},
+    "sparse_hessian": {"triangle": TRIANGLES, "format": FORMATS, "method": (*METHODS, PUSHING)},
+}
+"""What the options of each transform may be."""
 
 
-def _made(fun: Any, wrt: Any, title: str, make: Any) -> SparseFunction:
+def check_options(transform: Any, options: Mapping[str, Any]) -> None:
+    """Refuse what is no transform to sparse matrices, and unknown options.
+
+    Raises
+    ------
+    ArgumentError
+        For these.
+    """
+    known = OPTIONS.get(transform) if isinstance(transform, str) else None
+    if known is None or options.keys() != known.keys():
+        raise ArgumentError(f"no sparse transform {transform!r} with {', '.join(map(repr, options))}")
+    for name, allowed in known.items():
+        if options[name] not in allowed:
+            listed = " or ".join(f'"{choice}"' for choice in allowed)
+            raise ArgumentError(f"{name} is {options[name]!r}", hint=listed)
+
+
+def _made(fun: Any, wrt: Any, transform: str, options: Mapping[str, str]) -> SparseFunction:
+    check_options(transform, options)
     f = fun if isinstance(fun, Function) else read_source(fun, wrt)
-    title = title.format(f.__name__)
+    title = f"{transform}_{f.__name__}"
     if isinstance(wrt, tuple):
         raise ArgumentError("a sparse matrix by a tuple", hint="a list makes one axis of all: " + repr(list(wrt)))
     if f._cases is not None:
-        return OpenSparseFunction(title, f, functools.partial(make, wrt=without_symbols(wrt), title=title))
+        return OpenSparseFunction(title, f, transform, without_symbols(wrt), options)
+    return transformed(transform, f, wrt, title, options)
+
+
+def transformed(transform: str, f: Function, wrt: Any, title: str, options: Mapping[str, str]) -> SparseFunction:
+    """The sparse function of a transform of a function whose shapes are known."""
+    make = _jacobian if transform == "sparse_jacobian" else _hessian
     with under(f.graph.limits), timed():
-        made: SparseFunction = make(f, wrt=wrt, title=title)
-    return made
+        return make(f, wrt, title, **options)
 
 
 def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> SparseFunction:

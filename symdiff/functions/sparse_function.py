@@ -268,6 +268,8 @@ def read_sparse(content: Mapping[str, Any], arrays: memoryview, from_bytes: Call
     StorageError
         For anything else.
     """
+    if "transform" in content:
+        return _read_open(content, from_bytes(bytes(arrays)))
     height, width = (integer(n, 0, LARGEST_SIDE, "the shape") for n in items(content.get("shape"), "the shape", 2))
     count = integer(content.get("entries"), 0, LARGEST_SIDE, "the number of entries")
     rest = 8 * (height + 1 + count)
@@ -289,18 +291,44 @@ def read_sparse(content: Mapping[str, Any], arrays: memoryview, from_bytes: Call
     return SparseFunction(printable(content.get("name"), "a function"), values, layout)
 
 
+def _read_open(content: Mapping[str, Any], function: Any) -> SparseFunction:
+    from symdiff.functions.sparse import check_options
+
+    wrt, options = content.get("wrt"), content.get("options")
+    listed = wrt if type(wrt) is list else [] if wrt is None else [wrt]
+    if type(options) is not dict or any(type(name) is not str for name in listed):
+        raise refuse("its options are missing")
+    if not isinstance(function, Function) or function._cases is None:
+        raise refuse("its shapes are known")
+    try:
+        check_options(content.get("transform"), options)
+    except ArgumentError as error:
+        raise StorageError(error.message, hint="a newer symdiff may know it") from None
+    title = printable(content.get("name"), "a function")
+    return OpenSparseFunction(title, function, str(content["transform"]), wrt, options)
+
+
 def _shapes(values: Function | CompiledFunction) -> list[Any]:
     """The shapes of what a function gives; none where each call fixes them."""
     source = values.origin[0] if isinstance(values, CompiledFunction) and values.origin else values
     return [t.shape for t in source.types] if isinstance(source, Function) and source._cases is None else []
 
 
-class OpenSparseFunction(SparseFunction):
-    """A function whose value is a sparse matrix whose shape the arguments of each call fix."""
+Wrt = str | list[str] | None
 
-    def __init__(self, name: str, function: Function, make: Callable[[Function], SparseFunction]) -> None:
+
+class OpenSparseFunction(SparseFunction):
+    """A function whose value is a sparse matrix whose shape the arguments of each call fix.
+
+    Attributes
+    ----------
+    function : what is differentiated.
+    transform, wrt, options : "sparse_jacobian" or "sparse_hessian", by what, and its other arguments.
+    """
+
+    def __init__(self, name: str, function: Function, transform: str, wrt: Wrt, options: Mapping[str, str]) -> None:
         self.__name__, self.function = name, function
-        self._make = make
+        self.transform, self.wrt, self.options = transform, wrt, dict(options)
         self._made: WeakKeyDictionary[Function, SparseFunction] = WeakKeyDictionary()
 
     @property
@@ -324,28 +352,27 @@ class OpenSparseFunction(SparseFunction):
     def __signature__(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return OpenSparseFunction, (self.__name__, self.function, self._make)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Refused: what is saved is the function for certain shapes.
-
-        Raises
-        ------
-        StorageError
-            Always.
-        """
-        raise StorageError(
-            f"the structure of {self.__name__} is known at each call only",
-            hint=f"save what {self.__name__}.specialize(…) gives",
-        )
+    def to_bytes(self, calls: list[Any] | None = None) -> bytes:
+        """How it is made, as bytes that `symdiff.load` reads from a file."""
+        content = {
+            "symdiff": VERSION,
+            "kind": self._storage.SPARSE,
+            "name": self.__name__,
+            "transform": self.transform,
+            "wrt": self.wrt,
+            "options": self.options,
+            "definitions": [],
+        }
+        return self._storage.closed(content, self._storage.to_bytes(self.function, calls))  # type: ignore[no-any-return]
 
     def specialize(self, *args: Any, **keywords: Any) -> SparseFunction:
         """The function for the shapes of these arguments, of which the structure is known."""
         made = self.function.specialize(*args, **keywords)
         found = self._made.get(made)
         if found is None:
-            found = self._made[made] = self._make(made)
+            from symdiff.functions.sparse import transformed
+
+            found = self._made[made] = transformed(self.transform, made, self.wrt, self.__name__, self.options)
         return found
 
     def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:

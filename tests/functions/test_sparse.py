@@ -476,9 +476,59 @@ def test_shapes_that_a_call_fixes():
     at = np.ones(3)
     assert J.specialize(at) is J.specialize(2 * at)
     assert J.specialize(at).shape == (2, 3)
-    twin = pickle.loads(pickle.dumps(J))
-    np.testing.assert_array_equal(twin(at).toarray(), J(at).toarray())
     assert J(2 * at, out=J(at)).data[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "at"),
+    [
+        (lambda: sd.sparse_jacobian("f(x) = x[1:]**2 - x[:-1]", format="csc"), (3,)),
+        (lambda: sd.sparse_hessian("f(x[n], a) = a*sum(x[1:]*x[:-1])", "x", triangle="upper"), (4, ())),
+        (lambda: sd.sparse_hessian("f(x[n], a) = a*sum(x**3)", ["a", "x"], method="compressed", format="coo"), (3, ())),
+        (lambda: sd.sparse_jacobian(sd.grad("f(x[n]) = sum(x[1:]*x[:-1]**2)"), method="direct"), (5,)),
+        (lambda: sd.sparse_jacobian(sd.function("f(x[n], y[n]) = x*y", ["x", "y"]), ["y", "x[1:]"]), (3, 3)),
+    ],
+)
+def test_functions_of_open_shapes_are_saved_as_they_are_made(make, at, tmp_path):
+    made, point = make(), [np.linspace(1.0, 2.0, size) if size != () else 0.7 for size in at]
+    made.save(tmp_path / "made.symdiff")
+    for twin in (sd.load(tmp_path / "made.symdiff"), pickle.loads(pickle.dumps(made))):
+        assert repr(twin) == repr(made)
+        one, other = twin(*point), made(*point)
+        assert type(one) is type(other)
+        np.testing.assert_array_equal(one.toarray(), other.toarray())
+        assert twin.options == made.options
+        assert twin.specialize(*point).explain() == made.specialize(*point).explain()
+
+
+def test_files_that_hold_no_function_of_open_shapes_are_refused():
+    from symdiff.functions import storage
+
+    made = sd.sparse_jacobian("f(x) = x[1:]**2 - x[:-1]")
+    values = storage.to_bytes(made.function)
+
+    def container(data=values, **changes):
+        content = {"kind": storage.SPARSE, "name": "f", "transform": "sparse_jacobian", "wrt": "x",
+                   "options": {"format": "csr", "method": "auto"}, "definitions": []}  # fmt: skip
+        return storage.closed({**content, **changes}, data)
+
+    assert storage.from_bytes(container())(np.ones(3)).nnz == 4
+    for broken in (
+        container(transform="sparse_tensor"),
+        container(transform=["sparse_jacobian"]),
+        container(options={"format": "csr"}),
+        container(options={"format": "csr", "method": "fast"}),
+        container(options={"format": ["csr"], "method": "auto"}),
+        container(options=None),
+        container(wrt=3),
+        container(wrt=[["x"]]),
+        container(name=None),
+        container(storage.to_bytes(sd.function("f(x[2]) = x"))),
+        container(made.to_bytes()),
+        container(b""),
+    ):
+        with pytest.raises(sd.StorageError):
+            storage.from_bytes(broken)
 
 
 # What is refused
@@ -503,7 +553,11 @@ def test_shapes_that_a_call_fixes():
         (lambda: sd.grad(sd.hessian("f(x) = x**3")).sparsity, sd.ArgumentError, "Jacobian or Hessian"),
         (lambda: sd.jacobian("f(x) = sum(x)").sparsity, sd.ShapeError, "at each call"),
         (lambda: sd.sparse_jacobian("f(x) = x[1:]").sparsity, sd.ShapeError, "at each call"),
-        (lambda: sd.sparse_jacobian("f(x) = x[1:]").save("nowhere"), sd.StorageError, "at each call"),
+        (
+            lambda: sd.sparse_jacobian(lambda x: sd.sum(x**2) * x[1:], "x").save("nowhere"),
+            sd.StorageError,
+            "Python function whose shapes",
+        ),
         (lambda: sd.sparse_jacobian("x*y"), sd.ArgumentError, "nothing orders them"),
     ],
 )
