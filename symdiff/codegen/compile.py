@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symdiff.codegen.kernel import Kernel, Options
 from symdiff.codegen.standalone import Standalone, write_standalone
 from symdiff.codegen.tensors.kernel import TensorKernel
-from symdiff.errors import CompileError
+from symdiff.codegen.tensors.standalone import write_standalone_arrays
 from symdiff.optimize.program import TensorProgram
 
 if TYPE_CHECKING:
@@ -37,5 +37,5 @@ def write_program(program: Program | TensorProgram, name: str, target: Target, v
         Where it needs what a library cannot have.
     """
     if isinstance(program, TensorProgram):
-        raise CompileError("arrays cannot be shipped yet")
+        return write_standalone_arrays(program, name, target, vectors)
     return write_standalone(program, name, target, vectors)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import llvmlite.binding as llvm
 
 from symdiff.codegen.jit import ADDRESS, parse_module
+from symdiff.codegen.module import FALLBACKS
 from symdiff.codegen.target import Target, refuse_host
 from symdiff.errors import CompileError
 
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+INTRINSIC = re.compile(r"llvm\.(\w+)\.(?:v(\d+))?f(32|64)")
+"""The names of LLVM's functions of numbers."""
+
+MEMORY = ("memset", "memcpy", "memmove")
+"""Functions of C that LLVM calls where much is written or copied."""
 
 
 class LinkedModule:
@@ -25,21 +32,24 @@ class LinkedModule:
     target, opt : what it is compiled for, and LLVM's level of code generation.
     text : the module in LLVM's intermediate representation.
     defined : the names of the functions that others can call.
+    declared : the names of the functions from outside, and LLVM's own, that it calls.
     """
 
     def __init__(self, texts: Sequence[str], target: Target, opt: int) -> None:
         refuse_host(target)
         self.target, self.opt = target, opt
-        self.text, self.defined = self._linked(texts)
+        self.text, self.defined, self.declared = self._linked(texts)
 
-    def _linked(self, texts: Sequence[str]) -> tuple[str, list[str]]:
+    def _linked(self, texts: Sequence[str]) -> tuple[str, list[str], list[str]]:
         context = llvm.create_context()
         if any(ADDRESS.search(text) for text in texts):
             raise CompileError("the code holds an address of this process")
         machine = self.target.machine(self.opt)
-        module = parse_module(texts[0], context=context)
-        for text in texts[1:]:
-            module.link_in(parse_module(text, context=context))
+        module, *others = (parse_module(text, context=context) for text in texts)
+        for one in (module, *others):
+            _rename(one)
+        for one in others:
+            module.link_in(one)
         module.triple = self.target.triple
         module.data_layout = str(machine.target_data)
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
@@ -52,7 +62,7 @@ class LinkedModule:
         passes.add_strip_dead_prototype_pass()
         passes.run(module, builder)
         external = [f for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external]
-        return str(module), [f.name for f in external]
+        return str(module), [f.name for f in external], [f.name for f in module.functions if f.is_declaration]
 
     def assembly(self) -> str:
         """The module in the target's assembly language."""
@@ -62,8 +72,38 @@ class LinkedModule:
         """The object file."""
         return bytes(self.target.machine(self.opt).emit_object(parse_module(self.text, verify=False)))
 
-    def called(self, possible: Iterable[str]) -> list[str]:
-        """Which of some functions from outside it calls, in alphabetical order."""
-        words = set(WORD.findall(self.assembly()))
-        mark = "_" if self.target.object_format == "macho" else ""
-        return sorted({name for name in possible if mark + name in words})
+    @property
+    def called(self) -> list[str]:
+        """The functions from outside that it may call, in alphabetical order."""
+        found = {name for name in self.declared if not name.startswith("llvm.")}
+        for name in self.declared:
+            if name.startswith("llvm."):
+                found.update(_standing_for(name, self.target))
+        return sorted(found)
+
+
+def _rename(module: Any) -> None:
+    """Give exported functions their names, out of the way of which the module's own things go."""
+    own = (llvm.Linkage.internal, llvm.Linkage.private)
+    for thing in (*module.functions, *module.global_variables):
+        if thing.linkage in own:
+            thing.name = f"own.{thing.name}"
+    for function in module.functions:
+        if not function.is_declaration and function.linkage == llvm.Linkage.external:
+            function.name = function.name.replace(".", "")
+
+
+@functools.cache
+def _standing_for(intrinsic: str, target: Target) -> tuple[str, ...]:
+    """The functions of C that one of LLVM's may become."""
+    word = intrinsic.split(".")[1]
+    if word in MEMORY:
+        return (word,)
+    match = INTRINSIC.fullmatch(intrinsic)
+    if match is None or match[1] not in FALLBACKS:
+        return ()
+    element = "double" if match[3] == "64" else "float"
+    name = match[1] if element == "double" else match[1] + "f"
+    type_ = element if match[2] is None else f"<{match[2]} x {element}>"
+    text = target.compiled(type_, 3 if word == "fma" else 1, intrinsic)
+    return (name,) if re.search(rf"\b_?{name}\b", text) else ()

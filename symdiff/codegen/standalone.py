@@ -90,7 +90,7 @@ class _Direct(Pointers):
         """Copy the constants of an output."""
         start, data = self.output(output, 0, lines), self.data[output]
         if any(data):
-            copied = f"ptr {start}, ptr @{self.name}.data{output}, i64 {len(data)}, i1 false"
+            copied = f"ptr {start}, ptr @{self.name}data{output}, i64 {len(data)}, i1 false"
             lines.append(f"call void @llvm.memcpy.p0.p0.i64({copied})")
         else:
             lines.append(f"call void @llvm.memset.p0.i64(ptr {start}, i8 0, i64 {len(data)}, i1 false)")
@@ -127,6 +127,7 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
     """
     layout = single_operands(program.inputs, program.types)
     refuse_conditions(layout)
+    name = name_in_module(name)
     number = "float" if program.graph.dtype == FLOAT32 else "double"
     pieces, slots = cut(program, PIECE, reread=True, sincos=target.has_sincos)
     filled = {output for piece in pieces for output in piece.fills}
@@ -137,7 +138,7 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
     }
     routines = Routines(number, target=target)
     lines = [
-        f"@{name}.data{k} = private unnamed_addr constant [{len(d)} x i8] {written_bytes(d)}, align 8"
+        f"@{name}data{k} = private unnamed_addr constant [{len(d)} x i8] {written_bytes(d)}, align 8"
         for k, d in data.items()
     ]
     lines += _point(program, layout, name, pieces, data, routines)
@@ -160,6 +161,14 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
     declarations = [line for own in every for line in own.declarations]
     text = "\n".join([*dict.fromkeys([*declarations, *INTRINSICS, mask(target)]), *lines, *ATTRIBUTES, ""])
     return Standalone(text, outside_names(every), work, batch_work, lanes)
+
+
+def name_in_module(name: str) -> str:
+    """What an exported function is called in its module: with a dot, which no name has that the module gives.
+
+    A `LinkedModule` takes it away.
+    """
+    return f"{name}."
 
 
 def refuse_conditions(layout: Layout) -> None:
@@ -216,11 +225,11 @@ def _point(
         _compute(body, pointers, pieces[0])
         return [*head, *pointers.prologue, *body.prologue, *body.lines, "ret i32 0", "}"]
     lines = [*head, *need_work()]
-    lines += [f"call void @{name}.p{k}(ptr %in, ptr %out, ptr %work)" for k in range(len(pieces))]
+    lines += [f"call void @{name}p{k}(ptr %in, ptr %out, ptr %work)" for k in range(len(pieces))]
     lines += ["ret i32 0", "}"]
     for k, piece in enumerate(pieces):
         pointers = _Direct(layout, name, data)
-        lines += write_piece(program, pointers, piece, routines, f"{name}.p{k}", "ptr %in, ptr %out, ptr %work")
+        lines += write_piece(program, pointers, piece, routines, f"{name}p{k}", "ptr %in, ptr %out, ptr %work")
     return lines
 
 
@@ -234,15 +243,15 @@ def _compute(body: CodeWriter, pointers: Pointers, piece: Piece) -> None:
 
 def _body(program: Program, blocks: _Blocks, name: str, pieces: list[Piece], routines: Routines) -> list[str]:
     """The function of a block of points."""
-    lines = [f"define internal void @{name}.block(ptr %block, ptr %work) #1 {{", "entry:"]
+    lines = [f"define internal void @{name}block(ptr %block, ptr %work) #1 {{", "entry:"]
     if len(pieces) == 1:
         body = CodeWriter(program.graph, routines, blocks.input)
         _compute(body, blocks, pieces[0])
         return [*lines, *body.lines, "ret void", "}"]
-    lines += [f"call void @{name}.b{k}(ptr %block, ptr %work)" for k in range(len(pieces))]
+    lines += [f"call void @{name}b{k}(ptr %block, ptr %work)" for k in range(len(pieces))]
     lines += ["ret void", "}"]
     for k, piece in enumerate(pieces):
-        lines += write_piece(program, blocks, piece, routines, f"{name}.b{k}", "ptr %block, ptr %work")
+        lines += write_piece(program, blocks, piece, routines, f"{name}b{k}", "ptr %block, ptr %work")
     return lines
 
 
@@ -275,7 +284,7 @@ def _batch(layout: Layout, name: str, blocks: _Blocks, data: dict[int, bytes], l
     for output, values in data.items():
         k = first + output
         if any(values):
-            lines.append(f"call void @spread(ptr %b{k}, ptr @{name}.data{output}, i64 {layout.operands[k].size})")
+            lines.append(f"call void @spread(ptr %b{k}, ptr @{name}data{output}, i64 {layout.operands[k].size})")
         else:
             lines.append(f"call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {len(values) * lanes}, i1 false)")
     lines += [
@@ -300,7 +309,7 @@ def _batch(layout: Layout, name: str, blocks: _Blocks, data: dict[int, bytes], l
             f"br label %taken{k}",
             f"taken{k}:",
         ]
-    lines.append(f"call void @{name}.block(ptr %block, ptr %slots)")
+    lines.append(f"call void @{name}block(ptr %block, ptr %slots)")
     for k in range(first, len(layout.operands)):
         lines += [
             f"%o{k} = mul i64 %i, %s{k}",

@@ -6,8 +6,8 @@ runs in this process is for `Target.host()`; code that is shipped is for `Target
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import re
 import sys
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,6 +148,16 @@ class Target:
             abiname=ABIS.get(self.family, ""),
         )
 
+    def compiled(self, type_: str, operands: int, intrinsic: str) -> str:
+        """The assembly of a function that calls one of LLVM's."""
+        types, values = ", ".join([type_] * operands), ", ".join([f"{type_} %{k}" for k in range(operands)])
+        text = (
+            f"declare {type_} @{intrinsic}({types})\n"
+            f"define {type_} @probe({types}) {{\n%r = call {type_} @{intrinsic}({values})\nret {type_} %r\n}}\n"
+        )
+        module = llvm.parse_assembly(text, context=llvm.create_context())
+        return str(self.machine(2).emit_assembly(module))
+
 
 SYSTEMS = {
     "linux": ("linux",),
@@ -256,21 +266,12 @@ def _lanes(target: Target) -> int:
         return 2 if target.family == "aarch64" or "+simd128" in target.features else 1
     if target.family != "x86_64":
         return 1
-    text = _assembly(target, "<8 x double>", "fadd <8 x double> %a, %b")
+    text = target.compiled("<8 x double>", 1, "llvm.sqrt.v8f64")
     return 8 if "%zmm" in text else 4 if "%ymm" in text else 2
 
 
 def _calls_fma(target: Target) -> bool:
-    call = "call double @llvm.fma.f64(double %a, double %b, double %b)"
-    text = _assembly(target, "double", call, "declare double @llvm.fma.f64(double, double, double)\n")
-    return any("fma" in line.split() or "fma@PLT" in line or "_fma" in line.split() for line in text.splitlines())
-
-
-def _assembly(target: Target, type_: str, instruction: str, declared: str = "") -> str:
-    """The code of a function of two operands."""
-    text = f"{declared}define {type_} @probe({type_} %a, {type_} %b) {{\n%r = {instruction}\nret {type_} %r\n}}\n"
-    with contextlib.closing(llvm.parse_assembly(text, context=llvm.create_context())) as module:
-        return str(target.machine(2).emit_assembly(module))
+    return re.search(r"\b_?fma\b", target.compiled("double", 3, "llvm.fma.f64")) is not None
 
 
 def refuse_host(target: Target) -> None:

@@ -34,7 +34,8 @@ def emit(
         function. Code that they share is there once.
     path : the folder, which is made where there is none.
     kinds : what to write: "o" an object, "a" a static library, "so" a shared one, "h" the header, "c" C99 of
-        scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language.
+        scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" a
+        module of Python that loads the shared library and needs NumPy alone.
     name : of the library; None: the name of the first function.
     target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system.
     cpu : the processor, as LLVM names it; "native" is this machine's. None: any since 2013 where the target is x86-64.

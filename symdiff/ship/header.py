@@ -70,7 +70,7 @@ def _outside(package: Package) -> list[str]:
     other = [name for name in package.outside if not name.endswith("_")]
     lines = []
     if other:
-        lines += _filled("Functions of the C library that are called (link with -lm): ", other)
+        lines += _filled("Functions of the C library that may be called (link with -lm): ", other)
     if algebra:
         lines += _filled("Functions of BLAS and LAPACK that are called, with 32-bit integers: ", algebra)
     return lines or ["Nothing is called from outside."]

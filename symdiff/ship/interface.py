@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.frontend.expr import Expr
 from symdiff.functions import build
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
@@ -33,8 +36,19 @@ _WORDS = (
 KEYWORDS = frozenset(_WORDS.split())
 """Words that no function of C or C++ can have for its name."""
 
-TAKEN = re.compile(r"(is|to|str|mem|wcs)[a-z]\w*")
-"""Names that C keeps for functions of its library."""
+_LIBRARY = (
+    "abort abs acos acosh asin asinh assert atan atan2 atanh atexit atof atoi atol atoll bsearch calloc cbrt ceil "
+    "copysign cos cosh difftime div erf erfc exit exp exp2 expm1 fabs fclose fdim feof ferror fflush fgetc fgets "
+    "floor fma fmax fmin fmod fopen fprintf fputc fputs fread free frexp fscanf fseek ftell fwrite getc getchar getenv "
+    "gets gmtime hypot ilogb index j0 j1 jn labs ldexp ldiv lgamma llabs lldiv llrint llround localtime log log10 "
+    "log2 logb longjmp lrint lround malloc memchr memcmp memcpy memmove memset mktime modf nan nearbyint nextafter "
+    "nexttoward perror pow printf putc putchar puts qsort raise rand read realloc remainder remove rename rewind "
+    "rint round scalbln scalbn scanf select setjmp setvbuf signal sin sincos sinh snprintf sprintf sqrt srand sscanf "
+    "strcat strchr strcmp strcpy strcspn strdup strerror strftime strlen strncmp strncpy strpbrk strrchr strspn strstr "
+    "strtod strtok strtol strtoul system tan tanh tgamma time tmpfile tmpnam tolower toupper trunc ungetc write y0 y1"
+)
+TAKEN = frozenset(_LIBRARY.split())
+"""Functions of the C library: one of these names would take their place in a whole program."""
 
 SUFFIXES = (
     "",
@@ -165,7 +179,7 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or len(name) > LONGEST_NAME:
             raise ArgumentError(f"{name!r} is no name in C", hint="letters, digits and _, a letter first")
-        if name in KEYWORDS or TAKEN.fullmatch(name) or "__" in name:
+        if name in KEYWORDS or name in TAKEN or "__" in name:
             raise ArgumentError(
                 f"{name} has a meaning in C or C++", hint=f'another name: sd.emit({{"my_{name}": …}}, …)'
             )
@@ -176,9 +190,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
-    sparsity, function = None, given
-    if isinstance(function, SparseFunction):
-        sparsity, function = _compressed(function)
+    function = given.values if isinstance(given, SparseFunction) else given
     if isinstance(function, CompiledFunction):
         if function.origin is None:
             raise ArgumentError(
@@ -186,7 +198,9 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
             )
         function, options = function.origin
         fp = fp or options["fp"]
-    formula = str(given)
+    formula, sparsity = str(given), None
+    if isinstance(given, SparseFunction):
+        sparsity, function = _compressed(given, function)
     function = _of_numbers(function)
     known = function._known
     fp = fp or "contract"
@@ -220,13 +234,17 @@ def _number(graph: Graph, condition: int) -> int:
     return graph.add(core.WHERE, (condition, graph.constant(1.0), graph.constant(0.0)))
 
 
-def _compressed(function: SparseFunction) -> tuple[Sparsity, Function | CompiledFunction]:
-    """Where the entries of a sparse matrix are, and the function of them in that order."""
-    if function.format != "csc":
-        raise ArgumentError(
-            f"{function.__name__} has the format {function.format}",
-            hint='C gets compressed columns: make it with format="csc"',
-        )
-    pattern = function.layout.pattern
-    starts, rows = tuple(map(int, pattern.starts)), tuple(map(int, pattern.columns))
-    return Sparsity(function.shape, starts, rows), function.values
+def _compressed(sparse: SparseFunction, values: Function) -> tuple[Sparsity, Function]:
+    """Where the entries of a sparse matrix are by columns, and the function of them in that order."""
+    rows, columns, width = sparse.rows, sparse.columns, sparse.shape[1]
+    order = np.lexsort((rows, columns))
+    starts = np.searchsorted(columns[order], np.arange(width + 1))
+    sparsity = Sparsity(sparse.shape, tuple(starts.tolist()), tuple(rows[order].tolist()))
+    if np.array_equal(order, np.arange(len(order))):
+        return sparsity, values
+    graph, (title, node) = values.graph, values._output_pairs()[0]
+    if graph.ops[node] is core.STACK:
+        sorted_ = graph.add(core.STACK, tuple([graph.args[node][k] for k in order]), graph.payloads[node])
+    else:
+        sorted_ = Expr(graph, node)[order].node
+    return sparsity, values._with_outputs(values.__name__, [(title, sorted_)], values._structure)

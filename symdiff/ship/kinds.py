@@ -7,6 +7,7 @@ from symdiff.ship.archive import write_archive
 from symdiff.ship.header import write_header
 from symdiff.ship.linker import link_shared
 from symdiff.ship.package import Package, add_kind
+from symdiff.ship.python_module import write_python_module
 
 
 def _object_name(package: Package) -> str:
@@ -55,3 +56,8 @@ def _llvm(package: Package) -> bytes:
 @add_kind("s", lambda package: f"{package.name}.s", "assembly language")
 def _assembly(package: Package) -> bytes:
     return package.module.assembly().encode()
+
+
+@add_kind("ctypes", lambda package: f"{package.name}.py", "a module of Python that loads the shared library", ("so",))
+def _python(package: Package) -> bytes:
+    return write_python_module(package, shared_name(package)).encode()

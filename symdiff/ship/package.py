@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,8 +54,7 @@ class Package:
     def outside(self) -> tuple[str, ...]:
         """The functions that it calls, which whoever links it brings."""
         known = {f.name for f in self.functions}
-        possible = set(itertools.chain.from_iterable(code.outside for code in self.written))
-        return tuple([name for name in self.module.called(possible) if name not in known])
+        return tuple([name for name in self.module.called if name not in known])
 
     @functools.cached_property
     def object_code(self) -> bytes:
@@ -97,29 +95,33 @@ class FileKind:
     file : the name of the file, from the package.
     make : what is in it.
     doc : what it is.
+    needs : the kinds that it is of no use without: they are written, too.
     """
 
     name: str
     file: Callable[[Package], str]
     make: Callable[[Package], bytes]
     doc: str
+    needs: tuple[str, ...] = ()
 
 
 KINDS: dict[str, FileKind] = {}
 """Every kind of file by its name."""
 
 
-def add_kind(name: str, file: Callable[[Package], str], doc: str) -> Callable[[Callable[[Package], bytes]], None]:
+def add_kind(
+    name: str, file: Callable[[Package], str], doc: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Package], bytes]], None]:
     """A decorator: the function makes the files of a kind."""
 
     def add(make: Callable[[Package], bytes]) -> None:
-        KINDS[name] = FileKind(name, file, make, doc)
+        KINDS[name] = FileKind(name, file, make, doc, needs)
 
     return add
 
 
 def chosen_kinds(names: Sequence[str]) -> list[FileKind]:
-    """The kinds by their names.
+    """The kinds by their names, and those that they need.
 
     Raises
     ------
@@ -129,4 +131,7 @@ def chosen_kinds(names: Sequence[str]) -> list[FileKind]:
     for name in names:
         if name not in KINDS:
             raise ArgumentError(f"there is no kind of file {name!r}", hint=f"there are {', '.join(sorted(KINDS))}")
-    return [KINDS[name] for name in dict.fromkeys(names)]
+    every = dict.fromkeys(names)
+    for name in names:
+        every.update(dict.fromkeys(KINDS[name].needs))
+    return [KINDS[name] for name in every]

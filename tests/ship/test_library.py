@@ -106,7 +106,7 @@ def test_only_public_functions_are_undefined(tmp_path, cpu):
     public = {"atan2", "erf", "exp", "floor", "fma", "hypot", "lgamma", "sincos"}
     assert {"atan2", "lgamma", "sincos"} < {name for name in undefined if not name.startswith("_ZGV")} <= public
     named = (tmp_path / "f.h").read_text().partition("(link with -lm): ")[2].partition("*/")[0]
-    assert set(named.split()) - {"*"} == undefined
+    assert undefined <= set(named.split()) <= undefined | {"*", "memset", "memcpy"}
 
 
 def test_the_same_functions_give_the_same_bytes(tmp_path):
@@ -118,7 +118,7 @@ def test_alike_code_is_there_once(tmp_path):
     twice = {"f": ROSENBROCK, "g": sd.function(str(ROSENBROCK))}
     single, both = (sd.emit(fs, tmp_path / str(len(fs)), kinds="o")[0] for fs in ({"f": ROSENBROCK}, twice))
     text = sd.emit(twice, tmp_path, kinds="ll")[0].read_text()
-    assert text.count("define internal void @gather") == 1
+    assert text.count("define internal void @own.gather") == 1
     assert text.count("call double @exp(") == 1
     assert len(both.read_bytes()) < 2 * len(single.read_bytes())
 
@@ -126,7 +126,7 @@ def test_alike_code_is_there_once(tmp_path):
 REFUSED = {
     "no name": ({"2f": ROSENBROCK}, {}, "no name in C"),
     "a keyword": ({"double": ROSENBROCK}, {}, "has a meaning in C"),
-    "a function of C that it calls": ({"sincos": ROSENBROCK}, {}, "take the place"),
+    "a function of C": ({"exp": ROSENBROCK}, {}, "has a meaning in C"),
     "two of one name": ([ROSENBROCK, ROSENBROCK], {}, "two functions are called rosenbrock"),
     "names that collide": ({"f": ROSENBROCK, "f_batch": ROSENBROCK}, {}, "f_batch would belong to f and to f_batch"),
     "no function": (3, {}, "int is no function"),

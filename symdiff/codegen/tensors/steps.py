@@ -151,6 +151,7 @@ class StepCode:
     ----------
     lines : functions `i32 t<k>(ptr table, ptr places)`, and the data `STEPS`: for each step its function, and the
         entries of its buffers in the table and the bytes from there to where it uses them.
+    calls : for each step its function, and the first of its places.
     failing : for each step whether it can fail.
     open_places : of the places, those that each call computes.
     algebra : the functions that call libraries.
@@ -162,7 +163,7 @@ class StepCode:
         self.algebra = LinearAlgebra(plan.sizes, self.table.sizes, tools.target)
         self._known: dict[Hashable, tuple[str, bool]] = {}
         self._places: list[int] = []
-        self._calls: list[str] = []
+        self.calls: list[tuple[str, int]] = []
         own = [Local(step) for step in plan.steps]
         keys = [self._key(local) for local in own]
         self._alone = {key for key, count in Counter(keys).items() if count == 1}
@@ -170,9 +171,10 @@ class StepCode:
         self.place_count = len(self._places)
         self.open_places = {k: n for k, n in enumerate(self._places) if is_open(n)}
         places = ", ".join([f"i64 {0 if k in self.open_places else n}" for k, n in enumerate(self._places)])
+        called = ", ".join([f"{{ ptr, i64 }} {{ ptr @{name}, i64 {first} }}" for name, first in self.calls])
         self.lines += [
             f"@{PLACES} = internal constant [{len(self._places)} x i64] [{places}]",
-            f"@{STEPS} = internal constant [{len(self._calls)} x {{ ptr, i64 }}] [{', '.join(self._calls)}]",
+            f"@{STEPS} = internal constant [{len(self.calls)} x {{ ptr, i64 }}] [{called}]",
         ]
 
     def _key(self, local: Local) -> Hashable:
@@ -189,7 +191,7 @@ class StepCode:
             own = places if key in self._alone and not any(map(is_open, places)) else None
             self._known[key] = self._shared(f"t{len(self._known)}", local.step, buffers, own)
         name, fails = self._known[key]
-        self._calls.append(f"{{ ptr, i64 }} {{ ptr @{name}, i64 {len(self._places)} }}")
+        self.calls.append((name, len(self._places)))
         self._places += places
         return fails
 

@@ -1,0 +1,41 @@
+"""A module of Python for a shared library, which needs NumPy and neither symdiff nor a compiler."""
+
+from __future__ import annotations
+
+import keyword
+from pathlib import Path
+
+from symdiff.ship import loaded
+from symdiff.ship.interface import Exported
+from symdiff.ship.package import Package
+from symdiff.version import VERSION
+
+LONGEST_DOC = 4000
+"""Characters of a formula in a module; of a longer one the first are there."""
+
+
+def write_python_module(package: Package, library: str) -> str:
+    """The text of the module; `library` is the file beside it that it loads."""
+    assert loaded.__file__ is not None
+    same = Path(loaded.__file__).read_text(encoding="utf-8").partition('"""\n\n')[2]
+    imported, _, rest = same.partition("import numpy as np\n")
+    imported = imported.replace("import ctypes\n", "import ctypes\nimport pathlib\n")
+    names = [_name(f.name) for f in package.functions]
+    parts = [
+        f'"""The functions of {library}, compiled by symdiff {VERSION}: {", ".join(names)}."""\n\n',
+        imported,
+        "import numpy as np\n",
+        rest,
+        f"\n\n_LIBRARY = ctypes.CDLL(str(pathlib.Path(__file__).resolve().with_name({library!r})))\n",
+        *(f"{name} = {_loaded(f)}\n" for name, f in zip(names, package.functions, strict=True)),
+    ]
+    return "".join(parts)
+
+
+def _name(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _loaded(function: Exported) -> str:
+    doc = function.formula if len(function.formula) <= LONGEST_DOC else function.formula[:LONGEST_DOC] + " ..."
+    return f"LoadedFunction(_LIBRARY, {function.name!r}, {function.dtype!r}, {doc!r})"

@@ -1,0 +1,158 @@
+"""Functions of arrays in libraries: loops, BLAS and LAPACK, workspaces, sparse matrices; the bits are those of here."""
+
+import numpy as np
+import pytest
+
+import symdiff as sd
+from symdiff.interpret import evaluate
+from tests.fuzz.generate import program, text
+from tests.ship.c_programs import bits, call, flat, main, needs_gcc, printed, run_c, sizes_of
+from tests.ship.libraries import blas_flags, blas_names, loaded, needs_blas, needs_cc
+
+RNG = np.random.default_rng(8)
+
+NETWORK = sd.function(
+    "loss(W1[48, 40], b1[48], W2[10, 48], x[64, 40], y[64, 10]) = mean((tanh(x @ W1.T + b1) @ W2.T - y)**2)"
+)
+STEP = sd.value_and_grad(NETWORK, ("W1", "b1", "W2"))
+
+
+@needs_gcc
+@needs_blas
+def test_a_step_of_a_network_with_blas(tmp_path):
+    header, built = sd.emit({"network": STEP}, tmp_path, kinds=("h", "o"), math="scalar")
+    names = blas_names(header.read_text())
+    assert "dgemm_" in names
+    point = [RNG.normal(size=a.shape) for a in STEP.arguments]
+    wanted = STEP.compile(math="scalar")(*point)
+    value, gradients = wanted
+    sizes = [1, *(np.size(g) for g in gradients)]
+    source = main(header.name, call("network", point, sizes))
+    found = printed(run_c(tmp_path, source, built, *blas_flags(tmp_path, names)))
+    assert found == bits(value, *gradients)
+
+
+@needs_gcc
+@needs_blas
+def test_linear_algebra_by_lapack(tmp_path):
+    functions = {
+        "solution": sd.function("f(A[20, 20], b[20]) = solve(A, b)"),
+        "factor": sd.function("f(A[20, 20]) = cholesky(A @ A.T)"),
+        "inverse": sd.function("f(A[20, 20]) = inv(A)"),
+        "volume": sd.function("f(A[20, 20]) = det(A) + logdet(A @ A.T)"),
+    }
+    header, built = sd.emit(functions, tmp_path, kinds=("h", "o"))
+    names = blas_names(header.read_text())
+    assert {"dgetrf_", "dpotrf_", "dgetri_", "dtrsm_"} <= set(names)
+    point = [RNG.normal(size=(20, 20)), RNG.normal(size=20)]
+    given = {name: point[: len(f.arguments)] for name, f in functions.items()}
+    blocks = [call(name, given[name], sizes_of(f, *given[name])) for name, f in functions.items()]
+    found = printed(run_c(tmp_path, main(header.name, *blocks), built, *blas_flags(tmp_path, names)))
+    assert found == bits(*[f(*given[name]) for name, f in functions.items()])
+
+
+@needs_gcc
+def test_arrays_in_batches_and_an_index_out_of_range(tmp_path):
+    f = sd.function("x[i]*cumsum(x)", {"x": (7,), "i": ()})
+    sd.emit({"f": f}, tmp_path, kinds=("h", "a"))
+    good = [RNG.normal(size=(5, 7)), np.array([0.0, 3.0, -1.0, 6.0, 2.0])]
+    source = main(
+        "f.h",
+        call("f", good, [7], 5),
+        "double x[7] = {0}, i = 7, y[7], *out[] = {y};",
+        "const double *in[] = {x, &i};",
+        "void *work = malloc(f_work_bytes() + 1);",
+        "if (f(in, out, work) != SYMDIFF_BAD_INDEX) return 1;",
+        "free(work);",
+    )
+    assert printed(run_c(tmp_path, source, tmp_path / "libf.a")) == bits(f(*good))
+
+
+@needs_gcc
+def test_a_sparse_jacobian_by_compressed_columns(tmp_path):
+    f = sd.function("f(x[6]) = [x[0]*x[1], x[2]**2, x[1]*x[5], sin(x[4])*x[0]]")
+    jacobian = sd.sparse_jacobian(f)
+    jacobian_c = {"f": f, "f_jac": jacobian}
+    header, built = sd.emit(jacobian_c, tmp_path, kinds=("h", "o"))
+    x = RNG.normal(size=6)
+    sparsity = """
+    const int64_t *s = f_jac_sparsity();
+    printf("%" PRId64 " %" PRId64, s[0], s[1]);
+    for (int64_t j = 0; j <= s[1] + s[2 + s[1]]; j++) printf(" %" PRId64, s[2 + j]);
+    printf("\\n");
+"""
+    said = run_c(tmp_path, main(header.name, sparsity, call("f_jac", [x], [jacobian.nnz])), built)
+    first, _, rest = said.partition("\n")
+    matrix = jacobian(x).tocsc()
+    matrix.sort_indices()
+    assert list(map(int, first.split())) == [4, 6, *matrix.indptr, *matrix.indices]
+    assert printed(rest) == bits(matrix.data)
+
+
+@needs_cc
+def test_the_module_of_python(tmp_path):
+    f = sd.function("f(W[2, 3], x[3]) = tanh(W @ x)")
+    value = sd.function("q(a, b) = a*b")
+    hessian = sd.function("h(x[30]) = sum((x[1:] - x[:-1]**2)**2)")
+    functions = {
+        "f": f,
+        "pair": sd.value_and_grad(sd.function("s(x[3]) = sum(x**3)")),
+        "q": value,
+        "lambda": sd.sparse_hessian(hessian),
+        "single": sd.function("g(x[3]) = exp(x)", dtype="float32"),
+    }
+    module = loaded(functions, tmp_path, "few", math="scalar")
+    w, x = RNG.normal(size=(2, 3)), RNG.normal(size=(4, 5, 3))
+    assert bits(module.f(w, x[0, 0])) == bits(f(w, x[0, 0]))
+    assert bits(module.f(w, x)) == bits(f.compile(math="scalar")(w, x))
+    assert module.f(w, x).shape == (4, 5, 2)
+    number, gradient = module.pair([1.0, 2.0, 3.0])
+    assert (number, gradient.tolist()) == (36.0, [3.0, 12.0, 27.0])
+    assert module.q(2, 3.5) == 7.0
+    assert type(module.q(2, 3.5)) is float
+    assert module.q(np.zeros((0, 2)), 1.0).shape == (0, 2)
+    y = RNG.normal(size=30)
+    assert np.array_equal(module.lambda_.matrix(y).toarray(), functions["lambda"](y).toarray())
+    assert module.single(x[0, 0]).dtype == np.float32
+    assert bits(module.single(x[0, 0])) == bits(functions["single"](x[0, 0]))
+    with pytest.raises(ValueError, match=r"W\[2, 3\] has the shape \(2, 3\), not \(3, 3\)"):
+        module.f(np.ones((3, 3)), [1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match="f takes 2 inputs"):
+        module.f(w)
+    assert repr(module.q) == "<LoadedFunction q(a, b) -> q>"
+    assert "symdiff" not in {line.split()[1] for line in (tmp_path / "few.py").read_text().splitlines()
+                             if line.startswith(("import ", "from "))}  # fmt: skip
+
+
+def random_functions(count):
+    """Random functions with a point of each: as many as asked for that have one."""
+    found, points, seed = {}, {}, 0
+    while len(found) < count:
+        seed += 1
+        source, shapes = program(seed) if seed % 2 else (text(seed), dict.fromkeys("xyz", ()))
+        numbers = np.random.default_rng(seed)
+        point = [numbers.normal(size=shape) if shape else float(numbers.normal()) for shape in shapes.values()]
+        try:
+            with sd.limits("untrusted"), np.errstate(all="ignore"):
+                f = sd.function(source, shapes)
+                f(*point)
+        except sd.SymdiffError:
+            continue
+        if f.outputs and f.stats()["blas_calls"] == 0:
+            found[f"p{seed}"], points[f"p{seed}"] = f, point
+    return found, points
+
+
+@needs_cc
+@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.heavy)])
+def test_random_programs_in_one_library(tmp_path, count):
+    functions, points = random_functions(count)
+    module = loaded(functions, tmp_path, "random_functions", math="scalar")
+    strict = loaded(functions, tmp_path, "strict_functions", fp="strict")
+    for name, f in functions.items():
+        point = points[name]
+        with np.errstate(all="ignore"):
+            here = flat(f.compile(math="scalar")(*point))
+            read = evaluate(f.graph, f.nodes, dict(zip(f.body.parameters, point, strict=True)))
+        assert bits(*flat(getattr(module, name)(*point))) == bits(*here), name
+        assert bits(*flat(getattr(strict, name)(*point))) == bits(*read), name
