@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from symdiff.budget import timed, under
+from symdiff.content import printable, refuse
 from symdiff.differentiate.sparse.derivatives import (
     Derivative,
     pushed_hessian_of,
@@ -13,7 +14,7 @@ from symdiff.differentiate.sparse.derivatives import (
     sparse_hessian_of,
     sparse_jacobian_of,
 )
-from symdiff.errors import ArgumentError, DifferentiationError
+from symdiff.errors import ArgumentError, DifferentiationError, StorageError
 from symdiff.functions.choosing import Way, cheapest
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
@@ -150,7 +151,7 @@ def _made(fun: Any, wrt: Any, transform: str, options: Mapping[str, str]) -> Spa
     if isinstance(wrt, tuple):
         raise ArgumentError("a sparse matrix by a tuple", hint="a list makes one axis of all: " + repr(list(wrt)))
     if f._cases is not None:
-        return OpenSparseFunction(title, f, transform, without_symbols(wrt), options)
+        return OpenSparseFunction(title, f, transform, without_symbols(wrt), options, transformed)
     return transformed(transform, f, wrt, title, options)
 
 
@@ -159,6 +160,28 @@ def transformed(transform: str, f: Function, wrt: Any, title: str, options: Mapp
     make = _jacobian if transform == "sparse_jacobian" else _hessian
     with under(f.graph.limits), timed():
         return make(f, wrt, title, **options)
+
+
+def read_open(content: Mapping[str, Any], function: Any) -> SparseFunction:
+    """The function of open shapes that `OpenSparseFunction.to_bytes` wrote, given the one that is differentiated.
+
+    Raises
+    ------
+    StorageError
+        For anything else.
+    """
+    wrt, options = content.get("wrt"), content.get("options")
+    listed = wrt if type(wrt) is list else [] if wrt is None else [wrt]
+    if type(options) is not dict or any(type(name) is not str for name in listed):
+        raise refuse("its options are missing")
+    if not isinstance(function, Function) or function._cases is None:
+        raise refuse("its shapes are known")
+    try:
+        check_options(content.get("transform"), options)
+    except ArgumentError as error:
+        raise StorageError(error.message, hint="a newer symdiff may know it") from None
+    title = printable(content.get("name"), "a function")
+    return OpenSparseFunction(title, function, str(content["transform"]), wrt, options, transformed)
 
 
 def _jacobian(fun: Function, wrt: Any, title: str, format: str, method: str) -> SparseFunction:

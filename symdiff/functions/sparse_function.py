@@ -13,7 +13,7 @@ import numpy as np
 
 from symdiff.content import integer, items, printable, refuse
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
-from symdiff.errors import ArgumentError, CallError, ShapeError, StorageError
+from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.functions.cases import unknown
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
@@ -268,8 +268,6 @@ def read_sparse(content: Mapping[str, Any], arrays: memoryview, from_bytes: Call
     StorageError
         For anything else.
     """
-    if "transform" in content:
-        return _read_open(content, from_bytes(bytes(arrays)))
     height, width = (integer(n, 0, LARGEST_SIDE, "the shape") for n in items(content.get("shape"), "the shape", 2))
     count = integer(content.get("entries"), 0, LARGEST_SIDE, "the number of entries")
     rest = 8 * (height + 1 + count)
@@ -291,23 +289,6 @@ def read_sparse(content: Mapping[str, Any], arrays: memoryview, from_bytes: Call
     return SparseFunction(printable(content.get("name"), "a function"), values, layout)
 
 
-def _read_open(content: Mapping[str, Any], function: Any) -> SparseFunction:
-    from symdiff.functions.sparse import check_options
-
-    wrt, options = content.get("wrt"), content.get("options")
-    listed = wrt if type(wrt) is list else [] if wrt is None else [wrt]
-    if type(options) is not dict or any(type(name) is not str for name in listed):
-        raise refuse("its options are missing")
-    if not isinstance(function, Function) or function._cases is None:
-        raise refuse("its shapes are known")
-    try:
-        check_options(content.get("transform"), options)
-    except ArgumentError as error:
-        raise StorageError(error.message, hint="a newer symdiff may know it") from None
-    title = printable(content.get("name"), "a function")
-    return OpenSparseFunction(title, function, str(content["transform"]), wrt, options)
-
-
 def _shapes(values: Function | CompiledFunction) -> list[Any]:
     """The shapes of what a function gives; none where each call fixes them."""
     source = values.origin[0] if isinstance(values, CompiledFunction) and values.origin else values
@@ -326,8 +307,16 @@ class OpenSparseFunction(SparseFunction):
     transform, wrt, options : "sparse_jacobian" or "sparse_hessian", by what, and its other arguments.
     """
 
-    def __init__(self, name: str, function: Function, transform: str, wrt: Wrt, options: Mapping[str, str]) -> None:
-        self.__name__, self.function = name, function
+    def __init__(
+        self,
+        name: str,
+        function: Function,
+        transform: str,
+        wrt: Wrt,
+        options: Mapping[str, str],
+        make: Callable[..., SparseFunction],
+    ) -> None:
+        self.__name__, self.function, self._make = name, function, make
         self.transform, self.wrt, self.options = transform, wrt, dict(options)
         self._made: WeakKeyDictionary[Function, SparseFunction] = WeakKeyDictionary()
 
@@ -370,9 +359,7 @@ class OpenSparseFunction(SparseFunction):
         made = self.function.specialize(*args, **keywords)
         found = self._made.get(made)
         if found is None:
-            from symdiff.functions.sparse import transformed
-
-            found = self._made[made] = transformed(self.transform, made, self.wrt, self.__name__, self.options)
+            found = self._made[made] = self._make(self.transform, made, self.wrt, self.__name__, self.options)
         return found
 
     def __call__(self, *args: Any, out: Any = None, **keywords: Any) -> Any:

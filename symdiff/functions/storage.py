@@ -147,6 +147,10 @@ def from_bytes(data: bytes, calls: Sequence[Any] = ()) -> Any:
     content, arrays = _opened(memoryview(data))
     kind = content.get("kind")
     definitions = recipes.restored(content.get("definitions", []), calls)
+    if kind == SPARSE and "transform" in content:
+        from symdiff.functions.sparse import read_open
+
+        return read_open(content, from_bytes(bytes(arrays), calls))
     if kind == SPARSE:
         from symdiff.functions.sparse_function import read_sparse
 
