@@ -1,4 +1,4 @@
-"""The command line: `symdiff eval`, `grad`, `hessian`, `check`, `emit`, `cache`."""
+"""The command line: `symdiff eval`, `grad`, `hessian`, `check`, `emit`, `compile`, `cache`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 import symdiff as sd
 from symdiff.errors import ArgumentError, SymdiffError
+from symdiff.ship.formulas import DERIVATIVES, derived, read_formulas
 
 FAILED, MISUSED = 1, 2
 
@@ -22,6 +23,7 @@ EPILOG = """examples:
   symdiff hessian "f(x, y) = x**2*y"
   symdiff check "f(x, y) = x**2*y" --at x=3,y=2
   symdiff emit "x**2" --of grad --as llvm
+  symdiff compile formulas.txt -o build --of value,grad --as a,h
   echo "a*exp(-b*t)" | symdiff grad - --json
   symdiff cache info
 
@@ -58,6 +60,23 @@ def parser() -> argparse.ArgumentParser:
     emit = commands.add_parser("emit", parents=[shared, wrt], help="code for the value or a derivative")
     emit.add_argument("--as", dest="form", choices=sorted(FORMS), default="ssa", help="default: ssa")
     emit.add_argument("--of", choices=("value", "grad", "hessian"), default="value", help="default: value")
+    make = commands.add_parser("compile", help="a library with a C interface, which runs without Python")
+    make.add_argument(
+        "formulas",
+        metavar="FORMULAS",
+        help="a text file with a header for each function, a file that `save` wrote, or module:function",
+    )
+    make.add_argument("-o", "--output", metavar="DIR", required=True, help="the folder for the files")
+    make.add_argument("--of", default="value", metavar="value,grad", help=f"of {', '.join(DERIVATIVES)}")
+    make.add_argument("--wrt", metavar="x,y", help="the names to differentiate by; default: all inputs")
+    make.add_argument("--as", dest="kinds", default="a,h", metavar="a,h", help="kinds of files; default: a,h")
+    make.add_argument("--name", help="of the library; default: that of the first function")
+    make.add_argument("--target", metavar="TRIPLE", help="the machine, such as aarch64-linux-gnu; default: this system")
+    make.add_argument("--cpu", help="the processor, as LLVM names it, or native; default for x86-64: any since 2013")
+    make.add_argument("--fp", choices=("strict", "contract", "fast"), help="default: contract")
+    make.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
+    make.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
+    make.add_argument("--json", action="store_true", help="print JSON")
     stored = commands.add_parser("cache", help="the compiled code kept on disk, where SYMDIFF_CACHE=1 asks for it")
     stored.add_argument("action", choices=sorted(CACHE), help="info: where it is and how large; clear: remove it")
     stored.add_argument("--json", action="store_true", help="print JSON")
@@ -82,12 +101,18 @@ def _cache_clear() -> tuple[dict[str, Any], str]:
 CACHE: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {"clear": _cache_clear, "info": _cache_info}
 
 
+def _shipped(f: sd.Function, kind: str) -> str:
+    from symdiff.ship.emit import emitted_text  # which loads LLVM
+
+    return emitted_text(f, kind)
+
+
 FORMS: dict[str, Callable[[sd.Function], str]] = {
-    "asm": lambda f: f.assembly(),
+    "asm": lambda f: _shipped(f, "s"),
     "c": lambda f: f.c(),
     "dot": lambda f: f.dot(),
     "latex": lambda f: f.latex(),
-    "llvm": lambda f: f.llvm(),
+    "llvm": lambda f: _shipped(f, "ll"),
     "python": lambda f: f.python(),
     "ssa": lambda f: f.ssa(),
 }
@@ -104,6 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"symdiff: {error}", file=sys.stderr)
             return FAILED
         return 0
+    if options.command == "compile":
+        return _compile(options)
     if (options.formula is None) == (options.file is None):
         top.error("give one formula: EXPR, - or --file PATH")
     try:
@@ -123,6 +150,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away; nothing more to say
         sys.stderr.close()
         return 0
+    return 0
+
+
+def _compile(options: argparse.Namespace) -> int:
+    """The command `compile`; the exit status."""
+    wrt = None if options.wrt is None else _names(options.wrt)
+    try:
+        functions = derived(read_formulas(options.formulas), _names(options.of), wrt)
+        files = sd.emit(
+            functions,
+            options.output,
+            kinds=_names(options.kinds),
+            name=options.name,
+            target=options.target,
+            cpu=options.cpu,
+            fp=options.fp,
+            math=options.math,
+            libraries=_names(options.link),
+        )
+    except SymdiffError as error:
+        print(f"symdiff: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"symdiff: {error}", file=sys.stderr)
+        return MISUSED
+    print(_shown(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files))))
     return 0
 
 

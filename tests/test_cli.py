@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,72 @@ def test_emitted_python_gives_what_the_function_gives(arguments, text, wrt, caps
     assert isinstance(found, tuple) == isinstance(expected, tuple)
     for a, b in zip(*((v if isinstance(v, tuple) else (v,)) for v in (expected, found)), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-14)
+
+
+FORMULAS = """\
+# constants and named lines are there for all below them
+k = 2.5
+energy(x, y) = k*x**2 + sin(y)
+q = 3
+residual(p[4]) = [p[0]*p[1] - q,
+                  energy(p[2], p[3]), p[3]**2]
+"""
+
+
+def compiled(capsys, *arguments):
+    """The files that the command writes, by their suffixes."""
+    assert main(["compile", *map(str, arguments)]) == 0
+    return {path.suffix: path for path in map(Path, capsys.readouterr().out.split())}
+
+
+def test_compile_a_text_of_functions(capsys, tmp_path):
+    (tmp_path / "formulas.txt").write_text(FORMULAS)
+    files = compiled(
+        capsys, tmp_path / "formulas.txt", "-o", tmp_path / "build", "--of", "value,jacobian", "--as", "h,ll"
+    )
+    header = files[".h"].read_text()
+    for name in ("energy", "energy_jacobian", "residual", "residual_jacobian"):
+        assert f"int {name}(" in header
+    assert "in[0]  p[4]: 4 numbers" in header
+    assert "define i32 @residual_jacobian(" in files[".ll"].read_text()
+
+
+def test_compile_what_was_saved_and_a_function_of_a_module(capsys, tmp_path, monkeypatch):
+    sd.function("f(x, y) = x*y").save(tmp_path / "f.sd")
+    files = compiled(capsys, tmp_path / "f.sd", "-o", tmp_path, "--of", "value,grad", "--wrt", "y", "--as", "h")
+    assert "int f_grad(" in files[".h"].read_text()
+    (tmp_path / "my_model.py").write_text(
+        "import symdiff as sd\ng = sd.function('g(x) = x**2')\ndef h(x, y):\n    return sd.sin(x)*y\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    files = compiled(capsys, "my_model:g,h", "-o", tmp_path, "--as", "h", "--of", "value,hessian", "--cpu", "native")
+    header = files[".h"].read_text()
+    assert "int g_hessian(" in header
+    assert "int h(" in header
+
+
+COMPILE_ERRORS = [
+    ("nowhere:f", [], 1, "there is no file and no module nowhere"),
+    ("math:nothing", [], 1, "the module math has no 'nothing'"),
+    ("nowhere.txt", [], 2, "nowhere.txt"),
+    ("FILE", ["--as", "exe"], 1, "there is no kind of file 'exe'"),
+    ("FILE", ["--of", "curl"], 1, "there is no derivative 'curl'"),
+    ("FILE", ["--of", "grad"], 1, "residual, whose value has shape (3,)"),
+    ("FILE", ["--target", "vax"], 1, "LLVM has no target 'vax'"),
+]
+
+
+@pytest.mark.parametrize(("formulas", "more", "status", "said"), COMPILE_ERRORS)
+def test_compile_errors(capsys, tmp_path, formulas, more, status, said):
+    (tmp_path / "formulas.txt").write_text(FORMULAS)
+    given = str(tmp_path / "formulas.txt") if formulas == "FILE" else formulas
+    assert main(["compile", given, "-o", str(tmp_path / "build"), *more]) == status
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "build").exists()
+
+
+def test_emitted_code_is_that_of_a_library(capsys):
+    assert main(["emit", "exp(x)*y", "--as", "llvm", "--of", "grad"]) == 0
+    text = capsys.readouterr().out
+    assert "declare double @exp(double)" in text
+    assert "define i32 @grad_f(ptr %in, ptr %out, ptr %work)" in text

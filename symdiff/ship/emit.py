@@ -9,6 +9,7 @@ from typing import Any
 
 from symdiff.codegen.target import Target
 from symdiff.errors import ArgumentError
+from symdiff.functions.function import Function
 from symdiff.ship import kinds as _kinds  # noqa: F401  # what is imported registers itself
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
@@ -67,9 +68,28 @@ def emit(
     >>> [p.name for p in sd.emit({"rosenbrock": f, "rosenbrock_grad": sd.grad(f)}, folder)]
     ['librosenbrock.a', 'rosenbrock.h']
     """
+    chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
+    package = packed(functions, name, target, cpu, fp, math, libraries)
+    contents = [(kind.file(package), kind.make(package)) for kind in chosen]
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in contents:
+        (folder / file).write_bytes(data)
+    return tuple([folder / file for file, _ in contents])
+
+
+def packed(
+    functions: Any,
+    name: str | None = None,
+    target: Target | str | None = None,
+    cpu: str | None = None,
+    fp: str | None = None,
+    math: str = "vector",
+    libraries: Sequence[str] = (),
+) -> Package:
+    """The library of functions, of which files of each kind are made; arguments and errors as for `emit`."""
     if math not in ("vector", "scalar"):
         raise ArgumentError(f"math is {math!r}", hint='give "vector" or "scalar"')
-    chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
     given = exported(functions, fp)
     title = given[0].name if name is None else name
     check_names([title])
@@ -78,9 +98,11 @@ def emit(
         raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
     package = Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))
     package.check()
-    contents = [(kind.file(package), kind.make(package)) for kind in chosen]
-    folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, data in contents:
-        (folder / file).write_bytes(data)
-    return tuple([folder / file for file, _ in contents])
+    return package
+
+
+def emitted_text(function: Function, kind: str) -> str:
+    """What the file of a kind says for one function, whose inputs are in the order in which it lists them."""
+    ordered = function if function._ordered else function._with_arguments(function.arguments)
+    (chosen,) = chosen_kinds([kind])
+    return chosen.make(packed(ordered)).decode()

@@ -198,6 +198,11 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
             )
         function, options = function.origin
         fp = fp or options["fp"]
+    if not function._ordered:
+        listed = ", ".join(a.name for a in function.arguments)
+        raise ArgumentError(
+            f"nothing says in which order {name} takes {listed}", hint=f"give it a header: {name}({listed}) = …"
+        )
     formula, sparsity = str(given), None
     if isinstance(given, SparseFunction):
         sparsity, function = _compressed(given, function)
