@@ -10,6 +10,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from symdiff.differentiate.sparse import coloring
+from symdiff.differentiate.sparse.pattern import Pattern
+from symdiff.differentiate.sparse.substitution import substitution
+from symdiff.interpret import evaluate
+from symdiff.ir.graph import Graph
 
 
 def rows_of(matrix):
@@ -120,6 +124,69 @@ def test_star_colorings_have_three_colors_on_every_path_of_four(matrix):
             for d in np.flatnonzero(near[c]):
                 if a not in (c, d) and d != b:
                     assert len({colors[a], colors[b], colors[c], colors[d]}) > 2
+
+
+@given(matrices())
+@settings(max_examples=100, deadline=None)
+def test_acyclic_colorings_have_three_colors_on_every_cycle(matrix):
+    starts, neighbors, near = symmetric(matrix)
+    colors = coloring.acyclic_coloring(starts, neighbors)
+    one, other = np.nonzero(near)
+    assert np.all(colors[one] != colors[other])
+    for a in range(colors.max() + 1):
+        for b in range(a):
+            two = networkx.Graph()
+            two.add_edges_from((u, v) for u, v in zip(one, other, strict=True) if {colors[u], colors[v]} == {a, b})
+            assert not len(two) or networkx.is_forest(two)
+
+
+@pytest.mark.parametrize(
+    ("edges", "count", "star"),
+    [
+        ([(k, k + 1) for k in range(9)], 2, 3),
+        ([(0, 1), *((0, k) for k in range(2, 6)), *((1, k) for k in range(6, 10))], 2, 3),
+        ([(k, (k + 1) % 6) for k in range(6)], 3, 3),
+        ([(i, j) for i in range(5) for j in range(i)], 5, 5),
+        ([((k - 1) // 2, k) for k in range(1, 31)], 2, 3),
+    ],
+    ids=["path", "two stars", "cycle", "complete", "tree"],
+)
+def test_acyclic_colorings_of_known_graphs(edges, count, star):
+    size = 1 + max(max(e) for e in edges)
+    matrix = np.zeros((size, size))
+    for i, j in edges:
+        matrix[i, j] = 1
+    starts, neighbors, _ = symmetric(matrix)
+    assert coloring.acyclic_coloring(starts, neighbors).max() + 1 == count
+    assert coloring.star_coloring(starts, neighbors).max() + 1 >= star
+
+
+@given(matrices(), st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
+def test_entries_by_substitution(matrix, seed):
+    starts, neighbors, near = symmetric(matrix)
+    size, rng = len(near), np.random.default_rng(seed)
+    entries = np.triu(near * rng.integers(1, 9, near.shape), 1)
+    entries = entries + entries.T + np.diag(rng.integers(0, 3, size))
+    colors = coloring.acyclic_coloring(starts, neighbors)
+    full = sparse.csr_array(entries)
+    found = substitution(Pattern.of_counts((size, size), np.diff(full.indptr), full.indices), colors)
+    sums = np.stack([entries[:, colors == c].sum(axis=1) for c in range(colors.max() + 1)])
+    graph = Graph()
+    if full.nnz:
+        values = found.values(graph, graph.constant(sums.ravel().astype(float)), size)
+        np.testing.assert_array_equal(evaluate(graph, [values], {})[0], full.data)
+    assert found.operations <= np.count_nonzero(near)
+    assert all(np.all(r.ends < len(r.places[0])) for r in found.rounds)
+
+
+def test_substitution_takes_half_of_the_longest_path():
+    edges = np.diag(np.ones(9), 1)
+    starts, neighbors, _ = symmetric(edges)
+    pattern = Pattern.of_counts((10, 10), np.diff(starts), neighbors)
+    found = substitution(pattern, coloring.acyclic_coloring(starts, neighbors))
+    assert [len(r.places[0]) for r in found.rounds] == [2, 2, 2, 2, 1]
+    assert found.operations == 7
 
 
 def test_star_colorings_of_an_arrow_need_two_colors():

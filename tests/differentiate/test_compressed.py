@@ -30,10 +30,18 @@ def test_jacobians_by_colors(text, shapes):
 
 
 HESSIANS = [
-    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": (8,)}, "3 columns"),
+    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": (8,)}, "2 colours of an acyclic"),
+    ("sum(100*(x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2)", {"x": (40,)}, "3 columns"),  # it would take 20 rounds
     ("sum(x**3)", {"x": (5,)}, "1 columns"),
     ("x[0]*sum(x**2)", {"x": (9,)}, "2 colours of a star coloring"),
     ("sum(exp(x)*y[0]) + y[1]**3", {"x": (5,), "y": (2,)}, "2 colours of a star coloring"),
+    (
+        "x[0]*x[1] + x[0]*sum(x[2:6]**2) + x[1]*sum(x[6:]**2)",
+        {"x": (10,)},
+        "2 colours of an acyclic coloring, by subst",
+    ),
+    ("x[0]*sum(x[1:3]) + x[1]*sum(x[3:6]) + x[2]*sum(x[6:9]) + sum(x**3)", {"x": (9,)}, "2 colours of an acyclic"),
+    ("sum(A[1:]*A[:-1]) + sum(A[:, 1:]**2*A[:, :-1])", {"A": (4, 5)}, "4 colours of an acyclic"),
     ("logdet(A)*x[0]", {"A": (3, 3), "x": (2,)}, "10 "),
     ("sum(solve(A, x)**2)", {"A": (2, 2), "x": (2,)}, "6 "),
     ("(A[0, 0]*A[1, 1] - A[0, 1])**2 + sin(A[1, 0])", {"A": (2, 2)}, "3 columns"),

@@ -225,3 +225,64 @@ def _closes(vertex: int, color: int, near: Sequence[Sequence[int]], colors: Sequ
                 return True
         seen[own] = one
     return False
+
+
+def acyclic_coloring(starts: Indices, neighbors: Indices, order: Sequence[int] | None = None) -> Colors:
+    """Colours of the vertices of a graph: neighbours differ, and no cycle has only two colours.
+
+    So the edges between vertices of two colours are a forest. (Gebremedhin, Tarafdar, Manne and Pothen, "New acyclic
+    and star coloring algorithms with application to computing Hessians", 2007.)
+    """
+    first, ends = starts.tolist(), neighbors.tolist()
+    colors = [-1] * (len(first) - 1)
+    near = [ends[first[v] : first[v + 1]] for v in range(len(colors))]
+    trees = _Trees()
+    for vertex in smallest_last(starts, neighbors) if order is None else order:
+        taken = set()
+        reached: dict[int, int] = {}  # a tree, and the neighbour by which the vertex would be tied to it
+        for one in near[vertex]:
+            if colors[one] < 0:
+                continue
+            taken.add(colors[one])
+            for two in near[one]:
+                if two != vertex and colors[two] >= 0 and reached.setdefault(trees.of(one, two), one) != one:
+                    taken.add(colors[two])
+        color = 0
+        while color in taken:
+            color += 1
+        colors[vertex] = color
+        ties: dict[int, int] = {}
+        for one in near[vertex]:
+            own = colors[one]
+            if own < 0:
+                continue
+            trees.join((vertex, one), (vertex, ties.setdefault(own, one)))
+            for two in near[one]:
+                if two != vertex and colors[two] == color:
+                    trees.join((vertex, one), (one, two))
+    return np.array(colors, np.int64)
+
+
+class _Trees:
+    """The edges of trees, of which those of two colours grow together."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._parents: list[int] = []
+
+    def of(self, one: int, other: int) -> int:
+        """The tree that an edge is of; one that is new is a tree."""
+        key = (one, other) if one < other else (other, one)
+        at = self._numbers.get(key)
+        if at is None:
+            at = self._numbers[key] = len(self._parents)
+            self._parents.append(at)
+            return at
+        parents = self._parents
+        while parents[at] != at:
+            parents[at] = at = parents[parents[at]]
+        return at
+
+    def join(self, one: tuple[int, int], other: tuple[int, int]) -> None:
+        """Make the trees of two edges one."""
+        self._parents[self.of(*one)] = self.of(*other)

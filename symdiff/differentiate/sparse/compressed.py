@@ -14,8 +14,9 @@ import numpy as np
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.jacobians import operations
 from symdiff.differentiate.reverse import reverse_all
-from symdiff.differentiate.sparse.coloring import Colors, color_columns, star_coloring
-from symdiff.differentiate.sparse.pattern import Pattern
+from symdiff.differentiate.sparse.coloring import Colors, acyclic_coloring, color_columns, star_coloring
+from symdiff.differentiate.sparse.pattern import Indices, Pattern
+from symdiff.differentiate.sparse.substitution import substitution
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
@@ -24,6 +25,14 @@ from symdiff.types import fixed, product
 
 MOST_STAR_STEPS = 10**6
 """Of how many steps a star coloring may be looked for."""
+
+MOST_ROUNDS = 8
+"""In so many rounds at most entries are found by substitution: each is an operation of its own on arrays."""
+
+STAR, ACYCLIC = "colours of a star coloring", "colours of an acyclic coloring, by substitution"
+
+Read = Callable[[Graph, int, int], int]
+"""What makes the node of the entries of what sweeps give, of shape (colours*width,), and the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,8 @@ def compressed(
 ) -> Compressed:
     """The cheaper of two ways to find the entries of a Jacobian, by the counts of operations: columns, or rows.
 
-    With `symmetric` the outputs are the gradient by the targets, and a star coloring may need fewer colours.
+    With `symmetric` the outputs are the gradient by the targets, and a star coloring may need fewer colours, an acyclic
+    one fewer still.
     """
     known = set(graph.live(outputs))
     shapes = [fixed(graph.types[t].shape) for t in targets]
@@ -59,13 +69,21 @@ def compressed(
     other = pattern.rows.astype(np.int64)
     star = _star(pattern) if symmetric else None
     if star is not None and star.max(initial=0) < colors.max(initial=0):
-        ways.append(_by(graph, targets, outputs, False, star, *_star_places(pattern, star), known, "star coloring"))
+        ways.append(_by(graph, targets, outputs, False, star, _places(*_star_places(pattern, star)), known, STAR))
     else:
-        ways.append(_by(graph, targets, outputs, False, colors, colors[pattern.columns], other, known, "columns"))
+        read = _places(colors[pattern.columns], other)
+        ways.append(_by(graph, targets, outputs, False, colors, read, known, "columns"))
+    if star is not None and ways[0].count > 2:
+        acyclic = acyclic_coloring(*_neighbors(pattern))
+        found = substitution(pattern, acyclic) if acyclic.max(initial=0) + 1 < ways[0].count else None
+        if found is not None and len(found.rounds) <= MOST_ROUNDS:
+            read, more = found.values, found.operations
+            ways.append(_by(graph, targets, outputs, False, acyclic, read, known, ACYCLIC, more))
     if not symmetric:
         turned, _ = pattern.transposed()
         colors = color_columns(np.diff(turned.starts), turned.columns, turned.shape[1], heights)
-        ways.append(_by(graph, outputs, targets, True, colors, colors[other], pattern.columns, known, "rows"))
+        read = _places(colors[other], pattern.columns.astype(np.int64))
+        ways.append(_by(graph, outputs, targets, True, colors, read, known, "rows"))
     return min(ways, key=lambda way: way.cost)
 
 
@@ -75,12 +93,14 @@ def _by(
     others: Sequence[int],
     backward: bool,
     colors: Colors,
-    color: Colors,
-    place: Colors,
+    read: Read,
     known: set[int],
     title: str,
+    more: int = 0,
 ) -> Compressed:
-    """The way by sweeps from `ends`, whose elements have the colours; an entry is at (`color`, `place`) of `others`."""
+    """The way by sweeps from `ends`, whose elements have the colours; `read`, which takes `more` operations, makes the
+    entries of what they give.
+    """
     count = int(colors.max(initial=0)) + 1
     seeds = [graph.input(f"<seed {'back' if backward else 'ahead'} {n}>", graph.types[n].shape) for n in ends]
     if backward:
@@ -88,18 +108,25 @@ def _by(
     else:
         found = forward(graph, others, dict(zip(ends, seeds, strict=True)))
     made = [movement.full_like(graph, 0.0, n) if d is None else d for n, d in zip(others, found, strict=True)]
-    cost = count * operations(graph, made, known)
+    cost = count * operations(graph, made, known) + more
 
     def values() -> int:
-        if not len(place):
-            return graph.constant(np.zeros(0))
         swept = _swept(graph, ends, seeds, made, colors, count)
         width = product(graph.types[swept].shape) // count
-        index = np.asarray(color, np.int64) * width + place
-        flat = movement.reshape(graph, swept, (count * width,))
-        return indexing.gather(graph, flat, graph.constant(index))
+        return read(graph, movement.reshape(graph, swept, (count * width,)), width)
 
-    return Compressed(count, cost, f"{count} colours of a {title}" if "star" in title else f"{count} {title}", values)
+    return Compressed(count, cost, f"{count} {title}", values)
+
+
+def _places(color: Colors, place: Colors) -> Read:
+    """What reads each entry where it is alone."""
+
+    def read(graph: Graph, flat: int, width: int) -> int:
+        if not len(place):
+            return graph.constant(np.zeros(0))
+        return indexing.gather(graph, flat, graph.constant(color * width + place))
+
+    return read
 
 
 def _swept(
@@ -128,13 +155,18 @@ def _swept(
 
 def _star(pattern: Pattern) -> Colors | None:
     """A star coloring of a symmetric pattern; None where it would take long to find one."""
+    starts, neighbors = _neighbors(pattern)
+    if float((np.diff(starts).astype(float) ** 3).sum()) > MOST_STAR_STEPS:
+        return None
+    return star_coloring(starts, neighbors)
+
+
+def _neighbors(pattern: Pattern) -> tuple[Indices, Indices]:
+    """The graph of a symmetric pattern: where the neighbours of each vertex begin, and they."""
     rows = pattern.rows
     apart = rows != pattern.columns
     degrees = np.bincount(rows[apart], minlength=pattern.shape[0])
-    if float((degrees.astype(float) ** 3).sum()) > MOST_STAR_STEPS:
-        return None
-    starts = np.concatenate([[0], np.cumsum(degrees)])
-    return star_coloring(starts, pattern.columns[apart])
+    return np.concatenate([[0], np.cumsum(degrees)]), pattern.columns[apart]
 
 
 def _star_places(pattern: Pattern, colors: Colors) -> tuple[Colors, Colors]:
