@@ -146,6 +146,33 @@ class NeedsStructure(NeedsShape, AttributeError):
     """An attribute of a scalar, which is none if the inputs it is made of are trees; `hasattr` is then False."""
 
 
+@dataclass(frozen=True)
+class Open:
+    """What reading a source comes to where shapes that nobody declared decide what it means: a value, not an error.
+
+    It becomes an error where no call can say these shapes.
+
+    Attributes
+    ----------
+    message, hint, place : what the error says, and where.
+    names : the inputs that have no shape; none where the sizes in a header decide.
+    """
+
+    message: str
+    names: tuple[str, ...] = ()
+    hint: str = ""
+    place: Place | None = None
+
+    @classmethod
+    def of(cls, error: NeedsShape) -> Open:
+        """What an operation said that met an input without a shape."""
+        return cls(error.message, error.names, error.hint, error.place)
+
+    def error(self) -> NeedsShape:
+        """The error, for where no call can say."""
+        return NeedsShape(self.message, names=self.names, hint=self.hint, place=self.place)
+
+
 def _rebuild_needs_shape(
     kind: type[NeedsShape], message: str, names: tuple[str, ...], hint: str, place: Place | None
 ) -> NeedsShape:

@@ -59,6 +59,24 @@ def test_rooms_stay_small(path):
     assert len(path.read_text().splitlines()) <= 600
 
 
+FRONT_ENDS = {"elaborate.py", "trace.py", "sympy_bridge.py"}
+"""Where `NeedsShape` ends, which operations raise: what comes of it is a value, `Open`."""
+
+
+def test_errors_about_missing_shapes_do_not_leave_the_front_ends():
+    judged, used = set(), set()
+    for path in MODULES:
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        if any(isinstance(node, ast.Name) and node.id == "NeedsShape" for node in nodes):
+            used.add(path.parent.name)
+        caught = [node.type for node in nodes if isinstance(node, ast.ExceptHandler) and node.type]
+        asked = [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) in ("isinstance", "issubclass")]
+        if any("NeedsShape" in ast.unparse(node) for node in caught + asked):
+            judged.add(path.name)
+    assert judged == FRONT_ENDS
+    assert used == {"symdiff", "frontend"}
+
+
 LAZY_IMPORTS = 39
 """So many imports are within functions: what is loaded where it is used. They may become fewer."""
 

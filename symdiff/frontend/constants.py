@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from symdiff.budget import current
-from symdiff.errors import NeedsShape, ParseError
+from symdiff.errors import NeedsShape, ParseError, Place, ShapeError
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.sizes import is_open
@@ -75,6 +75,16 @@ def undeclared(graph: Graph, node: int) -> tuple[str, ...]:
     if not found:
         settled |= seen
     return tuple(sorted(found, key=lambda name: graph.input(name)))
+
+
+def does_not_fit(
+    graph: Graph, nodes: Iterable[int], message: str, *, hint: str = "", place: Place | None = None
+) -> ShapeError:
+    """The error for values that do not fit: `NeedsShape` where one is made of inputs that no shape is declared for."""
+    missing = tuple(dict.fromkeys(n for node in nodes for n in undeclared(graph, node)))
+    if missing:
+        return NeedsShape(message, names=missing, hint=hint, place=place)
+    return ShapeError(message, hint=hint, place=place)
 
 
 def needs_array(graph: Graph, node: int, name: str) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, SymdiffError
+from symdiff.errors import NeedsShape, Open, ParseError, Place, ShapeError, SymdiffError
 from symdiff.frontend import mistakes
 from symdiff.frontend.attributes import attribute, matrix_product
 from symdiff.frontend.calls import bind, piecewise
-from symdiff.frontend.constants import folded, undeclared
+from symdiff.frontend.constants import does_not_fit, folded, undeclared
 from symdiff.frontend.names import CONSTANTS
 from symdiff.frontend.subscripts import element_at_place, index_of
 from symdiff.frontend.syntax import (
@@ -68,14 +68,14 @@ class Elaboration:
     """The nodes of the names of a text, while its lines are added to a graph.
 
     `needs` is what the first value that is UNKNOWN depends on: with `goes_on` the others are made all the same, so that
-    what is wrong for every shape is found.
+    what is wrong for every shape is found. Operations refuse such values by `NeedsShape`, which `run` makes `needs` of.
     """
 
     syntax: Syntax
     graph: Graph
     shapes: Mapping[str, Shape]
     goes_on: bool = False
-    needs: NeedsShape | None = None
+    needs: Open | None = None
     variables: dict[str, int] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
     literals: dict[str, int] = field(default_factory=dict)
@@ -193,10 +193,8 @@ class Elaboration:
             except SymdiffError as error:
                 if error.place is None or error.place.derived:
                     error.locate(self.syntax.tokens.place(at))
-                if not self.goes_on or not self._depends_on_shapes(error, instruction):
+                if not self.goes_on or not self._leaves_open(error, instruction):
                     raise
-                if isinstance(error, NeedsShape) and self.needs is None:
-                    self.needs = error.with_traceback(None)
                 lenient = True
                 self._replace(_operands(instruction), UNKNOWN)
 
@@ -215,9 +213,10 @@ class Elaboration:
                 return True
         return False
 
-    def _depends_on_shapes(self, error: SymdiffError, instruction: Instruction) -> bool:
+    def _leaves_open(self, error: SymdiffError, instruction: Instruction) -> bool:
         """Whether an error may come of an input that is taken for a number as long as no call says what it is."""
         if isinstance(error, NeedsShape):
+            self.needs = self.needs or Open.of(error)
             return True
         if not isinstance(error, ShapeError) or self.needs is None:
             return False
@@ -380,9 +379,9 @@ class Elaboration:
                 continue
             shape = graph.types[node].shape
             if parameter.shape not in ((), shape):
-                message = f"{helper.name}: {parameter} is given a value of shape {show(shape)}"
-                missing = undeclared(graph, node)
-                raise NeedsShape(message, names=missing) if missing else ShapeError(message)
+                raise does_not_fit(
+                    graph, (node,), f"{helper.name}: {parameter} is given a value of shape {show(shape)}"
+                )
             if parameter.members is None:
                 scope[parameter.name] = node
             else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from symdiff.errors import Source
+from symdiff.errors import Open, Source
 from symdiff.frontend.calls import NO_DEFINITIONS, Known
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.elaborate import Elaboration
@@ -109,15 +109,12 @@ def elaborate(
     dtype: str = FLOAT64,
     graph: Graph | None = None,
     sizes: Mapping[str, int] | None = None,
-    open_names: bool = False,
 ) -> Parsed:
     """The nodes of a text that was read, in a new graph unless one is given.
 
     `arguments` are the inputs with their shapes, `shapes` those of names without one (those that the text does not have
-    are ignored: several texts may share the shapes); a name with the shape () there is a scalar for certain, others
-    without a shape may be meant to be arrays. With `open_names` what depends on whether they are raises `NeedsShape`,
-    after all that does not was made, and in what is added to the graph after it. `sizes` are the numbers that sizes
-    are. `conditions` are the inputs that are conditions.
+    are ignored: several texts may share the shapes); a name without a shape is a scalar. `sizes` are the numbers that
+    sizes are. `conditions` are the inputs that are conditions.
 
     Raises
     ------
@@ -130,8 +127,41 @@ def elaborate(
     LimitError
         For a formula larger than `Limits` allows.
     """
-    if graph is None:
-        graph = Graph(dtype)
+    made = _elaborated(syntax, Graph(dtype) if graph is None else graph, arguments, shapes, sizes, False, conditions)
+    assert isinstance(made, Parsed)
+    return made
+
+
+def elaborate_open(
+    syntax: Syntax,
+    graph: Graph,
+    *,
+    arguments: Sequence[Argument] | None = None,
+    shapes: Mapping[str, Shape] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> Parsed | Open:
+    """As `elaborate`, where names without a shape may be meant to be arrays: then what depends on it is `Open`.
+
+    A name with the shape () in `shapes` is a scalar for certain. All that does not depend on the others is made first;
+    what is added to the graph after it is refused with `NeedsShape` where it depends on them.
+
+    Raises
+    ------
+    SymdiffError
+        As `elaborate`, for what is wrong whatever these names are.
+    """
+    return _elaborated(syntax, graph, arguments, shapes, sizes, True)
+
+
+def _elaborated(
+    syntax: Syntax,
+    graph: Graph,
+    arguments: Sequence[Argument] | None,
+    shapes: Mapping[str, Shape] | None,
+    sizes: Mapping[str, int] | None,
+    open_names: bool,
+    conditions: frozenset[str] = frozenset(),
+) -> Parsed | Open:
     last = syntax.statements[-1]
     with graph.lock, collector_paused():
         place = None if last.parameters is None else syntax.tokens.place(last.first, last.body - 2)
@@ -154,12 +184,8 @@ def elaborate(
             output = work.line(line)
             if line.statement.name is not None and line.statement.parameters is None:
                 lines[line.statement.name] = output
-        needs = work.needs
-        if needs is not None:
-            try:
-                raise needs
-            finally:
-                del needs, work  # the traceback holds this frame
+        if work.needs is not None:
+            return work.needs
         return Parsed(graph, known, tuple(work.free), inputs | work.free | lines, output, last.name, syntax.source)
 
 
@@ -173,7 +199,6 @@ def parse(
     graph: Graph | None = None,
     hidden: bool = False,
     sizes: Mapping[str, int] | None = None,
-    open_names: bool = False,
     definitions: Known = NO_DEFINITIONS,
 ) -> Parsed:
     """Parse a text of the language into a graph, a new one unless one is given: `read_text` it and `elaborate` it.
@@ -191,7 +216,6 @@ def parse(
         dtype=dtype,
         graph=graph,
         sizes=sizes,
-        open_names=open_names,
     )
 
 

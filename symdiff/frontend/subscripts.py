@@ -15,6 +15,7 @@ from symdiff.frontend.constants import (
     as_integer,
     constant_array,
     constant_integer,
+    does_not_fit,
     needs_array,
     number,
     open_size,
@@ -141,8 +142,7 @@ def element_at_place(graph: Graph, node: int, index: tuple[Any, ...], place: Pla
     name = place.source.text[place.start : place.end]
     missing = undeclared(graph, node)
     if graph.ops[node] is not core.INPUT or not missing:
-        message = f"{quote(name)} is a scalar and has no elements"
-        raise NeedsShape(message, names=missing, place=place) if missing else ShapeError(message, place=place)
+        raise does_not_fit(graph, (node,), f"{quote(name)} is a scalar and has no elements", place=place)
     wanted = [part for part in index if part is not None and part is not Ellipsis] or [slice(None)]
     sizes = [max(SUGGESTED_SIZE, part + 1) if isinstance(part, int) else SUGGESTED_SIZE for part in wanted]
     shape = ", ".join(map(str, sizes))

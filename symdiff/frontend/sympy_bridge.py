@@ -6,11 +6,11 @@ The walk goes over the objects of an expression once each, so shared parts stay 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, NeedsShape, ShapeError, SymdiffError, nearest, quote
+from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, ShapeError, SymdiffError, nearest, quote
 from symdiff.frontend.calls import PROCESS, Known, LanguageFunction, look_up, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
 from symdiff.frontend.sympy_export import to_sympy
@@ -18,11 +18,12 @@ from symdiff.frontend.sympy_functions import CLASSES
 from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, symbol_name, symbol_shape
 from symdiff.frontend.sympy_matrices import matrix_plan
 from symdiff.frontend.sympy_real import over_reals
+from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, movement
 from symdiff.types import Shape
 
-__all__ = ["from_sympy", "symbol_name", "to_sympy"]
+__all__ = ["from_sympy", "read_sympy", "symbol_name", "to_sympy"]
 
 APART = "write the real and the imaginary part apart"
 UNEVALUATED = frozenset(("Integral", "Limit"))
@@ -65,6 +66,41 @@ def from_sympy(
             graph, listed or {}, leaves, derive, PROCESS.known if definitions is None else definitions
         )
         return graph, converter.convert(expression), converter.names
+
+
+class Converted(NamedTuple):
+    """What a SymPy expression became in a graph.
+
+    Attributes
+    ----------
+    body : its formula, in a graph of its own.
+    nodes : those of the graph, by the nodes of the body.
+    symbols : the inputs' SymPy objects by name.
+    """
+
+    body: Body
+    nodes: dict[int, int]
+    symbols: dict[str, Any]
+
+
+def read_sympy(
+    expression: Any, graph: Graph, listed: Mapping[str, Shape | None], derive: Derive, definitions: Known
+) -> Converted | Open:
+    """An expression in a graph that has other sources, or that it is open: the shape of a name decides what it is.
+
+    The conversion, which other code leaves by an error, says so by `NeedsShape`; that ends here.
+
+    Raises
+    ------
+    ArgumentError
+        As `from_sympy`.
+    """
+    try:
+        own, node, symbols = from_sympy(expression, listed=listed, derive=derive, definitions=definitions)
+        body = Body.of(own, [node])
+        return Converted(body, body.copy(graph), symbols)
+    except NeedsShape as error:
+        return Open.of(error)
 
 
 class _Converter:

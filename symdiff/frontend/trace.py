@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, NeedsShape, SymdiffError
+from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, SymdiffError
 from symdiff.frontend.calls import is_function
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
@@ -31,24 +31,39 @@ _OBJECTS = re.compile(
 LISTED = 'list the inputs: sd.function(fun, ["x", "y"])'
 
 
+class Traced(NamedTuple):
+    """What a Python function is.
+
+    Attributes
+    ----------
+    graph : its formula.
+    outputs : what it returned: nodes, in tuples, dicts and lists.
+    arguments : what it was called with.
+    """
+
+    graph: Graph
+    outputs: Any
+    arguments: list[Argument]
+
+
 def trace(
     fun: Callable[..., Any],
     arguments: Sequence[Argument] | None = None,
     dtype: str = FLOAT64,
     numbers: Collection[str] | None = None,
-) -> tuple[Graph, Any, list[Argument]]:
-    """The graph of `fun`, its outputs as it returned them (nodes, in tuples, dicts and lists), and its arguments.
+) -> Traced | Open:
+    """The formula of `fun`, or that it is open: it depends on the shape of a name that has none.
 
     Without `arguments` they are scalars named as its parameters; parameters with a default keep their default.
     A list that it returns is one vector. Where `numbers` are given, these are scalars for certain, and others without
     a shape may be arrays.
 
+    Only an exception leads out of the code of a user, so expressions raise `NeedsShape` in it; that ends here.
+
     Raises
     ------
     CallError
         Where its parameters have no names, or it returns what is no number or expression.
-    NeedsShape
-        Where the formula depends on the shape of a name that has none.
     """
     given = parameters(fun) if arguments is None else list(arguments)
     graph = Graph(dtype)
@@ -61,17 +76,24 @@ def trace(
                 graph.unshaped.add(argument.name)
     with collector_paused():
         try:
-            result = fun(*_values(given, inputs))
-        except SymdiffError as error:
-            if not isinstance(error, NeedsShape):
-                error.hint = _by_scipy(error) or error.hint
-            raise
-        except Exception as error:
-            raise explained(error, callable_name(fun)) from error
-        outputs = collect_results(graph, result, callable_name(fun))
+            outputs = collect_results(graph, _called(fun, _values(given, inputs)), callable_name(fun))
+        except NeedsShape as error:
+            return Open.of(error)
     _check_inputs(graph, outputs, given, callable_name(fun))
     graph.unshaped = None
-    return graph, outputs, given
+    return Traced(graph, outputs, given)
+
+
+def _called(fun: Callable[..., Any], values: Sequence[Any]) -> Any:
+    """What a function returns, with what to type in the errors that it raises."""
+    try:
+        return fun(*values)
+    except SymdiffError as error:
+        if not isinstance(error, NeedsShape):
+            error.hint = _by_scipy(error) or error.hint
+        raise
+    except Exception as error:
+        raise explained(error, callable_name(fun)) from error
 
 
 def explained(error: Exception, name: str) -> SymdiffError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from symdiff.budget import timed
-from symdiff.errors import ArgumentError, LimitError, NeedsShape, SymdiffError
+from symdiff.errors import ArgumentError, LimitError, Open, SymdiffError
 from symdiff.frontend.calls import PROCESS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.guarded import clamp
@@ -165,21 +165,17 @@ class Request:
     def make(self) -> Function:
         """The function, deferred where it has shapes that only a call fixes."""
         declared = [*self.shapes.values(), *(a.shape for a in self.arguments or ())]
-        if not named_sizes(declared):
-            try:
-                return self._function({})
-            except NeedsShape as error:
-                # a traceback would hold this frame, and so what is returned
-                needs: NeedsShape | None = error.with_traceback(None)
-        else:
-            needs = None
+        if named_sizes(declared):
+            made = self._deferred()
+            assert made is not None
+            return made
+        found = self._function({})
+        if isinstance(found, Function):
+            return found
         made = self._deferred()
-        if needs is not None and made is not None and needs.names:
-            known = {a.name for a in made.arguments if is_open_argument(a)}
-            made = made if known.intersection(needs.names) else None
-        if made is None:
-            assert needs is not None
-            raise needs
+        known = {a.name for a in made.arguments if is_open_argument(a)} if made is not None else set()
+        if made is None or (found.names and known.isdisjoint(found.names)):
+            raise found.error()
         return made
 
     def _deferred(self) -> Function | None:
@@ -190,10 +186,9 @@ class Request:
         title = self.name or found.title or "f"
         options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
         if any(is_open_argument(a) for a in arguments):
-            try:
-                return Function._of_recipe(self, arguments, opened=open_case(arguments, self._function), **options)
-            except NeedsShape:
-                pass  # of other names, too
+            opened = open_case(arguments, self._function)
+            if not isinstance(opened, Open):  # otherwise shapes of other names decide, too
+                return Function._of_recipe(self, arguments, opened=opened, **options)
         arguments = tuple(
             replace(a, deferred=True)
             if a.deferred or not (a.shape or a.members is not None or a.name in self.scalars or a.name in found.settled)
@@ -224,6 +219,8 @@ class Request:
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The function whose arguments have the shapes given by name."""
         made = self._function(shapes)
+        if isinstance(made, Open):
+            raise made.error()
         if made._cases is not None:
             raise unknown(made.__name__, made.arguments)
         return made
@@ -261,7 +258,8 @@ class Request:
         """What a person wrote."""
         return _text(self.source, self.name)
 
-    def _function(self, bound: Mapping[str, Shape]) -> Function:
+    def _function(self, bound: Mapping[str, Shape]) -> Function | Open:
+        """The function for the shapes of a call, or without any; open where other shapes decide what it is."""
         source, dtype, name = self.source, self.dtype, self.name
         arguments, shapes, sizes = self.arguments, dict(self.shapes), {}
         if bound:
@@ -280,12 +278,17 @@ class Request:
                 builder.graph, builder.shared = source.graph, True
             elif isinstance(source, tuple | list | dict):
                 source = _fixed(source, builder)
+                if isinstance(source, Open):
+                    return source
                 shared = next((s for s in _leaves(source) if isinstance(s, Function) and s.graph.dtype == dtype), None)
                 if shared is not None:
                     builder.graph, builder.shared = shared.graph, True
-            pairs, structure = builder.read(source, name)
-            if self.outputs is not None:
-                pairs, structure = builder.choose(self.outputs, dict(pairs))
+            found = builder.read(source, name)
+            if self.outputs is not None and not isinstance(found, Open):
+                found = builder.choose(self.outputs, dict(found[0]))
+            if isinstance(found, Open):
+                return found
+            pairs, structure = found
             clamped = clamp(builder.graph, [node for _, node in pairs])
             if clamped:
                 pairs = [(n, clamped.get(node, node)) for n, node in pairs]
@@ -307,14 +310,18 @@ class Request:
 
 
 def _fixed(source: Any, builder: Builder) -> Any:
-    """Sources in which functions with open shapes are those for the shapes that are known."""
-    if isinstance(source, Function) and source._cases is not None:
+    """Sources in which functions with open shapes are those for known shapes; the first that stays open."""
+    if isinstance(source, Function):
         return builder.settled(source)
-    if isinstance(source, dict):
-        return {k: _fixed(v, builder) for k, v in source.items()}
-    if isinstance(source, list | tuple):
-        return type(source)([_fixed(v, builder) for v in source])
-    return source
+    if not isinstance(source, dict | list | tuple):
+        return source
+    parts: list[Any] = []
+    for part in source.values() if isinstance(source, dict) else source:
+        found = _fixed(part, builder)
+        if isinstance(found, Open):
+            return found
+        parts.append(found)
+    return dict(zip(source, parts, strict=True)) if isinstance(source, dict) else type(source)(parts)
 
 
 def _with_trees_of(source: Any, arguments: tuple[Argument, ...]) -> tuple[Argument, ...]:

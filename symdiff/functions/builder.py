@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import iterated
-from symdiff.errors import ArgumentError, CallError, NeedsShape, UnknownNameError, nearest
+from symdiff.errors import ArgumentError, CallError, Open, UnknownNameError, nearest
 from symdiff.frontend.calls import Known
 from symdiff.frontend.expr import Expr, is_sympy
-from symdiff.frontend.parser import elaborate
+from symdiff.frontend.parser import elaborate_open
 from symdiff.frontend.syntax import Syntax
 from symdiff.frontend.trace import parameters, trace
 from symdiff.functions.cases import unknown
@@ -29,6 +29,9 @@ from symdiff.trees import Branch, Structure, shifted_structure
 from symdiff.types import Shape
 
 Pairs = list[tuple[str, int]]
+
+Outcome = tuple[Pairs, Structure] | Open
+"""The outputs of a source, flat, and how they are handed back; or that shapes decide which only a call says."""
 
 NO_LETTER = r"\W"
 
@@ -56,8 +59,8 @@ class Builder:
     shared: bool = False
     definitions: Known = field(default_factory=dict)
 
-    def read(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        """The outputs of one source, flat, and how they are handed back."""
+    def read(self, source: Any, name: str | None) -> Outcome:
+        """The outputs of one source."""
         if isinstance(source, Syntax):
             return self._text(source, name)
         if isinstance(source, Expr):
@@ -82,21 +85,21 @@ class Builder:
             hint="give a text, an Expr, a SymPy expression, a Python function, or a list or tuple of these",
         )
 
-    def _text(self, text: Syntax, name: str | None) -> tuple[Pairs, Structure]:
+    def _text(self, text: Syntax, name: str | None) -> Outcome:
         sizes, shapes, arguments = dict(self.sizes), self.shapes, self.arguments
         header = text.header or ()
         if named_sizes(a.shape for a in header):
             known = {**{n: s for n, s in self._declared().items() if not named_sizes([s])}, **self.bound}
             if not all(a.name in known for a in header if is_open_argument(a)):
-                raise NeedsShape("the sizes in the header are known at each call only")
+                return Open("the sizes in the header are known at each call only")
             sizes.update(match(name or "f", header, known))
             own = {a.name for a in header if a.shape}
             shapes = {n: shape for n, shape in shapes.items() if n not in own}
             arguments = arguments and tuple([replace(a, shape=()) if a.name in own else a for a in arguments])
         own_graph = Graph(self.graph.dtype) if self.shared else self.graph
-        parsed = elaborate(
-            text, arguments=arguments, shapes=shapes, graph=own_graph, sizes=sizes or None, open_names=True
-        )
+        parsed = elaborate_open(text, own_graph, arguments=arguments, shapes=shapes, sizes=sizes or None)
+        if isinstance(parsed, Open):
+            return parsed
         if parsed.arguments is not None and self.arguments is None:
             self.headers.append(parsed.arguments)
         names, output = parsed.names, parsed.output
@@ -107,9 +110,10 @@ class Builder:
         self.title = self.title or parsed.output_name
         return [(name or parsed.output_name or "f", output)], 0
 
-    def _function(self, source: Function) -> tuple[Pairs, Structure]:
-        if source._cases is not None:
-            source = self.settled(source)
+    def _function(self, function: Function) -> Outcome:
+        source = self.settled(function)
+        if isinstance(source, Open):
+            return source
         table = source._name_table()
         mapping = self._import(source.graph, [*source.nodes, *table.values()])
         self._learn({n: mapping[node] for n, node in table.items()})
@@ -118,32 +122,31 @@ class Builder:
         self.title = self.title or source.__name__
         return [(n, mapping[node]) for n, node in source._output_pairs()], source._structure
 
-    def settled(self, source: Function) -> Function:
-        """The function of a source with open shapes, for the shapes that are known.
-
-        Raises
-        ------
-        NeedsShape
-            Where not all of them are.
-        """
+    def settled(self, source: Function) -> Function | Open:
+        """A function for the shapes that are known, where it has open ones; it stays open where not all of them are."""
+        if source._cases is None:
+            return source
         known = {**self._declared(), **self.bound}
         missing = [a for a in source.arguments if is_open_argument(a) and a.name not in known]
         if missing:
             error = unknown(source.__name__, source.arguments)
-            raise NeedsShape(error.message, names=tuple(a.name for a in missing), hint=error.hint)
+            return Open(error.message, tuple(a.name for a in missing), error.hint)
         return source._for_shapes(known)
 
     def _declared(self) -> dict[str, Shape]:
         """The shapes that somebody declared, by name."""
         return {**self.shapes, **{a.name: a.shape for a in self.arguments or () if a.shape}}
 
-    def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> tuple[Pairs, Structure]:
+    def _several(self, sources: Sequence[Any], titles: Sequence[str] | None) -> Outcome:
         if not sources:
             raise ArgumentError("there are no outputs")
         pairs: Pairs = []
         structures: list[Structure] = []
         for k, source in enumerate(sources):
-            own, structure = self.read(source, titles[k] if titles else None)
+            found = self.read(source, titles[k] if titles else None)
+            if isinstance(found, Open):
+                return found
+            own, structure = found
             if titles and len(own) == 1:
                 own = [(titles[k], own[0][1])]
             structures.append(shifted_structure(structure, len(pairs)))
@@ -151,32 +154,49 @@ class Builder:
         self.title = "f" if titles is None and self.title is None else self.title
         return _different(pairs), tuple(structures)
 
-    def _vector(self, sources: Sequence[Any], name: str | None) -> tuple[Pairs, Structure]:
+    def _vector(self, sources: Sequence[Any], name: str | None) -> Outcome:
         if not sources:
             raise ArgumentError("there are no outputs")
         entries = []
         for source in sources:
-            pairs, structure = self.read(source, None)
+            found = self.read(source, None)
+            if isinstance(found, Open):
+                return found
+            pairs, structure = found
             if structure != 0:
                 raise ArgumentError("a list is one vector: its entries have one output each", hint="use a tuple")
             entries.append(self.graph.as_number(pairs[0][1]))
         self.title = name
-        return [(name or "f", self.graph.add(core.STACK, tuple(entries)))], 0
+        return self._stacked(entries, name or "f")
 
-    def _sympy(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
-        from symdiff.frontend.sympy_bridge import from_sympy
+    def _stacked(self, entries: Sequence[int], name: str) -> Outcome:
+        """The vector of some values."""
+        graph = self.graph
+        if graph.unshaped is not None and any(graph.types[node].shape for node in entries):
+            opened = graph.unshaped.open(graph, entries, f"{core.STACK.name} of an array and a name")
+            if opened is not None:
+                return opened
+        return [(name, graph.add(core.STACK, tuple(entries)))], 0
 
-        listed = listed_shapes(self.arguments, self.shapes)
-        other, node, names = from_sympy(source, listed=listed, derive=iterated, definitions=self.definitions)
-        self.symbols.update(names)
-        return [(name or "f", self._import(other, [node])[node])], 0
+    def _sympy(self, source: Any, name: str | None) -> Outcome:
+        from symdiff.frontend.sympy_bridge import read_sympy
 
-    def _traced(self, source: Any, name: str | None) -> tuple[Pairs, Structure]:
+        found = read_sympy(source, self.graph, listed_shapes(self.arguments, self.shapes), iterated, self.definitions)
+        if isinstance(found, Open):
+            return found
+        self.symbols.update(found.symbols)
+        self._learn_of(found.body, found.nodes)
+        return [(name or "f", found.nodes[found.body.root])], 0
+
+    def _traced(self, source: Any, name: str | None) -> Outcome:
         given = self.arguments
         if given is None:
             given = tuple(replace(a, shape=self.shapes.get(a.name, a.shape)) for a in parameters(source))
         numbers = [n for n, shape in self.shapes.items() if not shape]
-        other, outputs, arguments = trace(source, given, self.graph.dtype, numbers)
+        traced = trace(source, given, self.graph.dtype, numbers)
+        if isinstance(traced, Open):
+            return traced
+        other, outputs, arguments = traced
         if self.arguments is None:
             self.headers.append(tuple(arguments))
         title = getattr(source, "__name__", "f")
@@ -202,12 +222,12 @@ class Builder:
     def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:
         body = Body.of(other, roots)
         mapping = {node: node for node in body.order} if other is self.graph else body.copy(self.graph)
-        found = {}
-        for node in body.order:
-            if other.ops[node] in (core.INPUT, core.NAMED):
-                found[str(other.payloads[node])] = mapping[node]
-        self._learn(found)
+        self._learn_of(body, mapping)
         return mapping
+
+    def _learn_of(self, body: Body, mapping: Mapping[int, int]) -> None:
+        ops, payloads = body.graph.ops, body.graph.payloads
+        self._learn({str(payloads[n]): mapping[n] for n in body.order if ops[n] in (core.INPUT, core.NAMED)})
 
     def _learn(self, names: Mapping[str, int]) -> None:
         for n, node in names.items():
@@ -223,7 +243,7 @@ class Builder:
                 return argument.shape
         return self.shapes.get(name, ())
 
-    def choose(self, outputs: Any, results: Mapping[str, int]) -> tuple[Pairs, Structure]:
+    def choose(self, outputs: Any, results: Mapping[str, int]) -> Outcome:
         """The named lines, or `results` by their names, that `outputs` asks for."""
         lines = {**results, **self.names}
         wanted = [outputs] if isinstance(outputs, str) else list(outputs)
@@ -235,8 +255,7 @@ class Builder:
         if isinstance(outputs, str):
             return pairs, 0
         if isinstance(outputs, list):
-            node = self.graph.add(core.STACK, tuple(self.graph.as_number(node) for _, node in pairs))
-            return [(self.title or "f", node)], 0
+            return self._stacked([self.graph.as_number(node) for _, node in pairs], self.title or "f")
         return pairs, tuple(range(len(pairs)))
 
     def signature(self) -> tuple[tuple[Argument, ...], bool]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from symdiff.differentiate.reverse import reverse
 from symdiff.differentiate.structured.sweeps import forward_terms
-from symdiff.errors import DifferentiationError, NeedsShape, ShapeError, Source
+from symdiff.errors import DifferentiationError, ShapeError, Source
 from symdiff.frontend.calls import NO_DEFINITIONS, Known, LanguageFunction, bind, written_call
-from symdiff.frontend.constants import undeclared
+from symdiff.frontend.constants import does_not_fit, undeclared
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
@@ -147,9 +147,8 @@ class Layer(LanguageFunction):
         try:
             value = self.spliced(graph, self.text, dict(zip((p.name for p in self.parameters), operands, strict=True)))
         except ShapeError as error:
-            missing = tuple(dict.fromkeys(n for node in operands for n in undeclared(graph, node)))
-            if missing:
-                raise NeedsShape(f"{self.name}: {error.message}", names=missing, hint=error.hint) from None
+            if any(undeclared(graph, node) for node in operands):
+                raise does_not_fit(graph, operands, f"{self.name}: {error.message}", hint=error.hint) from None
             raise
         return graph.add(core.CUSTOM, (value, *operands), self) if self.backward else value
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from symdiff.errors import LimitError, NeedsShape, ShapeError, SymdiffError
+from symdiff.errors import LimitError, Open, ShapeError, SymdiffError
 from symdiff.functions.specialize import named_sizes, substitute
 from symdiff.signature import Argument
 from symdiff.sizes import WrittenSizes, is_open
@@ -25,7 +25,7 @@ EXAMPLES = (17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61)
 LEAST = 2
 """Axes of one element broadcast: what is made for all sizes is made for those from this on."""
 
-Build = Callable[[Mapping[str, Shape]], "Function"]
+Shapes = Mapping[str, Shape]
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,21 @@ class OpenCase:
         return tuple(found)
 
 
-def open_case(arguments: Sequence[Argument], build: Build) -> OpenCase | None:
+@overload
+def open_case(arguments: Sequence[Argument], build: Callable[[Shapes], Function]) -> OpenCase | None: ...
+
+
+@overload
+def open_case(arguments: Sequence[Argument], build: Callable[[Shapes], Function | Open]) -> OpenCase | Open | None: ...
+
+
+def open_case(arguments: Sequence[Argument], build: Callable[[Shapes], Function | Open]) -> OpenCase | Open | None:
     """The function for all sizes, which `build` makes for shapes; None where arguments have no shapes yet.
+
+    It is `Open` where it depends on shapes that nobody declared.
 
     Raises
     ------
-    NeedsShape
-        Where it depends on shapes that nobody declared.
     SymdiffError
         For what is wrong whatever the sizes are.
     """
@@ -84,8 +92,6 @@ def open_case(arguments: Sequence[Argument], build: Build) -> OpenCase | None:
     sizes = WrittenSizes(dict(zip(names, EXAMPLES, strict=False)), LEAST)
     try:
         made = build(_shapes(arguments, {n: sizes[n] for n in names}))
-    except NeedsShape:
-        raise
     except ShapeError:
         if sizes.facts or not _is_wrong(build, _shapes(arguments, dict.fromkeys(names, 1))):
             return None
@@ -94,17 +100,16 @@ def open_case(arguments: Sequence[Argument], build: Build) -> OpenCase | None:
         if not _is_wrong(build, _shapes(arguments, dict.fromkeys(names, 1))):
             return None
         raise
-    return OpenCase(made, sizes, not sizes.fixed)
+    return made if isinstance(made, Open) else OpenCase(made, sizes, not sizes.fixed)
 
 
 def _shapes(arguments: Sequence[Argument], sizes: Mapping[str, int]) -> dict[str, Shape]:
     return {a.name: substitute(a.shape, sizes) for a in arguments if a.shape and a.members is None}
 
 
-def _is_wrong(build: Build, shapes: Mapping[str, Shape]) -> bool:
+def _is_wrong(build: Callable[[Shapes], Function | Open], shapes: Shapes) -> bool:
     """Whether nothing is made for some shapes either."""
     try:
-        build(shapes)
+        return isinstance(build(shapes), Open)
     except SymdiffError:
         return True
-    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symdiff.errors import NeedsShape
+from symdiff.errors import Open
 from symdiff.ops import core
 
 if TYPE_CHECKING:
@@ -49,6 +49,19 @@ class Unshaped:
             settled |= seen
         return sorted(found)
 
+    def open(self, graph: Graph, nodes: Sequence[int], what: str) -> Open | None:
+        """What only a call can answer for one of these nodes; None where none is made of inputs that may be arrays."""
+        if not self.names:
+            return None
+        missing = tuple(dict.fromkeys(n for node in nodes for n in self.inputs(graph, node)))
+        if not missing:
+            return None
+        return Open(
+            f"{what}, for which no shape is declared: {', '.join(missing)}",
+            missing,
+            f'declare it: shapes={{"{missing[0]}": ()}} for a number',
+        )
+
     def check(self, graph: Graph, nodes: Sequence[int], what: str) -> None:
         """Refuse what only a call can answer for one of these nodes.
 
@@ -57,12 +70,6 @@ class Unshaped:
         NeedsShape
             Where one is made of inputs that may be arrays.
         """
-        if not self.names:
-            return
-        missing = tuple(dict.fromkeys(n for node in nodes for n in self.inputs(graph, node)))
-        if missing:
-            raise NeedsShape(
-                f"{what}, for which no shape is declared: {', '.join(missing)}",
-                names=missing,
-                hint=f'declare it: shapes={{"{missing[0]}": ()}} for a number',
-            )
+        opened = self.open(graph, nodes, what)
+        if opened is not None:
+            raise opened.error()

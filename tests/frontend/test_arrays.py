@@ -5,12 +5,13 @@ import pytest
 import scipy.linalg
 import scipy.special
 
-from symdiff.errors import NeedsShape, ParseError, ShapeError, SymdiffError, UnknownNameError
+from symdiff.errors import NeedsShape, Open, ParseError, ShapeError, SymdiffError, UnknownNameError
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import FUNCTIONS, UNAVAILABLE, is_function
 from symdiff.frontend.functions import function_named
-from symdiff.frontend.parser import free_names, parse
+from symdiff.frontend.parser import elaborate_open, free_names, parse, read_text
 from symdiff.interpret import evaluate
+from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 
 ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
@@ -333,6 +334,35 @@ def test_scalars_that_should_be_arrays(text):
         assert caught.value.names
         assert set(caught.value.names) <= {"x", "y", "W"}
         assert caught.value.place is not None
+        found = elaborate_open(read_text(text, **options), Graph(), **options)
+        assert isinstance(found, Open)
+        assert set(found.names) <= {"x", "y", "W"}
+        assert found.place is not None
+        assert isinstance(found.error(), NeedsShape)
+
+
+@pytest.mark.parametrize(("text", "names", "at"), [
+    ("2*x + x**2", None, None), ("x + [1, 2]", ("x",), "x + [1, 2]"), ("sum(y) + x[0]", ("y",), "sum"),
+    ("q = x @ x\nq*sum(z)", ("x",), "x @ x"), ("f(y[3], x) = y + x", ("x",), "y + x"),
+    ("f(y[3], x) = sum(y)*3", None, None),
+])  # fmt: skip
+def test_what_is_open_is_a_value(text, names, at):
+    found = elaborate_open(read_text(text), Graph())
+    if names is None:
+        assert not isinstance(found, Open)
+        return
+    assert found.names == names
+    assert text[found.place.start : found.place.end] in at
+    with pytest.raises(ShapeError) as caught:
+        raise found.error()
+    assert (caught.value.message, caught.value.hint, caught.value.place) == (found.message, found.hint, found.place)
+
+
+def test_what_is_wrong_for_every_shape_is_an_error_beside_what_is_open():
+    for text in ("sum(x) + [1, 2] @ [1, 2, 3]", "x[0] + [1, 2][5]"):
+        with pytest.raises(ShapeError) as caught:
+            elaborate_open(read_text(text), Graph())
+        assert not isinstance(caught.value, NeedsShape)
 
 
 def test_declared_scalars_are_arrays_of_one_element():

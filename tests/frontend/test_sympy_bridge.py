@@ -12,16 +12,18 @@ import pytest
 import sympy as sp
 
 import symdiff as sd
+from symdiff.differentiate.operators import iterated
 from symdiff.display.text import expression
-from symdiff.errors import ArgumentError, SymdiffError
+from symdiff.errors import ArgumentError, Open, SymdiffError
 from symdiff.frontend.bodies import expansion
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
-from symdiff.frontend.sympy_bridge import from_sympy, symbol_name, to_sympy
+from symdiff.frontend.sympy_bridge import from_sympy, read_sympy, symbol_name, to_sympy
 from symdiff.frontend.sympy_export import LONGEST_EXPANSION
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
+from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, movement
 from symdiff.ops.base import Expand
 from symdiff.signature import Argument
@@ -295,3 +297,17 @@ def test_matrix_expressions(expression, wanted):
     graph, node = from_sympy(expression(*symbols))[:2]
     given = {graph.input(n, v.shape): v for n, v in values.items()}
     np.testing.assert_allclose(evaluate(graph, [node], given)[0], wanted(*values.values()), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(("e", "listed", "names"), [
+    (x * y + 1, {}, None), (x * sp.MatrixSymbol("M", 2, 2), {}, ("x",)), (y * sp.MatrixSymbol("M", 2, 2), {}, None),
+    (sp.IndexedBase("v")[1] + y, {"v": None}, ("v",)), (sp.IndexedBase("v")[1] + y, {"v": (3,)}, None),
+])  # fmt: skip
+def test_what_is_open_is_a_value(e, listed, names):
+    graph = Graph()
+    graph.unshaped = Unshaped()
+    graph.unshaped.add("x")  # another source has it, and did not say what it is
+    found = read_sympy(e, graph, listed, iterated, {})
+    assert (found.names if isinstance(found, Open) else None) == names
+    if names is None:
+        assert graph.types[found.nodes[found.body.root]] == found.body.graph.types[found.body.root]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from symdiff.display.text import program
-from symdiff.errors import ArgumentError, CallError, ShapeError
+from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, ShapeError
 from symdiff.frontend.functions import function_named
 from symdiff.frontend.symbols import named, symbol
 from symdiff.frontend.trace import trace
@@ -86,6 +86,20 @@ z = symbol("z")
 def test_refusals(fun, kind, message):
     with pytest.raises(kind, match=message):
         trace(fun)
+
+
+@pytest.mark.parametrize(("fun", "names"), [
+    (lambda x, y: x * y + 1, None), (lambda x, y: x.sum() * y, ("x",)), (lambda x, y: x * np.ones(2) + y, ("x",)),
+    (lambda x, y: x + np.array([y, 1.0]), ("y",)), (lambda x, y: x.weights, ("x",)), (lambda x, y: x["w"], ("x",)),
+    (lambda x, y: (x * y).shape, ("x", "y")), (lambda x, y: dict(**x), ("x",)),
+    (lambda x, y: [[x, 1.0], np.ones(2)], None),
+    (lambda x, y: x if hasattr(x, "weights") else y, None), (lambda x, y: [x, np.ones(2)], ("x",)),
+])  # fmt: skip
+def test_what_is_open_is_a_value(fun, names):
+    found = trace(fun, numbers=())
+    assert (found.names if isinstance(found, Open) else None) == names
+    if names is not None:
+        assert isinstance(found.error(), NeedsShape)
 
 
 def test_long_loops():
