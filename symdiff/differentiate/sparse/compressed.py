@@ -61,6 +61,8 @@ def compressed(
     With `symmetric` the outputs are the gradient by the targets, and a star coloring may need fewer colours, an acyclic
     one fewer still.
     """
+    if not len(pattern):
+        return Compressed(1, 0, "1 columns", lambda: graph.constant(np.zeros(0)))
     known = set(graph.live(outputs))
     shapes = [fixed(graph.types[t].shape) for t in targets]
     heights = [fixed(graph.types[o].shape) for o in outputs]
@@ -122,8 +124,6 @@ def _places(color: Colors, place: Colors) -> Read:
     """What reads each entry where it is alone."""
 
     def read(graph: Graph, flat: int, width: int) -> int:
-        if not len(place):
-            return graph.constant(np.zeros(0))
         return indexing.gather(graph, flat, graph.constant(color * width + place))
 
     return read
