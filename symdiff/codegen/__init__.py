@@ -1,11 +1,32 @@
 """Native code: a program becomes LLVM IR, the IR a kernel, the kernel NumPy ufuncs and a plain C function.
 
-Import it where a kernel is wanted, not before: it loads LLVM.
+What stands here is loaded when it is asked for; LLVM when something is compiled.
 """
 
-from symdiff.codegen.compile import compile_program
-from symdiff.codegen.kernel import Kernel, Options
-from symdiff.codegen.layout import Layout, Operand
-from symdiff.codegen.target import Target, has_fma
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symdiff.codegen.compile import compile_program
+    from symdiff.codegen.kernel import Kernel, Options
+    from symdiff.codegen.layout import Layout, Operand
+    from symdiff.codegen.target import Target, has_fma
 
 __all__ = ["Kernel", "Layout", "Operand", "Options", "Target", "compile_program", "has_fma"]
+
+_MODULES = {
+    "compile_program": "compile",
+    "has_fma": "target",
+    "Kernel": "kernel",
+    "Options": "kernel",
+    "Layout": "layout",
+    "Operand": "layout",
+    "Target": "target",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return found

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
+from symdiff.codegen.image import Code
 from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED, interrupts
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.module import Module, Support, assemble_module
@@ -334,7 +335,7 @@ def describe_kernel(
 
 
 @functools.cache
-def batch_code() -> jit.Code:
+def batch_code() -> Code:
     """The code of `batch`, compiled once in a process and never dropped."""
     module = write_batch()
     return jit.link(module.text, module.addresses(), module.exports, 2)

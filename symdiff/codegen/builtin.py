@@ -101,8 +101,7 @@ class _Values:
 
 def write_record(kernel: Kernel, structure: Plain) -> bytes | None:
     """The record of a kernel for `builtin_code`, or None where it does not fit."""
-    layout, types = kernel.layout, kernel.program.types
-    inputs = kernel.program.inputs
+    layout, types, inputs = kernel.layout, kernel.types, kernel.inputs
     if any(t.shape or t.dtype != FLOAT64 for t in inputs) or not types or len(layout.operands) > LARGEST_OPERANDS:
         return None
     if any(t.dtype not in DESCRIPTIONS or 0 in t.shape for t in types):
@@ -183,7 +182,7 @@ def _pack(
         sizes += shape
     alone = not tuples and not arrays and not types[next(iter(scalars))].is_condition
     head = {
-        "arity": len(kernel.program.inputs),
+        "arity": len(kernel.inputs),
         "loop": kernel.loop,
         "one": 1,
         "strides": 8 * end,

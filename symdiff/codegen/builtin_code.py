@@ -15,12 +15,12 @@ Objects are numbered: arrays, then scalars, then tuples; the last is the result.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 
 import numpy as np
 
 from symdiff.codegen import jit
+from symdiff.codegen.image import Code
 from symdiff.codegen.module import ATTRIBUTES
 from symdiff.codegen.python_api import Python, python
 
@@ -334,12 +334,10 @@ def write_builtin(found: Python) -> tuple[str, dict[str, int]]:
 
 
 @functools.cache
-def builtin_code() -> jit.Code | None:
+def builtin_code() -> Code | None:
     """The code, compiled once in a process and never dropped; None where this Python is not as expected."""
     found = python()
     if found is None:
         return None
     text, imports = write_builtin(found)
-    code = jit.link(text, imports, [BUILTIN, FORWARD], 2, verify=False)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # what holds its addresses may outlive this module at exit
-    return code
+    return jit.link_shared(text, imports, [BUILTIN, FORWARD])

@@ -120,7 +120,7 @@ def limit() -> int:
 
 def key(ir: str, opt: int, target: Sequence[str]) -> str:
     """What an entry is found by; `target` tells LLVM, the machine and its features."""
-    parts = [str(FORMAT), VERSION, str(opt), *target, *_c_library(), ir]
+    parts = [str(FORMAT), VERSION, str(opt), *target, *c_library(), ir]
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
@@ -128,7 +128,8 @@ def key(ir: str, opt: int, target: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _c_library() -> tuple[str, ...]:
+def c_library() -> tuple[str, ...]:
+    """The C library of this process, by name and version."""
     try:
         return (os.confstr("CS_GNU_LIBC_VERSION") or "",)
     except (AttributeError, ValueError, OSError):

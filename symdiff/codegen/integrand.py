@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from symdiff.codegen import jit
+from symdiff.codegen.image import Code
 from symdiff.codegen.kernel import Kernel
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.module import Module, assemble_module
@@ -71,7 +72,7 @@ def write_integrand(layout: Layout) -> Module:
     return assemble_module(lines[:1], lines[1:], (), (INTEGRAND,))
 
 
-def integrand(kernel: Kernel) -> tuple[int, jit.Code]:
+def integrand(kernel: Kernel) -> tuple[int, Code]:
     """The address of the function for a kernel, and the code to keep beside the kernel.
 
     Raises

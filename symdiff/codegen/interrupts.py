@@ -14,6 +14,7 @@ import sys
 import threading
 
 from symdiff.codegen import jit
+from symdiff.codegen.image import Code
 from symdiff.codegen.module import assemble_module, c_function
 from symdiff.codegen.python_api import is_supported_python
 from symdiff.errors import CompileError
@@ -145,11 +146,10 @@ entry:
 
 
 @functools.cache
-def interrupts() -> jit.Code:
+def interrupts() -> Code:
     """The code of `interrupted`, compiled once in a process and never dropped."""
     module = assemble_module((), [CODE], (), (INTERRUPTED, FUNCTIONS, MAIN))
-    code = jit.link(module.text, {}, module.exports, 2, verify=False)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
+    code = jit.link_shared(module.text, {}, module.exports)
     main = ctypes.c_size_t.from_address(code[MAIN])
 
     def tell() -> None:  # a thread that forks is the main thread of the child

@@ -7,19 +7,20 @@ own.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import itertools
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import llvmlite
-import llvmlite.binding as llvm
 
 from symdiff import budget, locks
 from symdiff.codegen import cache
+from symdiff.codegen.image import READY, Code, MappedCode
+from symdiff.codegen.llvm import llvm, lock, version
 from symdiff.codegen.target import host_processor
 from symdiff.errors import CompileError
 
@@ -43,15 +44,10 @@ _engines: list[Any] = []
 _names = itertools.count()
 
 
-class Code:
-    """Machine code that has been loaded; it is unloaded when this object goes.
+class LinkedCode(Code):
+    """Machine code that an engine has linked."""
 
-    Attributes
-    ----------
-    bytes : about how much memory it takes.
-    """
-
-    __slots__ = ("_engine", "_tracker", "bytes")
+    __slots__ = ("_engine", "_tracker")
 
     def __init__(self, engine: Any, tracker: Any, size: int) -> None:
         self._engine = engine
@@ -145,6 +141,10 @@ def link(
     CompileError
         Where LLVM refuses it, or the process holds as much code as the system can map.
     """
+    if READY:
+        ready = READY.get(ready_key(ir, opt))
+        if ready is not None:
+            return MappedCode(ready, imports)
     from_disk = cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
     try:
         if from_disk:
@@ -162,7 +162,7 @@ def link(
             if number % KERNELS_PER_ENGINE == 0:
                 _engines[:] = [_engine()]
             engine, name = _engines[0], f"k{number}"
-        return Code(engine, builder.link(engine, name), len(code))
+        return LinkedCode(engine, builder.link(engine, name), len(code))
     except CompileError:
         raise
     except RuntimeError as error:
@@ -172,10 +172,50 @@ def link(
         raise CompileError(f"LLVM refused the code: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What code that all kernels share was made of."""
+
+    code: Code
+    ir: str
+    exports: tuple[str, ...]
+    level: int
+
+
+SHARED: list[Shared] = []
+
+
+def link_shared(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
+    """Code that is written by hand for all kernels, made once in a process and never dropped: what holds its addresses
+    may outlive this module at exit.
+    """
+    exports = tuple(exports)
+    code = link(ir, imports, exports, level, verify=False)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
+    SHARED.append(Shared(code, ir, exports, level))
+    return code
+
+
+def ready_key(ir: str, opt: int) -> str:
+    """What an image of this machine is found by among those that are ready."""
+    return cache.key(ir, opt, ())
+
+
+def object_code(ir: str, opt: int) -> bytes:
+    """The object file of a module, for this processor.
+
+    Raises
+    ------
+    CompileError
+        Where LLVM refuses it.
+    """
+    return _object_code(ir, opt, True)
+
+
 @functools.cache
 def _target() -> tuple[str, ...]:
     """What machine code depends on beside its module and level: the processor and the compiler."""
-    return (llvm.get_process_triple(), *host_processor(), llvmlite.__version__, str(llvm.llvm_version_info))
+    return (llvm.get_process_triple(), *host_processor(), *version())
 
 
 @functools.cache
@@ -247,14 +287,23 @@ def assembly(ir: str, opt: int) -> str:
     return str(target_machine(opt).emit_assembly(module))
 
 
+_forking: list[Any] = []
+"""LLVM's locks that forks under way have taken."""
+
+
 # A fork while another thread compiles would leave LLVM's lock taken for ever in the child.
 def _before_fork() -> None:
     _lock.acquire()
-    llvm.ffi.lib._lock.__enter__()
+    loaded = lock()
+    if loaded is not None:
+        loaded.__enter__()
+    _forking.append(loaded)
 
 
 def _after_fork() -> None:
-    llvm.ffi.lib._lock.__exit__(None, None, None)
+    loaded = _forking.pop()
+    if loaded is not None:
+        loaded.__exit__(None, None, None)
     _lock.release()
 
 

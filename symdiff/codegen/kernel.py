@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.body import is_of_c
 from symdiff.codegen.entry_points import CALL, write_call
+from symdiff.codegen.image import Code
 from symdiff.codegen.layout import Layout, arrange_operands
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import LOCK_DECLARATIONS, Module, Statistics, Support, write_module, write_vector_module
@@ -27,7 +28,7 @@ from symdiff.numeric import Watched
 from symdiff.ops.base import Outside
 from symdiff.optimize.program import TensorProgram
 from symdiff.sizes import example
-from symdiff.types import FLOAT64
+from symdiff.types import FLOAT64, TensorType
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -125,6 +126,7 @@ class Kernel:
 
     Attributes
     ----------
+    inputs, types : the types of the arguments and of the outputs.
     layout : which arrays the ufuncs take and give.
     packed : whether scalars are stacked to one operand, because NumPy's ufuncs cannot have as many operands.
     statistics : operations, pieces, workspace.
@@ -138,10 +140,7 @@ class Kernel:
     def __init__(self, program: Program, options: Options) -> None:
         if ctypes.sizeof(ctypes.c_void_p) != 8:
             raise CompileError("native code needs a 64-bit platform")
-        self.program = program
-        self.options = options
-        self.layout: Layout = arrange_operands(program.inputs, program.types)
-        self.packed = self.layout.packed
+        self._begin(program.inputs, program.types, options, lambda: program)
         # A point costs the same at level 0 up to about a hundred operations, and its code comes in a third of the time.
         self.opt = self._point_opt()
         module, self.statistics = self._write(self.opt)
@@ -150,7 +149,43 @@ class Kernel:
         count = example(self.statistics.instructions)
         self._verify = count <= VERIFIED if options.verify is None else options.verify
         self._code = jit.link(module.text, module.addresses(), module.exports, self.opt, self._verify, options.cache)
-        self._call: jit.Code | None = None
+
+    def _begin(
+        self,
+        inputs: Sequence[TensorType],
+        types: Sequence[TensorType],
+        options: Options,
+        program: Callable[[], Program],
+    ) -> None:
+        self.inputs, self.types = tuple(inputs), tuple(types)
+        self.options = options
+        self.layout: Layout = arrange_operands(self.inputs, self.types)
+        self.packed = self.layout.packed
+        self._call: Code | None = None
+        self._make_program = program
+
+    @classmethod
+    def of_code(
+        cls,
+        code: Code,
+        statistics: Statistics,
+        opt: int,
+        inputs: Sequence[TensorType],
+        types: Sequence[TensorType],
+        options: Options,
+        program: Callable[[], Program],
+    ) -> Self:
+        """A kernel whose code for points was made before; `program` gives what batches are compiled from."""
+        made = cls.__new__(cls)
+        made._begin(inputs, types, options, program)
+        made.opt, made.statistics, made._code = opt, statistics, code
+        made.calls_python, made._verify = False, True
+        return made
+
+    @lazy
+    def program(self) -> Program:
+        """What it computes."""
+        return self._make_program()
 
     def _write(self, opt: int) -> tuple[Module, Statistics]:
         module, statistics = write_module(self.program, self.layout, self.options.piece or piece_size(opt))

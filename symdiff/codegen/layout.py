@@ -19,6 +19,13 @@ TYPE_CODES = {"float64": "d", "float32": "f", "bool": "?"}
 BYTES = {"float64": 8, "float32": 4, "bool": 1}
 
 
+LOOP = "k"
+"""The symbol of a kernel's loop, which takes the operands."""
+
+FAILED = 1
+"""What a loop and a C function return where there was no memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
     """One array that a kernel takes or gives.

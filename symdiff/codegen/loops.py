@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import CodeWriter, Operations, Routines, is_of_c
 from symdiff.codegen.fills import fill_call, fill_lines
+from symdiff.codegen.layout import FAILED as FAILED
+from symdiff.codegen.layout import LOOP as LOOP
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
@@ -27,10 +29,6 @@ if TYPE_CHECKING:
 LARGEST_FRAME = 16_384
 """Bytes of workspace that may lie on the stack."""
 
-FAILED = 1
-"""What a loop and a C function return where there was no memory."""
-
-LOOP = "k"
 MISSING = {"float64": "double 0x7FF8000000000000", "float32": "float 0x7FF8000000000000", "bool": "i8 0"}
 
 

@@ -23,7 +23,7 @@ from symdiff.errors import CompileError
 from symdiff.ops.base import Library, Routine
 
 if TYPE_CHECKING:
-    from symdiff.codegen.jit import Code
+    from symdiff.codegen.image import Code
     from symdiff.optimize.program import Program
 
 ATTRIBUTES = (

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from symdiff.codegen.jit import ADDRESS, parse_module
+from symdiff.codegen.llvm import llvm
 from symdiff.codegen.module import FALLBACKS
 from symdiff.codegen.target import Target, refuse_host
 from symdiff.errors import CompileError

@@ -12,8 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
-import llvmlite.binding as llvm
-
+from symdiff.codegen.llvm import llvm
 from symdiff.codegen.pairs import has_sincos
 from symdiff.codegen.status import NO_STATUS, Status, machine, status
 from symdiff.errors import ArgumentError, CompileError

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.codegen import jit
+from symdiff.codegen.image import Code
 from symdiff.codegen.layout import Layout, Operand
 from symdiff.codegen.module import assemble_module
 from symdiff.codegen.status import status
@@ -46,7 +47,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 
 @functools.cache
-def _exceptions() -> jit.Code:
+def _exceptions() -> Code:
     """A loop `int exceptions(char **args, …)` that raises the floating-point exceptions of its operand, a number."""
     state = status()
     choose = []

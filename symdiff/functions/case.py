@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,26 @@ if TYPE_CHECKING:
 
 LARGEST_ITEM = 8
 """Bytes of the largest type of elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A formula that lies in a container, and is read when somebody asks for it: its code answers calls without it."""
+
+    read: Callable[[], Case]
+    compiled: CompiledCase
+
+    def opened(self) -> Case:
+        """The formula.
+
+        Raises
+        ------
+        StorageError
+            Where it is not one.
+        """
+        case = self.read()
+        case.compiled = self.compiled
+        return case
 
 
 @dataclass(slots=True)

@@ -237,7 +237,7 @@ class GeneralCall:
         self.__name__ = name
         self.kernel = kernel
         self.binder = binder
-        self.formula: Formula | None = None
+        self.formula: Formula | Callable[[], Formula] | None = None
         self._is_big, self._recycled = is_big, call_recycling
         self.structure = structure
         self._types = tuple(types)
@@ -488,7 +488,7 @@ class FailingCall(GeneralCall):
 
         if self.formula is None or error.place is not None:
             return error
-        graph, outputs, arguments = self.formula
+        graph, outputs, arguments = self.formula() if callable(self.formula) else self.formula
         values, _ = self.binder.convert(self.binder.order(args, keywords))
         leaves: dict[int, Any] = {}
         for nodes, value, shape in zip(arguments, values, self._shapes, strict=True):

@@ -26,15 +26,19 @@ class Exchange:
 
         return texts
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the function to a file that `symdiff.load` reads: formula, signature and options, no machine code.
+    def save(self, path: str | os.PathLike[str], *, code: bool = False) -> None:
+        """Write the function to a file that `symdiff.load` reads: formula, signature and options.
+
+        With `code`, also its machine code for this machine, which `symdiff.load(path, code=True)` uses where it fits.
 
         Raises
         ------
         OSError
             Where the file cannot be written.
+        StorageError
+            Where the code cannot be kept: for arrays of any size, and elsewhere than on Linux for x86-64.
         """
-        self._storage.save(self, path)
+        self._storage.save(self, path, code)
 
     def emit(
         self,

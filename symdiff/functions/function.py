@@ -15,7 +15,7 @@ from symdiff.errors import ArgumentError, ShapeError
 from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import Binder, signature
-from symdiff.functions.case import Case
+from symdiff.functions.case import Case, Shelved
 from symdiff.functions.cases import Cases, OpenCompiled, Recipe, Reordered, unknown
 from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
@@ -92,7 +92,7 @@ class Function(Exchange, Sealed, Direct):
         self.arguments = tuple(arguments)
         self._ordered = ordered or len(self.arguments) < 2
         case = Case(graph, tuple(outputs), dict(names or {}), structure, tuple(notes), stable)
-        self._case: Case | None = case
+        self._case: Case | Shelved | None = case
         self._trees = any(a.place for a in self.arguments)
         case.check_inputs(name, self.arguments)
         case.check_results()
@@ -123,6 +123,15 @@ class Function(Exchange, Sealed, Direct):
         made._make_callable()
         return made
 
+    @classmethod
+    def _shelved(cls, name: str, arguments: Sequence[Argument], ordered: bool, case: Shelved) -> Function:
+        """A function whose formula is read when it is needed."""
+        made = cls.__new__(cls)
+        made.__name__, made.arguments, made._ordered, made._case = name, tuple(arguments), ordered, case
+        made._trees = any(a.place for a in made.arguments)
+        made._make_callable()
+        return made
+
     @property
     def _known(self) -> Case:
         """The formula.
@@ -132,9 +141,12 @@ class Function(Exchange, Sealed, Direct):
         ShapeError
             Where shapes are known at each call only.
         """
-        if self._case is None:
+        case = self._case
+        if case is None:
             raise unknown(self.__name__, self.arguments)
-        return self._case
+        if isinstance(case, Shelved):
+            case = self._case = case.opened()
+        return case
 
     # What it is
 
@@ -237,7 +249,8 @@ class Function(Exchange, Sealed, Direct):
             binder = self._tree_binder()
             _SLOT.__set__(self, self._cases.__call__ if binder is None else binder.calling(self._cases.__call__))
             return
-        general, compiled = Call(self).__call__, self._known.compiled
+        assert self._case is not None
+        general, compiled = Call(self).__call__, self._case.compiled
         self._answer(general if compiled is None else compiled.entry(general))
 
     def _answer(self, call: Callable[..., Any]) -> None:
@@ -314,9 +327,11 @@ class Function(Exchange, Sealed, Direct):
         LimitError
             Where a call takes more operations or memory, or compiling more time, than the limits allow.
         """
+        given = {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background}
+        if memory is not None:
+            given["memory"] = memory
         if self._cases is not None:
-            given = {"opt": opt, "fp": fp, "math": math, "threads": threads, "cache": cache, "background": background}
-            return OpenCompiled(self, given if memory is None else {**given, "memory": memory})
+            return OpenCompiled(self, given)
         from symdiff.codegen import Options, compile_program
 
         if opt is not None and opt not in (0, 1, 2, 3):
@@ -324,18 +339,7 @@ class Function(Exchange, Sealed, Direct):
         options = Options(opt=opt, fp=fp, math=math, threads=threads, cache=cache, name=self.__name__)
         compiled = self._compile(replace(options, opt=0) if background else options, memory)
         compiled.answer()
-        compiled.origin = (
-            self,
-            {
-                "opt": opt,
-                "fp": fp,
-                "math": math,
-                "threads": threads,
-                "cache": cache,
-                "background": background,
-                **({} if memory is None else {"memory": memory}),
-            },
-        )
+        compiled.origin = (self, given)
         if background:
             program, better = compiled.kernel.program, replace(options, opt=2 if opt is None else opt)
             compiled.improve(lambda: compile_program(program, better))

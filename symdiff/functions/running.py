@@ -160,7 +160,7 @@ def _bound(cases: Cases, key: Key, made: Made, values: Mapping[str, int]) -> Bou
     shapes: Mapping[str, Shape] = cases.pattern.shapes(key)
     arguments = [replace(a, shape=shapes.get(a.name, a.shape), deferred=False) for a in function.arguments]
     binder = Binder(function.__name__, arguments, function._ordered, function.graph.dtype)
-    _, types = kernel.types(values)
+    _, types = kernel.types_at(values)
     program, number = kernel.program, made.sizes.number
     operations, memory = number(program.operations, values), number(program.memory, values)
     with under(function.graph.limits):

@@ -192,10 +192,10 @@ class SparseFunction(Exchange):
             hint="call its values(…) with expressions: they are a vector of its entries",
         )
 
-    def to_bytes(self, calls: list[Any] | None = None) -> bytes:
+    def to_bytes(self, calls: list[Any] | None = None, code: bool = False) -> bytes:
         """The function of the entries, and where they are, as bytes that `symdiff.load` reads from a file.
 
-        `calls` gets the Python functions that it calls; None refuses these.
+        `calls` gets the Python functions that it calls; None refuses these. `code`: with machine code.
         """
         pattern, storage = self.layout.pattern, self._storage
         content = {
@@ -208,17 +208,19 @@ class SparseFunction(Exchange):
             "definitions": [],
         }
         places = b"".join([a.astype("<i8").tobytes() for a in (pattern.starts, pattern.columns)])
-        return storage.closed(content, places + storage.to_bytes(self.values, calls))  # type: ignore[no-any-return]
+        return storage.closed(content, places + storage.to_bytes(self.values, calls, code))  # type: ignore[no-any-return]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the function to a file that `symdiff.load` reads.
+    def save(self, path: str | os.PathLike[str], *, code: bool = False) -> None:
+        """Write the function to a file that `symdiff.load` reads; `code`: with machine code, as `Function.save`.
 
         Raises
         ------
         OSError
             Where the file cannot be written.
+        StorageError
+            Where the code cannot be kept.
         """
-        self._storage.write(self.to_bytes(), path)
+        self._storage.write(self.to_bytes(code=code), path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         calls: list[Any] = []
@@ -341,7 +343,7 @@ class OpenSparseFunction(SparseFunction):
     def __signature__(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
-    def to_bytes(self, calls: list[Any] | None = None) -> bytes:
+    def to_bytes(self, calls: list[Any] | None = None, code: bool = False) -> bytes:
         """How it is made, as bytes that `symdiff.load` reads from a file."""
         content = {
             "symdiff": VERSION,
@@ -352,7 +354,7 @@ class OpenSparseFunction(SparseFunction):
             "options": self.options,
             "definitions": [],
         }
-        return self._storage.closed(content, self._storage.to_bytes(self.function, calls))  # type: ignore[no-any-return]
+        return self._storage.closed(content, self._storage.to_bytes(self.function, calls, code))  # type: ignore[no-any-return]
 
     def specialize(self, *args: Any, **keywords: Any) -> SparseFunction:
         """The function for the shapes of these arguments, of which the structure is known."""

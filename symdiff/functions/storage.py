@@ -1,8 +1,9 @@
-"""Functions as bytes, for files, pickles and other processes: the formula and its signature, never machine code.
+"""Functions as bytes, for files, pickles and other processes: the formula and its signature; machine code on request.
 
 A container is a head (magic, format, two lengths, a SHA-256 digest of all the rest), a description in JSON and flat
-arrays of little-endian numbers. Reading one runs nothing and believes nothing: every index, type, name and size is
-checked, and types and shapes are derived again.
+arrays of little-endian numbers, behind them machine code if there is some. Reading one runs nothing and believes
+nothing: every index, type, name and size is checked, and types and shapes are derived again. The code in it is used
+only by who says so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
+from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
@@ -34,8 +36,8 @@ from symdiff.types import FLOATS
 from symdiff.version import VERSION
 
 MAGIC = b"\x93symdiff"
-FORMAT = 1
-"""The format that this version writes; it reads this one and all before it."""
+FORMAT, FORMAT_WITH_CODE = 1, 2
+"""The formats that this version writes; it reads these and all before them."""
 
 LARGEST_FILE, CHUNK = 2**32, 2**24
 HEAD = struct.Struct("<8sIIQQ")
@@ -53,18 +55,19 @@ SAVED = "_saved"
 """Where a function keeps its own bytes once it was pickled."""
 
 
-def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = None) -> bytes:
+def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = None, code: bool = False) -> bytes:
     """A function as bytes that any symdiff of this version or later reads on any machine.
 
     They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
-    a graph's other nodes, machine code and the places in the user's text are left out. Python functions that it calls
-    are not in them: `calls` gets these.
+    a graph's other nodes and the places in the user's text are left out, machine code unless `code` is true. Python
+    functions that it calls are not in them: `calls` gets these.
 
     Raises
     ------
     StorageError
-        Where it calls a C function, or Python functions and `calls` is None.
+        Where it calls a C function, or Python functions and `calls` is None; where its code cannot be kept.
     """
+    machine_code = describe_code(function) if code else None
     options: Mapping[str, Any] = {}
     source = function
     if isinstance(source, CompiledFunction):
@@ -110,6 +113,11 @@ def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = No
     trees = write_trees(source.arguments)
     if trees:
         content["trees"] = trees
+    if machine_code is not None:
+        content["code"], kept = machine_code
+        text = _written(content["graph"])
+        content["graph"] = len(text)  # who has the code does not read it
+        data += text + kept
     return closed(content, data)
 
 
@@ -131,13 +139,27 @@ def closed(content: dict[str, Any], data: bytes) -> bytes:
     """The container of a description and arrays."""
     if not content["definitions"]:
         del content["definitions"]
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
-    head = HEAD.pack(MAGIC, FORMAT, 0, len(text), len(data))
+    text = _written(content)
+    written = FORMAT_WITH_CODE if "code" in content else FORMAT
+    head = HEAD.pack(MAGIC, written, 0, len(text), len(data))
     return b"".join([head, hashlib.sha256(head + text + data).digest(), text, data])
 
 
-def from_bytes(data: bytes, calls: Sequence[Any] = ()) -> Any:
+def _written(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
+
+
+def _read(text: memoryview) -> Any:
+    try:
+        return json.loads(bytes(text))
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise refuse(str(error)) from None
+
+
+def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> Any:
     """The Function or CompiledFunction that `to_bytes` wrote; a compiled one is compiled again, for this machine.
+
+    With `code`, the machine code in it is used instead where it fits.
 
     Raises
     ------
@@ -154,11 +176,13 @@ def from_bytes(data: bytes, calls: Sequence[Any] = ()) -> Any:
     if kind == SPARSE:
         from symdiff.functions.sparse_function import read_sparse
 
-        return read_sparse(content, arrays, lambda inner: from_bytes(inner, calls))
+        return read_sparse(content, arrays, lambda inner: from_bytes(inner, calls, code))
     if kind == RECIPE:
         function: Function = recipes.read_recipe(content.get("recipe"), from_bytes, definitions)
     else:
-        function = _function(content, arrays, definitions)
+        function, ready = _made(content, arrays, definitions, code)
+        if ready is not None:
+            return ready
     if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
         return function
     if kind not in ("CompiledFunction", RECIPE):
@@ -177,6 +201,28 @@ def from_bytes(data: bytes, calls: Sequence[Any] = ()) -> Any:
         raise refuse(error.message) from None
 
 
+def _made(
+    content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer], code: bool
+) -> tuple[Function, Any]:
+    """The function of a formula, or what answers by the code that lies beside it."""
+    if "code" not in content:
+        return _function(content, arrays, definitions), None
+    if type(content["code"]) is not dict:
+        raise refuse("its code is not described")
+    length = integer(content["code"].get("bytes"), 0, len(arrays), "the length of its code")
+    end = len(arrays) - length
+    start = end - integer(content.get("graph"), 0, end, "the length of its graph")
+
+    def read() -> Function:
+        return _function({**content, "graph": _read(arrays[start:end])}, arrays[:start], definitions)
+
+    if code:
+        ready = restore_function(content, arrays[end:], read)
+        if ready is not None:
+            return cast(Function, ready), ready
+    return read(), None
+
+
 _recent = functools.lru_cache(KEPT)(from_bytes)
 
 
@@ -186,9 +232,10 @@ def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     if len(view) < 12 or bytes(view[:8]) != MAGIC:
         raise StorageError("this is not a function that symdiff saved", hint="sd.load reads what f.save(path) wrote")
     version = int.from_bytes(view[8:12], "little")
-    if version > FORMAT:
+    if version > FORMAT_WITH_CODE:
         raise StorageError(
-            f"a newer symdiff wrote this: format {version}, this one reads up to {FORMAT}", hint="update symdiff"
+            f"a newer symdiff wrote this: format {version}, this one reads up to {FORMAT_WITH_CODE}",
+            hint="update symdiff",
         )
     if len(view) < start:
         raise StorageError("the saved function is cut off", hint="save it again")
@@ -199,10 +246,7 @@ def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     digest.update(view[start:])
     if flags or version < 1 or digest.digest() != bytes(view[HEAD.size : start]):
         raise StorageError("the saved function is damaged: its digest does not fit", hint="save it again")
-    try:
-        content = json.loads(bytes(view[start : start + text]))
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise refuse(str(error)) from None
+    content = _read(view[start : start + text])
     if type(content) is not dict:
         raise refuse("its description is missing")
     return content, view[start + text :]
@@ -294,15 +338,17 @@ def loads(data: bytes, *calls: Any) -> Any:
     return _recent(data) if len(data) <= LARGEST_KEPT and not calls else from_bytes(data, calls)
 
 
-def save(function: Function | CompiledFunction, path: str | os.PathLike[str]) -> None:
+def save(function: Function | CompiledFunction, path: str | os.PathLike[str], code: bool = False) -> None:
     """Write a function to a file, which is replaced as a whole: a reader sees the old one or the new one.
 
     Raises
     ------
     OSError
         Where the file cannot be written.
+    StorageError
+        As `to_bytes`.
     """
-    write(to_bytes(function), path)
+    write(to_bytes(function, code=code), path)
 
 
 def write(data: bytes, path: str | os.PathLike[str]) -> None:
@@ -333,8 +379,13 @@ def write(data: bytes, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
     """The Function, or CompiledFunction, that `save` wrote to a file. Only data is read; nothing in it is run.
+
+    Parameters
+    ----------
+    code : use the machine code that `save(path, code=True)` put into the file, where it is for this machine; elsewhere
+        it is compiled again. Whoever wrote the file could have put any code into it: say so only for files of your own.
 
     Raises
     ------
@@ -360,7 +411,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             if size > LARGEST_FILE:
                 raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
     try:
-        return from_bytes(b"".join(chunks))
+        return from_bytes(b"".join(chunks), code=code)
     except SymdiffError as error:
         error.add_note(f"in {os.fspath(path)}")
         raise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from symdiff.codegen.kernel import Options
-from symdiff.codegen.layout import arrange_operands
 from symdiff.codegen.module import Module, Statistics
-from symdiff.codegen.tensors.kernel import Guarded, TensorKernel
+from symdiff.codegen.tensors.code import Guarded
+from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.errors import CompileError
 from symdiff.sizes import Sizes
@@ -46,7 +46,7 @@ class OpenKernel(TensorKernel):
         """About how much memory the code takes."""
         return self._code.bytes
 
-    def types(self, values: Mapping[str, int]) -> tuple[list[TensorType], list[TensorType]]:
+    def types_at(self, values: Mapping[str, int]) -> tuple[list[TensorType], list[TensorType]]:
         """The types of the operands and of the results for some sizes."""
 
         def known(types: Sequence[TensorType]) -> list[TensorType]:
@@ -63,10 +63,9 @@ class BoundKernel(TensorKernel):
     """The code of an `OpenKernel` for some sizes, which it is given at each call."""
 
     def __init__(self, of: OpenKernel, values: Mapping[str, int]) -> None:
-        self.program, self.options, self.opt, self.may_fail = of.program, of.options, of.opt, of.may_fail
-        self.calls_python = of.calls_python
-        self.layout = arrange_operands(*of.types(values))
-        self.packed = self.layout.packed
+        inputs, types = of.types_at(values)
+        self._begin(inputs, types, of.options, lambda: of.program)
+        self.opt, self.may_fail, self.calls_python = of.opt, of.may_fail, of.calls_python
 
         def number(size: Any) -> int:
             return of.sizes.number(size, values)

@@ -8,6 +8,7 @@ import ctypes
 import functools
 
 from symdiff.codegen import jit
+from symdiff.codegen.image import Code
 from symdiff.codegen.module import LOCK_DECLARATIONS, Module, assemble_module
 from symdiff.codegen.python_api import is_supported_python
 from symdiff.sizes import is_open
@@ -345,12 +346,11 @@ SUPPORT = {
 
 
 @functools.cache
-def support() -> jit.Code:
+def support() -> Code:
     """The functions, compiled once in a process and never dropped."""
     made = support_module()
-    code = jit.link(made.text, made.addresses(), made.exports, 2, verify=False)
+    code = jit.link_shared(made.text, made.addresses(), made.exports)
     _set_functions(code[_PYTHON_FUNCTIONS])
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # kernels may outlive this module at exit
     return code
 
 

@@ -1,0 +1,221 @@
+"""Machine code in saved functions: the same bits without LLVM, the formula when it is asked for, and doubt compiles."""
+
+import copy
+import itertools
+import json
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import symdiff as sd
+from symdiff.codegen import stored
+from symdiff.codegen.image import can_map
+from symdiff.functions import storage
+
+pytestmark = pytest.mark.skipif(not can_map(), reason="machine code is kept on Linux for x86-64 only")
+
+RNG = np.random.default_rng(5)
+A = RNG.normal(size=(5, 5)) + 5 * np.eye(5)
+WEIGHTS = np.linspace(0, 1, 300)
+MANY = [f"x{k}" for k in range(40)]
+
+
+def network(p):
+    return np.sum(p["w"] @ p["b"])
+
+
+# What is saved, and points
+FUNCTIONS = {
+    "scalars": (lambda: sd.grad("x**2*y + sin(x*y)", ["x", "y"]), [(1.5, -2.0), (0.0, 3.0)]),
+    "one number": (lambda: sd.function("f(x) = gamma(x) + erfcx(x) + j0(x)"), [(1.5,), (0.2,)]),
+    "results of many kinds": (
+        lambda: sd.function(("x > y", "[x, y]", "x*y"), {"x": (), "y": ()}),
+        [(1.0, 2.0), (3.0, 2.0)],
+    ),
+    "more scalars than a ufunc takes": (
+        lambda: sd.grad(" + ".join(f"exp({a})*{b}" for a, b in itertools.pairwise(MANY)), MANY),
+        [tuple(RNG.normal(size=40))],
+    ),
+    "float32": (lambda: sd.function("f(x, y) = x*exp(y)", dtype="float32"), [(1.5, 0.25)]),
+    "a pack": (lambda: sd.hessian(sd.function("a**2*b + b*c", [["a", "b", "c"]])), [([1.0, 2.0, 3.0],)]),
+    "arrays": (lambda: sd.value_and_grad("f(A[5, 5], b[5]) = sum(tanh(A @ b)**2) + 3", "b"), [(A, A[0])]),
+    "factors": (lambda: sd.grad("f(A[5, 5]) = logdet(A) + sum(inv(A))"), [(A,)]),
+    "constant arrays": (lambda: sd.function(lambda x: WEIGHTS @ x, {"x": (300,)}), [(WEIGHTS**2,)]),
+    "an index": (lambda: sd.function("f(x[5], k) = x[k]*2").specialize(A[0], 3.0), [(A[0], 3.0)]),
+    "a tree": (
+        lambda: sd.grad(sd.function(network, {"p": {"w": (3, 4), "b": (4,)}})),
+        [({"w": A[:3, :4], "b": A[0, :4]},)],
+    ),
+    "compiled": (lambda: sd.grad("f(x, y) = x*exp(x*y)").compile(opt=2, fp="strict"), [(1.5, 0.25)]),
+    "compiled arrays": (lambda: sd.grad("f(x[50]) = sum(sin(x)**3)").compile(math="scalar"), [(np.arange(50.0),)]),
+}
+
+
+def same(a, b):
+    """Bits and types."""
+    if isinstance(a, tuple | list):
+        return type(a) is type(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    return type(a) is type(b) and np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True)
+
+
+@pytest.fixture(params=FUNCTIONS)
+def saved(request, tmp_path):
+    make, points = FUNCTIONS[request.param]
+    path = tmp_path / "f.sd"
+    function = make()
+    function.save(path, code=True)
+    return function, points, path
+
+
+def test_calls_have_the_same_bits(saved):
+    function, points, path = saved
+    for code in (True, False):
+        loaded = sd.load(path, code=code)
+        assert type(loaded) is type(function)
+        for point in points:
+            assert same(loaded(*point), function(*point))
+
+
+def test_the_formula_is_there_when_it_is_asked_for(saved):
+    function, points, path = saved
+    loaded = sd.load(path, code=True)
+    source = loaded if isinstance(loaded, sd.Function) else loaded.origin[0]
+    plain = sd.load(path)
+    origin = plain if isinstance(plain, sd.Function) else plain.origin[0]
+    assert str(source) == str(origin)
+    assert repr(source) == repr(origin)
+    assert source.ssa() == origin.ssa()
+    assert source.graph.limits is None
+    batch = [np.stack([np.asarray(p, float)] * 3) if not isinstance(p, dict) else None for p in points[0]]
+    if all(p is not None for p in batch):
+        assert same(loaded(*batch), function(*batch))
+    assert same(pickle.loads(pickle.dumps(loaded))(*points[0]), function(*points[0]))
+    assert same(copy.copy(loaded)(*points[0]), function(*points[0]))
+
+
+def test_derivatives_of_a_loaded_function(tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x**3*y").save(path, code=True)
+    loaded = sd.load(path, code=True)
+    assert loaded(2.0, 3.0) == 24.0
+    assert sd.grad(loaded)(2.0, 3.0).tolist() == [36.0, 8.0]
+    assert loaded(y=3.0, x=2.0) == 24.0
+    assert str(loaded(sd.symbols("a b")[0], 2.0)) == "a**3*2" or str(loaded(sd.symbols("a b")[0], 2.0)) == "2*a**3"
+
+
+def test_a_sparse_function_keeps_its_code(tmp_path):
+    path = tmp_path / "f.sd"
+    function = sd.sparse_jacobian("f(x[6]) = x[1:]*x[:-1]")
+    function.save(path, code=True)
+    x = np.arange(6.0)
+    assert (sd.load(path, code=True)(x) != function(x)).nnz == 0
+
+
+def test_llvm_is_not_loaded(tmp_path):
+    paths = []
+    for name in ("scalars", "arrays", "more scalars than a ufunc takes"):
+        paths.append(str(tmp_path / f"{name}.sd"))
+        FUNCTIONS[name][0]().save(paths[-1], code=True)
+    program = f"""
+import sys, numpy as np, symdiff as sd
+rng = np.random.default_rng(5)
+A = rng.normal(size=(5, 5)) + 5*np.eye(5)
+for path, point in zip({paths!r}, [(1.5, -2.0), (A, A[0]), (0.5,)*40]):
+    sd.load(path, code=True)(*point)
+print(sorted(m for m in sys.modules if m.startswith("llvmlite"))[:1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("change", ["machine", "features", "limits"])
+def test_any_doubt_compiles_again(change, tmp_path, monkeypatch):
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    if change == "machine":
+        monkeypatch.setattr(stored, "machine_identity", lambda: ["another"])
+    elif change == "features":
+        monkeypatch.setattr(stored, "processor_features", frozenset)
+    loaded = sd.load(path, code=True) if change != "limits" else None
+    if change == "limits":
+        with sd.limits(operations=1), pytest.raises(sd.LimitError):
+            sd.load(path, code=True)(1.0, 2.0)
+        return
+    assert loaded._case.compiled is None
+    assert loaded(2.0, 0.0) == 2.0
+
+
+def test_code_is_used_only_by_who_asks(tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    assert sd.load(path)._case.compiled is None
+    assert sd.load(path, code=True)._case.compiled is not None
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path):
+    with pytest.raises(sd.errors.StorageError, match="arrays of any size"):
+        sd.function("f(x) = sum(x**2)").save(tmp_path / "f.sd", code=True)
+    assert not (tmp_path / "f.sd").exists()
+    specialized = sd.function("f(x) = sum(x**2)").specialize([1.0, 2.0])
+    specialized.save(tmp_path / "f.sd", code=True)
+    assert sd.load(tmp_path / "f.sd", code=True)([1.0, 2.0]) == 5.0
+
+
+def reworked(path, change):
+    """The container with its description changed, and a digest that fits."""
+    content, arrays = storage._opened(memoryview(path.read_bytes()))
+    change(content)
+    content.setdefault("definitions", [])
+    return storage.closed(content, bytes(arrays))
+
+
+WRONG = {
+    "no kernel": lambda code: code["images"].clear(),
+    "no images": lambda code: code.pop("images"),
+    "a longer image": lambda code: code["images"][0].__setitem__(1, 10**9),
+    "a smaller image": lambda code: code["images"][0].__setitem__(2, 3),
+    "a place outside": lambda code: code["images"][0][4].update(m_0=10**6),
+    "a negative place": lambda code: code["images"][0][5].update(k=-5),
+    "own places": lambda code: code["images"][0].__setitem__(6, [10**6]),
+    "another import": lambda code: code["imports"].__setitem__(0, ["m_0", "python", "exit"]),
+    "a name that is none": lambda code: code["imports"].__setitem__(0, [1, 2, 3]),
+    "no import": lambda code: code["imports"].clear(),
+    "statistics": lambda code: code.__setitem__("statistics", [1, 2]),
+    "a level": lambda code: code.__setitem__("level", 9),
+    "types": lambda code: code.__setitem__("types", [["complex", []]]),
+    "sizes": lambda code: code.__setitem__("types", [["float64", [-1]]]),
+    "bytes": lambda code: code.__setitem__("bytes", 10**9),
+    "takes": lambda code: code.__setitem__("takes", "much"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_description_that_is_none_is_refused(wrong, tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    path.write_bytes(reworked(path, lambda content: WRONG[wrong](content["code"])))
+    with pytest.raises(sd.SymdiffError):
+        sd.load(path, code=True)
+
+
+def test_a_changed_byte_is_seen(tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(sd.errors.StorageError, match="damaged"):
+        sd.load(path, code=True)
+
+
+def test_the_files_of_one_formula_are_the_same(tmp_path):
+    first, second = tmp_path / "a.sd", tmp_path / "b.sd"
+    for path in (first, second):
+        sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    assert first.read_bytes() == second.read_bytes()
+    assert json.loads(json.dumps(storage._opened(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
