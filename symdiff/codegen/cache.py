@@ -43,6 +43,7 @@ LARGEST, LARGEST_ENTRY = 512 * 2**20, 256 * 2**20
 KEPT = 0.8
 """The part of the limit to which the entries that were not used for longest are removed once it is passed."""
 
+VARIABLE = "SYMDIFF_CACHE"
 _ON = ("1", "true", "yes", "on")
 _numbers = itertools.count()
 
@@ -87,7 +88,7 @@ _counts = _Counts()
 
 def is_on(asked: bool | None) -> bool:
     """Whether to use the cache: as asked, else as the environment variable SYMDIFF_CACHE says, else not."""
-    return os.environ.get("SYMDIFF_CACHE", "").strip().lower() in _ON if asked is None else asked
+    return os.environ.get(VARIABLE, "").strip().lower() in _ON if asked is None else asked
 
 
 def directory() -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import os
 import re
 import sys
 import threading
@@ -145,7 +146,8 @@ def link(
         ready = READY.get(ready_key(ir, opt))
         if ready is not None:
             return MappedCode(ready, imports)
-    from_disk = cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
+    asked = cached or (cached is None and cache.VARIABLE in os.environ)
+    from_disk = asked and cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
     try:
         if from_disk:
             code = cache.fetch(ir, opt, _target(), lambda: _object_code(ir, opt, verify))
@@ -173,7 +175,7 @@ def link(
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedCode:
     """What code that all kernels share was made of."""
 
     code: Code
@@ -182,7 +184,7 @@ class Shared:
     level: int
 
 
-SHARED: list[Shared] = []
+SHARED: list[SharedCode] = []
 
 
 def link_shared(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
@@ -192,7 +194,7 @@ def link_shared(ir: str, imports: Mapping[str, int], exports: Iterable[str], lev
     exports = tuple(exports)
     code = link(ir, imports, exports, level, verify=False)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
-    SHARED.append(Shared(code, ir, exports, level))
+    SHARED.append(SharedCode(code, ir, exports, level))
     return code
 
 

@@ -123,15 +123,6 @@ class Function(Exchange, Sealed, Direct):
         made._make_callable()
         return made
 
-    @classmethod
-    def _shelved(cls, name: str, arguments: Sequence[Argument], ordered: bool, case: Shelved) -> Function:
-        """A function whose formula is read when it is needed."""
-        made = cls.__new__(cls)
-        made.__name__, made.arguments, made._ordered, made._case = name, tuple(arguments), ordered, case
-        made._trees = any(a.place for a in made.arguments)
-        made._make_callable()
-        return made
-
     @property
     def _known(self) -> Case:
         """The formula.

@@ -81,7 +81,6 @@ def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], F
     structure = read_structure(content["structure"], len(types), "the structure of the outputs")
     given = {k: v for k, v in content["options"].items() if k not in ("background", "memory")}
     options = Options(name=name, **given)
-    made: Function
 
     def program() -> Any:
         return made._known.program_within(made.arguments, options.fp, name, content["options"].get("memory"))
@@ -98,7 +97,10 @@ def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], F
         with under(kept):
             return read()._known
 
-    made = Function._shelved(name, arguments, ordered, Shelved(opened, compiled))
+    made = Function.__new__(Function)
+    made.__name__, made.arguments, made._ordered, made._case = name, arguments, ordered, Shelved(opened, compiled)
+    made._trees = any(a.place for a in arguments)
+    made._make_callable()
     compiled.general.limits = kept
     compiled.trees = made._tree_binder()
     if kernel.may_fail:

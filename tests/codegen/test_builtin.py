@@ -287,7 +287,7 @@ class Fake:
 
     def __init__(self, real, loop):
         self.real = real
-        self.layout, self.program = real.layout, real.program
+        self.layout, self.inputs, self.types = real.layout, real.inputs, real.types
         self.callback = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)(loop)
         self.loop = ctypes.cast(self.callback, ctypes.c_void_p).value
 

@@ -382,7 +382,7 @@ def changed(change, source=SMALL):
 
 
 REFUSED = {
-    "newer": (sealed({}, b"", storage.FORMAT + 1), "newer symdiff"),
+    "newer": (sealed({}, b"", storage.FORMAT_WITH_CODE + 1), "newer symdiff"),
     "zero": (sealed({}, b"", 0), "damaged"),
     "empty": (b"", "not a function"),
     "a pickle": (pickle.dumps([1, 2]), "not a function"),

@@ -25,7 +25,7 @@ def entered(do):
     return files
 
 W, x = np.ones((50, 40)), np.ones(40)
-sd.function("f(x[40], W[50, 40]) = sum((W @ x)**2)")(x, W)
+sd.function("f(x[40], W[50, 40]) = sum((2.5*W @ x)**2)")(x, W)
 f = sd.function("f(x[40], W[50, 40]) = sum((1.5*W @ x)**2)")
 print(len(entered(lambda: f(x, W))), len(entered(lambda: f(x, W))))
 g = sd.function("f(x, y) = sin(x*y) + exp(-x**2)")
