@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symdiff.codegen.compile import compile_program
     from symdiff.codegen.kernel import Kernel, Options
     from symdiff.codegen.layout import Layout, Operand
     from symdiff.codegen.target import Target, has_fma
+    from symdiff.codegen.tensors.kernel import compile_program
 
 __all__ = ["Kernel", "Layout", "Operand", "Options", "Target", "compile_program", "has_fma"]
 
 _MODULES = {
-    "compile_program": "compile",
+    "compile_program": "tensors.kernel",
     "has_fma": "target",
     "Kernel": "kernel",
     "Options": "kernel",

@@ -340,4 +340,4 @@ def builtin_code() -> Code | None:
     if found is None:
         return None
     text, imports = write_builtin(found)
-    return jit.link_shared(text, imports, [BUILTIN, FORWARD])
+    return jit.link_support(text, imports, [BUILTIN, FORWARD])

@@ -149,7 +149,7 @@ entry:
 def interrupts() -> Code:
     """The code of `interrupted`, compiled once in a process and never dropped."""
     module = assemble_module((), [CODE], (), (INTERRUPTED, FUNCTIONS, MAIN))
-    code = jit.link_shared(module.text, {}, module.exports)
+    code = jit.link_support(module.text, {}, module.exports)
     main = ctypes.c_size_t.from_address(code[MAIN])
 
     def tell() -> None:  # a thread that forks is the main thread of the child

@@ -21,7 +21,7 @@ from typing import Any
 from symdiff import budget, locks
 from symdiff.codegen import cache
 from symdiff.codegen.image import READY, Code, MappedCode
-from symdiff.codegen.llvm import llvm, lock, version
+from symdiff.codegen.llvm import llvm, llvm_lock, version
 from symdiff.codegen.target import host_processor
 from symdiff.errors import CompileError
 
@@ -187,7 +187,7 @@ class SharedCode:
 SHARED: list[SharedCode] = []
 
 
-def link_shared(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
+def link_support(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
     """Code that is written by hand for all kernels, made once in a process and never dropped: what holds its addresses
     may outlive this module at exit.
     """
@@ -296,7 +296,7 @@ _forking: list[Any] = []
 # A fork while another thread compiles would leave LLVM's lock taken for ever in the child.
 def _before_fork() -> None:
     _lock.acquire()
-    loaded = lock()
+    loaded = llvm_lock()
     if loaded is not None:
         loaded.__enter__()
     _forking.append(loaded)

@@ -28,6 +28,6 @@ def version() -> tuple[str, str]:
     return llvmlite.__version__, str(llvm.llvm_version_info)
 
 
-def lock() -> Any:
+def llvm_lock() -> Any:
     """The lock that llvmlite takes for each of its calls; None where it is not loaded."""
     return llvm.ffi.lib._lock if BINDING in sys.modules else None

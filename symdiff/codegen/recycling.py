@@ -332,7 +332,7 @@ class Pool:
         code = CODE if advice else CODE + "define internal i32 @madvise(ptr %p, i64 %n, i32 %what) { ret i32 -1 }"
         names = DECLARATIONS if advice else DECLARATIONS[:-1]
         module = assemble_module(names, [code], ["malloc", "free", "memset", "memcpy", *advice], FUNCTIONS)
-        self._code = jit.link_shared(module.text, module.addresses(), module.exports, level=0)
+        self._code = jit.link_support(module.text, module.addresses(), module.exports, level=0)
         self._state = (ctypes.c_size_t * (2 * STATE))()
         self._state[PLACES + 2], self._state[STATE + PLACES + 2] = LIMIT, share_of_memory()
         self.handler = _Handler(NAME, 1, ctypes.addressof(self._state), *(self._code[name] for name in FUNCTIONS))

@@ -25,8 +25,7 @@ from symdiff.codegen.layout import LOOP
 from symdiff.codegen.module import Import, Module, Statistics, Support
 from symdiff.codegen.recycling import pool
 from symdiff.codegen.tensors.blas import Blas
-from symdiff.codegen.tensors.code import TensorCode
-from symdiff.codegen.tensors.kernel import TensorKernel
+from symdiff.codegen.tensors.kernel import TensorCode, TensorKernel
 from symdiff.codegen.tensors.workspace import support
 from symdiff.codegen.vector_math import VectorLibrary
 from symdiff.content import integer, items, refuse

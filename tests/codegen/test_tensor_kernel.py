@@ -264,7 +264,7 @@ def plain(f, *arrays):
 
 
 def test_the_plain_c_function_tells_by_its_result_alone(monkeypatch):
-    from symdiff.codegen.tensors.code import _failures
+    from symdiff.codegen.tensors.kernel import _failures
 
     f = sd.function("f(x[5000], i[3]) = x[i]*sum(x)").compile()
     _failures.first = None

@@ -10,8 +10,7 @@ import numpy as np
 
 from symdiff.codegen.kernel import Options
 from symdiff.codegen.module import Module, Statistics
-from symdiff.codegen.tensors.code import Guarded
-from symdiff.codegen.tensors.kernel import TensorKernel
+from symdiff.codegen.tensors.kernel import Guarded, TensorKernel
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.errors import CompileError
 from symdiff.sizes import Sizes

@@ -5,7 +5,9 @@ Its module has a function for each step of the plan, and the loop that calls the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,24 +15,25 @@ import numpy as np
 
 from symdiff.codegen import interrupts
 from symdiff.codegen.body import is_of_c
+from symdiff.codegen.image import Code
 from symdiff.codegen.kernel import Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
-from symdiff.codegen.loops import LARGEST_FRAME, LOOP
+from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
 from symdiff.codegen.target import Target
-from symdiff.codegen.tensors.code import CHECKED, CONSTANTS, RELEASE, REPORT, Guarded, TensorCode
-from symdiff.codegen.tensors.loop import PointLoop
+from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
-from symdiff.errors import CompileError
+from symdiff.errors import CallError, CompileError, IndexRangeError
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
+from symdiff.optimize.program import TensorProgram
 from symdiff.types import FLOAT32, product
 
 if TYPE_CHECKING:
-    from symdiff.optimize.program import Program, TensorProgram
+    from symdiff.optimize.program import Program
 
 LARGEST = 2**62
 """Bytes of all arrays, and steps of a loop, that native code can count."""
@@ -119,6 +122,104 @@ def _check_sizes(plan: Plan, layout: Layout) -> None:
             raise CompileError(f"a loop over axes of {', '.join(map(str, step.space))} elements would never end")
 
 
+_failures = threading.local()
+_Report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+_Release = ctypes.CFUNCTYPE(None)
+
+
+def _note(code: int, index: int, size: int) -> None:
+    """Called by native code, in the thread of the call that fails."""
+    if getattr(_failures, "first", None) is None:
+        _failures.first = code, index, size
+
+
+_report = _Report(_note)
+
+
+class TensorCode(Code):
+    """Machine code with constant arrays and memory of its own, which goes when this object goes."""
+
+    __slots__ = ("_arrays", "_code", "_release")
+
+    def __init__(self, code: Code, constants: Sequence[object]) -> None:
+        self._code = code
+        self._arrays = [np.ascontiguousarray(a) for a in constants]
+        self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
+        self._release = _Release(code[RELEASE])
+        table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
+        for k, array in enumerate(self._arrays):
+            table[k] = array.ctypes.data
+        ctypes.c_void_p.from_address(code[REPORT]).value = ctypes.cast(_report, ctypes.c_void_p).value
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return self._code[symbol]
+
+    def __del__(self) -> None:
+        release = getattr(self, "_release", None)
+        if release is not None:
+            release()
+
+
+class Guarded:
+    """A ufunc whose calls raise where the code failed."""
+
+    def __init__(self, ufunc: np.ufunc, layout: Layout) -> None:
+        self._ufunc, self._layout = ufunc, layout
+        self.__name__ = ufunc.__name__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ufunc, name)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The ufunc's result.
+
+        Raises
+        ------
+        CallError
+            Where an index is out of range, or there is no memory for the workspace.
+        """
+        _failures.first = None
+        result = self._ufunc(*args, **keywords)
+        if _failures.first is not None:
+            self._raise(args)
+        return result
+
+    def _raise(self, args: Sequence[Any]) -> None:
+        code, index, size = _failures.first
+        if code == FAILED:
+            raise CallError("there is no memory for the workspace of this call")
+        inputs = [np.asarray(a) for a in args]
+        ranks = [a.ndim - len(o.shape) for a, o in zip(inputs, self._layout.inputs, strict=True)]
+        batch = np.broadcast_shapes(*(a.shape[:r] for a, r in zip(inputs, ranks, strict=True)))
+        point: tuple[int, ...] = ()
+        if batch:
+            whole = [np.broadcast_to(a, batch + a.shape[r:]) for a, r in zip(inputs, ranks, strict=True)]
+            point, index, size = self._first(whole, batch)
+        raise IndexRangeError(index, size, point=point)
+
+    def _first(self, inputs: Sequence[Any], batch: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+        """The first point that fails, found by halves along each axis."""
+        point: list[int] = []
+        _, index, size = _failures.first
+        for axis in range(len(batch)):
+            low, high = 0, batch[axis]
+            while high - low > 1:
+                middle = (low + high) // 2
+                _failures.first = None
+                self._ufunc(*(a[(*point, slice(low, middle))] for a in inputs))
+                if _failures.first is None:
+                    low = middle
+                else:
+                    high = middle
+            point.append(low)
+        _failures.first = None
+        self._ufunc(*(a[tuple(point)] for a in inputs))
+        if _failures.first is not None:
+            _, index, size = _failures.first
+        return tuple(point), index, size
+
+
 class TensorKernel(Kernel):
     """Native code for a program of tensors; see `Kernel`.
 
@@ -176,3 +277,16 @@ class TensorKernel(Kernel):
     def __repr__(self) -> str:
         s = self.statistics
         return f"<Kernel {self.layout.signature}, {s.nests} loops and {s.library_calls} library calls>"
+
+
+def compile_program(program: Program | TensorProgram, options: Options | None = None) -> Kernel:
+    """Native code for a program.
+
+    Raises
+    ------
+    CompileError
+        Where LLVM refuses it, a routine is missing, or the operands are more than NumPy can pass.
+    """
+    if isinstance(program, TensorProgram):
+        return TensorKernel(program, options or Options())
+    return Kernel(program, options or Options())

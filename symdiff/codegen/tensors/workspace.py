@@ -349,7 +349,7 @@ SUPPORT = {
 def support() -> Code:
     """The functions, compiled once in a process and never dropped."""
     made = support_module()
-    code = jit.link_shared(made.text, made.addresses(), made.exports)
+    code = jit.link_support(made.text, made.addresses(), made.exports)
     _set_functions(code[_PYTHON_FUNCTIONS])
     return code
 
