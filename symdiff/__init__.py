@@ -28,6 +28,7 @@ from symdiff.errors import (
 from symdiff.frontend import functions as _functions
 from symdiff.frontend import library as _library  # noqa: F401  # what is imported registers itself
 from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
+from symdiff.frontend.checkpointing import checkpoint
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.symbols import named, symbol, symbols
 from symdiff.functions.build import expr, function
@@ -66,6 +67,7 @@ __all__ = [
     "UnknownNameError",
     "VerifyError",
     "check_grad",
+    "checkpoint",
     "define",
     "derivative",
     "diff",

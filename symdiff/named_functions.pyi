@@ -90,6 +90,7 @@ broadcast_to: Called
 cbrt: Called
 ceil: Called
 ceiling: Called
+checkpoint_adjoint: Called
 cholesky: Called
 circulant: Called
 clamp: Called

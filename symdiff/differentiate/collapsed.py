@@ -52,6 +52,8 @@ LINEAR = frozenset(
         core.GATHER,
         core.SCATTER_ADD,
         core.NAMED,
+        core.CHECKPOINT,
+        core.CHECKPOINT_ADJOINT,
     )
 )
 """Operations on arrays whose second derivatives are zero."""

@@ -16,7 +16,9 @@ from symdiff.types import fixed, product
 WHOLE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STACK, core.RESHAPE))
 """What may be an array where all else are scalars."""
 
-FREE = frozenset((core.INPUT, core.CONSTANT, core.NAMED, core.STOP_GRADIENT, core.IOTA, core.SIZE))
+FREE = frozenset(
+    (core.INPUT, core.CONSTANT, core.NAMED, core.STOP_GRADIENT, core.CHECKPOINT, core.CHECKPOINT_ADJOINT, core.IOTA)
+).union((core.SIZE,))
 CLEAR = 16
 """Where one side has so many times more scalars than the other, the modes are not counted."""
 

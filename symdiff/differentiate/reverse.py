@@ -68,6 +68,10 @@ def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[i
         op, args = graph.ops[node], graph.args[node]
         if op is core.NAMED:
             graph.adjoints.setdefault(adjoint[0], (graph.payloads[node], adjoint[0] >= start))
+        elif op is core.CHECKPOINT and types[node].shape:  # of numbers nothing is kept
+            value, known = graph.add(core.CHECKPOINT_ADJOINT, adjoint[:1]), guards.clean(adjoint[0])
+            adjoint = value, adjoint[1]
+            guards.note_clean(value, known)
         application = None
         if len(args) > 1 and late.holds(adjoint[0]):
             active = [a for k, a in enumerate(args) if a in varied and has_partial(op, k)]

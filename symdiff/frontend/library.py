@@ -1,6 +1,6 @@
 """All functions of the language: who imports this has them registered."""
 
-from symdiff.frontend import elements
+from symdiff.frontend import checkpointing, elements
 from symdiff.frontend.arrays import (
     composing,
     creation,
@@ -16,6 +16,7 @@ from symdiff.frontend.arrays import (
 )
 
 __all__ = [
+    "checkpointing",
     "composing",
     "creation",
     "elements",

@@ -150,7 +150,7 @@ class Case:
         program = self.program(arguments, fp)
         if memory is None or not isinstance(program, TensorProgram) or program.plan.workspace <= memory:
             return program
-        plan = make_plan(program.graph, program.inputs, program.outputs, memory)
+        plan = make_plan(program.graph, program.inputs, program.outputs, memory, program.checkpoints)
         if plan.workspace > memory:
             raise ArgumentError(
                 f"{title} does not fit in memory={memory:,} bytes of workspace",

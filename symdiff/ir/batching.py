@@ -166,7 +166,8 @@ def _scattered(at: Site) -> int:
 
 
 RULES: dict[Op, Rule] = {
-    **dict.fromkeys((core.NAMED, core.STOP_GRADIENT, core.AS_INDEX), _as_it_is),
+    **dict.fromkeys((core.NAMED, core.STOP_GRADIENT, core.CHECKPOINT_ADJOINT, core.AS_INDEX), _as_it_is),
+    core.CHECKPOINT: lambda at: at.graph.add(at.op, (at.repeated(0), *at.args[1:])),
     **dict.fromkeys(
         (core.INV, core.DET, core.DET_SIGN, core.ADJUGATE, core.LOGDET, core.CHOLESKY, core.PACKED_SVD, core.PINV),
         _as_it_is,

@@ -10,7 +10,7 @@ from symdiff.ops.movement import BROADCAST, CONCATENATE, INDEX, RESHAPE, SCATTER
 from symdiff.ops.reduction import ALL, AMAX, AMIN, ANY, NORM, PROD, ROOT, SUM
 from symdiff.ops.scan import CUMSUM, RECURRENCE
 from symdiff.ops.singular_values import PACKED_SVD, PINV
-from symdiff.ops.structure import CONSTANT, INPUT, NAMED, SIZE, STOP_GRADIENT
+from symdiff.ops.structure import CHECKPOINT, CHECKPOINT_ADJOINT, CONSTANT, INPUT, NAMED, SIZE, STOP_GRADIENT
 
 SIGMOID = operation("sigmoid")
 SOFTPLUS = operation("softplus")
@@ -72,6 +72,8 @@ __all__ = [
     "ATAN2",
     "BROADCAST",
     "CALL",
+    "CHECKPOINT",
+    "CHECKPOINT_ADJOINT",
     "CHOLESKY",
     "CLIP",
     "CONCATENATE",

@@ -140,7 +140,14 @@ def lane_sum(x: Any, axes: tuple[int, ...]) -> Any:
 
 LINE = payload_kind("name", lambda value: content.word(value, "a line"))
 
-INPUT, CONSTANT, SIZE, NAMED, STOP_GRADIENT = register(
+
+def _like_first(op: Op, types: Sequence[TensorType], payload: Payload) -> TensorType:
+    if not types:
+        raise ShapeError(f"{op.name} takes a value, and what it is computed from where that is said")
+    return types[0]
+
+
+INPUT, CONSTANT, SIZE, NAMED, STOP_GRADIENT, CHECKPOINT, CHECKPOINT_ADJOINT = register(
     Op("input", "", hidden=True, finite=True, doc="an argument of the function", type_rule=_leaf, payload=LINE),
     Op("constant", "", hidden=True, finite=True, doc="a number, a truth value or an array of them", type_rule=_leaf,
        payload="value"),
@@ -153,4 +160,11 @@ INPUT, CONSTANT, SIZE, NAMED, STOP_GRADIENT = register(
        finite=True, numpy="{0}",
        doc="its operand, as a constant for every derivative", parameters=("x",), type_rule=_like_operand,
        aliases=("detach",), latex=r"\operatorname{{stop}}\left({}\right)"),
+    Op("checkpoint", None, routine=Movement(lambda x, *rest: x), partials=("1", None), finite=True, numpy="{0}",
+       doc="its first operand; what that is computed from, as far as the other operands or other checkpoints, is not "
+           "kept for reverse mode but computed again", parameters=("x",), type_rule=_like_first,
+       latex=r"\operatorname{{checkpoint}}\left({}\right)"),
+    Op("checkpoint_adjoint", None, routine=Movement(lambda x, _: x), partials=("1",), finite=True, numpy="{0}",
+       doc="its operand, the adjoint of a checkpoint, from which on what the checkpoint is made of is computed again",
+       parameters=("x",), type_rule=_like_operand, latex=r"\operatorname{{checkpoint'}}\left({}\right)"),
 )  # fmt: skip

@@ -34,6 +34,7 @@ from symdiff.optimize.planning.gemm import (
     match_gemm,
     roles,
 )
+from symdiff.optimize.trail import Trail
 from symdiff.types import fixed
 
 MOST_EXACT = 8
@@ -323,7 +324,9 @@ LARGE_MATRIX, LONG_ROW = 1 << 20, 512
 """From these sizes on a matrix times a vector is BLAS's, unless the matrix can be computed on the way."""
 
 
-def order_contractions(graph: Graph, roots: Sequence[int], fp: str = "contract") -> tuple[Graph, list[int]]:
+def order_contractions(
+    graph: Graph, roots: Sequence[int], fp: str = "contract", trail: Trail | None = None
+) -> tuple[Graph, list[int]]:
     """Rebuild `graph` with every contraction in its cheapest order, in terms of loops and matrix products.
 
     Contractions that have one user are merged into it first, so the order in which a person wrote A @ B @ x does not
@@ -334,6 +337,8 @@ def order_contractions(graph: Graph, roots: Sequence[int], fp: str = "contract")
     contractions = {node: contraction for node, contraction in found.items() if contraction is not None}
     target = Graph(graph.dtype)
     values = Body(graph, (), roots, sorted(found)).fold(_Builder(target, contractions, strict))
+    if trail is not None:
+        trail.move(values)
     return target, [values[node] for node in roots]
 
 

@@ -19,7 +19,7 @@ from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ir.inlining import inlined
 from symdiff.ir.verify import verify
-from symdiff.ops import OPS, Op
+from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, Movement
 from symdiff.ops.core import ADD, CALL, DIV, FMA, INDEX, MUL, NEG, RESHAPE, STACK, SUB
 from symdiff.optimize.contraction_order import order_contractions
@@ -31,7 +31,7 @@ from symdiff.optimize.rewrite import TRANSPARENT, Rewriter, live_computed
 from symdiff.optimize.rules import rule_set
 from symdiff.optimize.scalarize import LARGEST, Scalarizer, unrolls
 from symdiff.optimize.tensors import TensorRewriter, simplify_tensors
-from symdiff.optimize.trail import Trail
+from symdiff.optimize.trail import CheckpointTrail, Trail
 from symdiff.sizes import is_open
 from symdiff.types import FLOATS, TensorType, product
 
@@ -402,21 +402,31 @@ def _tensors(
     rewriter = TensorRewriter(graph.dtype, rule_set(CLASSES[fp]), strict=strict)
     known = _inputs(rewriter, graph, operands, live)
     roots = rewriter.run(graph, outputs, known, live)
-    made = rewriter.graph
+    made, trail = rewriter.graph, None
+    if core.CHECKPOINT_ADJOINT in graph.ops:  # reverse mode has passed some
+        trail = CheckpointTrail(graph, live)
+        trail.move(rewriter.values)
+        trail.graph = made
     _passed("simplify", made, roots, trace)
     if not rewriter.complete:
-        made, roots = simplify_tensors(made, roots, rule_set(CLASSES[fp]), strict=strict)
+        made, roots = simplify_tensors(made, roots, rule_set(CLASSES[fp]), strict=strict, trail=trail)
         _passed("simplify", made, roots, trace)
     if _has_expressions(made.ops[node] for node in made.live(roots)):
-        made, roots = simplify_tensors(made, roots, rule_set((EXACT,)), expand=True, strict=strict)
+        made, roots = simplify_tensors(made, roots, rule_set((EXACT,)), expand=True, strict=strict, trail=trail)
         _passed("expand", made, roots, trace)
-    made, roots = order_contractions(made, roots, fp)
+    if trail is not None:
+        trail.graph = made
+    made, roots = order_contractions(made, roots, fp, trail)
     _passed("contract", made, roots, trace)
-    made, roots = finish(made, roots, fuse=not strict)
+    if trail is not None:
+        trail.graph = made
+    made, roots = finish(made, roots, fuse=not strict, trail=trail)
     _passed("finish", made, roots, trace)
     inputs = tuple(type_ for type_, _ in operands)
     counts = Counts(Body(graph, (), outputs), Body(made, (), roots))
-    program = TensorProgram(made, inputs, tuple(roots), types, counts, make_plan(made, inputs, roots))
+    checkpoints = None if trail is None else trail.checkpoints
+    plan = make_plan(made, inputs, roots, checkpoints=checkpoints)
+    program = TensorProgram(made, inputs, tuple(roots), types, counts, plan, checkpoints)
     if VERIFY:
         program.verify()
     return program

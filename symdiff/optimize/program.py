@@ -15,6 +15,7 @@ from symdiff.ir.verify import verify
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Expand, Fold, Movement, ScalarRoutine
 from symdiff.optimize.planning.check import check_plan
+from symdiff.optimize.planning.checkpoints import Checkpoints
 from symdiff.optimize.planning.plan import Plan
 from symdiff.types import Dim, Shape, TensorType, product
 
@@ -127,6 +128,7 @@ class TensorProgram:
     types : the type of each output.
     counts : floating-point operations before and after optimization.
     plan : the loops and calls that compute the outputs.
+    checkpoints : where they are, if reverse mode passed any.
     """
 
     graph: Graph
@@ -135,6 +137,7 @@ class TensorProgram:
     types: tuple[TensorType, ...]
     counts: Counts
     plan: Plan
+    checkpoints: Checkpoints | None = None
 
     @property
     def operations(self) -> int:

@@ -21,8 +21,8 @@ from symdiff.sizes import is_open
 from symdiff.types import Dim, TensorType, product
 
 BROADCAST = core.BROADCAST
-TRANSPARENT = frozenset((core.NAMED, core.STOP_GRADIENT, core.CUSTOM))
-VALUED = frozenset((core.SURROGATE, core.CUSTOM))
+TRANSPARENT = frozenset((core.NAMED, core.STOP_GRADIENT, core.CUSTOM, core.CHECKPOINT, core.CHECKPOINT_ADJOINT))
+VALUED = frozenset((core.SURROGATE, core.CUSTOM, core.CHECKPOINT))
 """Operations that have the value of their first operand: the others say what their derivatives are."""
 DEEPEST_REWRITE = 16
 _MASK = (1 << 64) - 1

@@ -14,6 +14,7 @@ from symdiff.ops.core import EINSUM, MUL, NEG, RESHAPE, SUM, TRANSPOSE
 from symdiff.optimize.patterns import CONSTANT, RuleSet
 from symdiff.optimize.planning.gemm import FEWEST_OPERATIONS
 from symdiff.optimize.rewrite import BROADCAST, Rewriter
+from symdiff.optimize.trail import Trail
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, Shape, TensorType, broadcast_shapes, fixed, product
 
@@ -241,12 +242,19 @@ def _same_signs(value: Any) -> bool:
 
 
 def simplify_tensors(
-    graph: Graph, outputs: list[int], rules: RuleSet, expand: bool = False, strict: bool = False
+    graph: Graph,
+    outputs: list[int],
+    rules: RuleSet,
+    expand: bool = False,
+    strict: bool = False,
+    trail: Trail | None = None,
 ) -> tuple[Graph, list[int]]:
     """As `passes.simplified`, for a graph with arrays."""
     for _ in range(4):
         rewriter = TensorRewriter(graph.dtype, rules, expand, strict)
         outputs = rewriter.run(graph, outputs)
+        if trail is not None:
+            trail.move(rewriter.values)
         graph = rewriter.graph
         if rewriter.complete:
             break

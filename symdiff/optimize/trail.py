@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.ir.graph import Graph
+from symdiff.ops import core
+from symdiff.optimize.planning.checkpoints import Checkpoints
 from symdiff.optimize.scalarize import Element
 
 
@@ -46,3 +49,56 @@ class Trail:
             else:
                 elements = [value] if isinstance(value, Element) else np.ravel(value).tolist()
                 self.at[node] = tuple([e.node if isinstance(e, Element) else None for e in elements])
+
+
+class CheckpointTrail(Trail):
+    """Where the checkpoints of a formula are, and their adjoints.
+
+    For a node that is gone stand those that are nearest: for an adjoint what is made of it, else what it was made of.
+
+    Attributes
+    ----------
+    graph : of the nodes where they are now; it is set before each pass.
+    """
+
+    def __init__(self, graph: Graph, live: Iterable[int]) -> None:
+        ops = graph.ops
+        self._adjoints = [n for n in live if ops[n] is core.CHECKPOINT_ADJOINT]
+        self._values = [n for n in live if ops[n] is core.CHECKPOINT]
+        self._starts = [a for n in self._values for a in graph.args[n][1:]]
+        super().__init__([*self._adjoints, *self._values, *self._starts])
+        self.graph = graph
+
+    def move(self, values: Mapping[int, int]) -> None:
+        """Follow a pass that made `values` of the nodes."""
+        adjoints = set(self._adjoints)
+        users: dict[int, list[int]] = {}
+        if any(n not in values for node in adjoints for n in self.at[node]):
+            for node in values:
+                for a in self.graph.args[node]:
+                    users.setdefault(a, []).append(node)
+        for node, places in self.at.items():
+            self.at[node] = self._nearest(places, values, users if node in adjoints else None)
+
+    def _nearest(
+        self, places: Iterable[int | None], values: Mapping[int, int], users: Mapping[int, list[int]] | None
+    ) -> tuple[int, ...]:
+        found: dict[int, None] = {}
+        seen = set[int]()
+        stack = [n for n in places if n is not None]
+        while stack:
+            node = stack.pop()
+            if node in values:
+                found[values[node]] = None
+            elif node not in seen:
+                seen.add(node)
+                stack += self.graph.args[node] if users is None else users.get(node, ())
+        return tuple(found)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints in the graph of the program."""
+        return Checkpoints(*map(self._found, (self._values, self._starts, self._adjoints)))
+
+    def _found(self, nodes: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted({place for n in nodes for place in self.at[n] if place is not None}))

@@ -205,7 +205,7 @@ ARRAYS = [
     "logsumexp(x)", "W[0, ::-1]", "where(x > 0, x, 0)", "x[:, None] - x", "tril(W @ W.T)", "linspace(0, s, 5)",
     "roll(x, 1)",
     "[[1, 2], [3, 4]] @ u", "[x, 2*x]", "[W[0, 0], s]", "x - mean(x)", "log(1 + exp(-x*(W.T @ u)))",
-    "stop_gradient(x)", "std(x)",
+    "stop_gradient(x)", "checkpoint(sin(x))", "checkpoint(sin(x), x)", "std(x)",
     "flip(W)", "reshape(x[:1], ())", "u[round(s)]", "x[[0, 2]]", "tile(x, 2)", "zeros((0, 3))", "W[:, [0, 1]][0]",
     "max(s, x[0], 1)",
 ]  # fmt: skip

@@ -32,6 +32,8 @@ LEAVES = ("input", "constant")
 STRUCTURAL = {
     "named": [("a",)],
     "stop_gradient": [(None,)],
+    "checkpoint": [(None,)],
+    "checkpoint_adjoint": [(None,)],
     "index": [((1,),), (((0, 2, 1),),), (((2, None, -1), 0),)],
     "scatter": [((((0, 3, 2), (0, 4, 1)), (4, 4)),)],
     "sum": [((0,),), ((),), ((0, 1),)],

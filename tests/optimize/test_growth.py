@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symdiff as sd
-from symdiff.optimize.planning.fusion import Fusion, Precedence
+from symdiff.optimize.planning.fusion import Fusion
 from symdiff.optimize.planning.memory import Gaps
+from symdiff.optimize.planning.precedence import Precedence
 
 
 @given(st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=60), st.integers(1, 15))

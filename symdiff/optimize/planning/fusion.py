@@ -3,16 +3,11 @@
 When a node is reached, all places where its users need it are known, as maps of the iteration spaces that it is needed
 in. It is computed there anew, or kept in a buffer: where it must be, or where computing it again costs more than
 writing and reading it. What is kept joins a loop nest over the same space, a group, if that can be in order.
-
-What has to run before what is kept as a topological order of the groups while relations are added, after D. J. Pearce
-and P. H. J. Kelly, "A dynamic topological sort algorithm for directed acyclic graphs", ACM Journal of Experimental
-Algorithmics 11 (2006): only what lies between the two ends of a new relation is looked at, so that a plan that grows at
-its front takes time in proportion to its steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symdiff.ir.graph import Graph
@@ -30,6 +25,7 @@ from symdiff.optimize.planning.access import (
     scaled,
     squeezed,
 )
+from symdiff.optimize.planning.checkpoints import Phases
 from symdiff.optimize.planning.forms import (
     JOINS,
     OVERHEAD,
@@ -45,6 +41,7 @@ from symdiff.optimize.planning.forms import (
     traffic,
 )
 from symdiff.optimize.planning.gemm import Match, Strided, match_gemm
+from symdiff.optimize.planning.precedence import Precedence
 from symdiff.sizes import example, slice_bounds
 from symdiff.types import c_strides
 
@@ -74,10 +71,11 @@ class Item:
 class Group:
     """Steps that become one: a nest with several results, a scan, or a step of another kind for `node`."""
 
-    __slots__ = ("items", "kind", "match", "node", "number", "reduced", "size", "space")
+    __slots__ = ("items", "kind", "match", "node", "number", "phase", "reduced", "size", "space")
 
-    def __init__(self, number: int, kind: str, space: Sizes, node: int = ZERO) -> None:
+    def __init__(self, number: int, kind: str, space: Sizes, node: int = ZERO, phase: int = 0) -> None:
         self.number = number
+        self.phase = phase
         self.kind = kind
         self.space = space
         self.node = node
@@ -96,14 +94,16 @@ class Schedule:
     precedence : which of them, by their numbers, run before which.
     stored : node → the groups that write its buffer.
     longest : how long the body of a loop may become.
+    phase : that of what is put into groups now; those of one phase are computed together, before those of the next.
     """
 
     def __init__(self, longest: int) -> None:
         self.longest = longest
+        self.phase = 0
         self.groups: list[Group] = []
         self.precedence = Precedence()
         self.stored: dict[int, list[int]] = {}
-        self._open: dict[Sizes, list[Group]] = {}
+        self._open: dict[tuple[Sizes, int], list[Group]] = {}
 
     def is_full(self, group: Group) -> bool:
         """Whether a group's body may not become longer."""
@@ -126,7 +126,7 @@ class Schedule:
                 if number not in done:
                     done.add(number)
                     found.append(self.groups[number])
-        return found
+        return sorted(found, key=lambda group: group.phase)
 
     def join(
         self, item: Item, space: Sizes, places: Places, target: int, reduced: tuple[int, ...] | None, alone: bool
@@ -137,7 +137,7 @@ class Schedule:
         found = next((g for g in near if self._fits(g, item, reduced, places, readers)), None)
         if found is None:
             found = self.group("nest", space)
-            self._open.setdefault(space, []).append(found)
+            self._open.setdefault((space, self.phase), []).append(found)
         found.items.append(item)
         if reduced is not None:
             found.reduced = reduced
@@ -148,8 +148,8 @@ class Schedule:
         return found
 
     def _candidates(self, space: Sizes, readers: list[Group]) -> list[Group]:
-        same = [g for g in readers if g.kind == "nest" and g.space == space]
-        recent = self._open.get(space, [])[: -MOST_GROUPS_TRIED - 1 : -1]
+        same = [g for g in readers if g.kind == "nest" and g.space == space and g.phase == self.phase]
+        recent = self._open.get((space, self.phase), [])[: -MOST_GROUPS_TRIED - 1 : -1]
         return same + [g for g in recent if g not in same]
 
     def _fits(
@@ -172,110 +172,13 @@ class Schedule:
 
     def group(self, kind: str, space: Sizes, node: int = ZERO) -> Group:
         """A new group."""
-        group = Group(self.precedence.add(), kind, space, node)
+        group = Group(self.precedence.add(), kind, space, node, self.phase)
         self.groups.append(group)
         return group
 
     def precede(self, first: Group, second: Group) -> None:
         """Let `first` run before `second`."""
         self.precedence.precede(first.number, second.number)
-
-
-LONGEST = 100
-"""After so many items on either side a search is given up: a long way between two steps is there nearly always."""
-
-
-class Precedence:
-    """A growing acyclic relation.
-
-    Attributes
-    ----------
-    before : for each item those that were said to run before it.
-    looked_at : how many items were looked at so far.
-    """
-
-    def __init__(self) -> None:
-        self.before: list[set[int]] = []
-        self._after: list[list[int]] = []
-        self._place: list[int] = []
-        self.looked_at = 0
-
-    def add(self) -> int:
-        """A new item, which for now comes first."""
-        number = len(self.before)
-        self.before.append(set())
-        self._after.append([])
-        self._place.append(-number)
-        return number
-
-    def may_follow(self, last: int, firsts: Iterable[int]) -> bool:
-        """Whether `last` has to run after one of `firsts`, or it takes longer than `LONGEST` to find that out.
-
-        It is searched for from both sides, because one often has little around it.
-        """
-        place = self._place
-        high = place[last]
-        ahead = [k for k in firsts if place[k] < high]
-        if not ahead:
-            return False
-        low = min(place[k] for k in ahead)
-        back = [last]
-        seen_ahead, seen_back = set(ahead), {last}
-        for _ in range(LONGEST):
-            if not ahead or not back:
-                return False
-            self.looked_at += 2
-            for k in self._after[ahead.pop()]:
-                if k in seen_back:
-                    return True
-                if place[k] < high and k not in seen_ahead:
-                    seen_ahead.add(k)
-                    ahead.append(k)
-            for k in self.before[back.pop()]:
-                if k in seen_ahead:
-                    return True
-                if place[k] > low and k not in seen_back:
-                    seen_back.add(k)
-                    back.append(k)
-        return True
-
-    def precede(self, first: int, last: int) -> None:
-        """Let `first` run before `last`, which must not have to run before it."""
-        if first in self.before[last]:
-            return
-        self.before[last].add(first)
-        self._after[first].append(last)
-        place = self._place
-        if place[first] < place[last]:
-            return
-        later, earlier = self._reached(last, first), self._reaching(first, last)
-        moved = sorted(earlier, key=place.__getitem__) + sorted(later, key=place.__getitem__)
-        for item, at in zip(moved, sorted(place[k] for k in moved), strict=True):
-            place[item] = at
-
-    def _reached(self, first: int, last: int) -> set[int]:
-        """What has to run after `first`, and it itself, no further than the place of `last`."""
-        place, limit = self._place, self._place[last]
-        found, stack = {first}, [first]
-        while stack:
-            for k in self._after[stack.pop()]:
-                if place[k] <= limit and k not in found:
-                    found.add(k)
-                    stack.append(k)
-        self.looked_at += len(found)
-        return found
-
-    def _reaching(self, last: int, first: int) -> set[int]:
-        """What has to run before `last`, and it itself, no further than the place of `first`."""
-        place, limit = self._place, self._place[first]
-        found, stack = {last}, [last]
-        while stack:
-            for k in self.before[stack.pop()]:
-                if place[k] >= limit and k not in found:
-                    found.add(k)
-                    stack.append(k)
-        self.looked_at += len(found)
-        return found
 
 
 MOST_PLACES = 8
@@ -289,12 +192,20 @@ class Fusion(Schedule):
 
     Attributes
     ----------
+    phases : when nodes are computed, where checkpoints say so.
     extra : number → (dtype, shape) of buffers that are no nodes: copies, results before they are moved.
     outputs : node or number → the output that is its buffer.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[int], longest: int = MOST_INSTRUCTIONS_OF_LOOPS) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Sequence[int],
+        longest: int = MOST_INSTRUCTIONS_OF_LOOPS,
+        phases: Phases | None = None,
+    ) -> None:
         self.graph = graph
+        self.phases = phases
         super().__init__(longest)
         self.extra: dict[int, tuple[str, Sizes]] = {}
         self.outputs: dict[int, int] = {}
@@ -332,6 +243,7 @@ class Fusion(Schedule):
             shape = self.forms.shape(base)
             target = self._buffer(self.graph.types[base].dtype, shape)
             self.outputs[target] = k
+            self.phase = 0 if self.phases is None else self.phases.of[base]
             self._put(Item(base, identity(shape), target, _in_order(shape)), squeezed(shape), {}, target)
 
     def _buffer(self, dtype: str, shape: Sizes) -> int:
@@ -356,6 +268,8 @@ class Fusion(Schedule):
         graph = self.graph
         if is_array_leaf(graph, node):
             return
+        if self.phases is not None:
+            self.phase = self._phase_of(node, places, self.phases)
         if graph.ops[node] is core.CONSTANT or not points(self.forms.shape(node)):
             if any(map_ is None for _, map_ in places):
                 self.stored[node] = []  # there is nothing to compute
@@ -371,6 +285,12 @@ class Fusion(Schedule):
                 group = self.groups[number]
                 group.size += counts
                 self._need_operands(node, group, map_, weight)
+
+    def _phase_of(self, node: int, places: Places, phases: Phases) -> int:
+        """When a node is computed: as late as its users allow where nothing says it."""
+        if node in phases.first or phases.of[node] or node not in phases.free:
+            return phases.of[node]
+        return min([self.groups[number].phase for number, _ in places], default=phases.of[node])
 
     def _is_kept(self, node: int, places: Places) -> bool:
         cost = self._costs[node]
@@ -390,6 +310,8 @@ class Fusion(Schedule):
         if not cost:
             return False
         if any(self.is_full(group) for group, _ in maps):
+            return True
+        if self.phases is not None and self.phases.of[node] and any(g.phase != self.phase for g, _ in maps):
             return True
         size = example(points(self.forms.shape(node)))
         # in a group it is computed once at each point, however many need it there

@@ -6,7 +6,7 @@ The axes of a nest are put in the order of memory, and neighbours that are one a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.ops.core import ADD
 from symdiff.optimize.planning.access import Coordinate, Map, Sizes, joint, points, within
+from symdiff.optimize.planning.checkpoints import Checkpoints, Phases, Regions
 from symdiff.optimize.planning.forms import (
     Applied,
     Chosen,
@@ -30,7 +31,7 @@ from symdiff.optimize.planning.forms import (
     operands,
 )
 from symdiff.optimize.planning.fusion import MOST_INSTRUCTIONS_OF_LOOPS, ZERO, Fusion, Group, Item
-from symdiff.optimize.planning.memory import arrange_memory, without_unread
+from symdiff.optimize.planning.memory import arrange_memory, without_unread, written
 from symdiff.optimize.planning.plan import (
     Access,
     Apply,
@@ -55,8 +56,8 @@ from symdiff.optimize.planning.plan import (
     sort_work,
     work_layout,
 )
-from symdiff.optimize.planning.recompute import plan_within
-from symdiff.sizes import sizes_of
+from symdiff.optimize.planning.recompute import frugal_order, plan_between, plan_within
+from symdiff.sizes import is_open, sizes_of
 from symdiff.types import BOOL, FLOAT64, TensorType, c_strides
 
 SHORT = (24, 8)
@@ -173,15 +174,25 @@ def _sorted(ranges: Any) -> tuple[Range, ...]:
     return tuple(sorted(ranges, key=lambda one: one.axis))
 
 
-def make_plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int], memory: int | None = None) -> Plan:
+def make_plan(
+    graph: Graph,
+    inputs: Sequence[TensorType],
+    outputs: Sequence[int],
+    memory: int | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Plan:
     """The plan that computes `outputs`, if that can be in a workspace of at most `memory` bytes.
 
     The graph has elementwise operations of native code, movements, reductions, sums of products of two operands, scans
     and linear algebra; input nodes have the payload (operand, place of the first element), and no array that anything
-    is computed from has the size 0.
+    is computed from has the size 0. What lies between `checkpoints` is computed again, if that saves memory.
     """
     lengths = (MOST_INSTRUCTIONS_OF_LOOPS,) if memory is None else SHORT
     plan = _plan(graph, inputs, outputs, memory, lengths[0])
+    if checkpoints is not None:
+        phases = Phases(graph, checkpoints)
+        between = None if not phases.last else _between(graph, inputs, outputs, memory, plan, checkpoints, phases)
+        plan = plan if between is None else between
     for longest in lengths[1:]:
         if memory is not None and plan.workspace > memory:
             shorter = _plan(graph, inputs, outputs, memory, longest)
@@ -200,6 +211,37 @@ def _plan(graph: Graph, inputs: Sequence[TensorType], outputs: Sequence[int], me
     if memory is None or plan.workspace <= memory:
         return plan
     return plan_within(plan, buffers.buffers, steps, buffers.constants, memory)
+
+
+def _between(
+    graph: Graph,
+    inputs: Sequence[TensorType],
+    outputs: Sequence[int],
+    memory: int | None,
+    plan: Plan,
+    checkpoints: Checkpoints,
+    phases: Phases,
+) -> Plan | None:
+    """The plan that computes again what lies between checkpoints; None where it takes no less memory than `plan`."""
+    fusion = Fusion(graph, outputs, MOST_INSTRUCTIONS_OF_LOOPS, phases)
+    buffers = Buffers(graph, fusion, inputs)
+    steps: list[Step] = []
+    back: set[int] = set()
+    for group in fusion.order():
+        made = _lower(group, fusion, buffers)
+        steps += made
+        if group.phase:
+            back.update(b for step in made for b in written(step))
+    steps = without_unread(buffers.buffers, steps)
+    there = [step for step in steps if back.isdisjoint(written(step))]
+    steps = [*frugal_order(buffers.buffers, there), *(step for step in steps if not back.isdisjoint(written(step)))]
+    regions = Regions(
+        buffers.buffers, steps, back, buffers.those_of(checkpoints.values), buffers.those_of(checkpoints.starts)
+    )
+    found = plan_between(plan, buffers.buffers, steps, buffers.constants, regions)
+    if memory is not None and found.workspace > memory:
+        found = plan_within(found, buffers.buffers, steps, buffers.constants, memory, regions)
+    return found if is_open(found.workspace) or found.workspace < plan.workspace else None
 
 
 class Buffers:
@@ -232,6 +274,21 @@ class Buffers:
         output = self.fusion.outputs.get(node)
         kind, index = ("work", 0) if output is None else ("output", output)
         return self._make(node, kind, index, dtype, self.fusion.shape(node)), 0
+
+    def those_of(self, nodes: Iterable[int]) -> set[int]:
+        """The buffers that have the values of some nodes; of one that is in none, those that it is computed from."""
+        found, seen = set[int](), set[int]()
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node not in seen:
+                seen.add(node)
+                whole = self.fusion.forms.whole(node)
+                if whole in self._known:
+                    found.add(self._known[whole])
+                else:
+                    stack += self.graph.args[node]
+        return found
 
     def work(self, size: int) -> int:
         """A work area of so many bytes."""

@@ -16,6 +16,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import replace
 
+from symdiff.optimize.planning.checkpoints import Regions
 from symdiff.optimize.planning.memory import (
     ALIGNMENT,
     arrange_memory,
@@ -33,18 +34,25 @@ MOST_TRIES = 5
 
 
 def plan_within(
-    plan: Plan, buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object], memory: int
+    plan: Plan,
+    buffers: Sequence[Buffer],
+    steps: Sequence[Step],
+    constants: Sequence[object],
+    memory: int,
+    regions: Regions | None = None,
 ) -> Plan:
     """The plan whose workspace is at most `memory` bytes, or else the one with the smallest that was found.
 
-    `plan` is the one that keeps everything. Where sizes are open nothing is let go.
+    `plan` is the one that keeps everything. Where sizes are open nothing is let go. Where there are checkpoints the
+    steps stay in their order.
     """
     if any(is_open(n) for buffer in buffers for n in buffer.shape):
         return plan
     least, limit = plan, memory
-    steps = frugal_order(buffers, steps)
+    if regions is None:
+        steps = frugal_order(buffers, steps)
     for _ in range(MOST_TRIES):
-        made = Budget(buffers, steps, limit)
+        made = Budget(buffers, steps, limit, regions)
         tried = arrange_memory(made.buffers, made.steps, constants)
         if tried.workspace < least.workspace:
             least = tried
@@ -52,6 +60,17 @@ def plan_within(
             break
         limit -= max(limit // 8, min(tried.workspace - memory, limit // 2))
     return replace(least, again=least.operations - plan.operations, spared=plan.workspace - least.workspace)
+
+
+def plan_between(
+    plan: Plan, buffers: Sequence[Buffer], steps: Sequence[Step], constants: Sequence[object], regions: Regions
+) -> Plan:
+    """The plan that keeps nothing between checkpoints; `plan` keeps everything."""
+    made = Budget(buffers, steps, None, regions)
+    found = arrange_memory(made.buffers, made.steps, constants)
+    if any(is_open(n) for buffer in buffers for n in buffer.shape):
+        return found
+    return replace(found, again=found.operations - plan.operations, spared=plan.workspace - found.workspace)
 
 
 def frugal_order(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]:
@@ -96,7 +115,7 @@ def frugal_order(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]
 
 
 class Budget:
-    """The steps that keep at most so many bytes of arrays at once, where that can be.
+    """The steps that keep at most so many bytes of arrays at once, where that can be, and nothing between checkpoints.
 
     Attributes
     ----------
@@ -104,13 +123,17 @@ class Budget:
     steps : those given, and those that compute arrays again.
     """
 
-    def __init__(self, buffers: Sequence[Buffer], steps: Sequence[Step], limit: int) -> None:
+    def __init__(
+        self, buffers: Sequence[Buffer], steps: Sequence[Step], limit: int | None, regions: Regions | None = None
+    ) -> None:
         self.buffers = list(buffers)
         self.steps: list[Step] = []
         self._given = steps
         self._limit = limit
         self._sizes = {
-            k: -(-size_in_bytes(b) // ALIGNMENT) * ALIGNMENT for k, b in enumerate(buffers) if b.kind == "work"
+            k: 0 if limit is None else -(-size_in_bytes(b) // ALIGNMENT) * ALIGNMENT
+            for k, b in enumerate(buffers)
+            if b.kind == "work"
         }
         self._reads = [self._work(read(step)) for step in steps]
         self._writes = [self._work(written(step)) for step in steps]
@@ -122,11 +145,16 @@ class Budget:
             for b in self._writes[k]:
                 self._writers.setdefault(b, []).append(k)
         self._costs = {
-            b: sum(max(1.0, operations_of(steps[k])) / len(written(steps[k])) for k in writers)
+            b: sum(max(1.0, operations_of(steps[k])) / len(written(steps[k])) for k in writers) if limit else 1.0
             for b, writers in self._writers.items()
         }
         self._near = {b: self._neighbours(b) for b in self._writers}
         self._later = {b: self._uses_later(b) for b in self._writers}
+        drops: dict[int, list[int]] = {}
+        if regions is not None:
+            self._later.update({b: own for b, own in regions.later.items() if b in self._later})
+            for b, k in regions.dropped.items():
+                drops.setdefault(k, []).append(b)
         self._there: dict[int, int] = {}  # array → the buffer that has it now
         self._made: set[int] = set()
         self._held: dict[int, int] = {}
@@ -136,6 +164,10 @@ class Budget:
         for k in range(len(steps)):
             self._now = k
             self._run(k)
+            for b in drops.get(k, ()):
+                if b in self._there:
+                    self._let_go(b)
+                    self._gone.enter(b, self._costs[b], self._near[b])
 
     def _work(self, buffers: Sequence[int]) -> list[int]:
         return [b for b in dict.fromkeys(buffers) if b in self._sizes]
@@ -228,7 +260,7 @@ class Budget:
         return later[k] if k < len(later) else None
 
     def _make_room(self, size: int) -> None:
-        if self._bytes + size <= self._limit:
+        if self._limit is None or self._bytes + size <= self._limit:
             return
         may_go = []
         for b in list(self._there):

@@ -1,0 +1,126 @@
+"""Checkpoints in plans: what reverse mode computes again, where it says so.
+
+A checkpoint changes no operation. It says which arrays are not kept for the way back: those that its value is computed
+from, as far as other checkpoints. So a plan with checkpoints has all steps of the way there first, then those of the
+way back, checkpoint by checkpoint; the arrays within are let go after their last use on the way there, and the steps
+that make them run again when they are needed. The steps are the same, so are the bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from symdiff.ir.graph import Graph
+from symdiff.ops.core import INPUT
+from symdiff.optimize.planning.memory import read, written
+from symdiff.optimize.planning.plan import Buffer, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where the checkpoints of a formula are in the graph of a program.
+
+    Attributes
+    ----------
+    values : the nodes with the values of checkpoints.
+    starts : those that they are computed from, where that is said.
+    adjoints : the adjoints of checkpoints: what depends on them is on the way back.
+    """
+
+    values: tuple[int, ...]
+    starts: tuple[int, ...]
+    adjoints: tuple[int, ...]
+
+
+class Phases:
+    """When the nodes of a program are computed: 0 on the way to the checkpoints, then one after each that was passed.
+
+    Attributes
+    ----------
+    of : for each node.
+    first : the nodes that a checkpoint depends on, which always come first.
+    free : those that depend on nothing else, and may come late.
+    """
+
+    def __init__(self, graph: Graph, checkpoints: Checkpoints) -> None:
+        args = graph.args
+        self.first = set(graph.live(checkpoints.values))
+        self.of = [0] * len(graph)
+        self.free = set(self.first)
+        passed = {n for n in checkpoints.adjoints if n not in self.first and args[n]}
+        for node in range(len(graph)):
+            if node not in self.first:
+                before = max([self.of[a] for a in args[node]], default=0)
+                self.of[node] = before + (node in passed)
+                if graph.ops[node] is not INPUT and self.free.issuperset(args[node]):
+                    self.free.add(node)
+
+    @property
+    def last(self) -> int:
+        """The last one."""
+        return max(self.of, default=0)
+
+
+class Regions:
+    """The arrays of a plan that lie between checkpoints.
+
+    Attributes
+    ----------
+    dropped : array → the step after which it is let go, though it is needed again.
+    later : array → the steps for which it has to be there, or may be needed to make others again.
+    """
+
+    def __init__(
+        self,
+        buffers: Sequence[Buffer],
+        steps: Sequence[Step],
+        back: Collection[int],
+        ends: Collection[int],
+        starts: Collection[int],
+    ) -> None:
+        """`back` are the arrays that are written on the way back, `ends` and `starts` those of checkpoints."""
+        work = {b for b, buffer in enumerate(buffers) if buffer.kind == "work"}
+        there = [k for k, step in enumerate(steps) if not any(b in back for b in written(step))]
+        writers: dict[int, list[int]] = {}
+        uses: dict[int, list[int]] = {}
+        for k, step in enumerate(steps):
+            for b in read(step):
+                uses.setdefault(b, []).append(k)
+        for k in there:
+            for b in written(steps[k]):
+                writers.setdefault(b, []).append(k)
+        kept = {*ends, *starts}
+        owners: dict[int, int] = {}
+        for end in sorted((b for b in ends if b in writers), key=lambda b: writers[b][-1]):
+            stack = [end]
+            while stack:
+                for k in writers[stack.pop()]:
+                    for b in read(steps[k]):
+                        if b not in work or b in kept or b not in writers:
+                            continue
+                        if b not in owners:
+                            owners[b] = end
+                            stack.append(b)
+                        elif owners[b] != end:  # what two need stays
+                            kept.add(b)
+        inside = [b for b in owners if b not in kept]
+        on_the_way = set(there)
+        last = {b: max([k for k in uses.get(b, ()) if k in on_the_way], default=writers[b][-1]) for b in inside}
+        self.later = _later(steps, writers, uses, inside)
+        self.dropped = {b: last[b] for b in sorted(inside)}
+
+
+def _later(
+    steps: Sequence[Step],
+    writers: Mapping[int, Sequence[int]],
+    uses: Mapping[int, Sequence[int]],
+    inside: Sequence[int],
+) -> dict[int, list[int]]:
+    """For each array that others are made of the steps that need it, or one of `inside` that is made of it."""
+    found = {b: set(own) for b, own in uses.items()}
+    for b in sorted(inside, key=lambda b: writers[b][-1], reverse=True):
+        for k in writers[b]:
+            for operand in read(steps[k]):
+                found[operand] |= found.get(b, set())
+    return {b: sorted(own) for b, own in found.items()}
