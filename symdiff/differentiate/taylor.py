@@ -75,6 +75,8 @@ class Series:
         self.guards.folded = Nodes(self.source, self._folded)
         self._made: dict[int, list[Coefficient]] = {}
         """The coefficients so far; where a guard does not hold they mean 0."""
+        self._order: list[int] = []
+        """Whose coefficients they are, in the order in which they were made."""
         self._masked: dict[Need, int] = {}
         self._seeds = {self._copied[node]: seed for node, seed in seeds.items()}
         self._varied: list[bool] = []
@@ -103,6 +105,34 @@ class Series:
         self._run((copied, k))
         return self._value(copied, k)
 
+    def curved(self, node: int, k: int) -> tuple[Coefficient, int | None]:
+        """Coefficient k > 0 of a node of the target, less what comes from coefficients k of its operands.
+
+        A coefficient is linear in those of the same order of the operands. Nothing of this order is kept. The second
+        node is the condition where it counts; elsewhere it is 0. None is everywhere.
+        """
+        made, copied = self._made, self._copied[node]
+        self._run((copied, k - 1))
+        self._look(copied)
+        if copied in self._seeds or not self._varied[copied]:
+            return None, None
+        operands = self._moving(copied)
+        for a in operands:
+            self._run((a, k - 1))
+        start, masked = len(self._order), len(self._masked)
+        for a in operands:
+            made[a].append(None)
+        self._run((copied, k))
+        found, guard, condition = self._value(copied, k), self._guard.get(copied), None
+        if found is not None and guard is not None:
+            condition = made[self.guards.condition(guard)][0]
+        for n in (*self._order[start:], *operands):
+            made[n].pop()
+        del self._order[start:]
+        while len(self._masked) > masked:
+            self._masked.popitem()
+        return found, condition
+
     # What a coefficient needs
 
     def _run(self, need: Need) -> None:
@@ -124,6 +154,7 @@ class Series:
                 continue
             before = len(self.target)
             own.append(self._coefficient(node, k))
+            self._order.append(node)
             self._mark(node, before)
             stack.pop()
 

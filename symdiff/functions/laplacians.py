@@ -1,4 +1,4 @@
-"""Sums of second derivatives: the Laplacian, and operators that a text says."""
+"""Sums of derivatives: the Laplacian, and linear operators that a text says."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from symdiff.differentiate import chain
 from symdiff.differentiate.collapsed import Operator, collapsed
+from symdiff.differentiate.collapsed_orders import collapsed_nested, collapsed_series
 from symdiff.differentiate.jacobians import is_elementary
 from symdiff.differentiate.operators import check_differentiable, tangents
 from symdiff.errors import ArgumentError, DifferentiationError, Place, Source, UnknownNameError
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse
+from symdiff.functions.choosing import CLEAR, Way, cheapest
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, recorded, same_results
 from symdiff.functions.transforms import prepare, stable
@@ -19,6 +21,7 @@ from symdiff.functions.wrt import Wrt
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, movement
+from symdiff.optimize.program import count_operations
 from symdiff.signature import Argument
 
 
@@ -91,8 +94,10 @@ def operator(fun: Any, text: str) -> Function:
 
     In the text `dx` is the derivative by the scalar input `x`, `dxy` the one by `x`, then by `y`, `dxxx` the third;
     inputs of several letters are best kept apart, `d_x1_x2`. They are multiplied by coefficients, which may be formulas
-    in the inputs, and added up; the function's own name is its value: ``"dxx + dyy + k**2*u"``. All terms of orders 1
-    and 2 together are one sweep of collapsed Taylor series; those of higher order are differentiated one by one.
+    in the inputs, and added up; the function's own name is its value: ``"dxx + dyy + k**2*u"``. Beside lower derivatives
+    one sum is carried through the formula, as by `laplacian`. With orders above 2 the lower ones are nested derivatives
+    or Taylor coefficients, or each term is differentiated by itself, whatever takes the fewest operations; `explain()`
+    tells.
 
     Raises
     ------
@@ -121,10 +126,28 @@ def operator_of(fun: Any, wrt: Any, text: str) -> Function:
     f, _ = stable(*prepare(fun, wrt))
     check_differentiable(f.graph, f.nodes)
     with collector_paused():
-        totals = _applied(f, _terms(f, text))
+        terms = _terms(f, text)
+        high = {monomial: factor for monomial, factor in terms.items() if len(monomial) > 2}
+        low = _low(f, {monomial: factor for monomial, factor in terms.items() if monomial not in high})
+        if not high:
+            return _summed(f, [low])
+        ways = [Way.of("nested derivatives, collapsed", _summed(f, [_nested(f, terms)]))]
+        alone = {monomial: factor for monomial, factor in terms.items() if len(set(monomial)) == 1}
+        if high.keys() <= alone.keys():
+            others = {monomial: factor for monomial, factor in terms.items() if monomial not in alone}
+            ways.append(Way.of("series, collapsed", _summed(f, [_low(f, others), _by_series(f, alone)])))
+        repeated = _one_by_one(f, high, CLEAR * min(way.operations for way in ways))
+        if repeated is not None:
+            ways.append(Way.of("one term after the other", _summed(f, [low, repeated])))
+        return cheapest(ways).noted("operator")
+
+
+def _summed(f: Function, parts: Sequence[list[list[int]]]) -> Function:
+    """The function whose outputs are sums of parts."""
     pairs = []
-    for (title, node), parts in zip(f._output_pairs(), totals, strict=True):
-        value = chain.total(f.graph, parts) if parts else movement.full_like(f.graph, 0.0, node)
+    for k, (title, node) in enumerate(f._output_pairs()):
+        own = [part for found in parts for part in found[k]]
+        value = chain.total(f.graph, own) if own else movement.full_like(f.graph, 0.0, node)
         pairs.append((f"operator_{title}", movement.broadcast(f.graph, value, f.graph.types[node].shape)))
     return f._with_outputs(f"operator_{f.__name__}", pairs, f._structure, stable=True)
 
@@ -262,8 +285,8 @@ def _refused(message: str, hint: str, parsed: Parsed, node: int) -> Differentiat
     return DifferentiationError(message, hint=hint, place=parsed.graph.places.get(node))
 
 
-def _applied(f: Function, terms: Mapping[Monomial, int | None]) -> list[list[int]]:
-    """For each output the parts that add up to the operator applied to it."""
+def _low(f: Function, terms: Mapping[Monomial, int | None]) -> list[list[int]]:
+    """For each output the parts of orders 0 to 2."""
     graph, table = f.graph, f._name_table()
     one = graph.constant(1.0)
     pairs: dict[tuple[int, int], int | None] = {}
@@ -282,14 +305,53 @@ def _applied(f: Function, terms: Mapping[Monomial, int | None]) -> list[list[int
         for own, node in zip(parts, collapsed(graph, f.nodes, low), strict=True):
             if node is not None:
                 own.append(node)
+    if () in terms:
+        for own, node in zip(parts, f.nodes, strict=True):
+            own.append(_product(graph, node, terms[()]))
+    return parts
+
+
+def _one_by_one(f: Function, terms: Mapping[Monomial, int | None], most: float) -> list[list[int]] | None:
+    """For each output the parts of higher orders, differentiated again and again.
+
+    None as soon as that takes more than `most` operations.
+    """
+    graph, table = f.graph, f._name_table()
+    one = graph.constant(1.0)
     known: dict[tuple[int, ...], list[int]] = {(): list(f.nodes)}
+    parts: list[list[int]] = [[] for _ in f.nodes]
     for monomial, factor in terms.items():
-        if len(monomial) in (1, 2):
-            continue
         by = tuple(sorted(table[n] for n in monomial))
         for k in range(1, len(by) + 1):
             if by[:k] not in known:
                 known[by[:k]] = tangents(graph, known[by[: k - 1]], {by[k - 1]: one})
+                if sum(count_operations(graph, known[by[:k]]).values()) > most:
+                    return None
         for own, node in zip(parts, known[by], strict=True):
-            own.append(node if factor is None else chain.multiply(graph, factor, node))
+            own.append(_product(graph, node, factor))
     return parts
+
+
+def _by_series(f: Function, terms: Mapping[Monomial, int | None]) -> list[list[int]]:
+    """For each output the parts of terms that are by one input each, by Taylor coefficients."""
+    table = f._name_table()
+    found = {(table[monomial[0]], len(monomial)): _node(f.graph, factor) for monomial, factor in terms.items()}
+    return _listed(collapsed_series(f.graph, f.nodes, found))
+
+
+def _nested(f: Function, terms: Mapping[Monomial, int | None]) -> list[list[int]]:
+    """For each output all parts by nested derivatives."""
+    graph, table = f.graph, f._name_table()
+    found: dict[tuple[int, ...], int] = {}
+    for monomial, factor in terms.items():
+        index, node = tuple(sorted(table[n] for n in monomial)), _node(graph, factor)
+        found[index] = chain.add(graph, found[index], node) if index in found else node  # dxy and dyx
+    return _listed(collapsed_nested(graph, f.nodes, found))
+
+
+def _node(graph: Graph, factor: int | None) -> int:
+    return graph.constant(1.0) if factor is None else factor
+
+
+def _listed(found: Sequence[int | None]) -> list[list[int]]:
+    return [[] if node is None else [node] for node in found]
