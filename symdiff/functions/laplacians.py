@@ -1,4 +1,4 @@
-"""Sums of derivatives: the Laplacian, and linear operators that a text says."""
+"""Sums of derivatives: the Laplacian, and operators that a text says."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def operator(fun: Any, text: str) -> Function:
 
     In the text `dx` is the derivative by the scalar input `x`, `dxy` the one by `x`, then by `y`, `dxxx` the third;
     inputs of several letters are best kept apart, `d_x1_x2`. They are multiplied by coefficients, which may be formulas
-    in the inputs, and added up; the function's own name is its value: ``"dxx + dyy + k**2*u"``. Beside lower derivatives
-    one sum is carried through the formula, as by `laplacian`. With orders above 2 the lower ones are nested derivatives
-    or Taylor coefficients, or each term is differentiated by itself, whatever takes the fewest operations; `explain()`
-    tells.
+    in the inputs, and added up; the function's own name is its value: ``"dxx + dyy + k**2*u"``. Beside lower
+    derivatives one sum is carried through the formula, as by `laplacian`. With orders above 2 the lower ones are nested
+    derivatives or Taylor coefficients, or each term is differentiated by itself: what takes the fewest operations, as
+    `explain()` tells.
 
     Raises
     ------
