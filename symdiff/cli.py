@@ -111,10 +111,12 @@ FORMS: dict[str, Callable[[sd.Function], str]] = {
     "asm": lambda f: _shipped(f, "s"),
     "c": lambda f: f.c(),
     "dot": lambda f: f.dot(),
+    "jax": lambda f: f.python("jax.numpy"),
     "latex": lambda f: f.latex(),
     "llvm": lambda f: _shipped(f, "ll"),
     "python": lambda f: f.python(),
     "ssa": lambda f: f.ssa(),
+    "torch": lambda f: f.python("torch"),
 }
 
 

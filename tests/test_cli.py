@@ -44,7 +44,7 @@ def test_output(capsys, arguments, want):
 
 @pytest.mark.parametrize(("form", "mark"), [("llvm", "define"), ("asm", ".globl"), ("ssa", "%0 = input x"),
                                             ("latex", r"\sin"), ("dot", "digraph"), ("python", "def "),
-                                            ("c", "double *const *out")])  # fmt: skip
+                                            ("c", "double *const"), ("jax", "jnp."), ("torch", "torch.")])  # fmt: skip
 @pytest.mark.parametrize("of", ["value", "grad", "hessian"])
 def test_emit(capsys, form, mark, of):
     assert main(["emit", "sin(x)*y", "--as", form, "--of", of]) == 0

@@ -20,14 +20,37 @@ def _index(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> s
     return f"{args[0]}[..., {', '.join([subscript(payload), *[':'] * (len(operand) - len(payload))])}]"
 
 
+def _index_forwards(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
+    """As an index, with steps forwards alone: what goes backwards is turned afterwards."""
+    parts = list[Any]()
+    backwards = list[int]()
+    for part in payload:
+        if isinstance(part, tuple) and part[2] < 0:
+            places = range(*slice(*part).indices(operand[len(parts)]))
+            backwards.append(sum(isinstance(p, tuple) for p in parts) - len(shape))
+            parts.append((places[-1], places[0] + 1, -part[2]) if places else (0, 0, 1))
+        else:
+            parts.append(part)
+    text = _index(args, tuple(parts), shape, operand)
+    return f"np.flip({text}, {tuple(backwards)})" if backwards else text
+
+
 def _scatter(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
     index, whole = payload
     if all(isinstance(part, tuple) and part[2] == 1 for part in index):
         ends = [*index, *((0, n, 1) for n in whole[len(index) :])]
         widths = [(start, n - stop) for (start, stop, _), n in zip(ends, whole, strict=True)]
         return f"np.pad({args[0]}, {widths})"
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[numpy_index(index)].ravel().tolist()
-    return f"np.bincount({places}, np.ravel({args[0]}), {int(np.prod(shape))}).reshape({shape})"
+    return _spread(args, payload, shape, operand)
+
+
+def _spread(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
+    """Each element of the result by the number of the element that goes there, after a zero."""
+    count = int(np.prod(operand))
+    places = np.zeros(shape, int)
+    places[numpy_index(payload[0])] = np.arange(1, count + 1).reshape(operand)
+    flat = f"np.reshape({args[0]}, ({count},))"
+    return f"np.concatenate([np.zeros_like({flat}[:1]), {flat}])[np.array({places.tolist()})]"
 
 
 def _stack(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
@@ -54,21 +77,22 @@ def _concatenate(args: Sequence[str], axis: int, shape: Sizes, *operands: Sizes)
 
 def _scatter_add(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
     axis, size = payload
-    one = f"np.arange({size}) == np.ravel({args[1]} % {size})[:, None]"
+    one = f"(np.arange({size}) == np.ravel({args[1]} % {size})[:, None]).astype({args[0]}.dtype)"
     flat = f"np.reshape({args[0]}, {(*operand[:axis], -1, *operand[axis + len(index) :])})"
-    return f"np.moveaxis(np.tensordot({one}, {flat}, axes=(0, {axis})), 0, {axis})"
+    return f"np.moveaxis(np.tensordot({one}, {flat}, axes=([0], [{axis}])), 0, {axis})"
 
 
 def _iota(args: Sequence[str], payload: Any, shape: Sizes) -> str:
     axis = payload[1]
-    line = f"np.arange({float(shape[axis])}).reshape({tuple(n if k == axis else 1 for k, n in enumerate(shape))})"
+    sizes = tuple(n if k == axis else 1 for k, n in enumerate(shape))
+    line = f"np.arange({shape[axis]}).astype(float).reshape({sizes})"
     return f"np.broadcast_to({line}, {shape})"
 
 
 def _cumsum(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
     axis = payload[0] - len(shape)
     return (
-        f"np.flip(np.cumsum(np.flip({args[0]}, {axis}), {axis}), {axis})"
+        f"np.flip(np.cumsum(np.flip({args[0]}, ({axis},)), axis={axis}), ({axis},))"
         if payload[1]
         else (f"np.cumsum({args[0]}, axis={axis})")
     )
@@ -76,7 +100,7 @@ def _cumsum(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> 
 
 def _recurrence(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
     axis = payload[0]
-    order = f"np.flip({{}}, {axis})" if payload[1] else "{}"
+    order = f"np.flip({{}}, ({axis},))" if payload[1] else "{}"
     pairs = "zip(" + ", ".join(f"np.moveaxis({order.format(a)}, {axis}, 0)" for a in args) + ")"
     rows = f"list(itertools.accumulate({pairs}, lambda h, ab: ab[0]*h + ab[1], initial=0.0))[1:]"
     return order.format(f"np.stack({rows}, {axis})")
@@ -103,7 +127,9 @@ STRUCTURE: dict[Op, Statement] = {
     core.EINSUM: _einsum,
     core.DIAGONAL: _diagonal,
     core.CONCATENATE: _concatenate,
-    core.GATHER: lambda args, axis, shape, operand, index: f"np.take({args[0]}, {args[1]}, axis={axis - len(operand)})",
+    core.GATHER: lambda args, axis, shape, operand, index: (
+        f"{args[0]}[{', '.join(['...', args[1], *[':'] * (len(operand) - axis - 1)])}]"
+    ),
     core.SCATTER_ADD: _scatter_add,
     core.IOTA: _iota,
     core.CUMSUM: _cumsum,
@@ -111,3 +137,18 @@ STRUCTURE: dict[Op, Statement] = {
     core.SOLVE_TRIANGULAR: _solve_triangular,
 }
 """The statements of the operations on arrays that are more than a format of their records."""
+
+
+def _products(args: Sequence[str], axes: Sizes, shape: Sizes, operand: Sizes) -> str:
+    text = args[0]
+    for axis in sorted(axes):
+        text = f"np.prod({text}, axis={axis - len(operand)})"
+    return text
+
+
+TORCH_STRUCTURE: dict[Op, Statement] = {
+    core.INDEX: _index_forwards,
+    core.SCATTER: _spread,
+    core.PROD: _products,
+}
+"""Those that torch, which has no steps backwards and multiplies along one axis at a time, takes another way."""

@@ -481,9 +481,12 @@ class Function(Exchange, Sealed, Direct):
         """
         return str(self._texts.c_text(self, others, names, fp, dtype))
 
-    def python(self) -> str:
-        """A Python module with this function; it needs NumPy, and SciPy where that has what NumPy lacks."""
-        return str(self._texts.python_text(self))
+    def python(self, xp: str = "numpy") -> str:
+        """A Python module with this function, for NumPy (and SciPy, where NumPy lacks what it calls) or another `xp`.
+
+        That is "jax.numpy" or "torch", whose arrays the function then takes and gives. See docs/sources.md.
+        """
+        return str(self._texts.python_text(self, xp))
 
     def latex(self) -> str:
         """The formula in LaTeX, a line for each output."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from symdiff.display.code import python_source
 from symdiff.display.draw import graphviz
 from symdiff.display.latex import latex as latex_of
 from symdiff.display.text import program as written
-from symdiff.errors import ArgumentError
+from symdiff.errors import ArgumentError, CompileError
 from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ir.listing import listing
 from symdiff.optimize.planning.listing import describe_plan
@@ -18,6 +18,7 @@ from symdiff.signature import Argument
 
 if TYPE_CHECKING:
     from symdiff.functions.function import Function
+    from symdiff.functions.sparse_function import SparseFunction
 
 
 def own_text(f: Function, arguments: Sequence[Argument]) -> str:
@@ -42,9 +43,33 @@ def dot_text(f: Function) -> str:
     return graphviz(f.graph, dict(f._output_pairs()))
 
 
-def python_text(f: Function) -> str:
+def python_text(f: Function, xp: str) -> str:
     """A Python module with the function."""
-    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure)
+    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure, xp)
+
+
+def sparse_python_text(f: SparseFunction, xp: str) -> str:
+    """A Python module with a function of a sparse matrix.
+
+    Raises
+    ------
+    CompileError
+        For another library than NumPy.
+    """
+    if xp != "numpy":
+        hint = f'{f.__name__}.values.python("{xp}") has the entries'
+        raise CompileError(f"{f.__name__} gives a matrix of SciPy's, which {xp} has not", hint=hint)
+    values = cast("Function", f.values)
+    pattern, kind = f.layout.pattern, f"{f.format}_array"
+    starts = pattern.starts if f.format != "coo" else pattern.rows
+    places = f"{pattern.columns.tolist()}, {starts.tolist()}"
+    matrix = f"(data, {places})" if f.format != "coo" else f"(data, ({starts.tolist()}, {pattern.columns.tolist()}))"
+    source = python_source(
+        values.graph, f.__name__, values.arguments, dict(values._output_pairs()), values._structure, xp
+    )
+    head, _, result = source.rpartition("    return ")
+    head = head.replace("import numpy as np\n", "import numpy as np\nfrom scipy import sparse\n", 1)
+    return f"{head}    data = {result}    return sparse.{kind}({matrix}, shape={f.shape})\n"
 
 
 def ssa_text(f: Function, optimized: bool) -> str:

@@ -56,7 +56,7 @@ def test_functions(text, values):
             given |= {graph.input(m): v for m, v in zip(argument.members, value, strict=True)}
     expected = evaluate(graph, [parsed.output], given)[0]
     source = python_source(graph, "f", parsed.arguments, parsed.output)
-    np.testing.assert_allclose(run(source, source.split("def ")[1].split("(")[0], *values), expected, rtol=1e-14)
+    np.testing.assert_allclose(run(source, source.split("def ")[-1].split("(")[0], *values), expected, rtol=1e-14)
 
 
 def test_movements_and_several_outputs():
