@@ -124,6 +124,11 @@ class Target:
         return "wasm" if self.family.startswith("wasm") else "none"
 
     @property
+    def has_masks(self) -> bool:
+        """Whether vectors are read and written under masks as fast as whole."""
+        return "+avx512f" in self.features.split(",")
+
+    @property
     def pointer_bits(self) -> int:
         """Bits of an address."""
         return 32 if self.family in NARROW_FAMILIES else 64

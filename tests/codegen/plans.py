@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from symdiff.codegen.kernel import Options
+from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.ir.graph import Graph
 from symdiff.numeric import as_ufunc
@@ -33,6 +35,12 @@ from symdiff.optimize.planning.plan import (
     Store,
 )
 from symdiff.types import tensor
+
+
+def use_lanes(monkeypatch, lanes):
+    """Let code for this process have vectors of so many numbers, and no more masks than such have."""
+    host = dataclasses.replace(Target.host(), lanes=lanes)
+    monkeypatch.setattr(Target, "host", staticmethod(lambda: host))
 
 
 def make_kernel(plan, **options):

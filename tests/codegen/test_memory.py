@@ -12,9 +12,8 @@ import pytest
 import symdiff as sd
 from symdiff.codegen import jit
 from symdiff.codegen.layout import BYTES
-from symdiff.codegen.tensors import kernel as tensor_kernel
 from symdiff.codegen.tensors.workspace import support_module
-from tests.codegen.plans import make_kernel, random_inputs, random_plan
+from tests.codegen.plans import make_kernel, random_inputs, random_plan, use_lanes
 
 pytestmark = [
     pytest.mark.heavy,
@@ -98,7 +97,7 @@ def run(kernel, folder, constants=(), points=3):
 def four_lanes(monkeypatch):
     if jit.machine() != "x86_64":
         pytest.skip("builds code for x86-64")
-    monkeypatch.setattr(tensor_kernel, "lanes", lambda: 4)
+    use_lanes(monkeypatch, 4)
 
 
 @pytest.mark.parametrize("seed", range(0, 36, 3))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen.tensors import kernel as tensor_kernel
+from symdiff.codegen.target import Target
+from symdiff.codegen.tensors import segments
 from symdiff.optimize.planning.plan import (
     Access,
     Buffer,
@@ -19,7 +20,7 @@ from symdiff.optimize.planning.plan import (
     ScatterAdd,
     Store,
 )
-from tests.codegen.plans import Reference, apply, load, make_kernel, random_inputs, random_plan, reduce
+from tests.codegen.plans import Reference, apply, load, make_kernel, random_inputs, random_plan, reduce, use_lanes
 
 NUMBERS = "float64"
 
@@ -52,10 +53,39 @@ def test_random_nests_of_single_numbers(seed):
     check_random(seed, "float32")
 
 
+@pytest.fixture
+def masks(monkeypatch):
+    """All loops over few elements are under masks, on any processor."""
+    monkeypatch.setattr(Target, "has_masks", True)
+    monkeypatch.setattr(segments, "LONG_BODY", 0)
+
+
+@pytest.mark.parametrize("start", range(0, 120, 20))
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_random_nests_under_masks(start, dtype, masks):
+    for seed in range(start, start + 20):
+        check_random(seed, dtype)
+
+
+@pytest.mark.parametrize(
+    ("size", "copies"), [(7, 1), (8, 1), (9, 1), (16, 1), (17, 1), (63, 1), (127, 1), (129, 2), (300, 2)]
+)
+def test_long_code_for_few_elements_is_one_loop(size, copies, masks, monkeypatch):
+    use_lanes(monkeypatch, 8)
+    monkeypatch.setattr("symdiff.optimize.pipeline.MOST_UNROLLED", -1)
+    formula = "*".join(f"(x**2 + {k})/(x[::-1] - {k + 3})" for k in range(4))
+    f = sd.function(f"f(x[{size}]) = {formula}").compile(fp="strict")
+    x = np.random.default_rng(size).normal(size=size)
+    np.testing.assert_allclose(f(x), eval(formula, {"x": x}), rtol=1e-14)
+    assert f.kernel.llvm_ir().count(" = fdiv ") == 4 * copies
+    monkeypatch.setattr(segments, "FEW_BLOCKS", 0)
+    np.testing.assert_array_equal(f(x), sd.function(f"f(x[{size}]) = {formula}").compile(fp="strict")(x))
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 @pytest.mark.parametrize("start", range(0, 40, 10))
 def test_the_bits_do_not_depend_on_the_width(lanes, start, monkeypatch):
-    monkeypatch.setattr(tensor_kernel, "lanes", lambda: lanes)
+    use_lanes(monkeypatch, lanes)
     for seed in range(start, start + 10):
         check_random(seed)
 
@@ -113,7 +143,7 @@ LONG = [  # space, reduced axes, elements left out at the ends of the last axis
 @pytest.mark.parametrize("lanes", [1, 2, 4, 8])
 @pytest.mark.parametrize(("space", "reduced", "out"), LONG)
 def test_long_sums_have_one_order_at_every_width(space, reduced, out, lanes, monkeypatch):
-    monkeypatch.setattr(tensor_kernel, "lanes", lambda: lanes)
+    use_lanes(monkeypatch, lanes)
     kept = [k for k in range(len(space)) if k not in reduced]
     shape = tuple(space[k] for k in kept)
     own = np.cumprod([1, *shape[::-1]])[::-1][1:]

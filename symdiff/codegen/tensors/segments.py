@@ -98,6 +98,10 @@ LARGEST_SEGMENTED = 4000
 """Instructions in all segments together; with more, ranges of the innermost axis become masks."""
 
 
+FEW_BLOCKS, LONG_BODY = 16, 32
+"""Up to so many blocks of code of so many instructions are one loop under masks."""
+
+
 @dataclass(slots=True)
 class Tools:
     """What all nests of a module share.
@@ -219,6 +223,9 @@ class Segment:
             start += width
             self._carry(lines, sink, before, str(min(start, self.high)))
         count = max(0, self.high - start) // width
+        if count and sink.scalar and start + count * width < self.high and self._is_better_masked(count + 1):
+            self._under_masks(lines, sink, width, start)
+            return
         if count > 1:
             self._loop_in_blocks(lines, sink, width, str(start), str(start + count * width), True, before)
         elif count:
@@ -229,6 +236,35 @@ class Segment:
         if start < self.high:
             self._partial(lines, sink, width, start)
             self._carry(lines, sink, before, str(self.high))
+
+    def _is_better_masked(self, blocks: int) -> bool:
+        """Whether one loop under masks is to be preferred to a loop and the same code once more for what is left.
+
+        It costs nothing where vectors have masks, and takes LLVM half of the time: that of long code for few elements.
+        """
+        return blocks <= FEW_BLOCKS and len(self.nesting.body) >= LONG_BODY and self.tools.target.has_masks
+
+    def _under_masks(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
+        """All of it from `start` on, each block under a mask."""
+        n, lanes = self.nesting.fresh(""), self.tools.lanes
+        lines += [
+            f"br label %G{n}",
+            f"G{n}:",
+            f"br label %F{n}",
+            f"F{n}:",
+            f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]",
+        ]
+        blocks = self._blocks(lines, f"%g{n}", width)
+        for k, block in enumerate(blocks):
+            block.mask = f"%k{n}.{k}"
+            lines.append(f"{block.mask} = icmp slt <{lanes} x i64> {block.indices()}, splat (i64 {self.high})")
+        sink.step(lines, blocks, [])
+        lines += [
+            f"%h{n} = add i64 %g{n}, {width}",
+            f"%m{n} = icmp slt i64 %h{n}, {self.high}",
+            f"br i1 %m{n}, label %F{n}, label %X{n}",
+            f"X{n}:",
+        ]
 
     def _partial(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
         lanes = self.tools.lanes
