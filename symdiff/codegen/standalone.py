@@ -371,23 +371,13 @@ def _elements(
 ) -> list[str]:
     """A function that does `inside` for each element %e and each lane %l below `width`, at %at in the block.
 
-    `whole` is done instead for a block of numbers that lie side by side.
+    `whole`, which ends, is done instead for as many points as there are lanes.
     """
-    at_once = [
-        "%one = icmp eq i64 %size, 1",
-        "%near = icmp eq i64 %step, 1",
-        f"%full = icmp eq i64 %points, {lanes}",
-        "%both = and i1 %one, %near",
-        "%plain = and i1 %both, %full",
-        "br i1 %plain, label %whole, label %start",
-        "whole:",
-        *whole,
-        "ret void",
-    ]
+    full = [f"%full = icmp eq i64 %points, {lanes}", "br i1 %full, label %whole, label %start", "whole:", *whole]
     return [
         f"define internal void @{name}({parameters}) #1 {{",
         "entry:",
-        *(at_once if whole else ["br label %start"]),
+        *(full if whole else ["br label %start"]),
         "start:",
         "%some = icmp sgt i64 %size, 0",
         "br i1 %some, label %element, label %done",
@@ -413,9 +403,55 @@ def _elements(
     ]
 
 
+def _rows(lanes: int, points: str, inside: Sequence[str], together: Sequence[str]) -> list[str]:
+    """All lanes of a block: `inside` for each element %k of it at %vector, where lane l of its points is at %a{l}.
+
+    `together` is done instead for numbers that lie side by side.
+    """
+    lines = [
+        "%one = icmp eq i64 %size, 1",
+        "%near = icmp eq i64 %step, 1",
+        "%both = and i1 %one, %near",
+        "br i1 %both, label %together, label %rows",
+        "together:",
+        *together,
+        "ret void",
+        "rows:",
+        "%any = icmp sgt i64 %size, 0",
+        f"%r0 = getelementptr double, ptr {points}, i64 0",
+    ]
+    lines += [f"%r{lane} = getelementptr double, ptr %r{lane - 1}, i64 %step" for lane in range(1, lanes)]
+    lines += [
+        "br i1 %any, label %every, label %finish",
+        "every:",
+        "%k = phi i64 [ 0, %rows ], [ %k1, %every ]",
+        f"%first = mul i64 %k, {lanes}",
+        "%vector = getelementptr double, ptr %block, i64 %first",
+    ]
+    lines += [f"%a{lane} = getelementptr double, ptr %r{lane}, i64 %k" for lane in range(lanes)]
+    return [
+        *lines,
+        *inside,
+        "%k1 = add i64 %k, 1",
+        "%again = icmp slt i64 %k1, %size",
+        "br i1 %again, label %every, label %finish",
+        "finish:",
+        "ret void",
+    ]
+
+
 def _gather(lanes: int) -> list[str]:
     """Bring points into a block; lanes without a point get the last one."""
     vector = f"<{lanes} x double>"
+    joined = []
+    for lane in range(lanes):
+        before = f"%u{lane - 1}" if lane else "poison"
+        joined += [
+            f"%w{lane} = load double, ptr %a{lane}, align 8",
+            f"%u{lane} = insertelement {vector} {before}, double %w{lane}, i64 {lane}",
+        ]
+    joined.append(f"store {vector} %u{lanes - 1}, ptr %vector, align 8")
+    together = [f"%all = load {vector}, ptr %from, align 8", f"store {vector} %all, ptr %block, align 8"]
     return _elements(
         "gather",
         "ptr %block, ptr %from, i64 %step, i64 %size, i64 %points",
@@ -431,13 +467,20 @@ def _gather(lanes: int) -> list[str]:
             "store double %v, ptr %at, align 8",
         ],
         str(lanes),
-        [f"%all = load {vector}, ptr %from, align 8", f"store {vector} %all, ptr %block, align 8"],
+        _rows(lanes, "%from", joined, together),
     )
 
 
 def _scatter(lanes: int) -> list[str]:
     """Bring the results of a block to their points."""
     vector = f"<{lanes} x double>"
+    parted = [f"%u = load {vector}, ptr %vector, align 8"]
+    for lane in range(lanes):
+        parted += [
+            f"%w{lane} = extractelement {vector} %u, i64 {lane}",
+            f"store double %w{lane}, ptr %a{lane}, align 8",
+        ]
+    together = [f"%all = load {vector}, ptr %block, align 8", f"store {vector} %all, ptr %to, align 8"]
     return _elements(
         "scatter",
         "ptr %block, ptr %to, i64 %step, i64 %size, i64 %points",
@@ -450,7 +493,7 @@ def _scatter(lanes: int) -> list[str]:
             "store double %v, ptr %goal, align 8",
         ],
         "%points",
-        [f"%all = load {vector}, ptr %block, align 8", f"store {vector} %all, ptr %to, align 8"],
+        _rows(lanes, "%to", parted, together),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import subprocess
 import sys
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,9 @@ DEFAULT_CPUS = {"x86_64": "x86-64-v3"}
 
 DEFAULT_FEATURES = {"riscv64": "+m,+a,+f,+d,+c"}
 """Features of the processors that Linux runs on, where LLVM takes less for granted."""
+
+SAFE = (("x86-64", ""), ("x86-64-v2", ""), ("x86-64-v3", ""), ("x86-64-v4", ""))
+"""Processors and features that LLVM is known to know."""
 
 ABIS = {"riscv64": "lp64d"}
 """How numbers are passed, where that is not LLVM's choice."""
@@ -244,6 +248,8 @@ def _of(triple: str | None, cpu: str | None, features: str, relocation: str, vec
             raise ArgumentError(f"the processor of this machine is no {family}", hint="name one of the target's")
         cpu, native = host_processor()
         features = ",".join(filter(None, (native, features)))
+    elif (cpu or features) and (cpu, features) not in SAFE:
+        _check_processor(triple, cpu or "", features)
     features = ",".join(filter(None, (DEFAULT_FEATURES.get(family, ""), features)))
     base = Target(triple, DEFAULT_CPUS.get(family, "") if cpu is None else cpu, features, relocation=relocation)
     glibc = base.system == "linux" and "musl" not in triple and "android" not in triple
@@ -262,6 +268,30 @@ def _of(triple: str | None, cpu: str | None, features: str, relocation: str, vec
         vector_library=known if vector_library is None else vector_library,
         has_sincos=glibc,
     )
+
+
+PROBE = """
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_all_targets()
+llvm.initialize_all_asmprinters()
+triple, cpu, features = sys.argv[1:]
+machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features)
+machine.emit_assembly(llvm.parse_assembly("define void @f() { ret void }"))
+"""
+
+
+@functools.cache
+def _check_processor(triple: str, cpu: str, features: str) -> None:
+    """Refuse what LLVM does not know: it says so on standard error, goes on without, and may end the process."""
+    if not sys.executable:
+        return
+    command = [sys.executable, "-c", PROBE, triple, cpu, features]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and "is not a recognized" not in done.stderr:
+        return
+    said = (done.stderr.strip().splitlines() or ["it fails"])[0]
+    raise ArgumentError(f"LLVM does not know the processor {cpu!r} with {features!r}: {said}")
 
 
 def _lanes(target: Target) -> int:

@@ -12,9 +12,10 @@ import numpy as np
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.frontend.expr import Expr
 from symdiff.functions import build
+from symdiff.functions.cases import unknown
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
-from symdiff.functions.sparse_function import SparseFunction
+from symdiff.functions.sparse_function import OpenSparseFunction, SparseFunction
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.optimize.program import Program, TensorProgram
@@ -190,6 +191,8 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
+    if isinstance(given, OpenSparseFunction):
+        raise unknown(name, given.function.arguments)
     function = given.values if isinstance(given, SparseFunction) else given
     if isinstance(function, CompiledFunction):
         if function.origin is None:

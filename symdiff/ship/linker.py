@@ -15,6 +15,9 @@ from pathlib import Path
 from symdiff.codegen.target import Target
 from symdiff.errors import CompileError
 
+PATIENCE = 300
+"""Seconds that linking may take: the first time for a system, zig compiles its C library."""
+
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -66,7 +69,10 @@ def link_shared(code: bytes, target: Target, soname: str, libraries: Sequence[st
         mathematics = [] if target.system == "windows" else ["-lm"]
         command += ["-shared", "-o", str(made), str(given), *named.get(target.system, [])]
         command += [*(f"-l{name}" for name in libraries), *mathematics]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise CompileError(f"{shlex.join(command[:1])} does not link {soname} within {PATIENCE} s") from None
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip()
             raise CompileError(f"{shlex.join(command[:1])} could not link {soname}: {said}")

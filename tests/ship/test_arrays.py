@@ -144,7 +144,7 @@ def random_functions(count):
 
 
 @needs_cc
-@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.heavy)])
 def test_random_programs_in_one_library(tmp_path, count):
     functions, points = random_functions(count)
     module = loaded(functions, tmp_path, "random_functions", math="scalar")
