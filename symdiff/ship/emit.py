@@ -36,7 +36,8 @@ def emit(
     path : the folder, which is made where there is none.
     kinds : what to write: "o" an object, "a" a static library, "so" a shared one, "h" the header, "c" C99 of
         scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" a
-        module of Python that loads the shared library and needs NumPy alone.
+        module of Python that loads the shared library and needs NumPy alone, "hpp" a wrapper for C++20, "pc" and
+        "cmake" what pkg-config and CMake find the library by.
     name : of the library; None: the name of the first function.
     target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system.
     cpu : the processor, as LLVM names it; "native" is this machine's. None: any since 2013 where the target is x86-64.
@@ -44,7 +45,8 @@ def emit(
         "contract".
     math : "vector" lets batches call functions of vectors (glibc's libmvec, which `-lm` links); "scalar" gives batches
         the bits of points.
-    libraries : what a shared library is linked with beside the C library, such as "openblas".
+    libraries : what a shared library, and programs by pkg-config and CMake, are linked with beside the C library, such
+        as "openblas".
 
     Returns
     -------

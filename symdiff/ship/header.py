@@ -25,8 +25,6 @@ RESULTS = """\
 #endif
 """
 
-BLAS = ("dot", "gemm", "gemv", "ger", "swap", "syrk", "trsm", "axpy", "copy", "scal")
-
 
 def write_header(package: Package) -> str:
     """The text of the header."""
@@ -34,13 +32,13 @@ def write_header(package: Package) -> str:
     target = package.target
     machine = f"{target.triple}{f' ({target.cpu})' if target.cpu else ''}"
     parts = [
-        _comment(
+        comment(
             [
                 f"{package.name}.h: functions compiled by symdiff {VERSION} for {machine}",
                 "",
                 *_rules(),
                 "",
-                *_outside(package),
+                *linked_with(package),
             ]
         ),
         f"#ifndef {guard}\n#define {guard}\n\n#include <stddef.h>\n#include <stdint.h>\n",
@@ -64,7 +62,7 @@ def _rules() -> list[str]:
     ]
 
 
-def _outside(package: Package) -> list[str]:
+def linked_with(package: Package) -> list[str]:
     """What has to be linked."""
     algebra = [name for name in package.outside if name.endswith("_")]
     other = [name for name in package.outside if not name.endswith("_")]
@@ -93,22 +91,22 @@ def _function(function: Exported) -> str:
         f"    {element} *const *out, const int64_t *out_strides, void *work"
     )
     lines = [
-        _comment([*_formula(function), "", *_listed("in", function.inputs), *_listed("out", function.outputs)]),
+        described(function),
         f"int {name}({arrays});",
         f"size_t {name}_work_bytes(void);",
         f"int {name}_batch({strides});",
         f"size_t {name}_batch_work_bytes(void);",
         "",
     ]
-    described = ["/* Counts; names, ranks and shapes by number. */"]
+    told = ["/* Counts; names, ranks and shapes by number. */"]
     for side in ("in", "out"):
-        described += [
+        told += [
             f"int64_t {name}_n_{side}(void);",
             f"const char *{name}_{side}_name(int64_t k);",
             f"int64_t {name}_{side}_rank(int64_t k);",
             f"const int64_t *{name}_{side}_shape(int64_t k);",
         ]
-    lines += described
+    lines += told
     if function.sparsity is not None:
         height, width = function.sparsity.shape
         count = len(function.sparsity.rows)
@@ -118,6 +116,11 @@ def _function(function: Exported) -> str:
         )
         lines += [text, f"const int64_t *{name}_sparsity(void);"]
     return "\n".join([*lines, ""])
+
+
+def described(function: Exported) -> str:
+    """The comment of a function: its formula, its inputs and outputs."""
+    return comment([*_formula(function), "", *_listed("in", function.inputs), *_listed("out", function.outputs)])
 
 
 def _formula(function: Exported) -> list[str]:
@@ -150,6 +153,7 @@ def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) + ", row by row"
 
 
-def _comment(lines: Sequence[str]) -> str:
+def comment(lines: Sequence[str]) -> str:
+    """Lines as a comment, which nothing in them ends."""
     text = [line.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?") for line in lines]
     return "\n".join(["/*", *(f" * {line}".rstrip() for line in text), " */"])

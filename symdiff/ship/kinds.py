@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ship.archive import write_archive
+from symdiff.ship.build_files import write_cmake, write_pkg_config
+from symdiff.ship.cpp_header import write_cpp_header
 from symdiff.ship.header import write_header
 from symdiff.ship.linker import link_shared
 from symdiff.ship.package import Package, add_kind
@@ -12,6 +14,10 @@ from symdiff.ship.python_module import write_python_module
 
 def _object_name(package: Package) -> str:
     return package.name + (".obj" if package.target.object_format == "coff" else ".o")
+
+
+def _archive_name(package: Package) -> str:
+    return f"lib{package.name}.a"
 
 
 def shared_name(package: Package) -> str:
@@ -25,7 +31,7 @@ def _object(package: Package) -> bytes:
     return package.object_code
 
 
-@add_kind("a", lambda package: f"lib{package.name}.a", "a static library")
+@add_kind("a", _archive_name, "a static library")
 def _archive(package: Package) -> bytes:
     return write_archive({_object_name(package)[-15:]: (package.object_code, package.symbols)})
 
@@ -38,6 +44,21 @@ def _shared(package: Package) -> bytes:
 @add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")
 def _header(package: Package) -> bytes:
     return write_header(package).encode()
+
+
+@add_kind("hpp", lambda package: f"{package.name}.hpp", "a wrapper for C++20")
+def _cpp_header(package: Package) -> bytes:
+    return write_cpp_header(package).encode()
+
+
+@add_kind("pc", lambda package: f"{package.name}.pc", "for pkg-config", ("a", "h"))
+def _pkg_config(package: Package) -> bytes:
+    return write_pkg_config(package).encode()
+
+
+@add_kind("cmake", lambda package: f"{package.name}Config.cmake", "for CMake", ("a", "h"))
+def _cmake(package: Package) -> bytes:
+    return write_cmake(package, _archive_name(package), shared_name(package)).encode()
 
 
 @add_kind("c", lambda package: f"{package.name}.c", "C99 that needs no other file, for scalar programs")
