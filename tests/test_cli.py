@@ -1,5 +1,6 @@
 """The command line: outputs, errors on stderr with carets, exit statuses."""
 
+import io
 import json
 import subprocess
 import sys
@@ -171,6 +172,12 @@ def test_compile_what_was_saved_and_a_function_of_a_module(capsys, tmp_path, mon
     header = files[".h"].read_text()
     assert "int g_hessian(" in header
     assert "int h(" in header
+
+
+def test_compile_from_standard_input_in_float32(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("f(x) = x**2"))
+    files = compiled(capsys, "-", "-o", tmp_path, "--as", "h", "--dtype", "float32", "--of", "value,grad")
+    assert "int f_grad(const float *const *in, float *const *out, void *work);" in files[".h"].read_text()
 
 
 COMPILE_ERRORS = [

@@ -18,8 +18,18 @@ from symdiff.codegen.pairs import has_sincos
 from symdiff.codegen.status import NO_STATUS, Status, machine, status
 from symdiff.errors import ArgumentError, CompileError
 
-FAMILIES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "thumbv7em": "arm", "thumbv8m.main": "arm"}
-"""Other words for families of processors in triples."""
+FAMILIES = {
+    "amd64": "x86_64",
+    "x64": "x86_64",
+    "arm64": "aarch64",
+    "arm": "arm",
+    "thumb": "arm",
+    "i386": "i386",
+    "i486": "i386",
+    "i586": "i386",
+    "i686": "i386",
+}
+"""How the words for families of processors begin in triples; the first that fits counts."""
 
 DEFAULT_CPUS = {"x86_64": "x86-64-v3"}
 """The processors that code is shipped for where none is named: since 2013 those of x86-64 have AVX2 and FMA."""
@@ -36,7 +46,7 @@ ABIS = {"riscv64": "lp64d"}
 ALWAYS_FUSED = ("aarch64", "riscv64", "ppc64le", "s390x")
 """Families all of whose processors compute a*b + c in one instruction."""
 
-NARROW_FAMILIES = ("arm", "i386", "i686", "riscv32", "wasm32")
+NARROW_FAMILIES = ("arm", "i386", "riscv32", "wasm32")
 """Families whose addresses have 32 bits."""
 
 LIBMVEC = "libmvec"
@@ -179,7 +189,7 @@ SYSTEMS = {
 def family_of(triple: str) -> str:
     """The family of processors that a triple is of."""
     word = triple.split("-")[0].lower()
-    return FAMILIES.get(word, word)
+    return next((family for start, family in FAMILIES.items() if word.startswith(start)), word)
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.statements import split
 from symdiff.functions import build, products, sparse, storage, transforms
 from symdiff.functions.function import Function
+from symdiff.types import FLOAT64
 
 DERIVATIVES: dict[str, tuple[str, Callable[..., Any]]] = {
     "value": ("", lambda f, wrt: f),
@@ -30,10 +31,10 @@ DERIVATIVES: dict[str, tuple[str, Callable[..., Any]]] = {
 """What can be made of a function: what is appended to its name, and how it is made."""
 
 
-def read_formulas(given: str) -> dict[str, Any]:
-    """The functions by name of a file that `save` wrote, of a text file, or of ``module:function,…``.
+def read_formulas(given: str, dtype: str = FLOAT64) -> dict[str, Any]:
+    """The functions by name of a file that `save` wrote, of a text file (or ``-``), or ``module:function,…``.
 
-    In a text each header is a function; the lines above are there for it.
+    In a text each header is a function, of numbers of a type; the lines above are there for it.
 
     Raises
     ------
@@ -42,6 +43,8 @@ def read_formulas(given: str) -> dict[str, Any]:
     OSError
         For a file that cannot be read.
     """
+    if given == "-":
+        return functions_of(sys.stdin.read(), dtype)
     path = Path(given)
     module, colon, names = given.rpartition(":")
     if not path.exists() and colon and module:
@@ -51,12 +54,12 @@ def read_formulas(given: str) -> dict[str, Any]:
         function = storage.load(path)
         return {function.__name__: function}
     try:
-        return functions_of(data.decode("utf-8"))
+        return functions_of(data.decode("utf-8"), dtype)
     except UnicodeDecodeError:
         raise ArgumentError(f"{given} is neither text nor what `save` wrote") from None
 
 
-def functions_of(text: str) -> dict[str, Function]:
+def functions_of(text: str, dtype: str = FLOAT64) -> dict[str, Function]:
     """The function of each header in a text, with the lines above it; of a text without headers its value, ``f``.
 
     Raises
@@ -73,9 +76,9 @@ def functions_of(text: str) -> dict[str, Function]:
             assert statement.name is not None
             if statement.name in found:
                 raise ArgumentError(f"there are two functions called {statement.name}")
-            found[statement.name] = build.function(text[: tokens.ends[statement.last - 1]])
+            found[statement.name] = build.function(text[: tokens.ends[statement.last - 1]], dtype=dtype)
     if not found:
-        function = build.function(text)
+        function = build.function(text, dtype=dtype)
         found[function.__name__] = function
     return found
 

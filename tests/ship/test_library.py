@@ -164,6 +164,8 @@ TARGETS = {
     "x86_64-w64-windows-gnu": (b"\x64\x86", 4, True),
     "arm64-apple-macosx": (b"\xcf\xfa\xed\xfe", 2, True),
     "wasm32": (b"\0asm", 1, False),
+    "thumbv7em-none-eabihf": (b"\x7fELF\x01", 1, False),
+    "i686-linux-gnu": (b"\x7fELF\x01", 1, False),
 }
 
 
