@@ -82,7 +82,9 @@ class Values(Domain[Value]):
             return payload.fold(self, dict(zip(payload.parameters, args, strict=True)))[payload.root]
         if isinstance(routine, Expand):
             body = expansion(op, payload)
-            return body.fold(self, dict(zip(body.parameters, args, strict=True)))[body.root]
+            found = body.fold(self, dict(zip(body.parameters, args, strict=True)))[body.root]
+            shape = np.broadcast_shapes(*map(np.shape, args))  # an operand may not be in the expression
+            return found if np.shape(found) == shape else np.broadcast_to(found, shape)
         if isinstance(routine, Movement | MatrixRoutine):
             value = routine.evaluate(*args, payload)
             return value if args else np.asarray(value, self.dtype)[()]

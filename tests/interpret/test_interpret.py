@@ -99,6 +99,14 @@ def test_tensors_and_all_values():
     assert evaluate(graph, [smallest], {rows: [3, 4]}) == [3.0]  # cut at a node
 
 
+def test_expansions_have_the_shape_of_all_operands():
+    graph = Graph()
+    x = graph.input("x", (2, 3))
+    node = graph.add("kinked", (graph.constant(0.5), x, graph.constant(2.0)))  # which means its first operand
+    assert evaluate(graph, [node], {x: np.zeros((2, 3))})[0].tolist() == [[0.5] * 3] * 2
+    assert evaluate(graph, [movement.reshape(graph, node, (6,))], {x: np.zeros((2, 3))})[0].tolist() == [0.5] * 6
+
+
 def test_single_precision_rounds_library_functions_once():
     graph = Graph("float32")
     x = graph.input("x")
