@@ -22,7 +22,7 @@ EPILOG = """examples:
   symdiff grad "x**2*y" --wrt x,y --at x=3,y=2
   symdiff hessian "f(x, y) = x**2*y"
   symdiff check "f(x, y) = x**2*y" --at x=3,y=2
-  symdiff emit "x**2" --of grad --as llvm
+  symdiff emit "x**2" --of grad --as c
   symdiff compile formulas.txt -o build --of value,grad --as a,h
   echo "a*exp(-b*t)" | symdiff grad - --json
   symdiff cache info

@@ -26,6 +26,13 @@ class Exchange:
 
         return texts
 
+    @property
+    def _sources(self) -> Any:
+        """The module that writes functions in other languages."""
+        from symdiff.functions import source_texts
+
+        return source_texts
+
     def save(self, path: str | os.PathLike[str], *, code: bool = False) -> None:
         """Write the function to a file that `symdiff.load` reads: formula, signature and options.
 

@@ -455,7 +455,7 @@ class Function(Exchange, Sealed, Direct):
         """What was chosen on the way, and why; the plan with so many bytes for intermediate arrays (see `compile`)."""
         if self._cases is not None:
             return self._cases.explain(self.__name__)
-        return str(self._texts.explanation(self, memory))
+        return str(self._sources.explanation(self, memory))
 
     # Its texts in other languages
 
@@ -479,14 +479,14 @@ class Function(Exchange, Sealed, Direct):
         CompileError
             For operations that `math.h` does not have, and for arrays that take loops or BLAS.
         """
-        return str(self._texts.c_text(self, others, names, fp, dtype))
+        return str(self._sources.c_text(self, others, names, fp, dtype))
 
     def python(self, xp: str = "numpy") -> str:
         """A Python module with this function, for NumPy (and SciPy, where NumPy lacks what it calls) or another `xp`.
 
         That is "jax.numpy" or "torch", whose arrays the function then takes and gives. See docs/sources.md.
         """
-        return str(self._texts.python_text(self, xp))
+        return str(self._sources.python_text(self, xp))
 
     def latex(self) -> str:
         """The formula in LaTeX, a line for each output."""

@@ -243,13 +243,13 @@ class SparseFunction(Exchange):
         values = self.values
         if isinstance(values, CompiledFunction):
             raise ArgumentError(f"{self.__name__} is compiled", hint="ask the function that it was made from")
-        return self._texts.c_text(self, others, names, fp, dtype)  # type: ignore[no-any-return]
+        return self._sources.c_text(self, others, names, fp, dtype)  # type: ignore[no-any-return]
 
     def python(self, xp: str = "numpy") -> str:
         """A Python module with this function, whose values are SciPy's sparse arrays; see `Function.python`."""
         if isinstance(self.values, CompiledFunction):
             raise ArgumentError(f"{self.__name__} is compiled", hint="ask the function that it was made from")
-        return self._texts.sparse_python_text(self, xp)  # type: ignore[no-any-return]
+        return self._sources.sparse_python_text(self, xp)  # type: ignore[no-any-return]
 
     def _default(self) -> CompiledFunction:
         return self.values if isinstance(self.values, CompiledFunction) else self.values._default()

@@ -54,7 +54,8 @@ def interpreted(f, at, fp):
         if graph.ops[node].name == "input"
     }
     found = evaluate(graph, program.roots, known)
-    return np.array([np.broadcast_to(np.asarray(v, float), len(at)) for v in found]).T
+    rows = [np.broadcast_to(np.asarray(v, float), len(at)) for v in found]
+    return np.array(rows).T if rows else np.zeros((len(at), 0))
 
 
 def disagreements(functions, cases, directory, fp="contract"):

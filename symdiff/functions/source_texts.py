@@ -1,0 +1,67 @@
+"""Functions as source texts of other languages, and what was chosen on the way to their programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from symdiff.display.code import python_source
+from symdiff.errors import ArgumentError, CompileError
+from symdiff.functions.c_sources import Emitted, c_source
+from symdiff.optimize.planning.listing import describe_plan
+from symdiff.optimize.program import TensorProgram
+
+if TYPE_CHECKING:
+    from symdiff.functions.function import Function
+    from symdiff.functions.sparse_function import SparseFunction
+
+
+def explanation(f: Function, memory: int | None) -> str:
+    """What was chosen on the way to the program, and the plan of one of arrays."""
+    program = f._known.program_within(f.arguments, "contract", f.__name__, memory)
+    steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
+    return "\n".join((*f._known.notes, *steps)) or "nothing had to be chosen"
+
+
+def python_text(f: Function, xp: str) -> str:
+    """A Python module with the function."""
+    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure, xp)
+
+
+def sparse_python_text(f: SparseFunction, xp: str) -> str:
+    """A Python module with a function of a sparse matrix.
+
+    Raises
+    ------
+    CompileError
+        For another library than NumPy.
+    """
+    if xp != "numpy":
+        hint = f'{f.__name__}.values.python("{xp}") has the entries'
+        raise CompileError(f"{f.__name__} gives a matrix of SciPy's, which {xp} has not", hint=hint)
+    values = cast("Function", f.values)
+    pattern, kind = f.layout.pattern, f"{f.format}_array"
+    starts = pattern.starts if f.format != "coo" else pattern.rows
+    places = f"{pattern.columns.tolist()}, {starts.tolist()}"
+    matrix = f"(data, {places})" if f.format != "coo" else f"(data, ({starts.tolist()}, {pattern.columns.tolist()}))"
+    source = python_source(
+        values.graph, f.__name__, values.arguments, dict(values._output_pairs()), values._structure, xp
+    )
+    head, _, result = source.rpartition("    return ")
+    head = head.replace("import numpy as np\n", "import numpy as np\nfrom scipy import sparse\n", 1)
+    return f"{head}    data = {result}    return sparse.{kind}({matrix}, shape={f.shape})\n"
+
+
+def c_text(f: Any, others: Sequence[Any], names: Sequence[str] | None, fp: str, dtype: str | None) -> str:
+    """A file of C99 with several functions.
+
+    Raises
+    ------
+    ArgumentError
+        Where there are more or fewer names than functions.
+    """
+    functions = [f, *others]
+    if names is not None and len(names) != len(functions):
+        raise ArgumentError(f"{len(names)} names for {len(functions)} functions", hint="names has one for each")
+    titles = names if names is not None else [one.__name__ for one in functions]
+    return c_source([Emitted.of(title, one) for title, one in zip(titles, functions, strict=True)], fp, dtype)
