@@ -139,6 +139,7 @@ class Routines:
 
     def intrinsic(self, name: str, arity: int) -> str:
         """The full name of an intrinsic for this module's numbers."""
+        name = self.target.fused if name == "llvm.fma" else name
         found = self._intrinsics.get((name, arity))
         if found is None:
             suffix = {"double": "f64", "float": "f32"}.get(self.number) or _vector_suffix(self.number)

@@ -10,7 +10,7 @@ from typing import Any
 from symdiff.codegen.jit import ADDRESS, parse_module
 from symdiff.codegen.llvm import llvm
 from symdiff.codegen.module import FALLBACKS
-from symdiff.codegen.target import Target, refuse_host
+from symdiff.codegen.target import CALLED, Target, refuse_host
 from symdiff.errors import CompileError
 
 INTRINSIC = re.compile(r"llvm\.(\w+)\.(?:v(\d+))?f(32|64)")
@@ -105,4 +105,4 @@ def _standing_for(intrinsic: str, target: Target) -> tuple[str, ...]:
     name = match[1] if element == "double" else match[1] + "f"
     type_ = element if match[2] is None else f"<{match[2]} x {element}>"
     text = target.compiled(type_, 3 if word == "fma" else 1, intrinsic)
-    return (name,) if re.search(rf"\b_?{name}\b", text) else ()
+    return (name,) if re.search(CALLED.format(name), text) else ()

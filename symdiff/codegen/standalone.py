@@ -159,7 +159,7 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
         lines += [*_gather(lanes), *_scatter(lanes), *_spread(lanes)]
         batch_work = target.alignment - 1 + blocks.bytes + slots * 8 * lanes
     declarations = [line for own in every for line in own.declarations]
-    text = "\n".join([*dict.fromkeys([*declarations, *INTRINSICS, mask(target)]), *lines, *ATTRIBUTES, ""])
+    text = "\n".join([*dict.fromkeys([*declarations, *INTRINSICS]), *lines, *ATTRIBUTES, ""])
     return Standalone(text, outside_names(every), work, batch_work, lanes)
 
 
@@ -187,18 +187,13 @@ def outside_names(routines: Sequence[Routines]) -> tuple[str, ...]:
     return (*found, "memset", "memcpy")
 
 
-def mask(target: Target) -> str:
-    """The declaration of what rounds addresses."""
-    bits = target.pointer_bits
-    return f"declare ptr @llvm.ptrmask.p0.i{bits}(ptr, i{bits})"
-
-
 def rounded_up(name: str, pointer: str, target: Target) -> list[str]:
     """The first place from a pointer on at which a workspace may start."""
-    bits, step = target.pointer_bits, target.alignment
     return [
-        f"{name}.0 = getelementptr i8, ptr {pointer}, i64 {step - 1}",
-        f"{name} = call ptr @llvm.ptrmask.p0.i{bits}(ptr {name}.0, i{bits} {-step})",
+        f"{name}.at = ptrtoint ptr {pointer} to i64",
+        f"{name}.over = sub i64 0, {name}.at",
+        f"{name}.more = and i64 {name}.over, {target.alignment - 1}",
+        f"{name} = getelementptr i8, ptr {pointer}, i64 {name}.more",
     ]
 
 

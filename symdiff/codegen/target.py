@@ -49,7 +49,16 @@ ALWAYS_FUSED = ("aarch64", "riscv64", "ppc64le", "s390x")
 NARROW_FAMILIES = ("arm", "i386", "riscv32", "wasm32")
 """Families whose addresses have 32 bits."""
 
+RELOCATIONS = {"wasm32": "static"}
+"""Where code lies, where no other is named than "pic"."""
+
+UNFUSED = ("wasm32", "wasm64")
+"""Families without an instruction for a*b + c, where nothing takes its place: it is rounded twice."""
+
 LIBMVEC = "libmvec"
+
+CALLED = r"(?<![.\w])_?{}\b"
+"""The calls of a function in assembly language; instructions have such names behind a dot."""
 
 WIDE, NARROW = 64, 16
 """Bytes at which workspaces start, where processors have vectors and where they have none."""
@@ -63,7 +72,8 @@ class Target:
     ----------
     triple, cpu, features : as LLVM names them: `aarch64-linux-gnu`, `cortex-a72`, `+avx2,+fma`.
     lanes : how many doubles a vector has; 1 where there is no vector code.
-    has_fma : whether it computes a*b + c in one instruction; otherwise that calls the C library.
+    has_fma : whether it computes a*b + c in one instruction; otherwise that calls the C library, or is rounded twice
+        (`fused`).
     alignment : bytes at which a workspace starts.
     relocation : "pic" for code that may lie anywhere, "static" for code of one program.
     status : how its floating-point exceptions are read; `NO_STATUS`: code does not touch them.
@@ -96,7 +106,7 @@ class Target:
         *,
         cpu: str | None = None,
         features: str = "",
-        relocation: str = "pic",
+        relocation: str | None = None,
         vector_library: str | None = None,
     ) -> Target:
         """The target that a triple, and the name of a processor, stand for.
@@ -106,7 +116,7 @@ class Target:
         triple : LLVM's, such as "aarch64-linux-gnu", "x86_64-w64-windows-gnu", "wasm32"; None: this machine's.
         cpu : LLVM's name; "native" is this machine's processor. None: "x86-64-v3" for x86-64, LLVM's choice elsewhere.
         features : what it has beside, or has not, such as "+avx512f" or "-fma".
-        relocation : "pic" or "static".
+        relocation : "pic" or "static"; None: "pic", except for WebAssembly.
         vector_library : "" forbids functions of vectors; None allows what the system has.
 
         Raises
@@ -146,6 +156,11 @@ class Target:
     def pointer_bits(self) -> int:
         """Bits of an address."""
         return 32 if self.family in NARROW_FAMILIES else 64
+
+    @property
+    def fused(self) -> str:
+        """LLVM's function for the a*b + c that the optimizer fused."""
+        return "llvm.fmuladd" if self.family in UNFUSED else "llvm.fma"
 
     @property
     def object_format(self) -> str:
@@ -245,8 +260,10 @@ def _host() -> Target:
 
 
 @functools.cache
-def _of(triple: str | None, cpu: str | None, features: str, relocation: str, vector_library: str | None) -> Target:
-    if relocation not in ("pic", "static"):
+def _of(
+    triple: str | None, cpu: str | None, features: str, relocation: str | None, vector_library: str | None
+) -> Target:
+    if relocation not in (None, "pic", "static"):
         raise ArgumentError(f"relocation is {relocation!r}", hint='give "pic" or "static"')
     if vector_library not in (None, "", LIBMVEC):
         raise ArgumentError(f"vector_library is {vector_library!r}", hint=f'give "{LIBMVEC}" or ""')
@@ -261,6 +278,7 @@ def _of(triple: str | None, cpu: str | None, features: str, relocation: str, vec
     elif (cpu or features) and (cpu, features) not in SAFE:
         _check_processor(triple, cpu or "", features)
     features = ",".join(filter(None, (DEFAULT_FEATURES.get(family, ""), features)))
+    relocation = relocation or RELOCATIONS.get(family, "pic")
     base = Target(triple, DEFAULT_CPUS.get(family, "") if cpu is None else cpu, features, relocation=relocation)
     glibc = base.system == "linux" and "musl" not in triple and "android" not in triple
     known = LIBMVEC if glibc and family == "x86_64" else ""
@@ -315,7 +333,7 @@ def _lanes(target: Target) -> int:
 
 
 def _calls_fma(target: Target) -> bool:
-    return re.search(r"\b_?fma\b", target.compiled("double", 3, "llvm.fma.f64")) is not None
+    return re.search(CALLED.format("fma"), target.compiled("double", 3, "llvm.fma.f64")) is not None
 
 
 def refuse_host(target: Target) -> None:

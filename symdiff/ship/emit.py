@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from symdiff.codegen.target import Target
 from symdiff.errors import ArgumentError
 from symdiff.functions.function import Function
 from symdiff.ship import kinds as _kinds  # noqa: F401  # what is imported registers itself
+from symdiff.ship import wasm as _wasm  # noqa: F401
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
 
@@ -37,9 +39,11 @@ def emit(
     kinds : what to write: "o" an object, "a" a static library, "so" a shared one, "h" the header, "c" C99 of
         scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" a
         module of Python that loads the shared library and needs NumPy alone, "hpp" a wrapper for C++20, "pc" and
-        "cmake" what pkg-config and CMake find the library by.
+        "cmake" what pkg-config and CMake find the library by, "wasm" a WebAssembly module with a loader and types for
+        JavaScript.
     name : of the library; None: the name of the first function.
-    target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system.
+    target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system, for
+        "wasm" WebAssembly.
     cpu : the processor, as LLVM names it; "native" is this machine's. None: any since 2013 where the target is x86-64.
     fp : the rules of floating point, as `compile` has them; None: those that a function was compiled with, else
         "contract".
@@ -71,8 +75,18 @@ def emit(
     ['librosenbrock.a', 'rosenbrock.h']
     """
     chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
-    package = packed(functions, name, target, cpu, fp, math, libraries)
-    contents = [(kind.file(package), kind.make(package)) for kind in chosen]
+    packages: dict[str, Package] = {}
+    contents = []
+    for kind in chosen:
+        triple = kind.triple if target is None else ""
+        if triple not in packages:
+            known = next(iter(packages.values()), None)
+            if known is None:
+                packages[triple] = packed(functions, name, target or triple or None, cpu, fp, math, libraries)
+            else:
+                packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu))
+        package = packages[triple]
+        contents.append((kind.file(package), kind.make(package)))
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     for file, data in contents:
@@ -107,4 +121,4 @@ def emitted_text(function: Function, kind: str) -> str:
     """What the file of a kind says for one function, whose inputs are in the order in which it lists them."""
     ordered = function if function._ordered else function._with_arguments(function.arguments)
     (chosen,) = chosen_kinds([kind])
-    return chosen.make(packed(ordered)).decode()
+    return chosen.make(packed(ordered, target=chosen.triple or None)).decode()

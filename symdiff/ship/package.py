@@ -96,6 +96,7 @@ class FileKind:
     make : what is in it.
     doc : what it is.
     needs : the kinds that it is of no use without: they are written, too.
+    triple : the target that it is for where none is named; "": this system.
     """
 
     name: str
@@ -103,6 +104,7 @@ class FileKind:
     make: Callable[[Package], bytes]
     doc: str
     needs: tuple[str, ...] = ()
+    triple: str = ""
 
 
 KINDS: dict[str, FileKind] = {}
@@ -110,12 +112,12 @@ KINDS: dict[str, FileKind] = {}
 
 
 def add_kind(
-    name: str, file: Callable[[Package], str], doc: str, needs: tuple[str, ...] = ()
+    name: str, file: Callable[[Package], str], doc: str, needs: tuple[str, ...] = (), triple: str = ""
 ) -> Callable[[Callable[[Package], bytes]], None]:
     """A decorator: the function makes the files of a kind."""
 
     def add(make: Callable[[Package], bytes]) -> None:
-        KINDS[name] = FileKind(name, file, make, doc, needs)
+        KINDS[name] = FileKind(name, file, make, doc, needs, triple)
 
     return add
 

@@ -16,7 +16,6 @@ from symdiff.codegen.standalone import (
     ATTRIBUTES,
     INTRINSICS,
     Standalone,
-    mask,
     name_in_module,
     need_work,
     outside_names,
@@ -75,7 +74,6 @@ def write_standalone_arrays(program: TensorProgram, name: str, target: Target, v
         *tools.memory.declarations.values(),
         *steps.algebra.declarations,
         *INTRINSICS,
-        mask(target),
     ]
     outside = dict.fromkeys([*outside_names(routines), *(symbol for symbol, _ in steps.algebra.imports)])
     text = "\n".join([*dict.fromkeys(declarations), *lines, *ATTRIBUTES, ""])
