@@ -44,13 +44,13 @@ class LinkedModule:
         if any(ADDRESS.search(text) for text in texts):
             raise CompileError("the code holds an address of this process")
         machine = self.target.machine(self.opt)
-        module, *others = (parse_module(text, context=context) for text in texts)
+        # what is right depends on the target: the width of addresses, say
+        head = f'target datalayout = "{machine.target_data}"\ntarget triple = "{self.target.triple}"\n'
+        module, *others = (parse_module(head + text, context=context) for text in texts)
         for one in (module, *others):
             _rename(one)
         for one in others:
             module.link_in(one)
-        module.triple = self.target.triple
-        module.data_layout = str(machine.target_data)
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
         passes = llvm.create_new_module_pass_manager()  # none of them changes a floating-point operation
         passes.add_always_inliner_pass()

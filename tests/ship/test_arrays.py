@@ -89,6 +89,14 @@ def test_a_sparse_jacobian_by_compressed_columns(tmp_path):
     assert printed(rest) == bits(matrix.data)
 
 
+@pytest.mark.parametrize("triple", ["thumbv7em-none-eabihf", "i686-linux-gnu", "riscv64-linux-gnu"])
+def test_arrays_for_other_machines(tmp_path, triple):
+    f = sd.function("f(x[9, 9], y[9]) = sum(cumsum(tanh(x @ y))) + x[3] @ solve(x, y)")
+    header, built = sd.emit(sd.grad(f, "x"), tmp_path, kinds=("h", "o"), target=triple)
+    assert built.read_bytes().startswith(b"\x7fELF")
+    assert "work is null" in header.read_text()
+
+
 @needs_cc
 def test_the_module_of_python(tmp_path):
     f = sd.function("f(W[2, 3], x[3]) = tanh(W @ x)")
