@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,16 @@ def python_function(entry: LanguageFunction) -> Callable[..., Any]:
     function.__module__ = "symdiff"
     function.__doc__ = entry.documentation
     function.__signature__ = entry.signature  # type: ignore[attr-defined]
+    _entries[function] = entry
     return function
+
+
+_entries: dict[Callable[..., Any], LanguageFunction] = {}
+
+
+def entry_of_function(function: Any) -> LanguageFunction | None:
+    """The entry of the table that `python_function` made a function of; None for anything else."""
+    return _entries.get(function) if isinstance(function, FunctionType) else None
 
 
 def apply(name: str, operands: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:

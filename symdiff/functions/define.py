@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +25,13 @@ from symdiff.frontend.calls import (
     written_call,
 )
 from symdiff.frontend.elements import ElementFunction
-from symdiff.frontend.functions import python_function
+from symdiff.frontend.functions import entry_of_function, python_function
 from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse, read_text
 from symdiff.frontend.statements import split
 from symdiff.functions.definition_check import check_definition
-from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer
-from symdiff.functions.outside import outside, outside_of_arrays
+from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer, backward_word, what_to_give
+from symdiff.functions.outside import is_native, outside, outside_of_arrays
 from symdiff.interpret import evaluate
 from symdiff.ir.body import Body, NamedNodes
 from symdiff.ir.graph import Graph
@@ -38,7 +39,7 @@ from symdiff.ops import DEFINITIONS, OPS, Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Outside, Unavailable, register
 from symdiff.ops.custom import MOST_OPERANDS
 from symdiff.signature import Argument
-from symdiff.types import BOOL, Shape
+from symdiff.types import BOOL, Dim, Shape
 
 DEFINING = locks.lock(locks.DEFINING)
 
@@ -46,7 +47,7 @@ _right: set[str] = set()
 """The keys of definitions whose derivatives were compared."""
 
 Derivatives = str | Mapping[str, Any] | Callable[..., Any] | int | None
-"""What `partials` takes: a text or a function for the one operand, or one for each by name."""
+"""What `partials` and `backward` take: a text or a function for the one operand, or one for each by name."""
 
 
 class Namespace(Definitions):
@@ -74,7 +75,7 @@ class Namespace(Definitions):
         self,
         forward: str,
         *,
-        backward: str | Mapping[str, str] | None = None,
+        backward: Derivatives = None,
         partials: Derivatives = None,
         call: Any = None,
         replace: bool = False,
@@ -87,7 +88,7 @@ class Namespace(Definitions):
 def define(
     forward: str,
     *,
-    backward: str | Mapping[str, str] | None = None,
+    backward: Derivatives = None,
     partials: Derivatives = None,
     call: Any = None,
     replace: bool = False,
@@ -102,9 +103,11 @@ def define(
     backward : the adjoint of each operand, as a dict of texts, or one text for one operand, in the operands, the
         result ``y`` and the adjoint ``g`` of the result, in which it is linear. Without it derivatives follow from
         the expression. Where an operand is called ``y`` the result is ``result``, where one is called ``g`` the adjoint
-        is ``adjoint``.
+        is ``adjoint``. In place of a text there may be a function, as `call` takes them, of the operands, the result
+        and the adjoint; of several operands one Python function may give all adjoints, as a tuple.
     partials : of a function of numbers, applied to each element: its derivative by each operand, in the operands and
-        ``y`` (or ``result``): texts, or functions of the operands as `call` takes them.
+        ``y`` (or ``result``): texts, or functions of the operands as `call` takes them. A function that `define` made
+        has derivatives of its own, and so second derivatives are there.
     call : a function from outside. One of numbers is applied to each element: a C function
         ``double name(double, double)``, as a function of ctypes or cffi, a ``cfunc`` of Numba or an address, is called
         by native code, without Python's lock; a Python function is called with floats, and what it raises comes out of
@@ -202,16 +205,10 @@ def read_definition(forward: Any, backward: Any, partials: Any, known: Known, ca
         raise ArgumentError("give backward or partials, not both", hint="partials are for functions of each element")
     if any(p.members is not None for p in parameters) or not 0 < len(parameters) <= MOST_OPERANDS:
         raise ArgumentError("a definition has operands, each a name", hint="write name(a, b) = …")
-    names = [p.name for p in parameters]
-    adjoints, slopes = _texts(backward, parameters, "backward"), _texts(partials, parameters, "partials")
-    for n, slope in slopes.items():
-        if not isinstance(slope, str):
-            word = f"{name}_by_{n}"
-            given = Layer(
-                word, parameters, written_call(word, names), {}, {}, routine=_routine(slope, word, parameters)
-            )
-            known = {**known, word: completed(given, known)}
-            slopes[n] = written_call(word, names)
+    adjoints, slopes = _given(backward, parameters, "backward"), _given(partials, parameters, "partials")
+    plain = Layer(name, parameters, forward.strip(), {}, {}, known, None, result)
+    if not all(map(_is_text, (*adjoints.values(), *slopes.values()))):
+        adjoints, slopes, known = _with_functions(plain, adjoints, slopes, known, call is not None)
     if call is None:
         return Layer(name, parameters, forward.strip(), adjoints, slopes, known)
     if result is not None or any(p.shape for p in parameters):
@@ -263,17 +260,114 @@ def completed(layer: Layer, known: Known) -> Layer:
     return LAYERS[layer.key]
 
 
-def _texts(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, Any]:
+def _given(given: Any, parameters: Sequence[Argument], what: str) -> dict[str, Any]:
+    """What `backward` or `partials` says for each operand: a text, or a function."""
     if given is None:
         return {}
     names = [p.name for p in parameters]
-    one = len(names) == 1 and not isinstance(given, Mapping)
-    texts = {names[0]: given} if one and (isinstance(given, str) or what == "partials") else given
-    is_right = isinstance(texts, Mapping) and sorted(texts) == sorted(names)
-    if not is_right or (what == "backward" and not all(map(_is_text, texts.values()))):
+    every = given
+    if not isinstance(given, Mapping):
+        if len(names) == 1:
+            every = {names[0]: given}
+        elif what == "backward" and callable(given) and not is_native(given):
+            every = {n: OneOf(given, k, len(names)) for k, n in enumerate(names)}
+    if not isinstance(every, Mapping) or sorted(every) != sorted(names):
         example = ", ".join(f'"{n}": "…"' for n in names)
-        raise ArgumentError(f"{what} takes a text for each operand", hint=f"write {what}={{{example}}}")
-    return {n: texts[n] for n in names}
+        raise ArgumentError(f"{what} takes a text or a function for each operand", hint=f"write {what}={{{example}}}")
+    return {n: every[n] for n in names}
+
+
+def _with_functions(
+    layer: Layer, adjoints: Mapping[str, Any], slopes: Mapping[str, Any], known: Known, is_outside: bool
+) -> tuple[dict[str, str], dict[str, str], Known]:
+    """The derivatives of a definition as texts, which call the functions that were given for some of them."""
+    names = [p.name for p in layer.parameters]
+    found, words = dict(known), layer.words
+    is_scalar = not any(p.shape for p in layer.parameters) and layer.result is None
+    if is_scalar and not is_outside:
+        is_scalar = _elementwise(layer, layer.text, names) is not None
+    every = all(not _is_text(given) for given in adjoints.values())
+    back, by = dict(adjoints), dict(slopes)
+    for n, given in slopes.items():
+        if not _is_text(given):
+            word = f"{layer.name}_by_{n}"
+            found[word] = _helper(given, word, layer.parameters, None, known, f"the partial of {layer.name} by {n}")
+            by[n] = written_call(word, names)
+    shape = () if is_scalar or not adjoints else _result_shape(layer, is_outside)
+    for n, given in adjoints.items():
+        if _is_text(given):
+            continue
+        word = backward_word(layer.name, n)
+        operand = next(p for p in layer.parameters if p.name == n)
+        parameters = [*layer.parameters, *(Argument(w, shape) for w in words)]
+        result = None if is_scalar else operand.shape
+        found[word] = _helper(given, word, parameters, result, known, f"backward of {layer.name} for {n}")
+        if not is_scalar:
+            back[n] = written_call(word, [*names, *words])
+        elif every:  # it is linear in the adjoint
+            by[n] = written_call(word, [*names, words[0], "1"])
+        else:
+            back[n] = f"{words[1]}*{written_call(word, [*names, words[0], '1'])}"
+    return ({} if is_scalar and every else back), by, found
+
+
+def _helper(
+    given: Any, word: str, parameters: Sequence[Argument], result: Shape | None, known: Known, origin: str
+) -> Layer:
+    """The function that a derivative's text calls: what was given, or what `define` made of it."""
+    entry = entry_of_function(given)
+    if isinstance(entry, Layer):
+        if len(entry.parameters) != len(parameters):
+            names = ", ".join(p.name for p in parameters)
+            raise ArgumentError(f"{origin} takes {len(entry.parameters)} operands", hint=f"it is called with {names}")
+        return entry
+    header = f"{word}({', '.join(map(str, parameters))})" + (f"[{', '.join(map(str, result))}]" if result else "")
+    made = Layer(word, parameters, header, {}, {}, routine=_routine(given, word, parameters, result), result=result)
+    made.origin = origin
+    return completed(made, known)
+
+
+def _result_shape(layer: Layer, is_outside: bool) -> Shape:
+    """The shape of what a definition gives, with the sizes that have names."""
+    if is_outside:
+        return layer.result or ()
+    if not any(p.shape for p in layer.parameters):
+        raise ArgumentError(
+            f"{layer.name}: backward is a function, and its operands have no shapes",
+            hint=f"declare them: {layer.name}({', '.join(f'{p.name}[n]' for p in layer.parameters)}) = …",
+        )
+    names = sorted({n.name for p in layer.parameters for n in p.shape if isinstance(n, Dim)})
+    sizes = dict(zip(names, SIZES, strict=False))
+    graph = Graph()
+    inputs = [
+        graph.input(p.name, tuple(sizes[n.name] if isinstance(n, Dim) else n for n in p.shape))
+        for p in layer.parameters
+    ]
+    known = {size: Dim(name) for name, size in sizes.items()}
+    return tuple(known.get(n, n) for n in graph.shape(layer.node(graph, inputs, {})))
+
+
+SIZES = (1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049)
+"""Sizes by which those that have names are told apart in the shape of a result."""
+
+
+class OneOf:
+    """One of the results of a Python function that gives several: the adjoint of one operand."""
+
+    def __init__(self, function: Callable[..., Any], place: int, count: int) -> None:
+        self.function, self.place, self.count = function, place, count
+
+    def __call__(self, *operands: Any) -> Any:
+        """The result."""
+        results = self.function(*operands)
+        if not isinstance(results, tuple | list) or len(results) != self.count:
+            raise ArgumentError(f"backward gives {self.count} adjoints, one for each operand")
+        return results[self.place]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """That of the function."""
+        return inspect.signature(self.function)
 
 
 def _is_text(value: Any) -> bool:
@@ -401,7 +495,7 @@ def _outside_operation(layer: Layer) -> Op:
     names = [p.name for p in layer.parameters]
     result, adjoint = layer.words
     example = ", ".join(f'"{n}": "…"' for n in names)
-    hint = f"define it with its derivatives: partials={{{example}}}"
+    hint = f"define it with its derivatives: partials={{{example}}}" if not layer.origin else what_to_give(layer)
     assert layer.routine is not None
     alone = layer.op = Op(
         layer.name,

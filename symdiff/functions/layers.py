@@ -21,10 +21,10 @@ from symdiff.frontend.parser import parse
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.numeric import call_outside
-from symdiff.ops import Op, contraction, core, movement
+from symdiff.ops import Op, contraction, core, indexing, movement
 from symdiff.ops.base import Outside
 from symdiff.signature import Argument
-from symdiff.types import Dim, Shape, fixed, show
+from symdiff.types import Dim, Shape, fixed, product, show
 
 RESULT, ADJOINT = "y", "g"
 """What a derivative's text calls the result and its adjoint."""
@@ -51,10 +51,11 @@ class Layer(LanguageFunction):
     routine : of a function from outside: what is called.
     result : of one of whole arrays: the shape of what it gives.
     is_wrapped : whether derivatives are those of `backward` though there is an operation.
+    origin : of a function that was given as a derivative of another: which, in words.
     """
 
     __slots__ = (
-        *("_read", "backward", "is_wrapped", "key", "op", "parameters"),
+        *("_read", "backward", "is_wrapped", "key", "op", "origin", "parameters"),
         *("partials", "result", "routine", "text", "uses"),
     )
 
@@ -87,6 +88,7 @@ class Layer(LanguageFunction):
             self.routine = dataclasses.replace(routine, symbol=self.key)
         self.op: Op | None = None
         self.is_wrapped = False
+        self.origin = ""
         self._read: dict[Any, Body] = {}
 
     @property
@@ -140,8 +142,11 @@ class Layer(LanguageFunction):
                     f"{self.name}: {parameter} is given a value with {axes}", hint=f"its definition is {self.text}"
                 )
         if self.result is not None:
-            value = graph.add(core.FOREIGN, tuple(operands), self)
-            return graph.add(core.CUSTOM, (value, *operands), self)
+            for parameter, node in zip(self.parameters, operands, strict=True):
+                if not parameter.shape and graph.types[node].shape:
+                    shape = show(graph.types[node].shape)
+                    raise ShapeError(f"{self.name}: {parameter} is given an array of shape {shape}")
+            return self._called(graph, operands)
         if self.op is not None:
             return graph.add(core.CUSTOM, (graph.apply(self.op, operands), *operands), self)
         try:
@@ -151,6 +156,11 @@ class Layer(LanguageFunction):
                 raise does_not_fit(graph, operands, f"{self.name}: {error.message}", hint=error.hint) from None
             raise
         return graph.add(core.CUSTOM, (value, *operands), self) if self.backward else value
+
+    def _called(self, graph: Graph, operands: Sequence[int]) -> int:
+        """The call of a function of whole arrays from outside, for each element of axes in front of theirs."""
+        value = graph.add(core.FOREIGN, tuple(operands), self)
+        return graph.add(core.CUSTOM, (value, *operands), self)
 
     def spliced(self, graph: Graph, text: str, values: Mapping[str, int]) -> int:
         """A text of this definition in a graph, with nodes for its names."""
@@ -204,13 +214,36 @@ class Layer(LanguageFunction):
         sizes = self.named_sizes(shapes)
         return tuple([sizes[n.name] if isinstance(n, Dim) else n for n in self.result or ()])
 
+    def leading_axes(self, shapes: Sequence[Shape]) -> Shape:
+        """The axes in front of those that the header says, which all operands have that have any.
+
+        Raises
+        ------
+        ShapeError
+            Where they differ.
+        """
+        extra = [s[: max(0, len(s) - len(p.shape))] for s, p in zip(shapes, self.parameters, strict=True)]
+        lead = max(extra, key=len)
+        for parameter, own, shape in zip(self.parameters, extra, shapes, strict=True):
+            if own not in ((), lead):
+                raise ShapeError(f"{self.name}: {parameter} is given an array of shape {show(shape)}")
+        return lead
+
     def evaluated(self, values: Sequence[Any]) -> Any:
         """The result for some values."""
         arrays = [np.ascontiguousarray(v, np.float64).reshape(np.shape(v)) for v in values]
-        shapes = [a.shape for a in arrays]
-        sizes = list(self.named_sizes(shapes).values())
+        lead = fixed(self.leading_axes([a.shape for a in arrays]))
+        ranks = [len(p.shape) for p in self.parameters]
+        shapes = [a.shape[a.ndim - rank :] for a, rank in zip(arrays, ranks, strict=True)]
+        sizes, shape = list(self.named_sizes(shapes).values()), fixed(self.result_shape(shapes))
         assert self.routine is not None
-        return call_outside(self.routine, self.name, arrays, fixed(self.result_shape(shapes)), sizes)
+        if not lead:
+            return call_outside(self.routine, self.name, arrays, shape, sizes)
+        results = np.empty((*lead, *shape))
+        for place in np.ndindex(lead):
+            own = [np.asarray(a[place] if a.ndim > rank else a) for a, rank in zip(arrays, ranks, strict=True)]
+            results[place] = call_outside(self.routine, self.name, own, shape, sizes)
+        return results
 
     # The derivative
 
@@ -218,6 +251,9 @@ class Layer(LanguageFunction):
         """The adjoint of operand k."""
         if not lead:
             return self._pulled(graph, adjoint, node, k)
+        helper = self._outside_backward(k)
+        if helper is not None:
+            return helper._called(graph, (*graph.args[node][1:], node, adjoint))
         return self._contracted(graph, adjoint, node, k, lead, False)
 
     def tangent(self, graph: Graph, tangents: Sequence[int | None], node: int, lead: int) -> int:
@@ -226,7 +262,7 @@ class Layer(LanguageFunction):
         for k, tangent in enumerate(tangents):
             if tangent is None:
                 continue
-            if lead:
+            if lead or self._outside_backward(k) is not None:
                 part: int | None = self._contracted(graph, tangent, node, k, lead, True)
             else:
                 g = self._placeholder(graph, node)
@@ -246,7 +282,7 @@ class Layer(LanguageFunction):
             example = ", ".join(f'"{n}": "…"' for n in names)
             raise DifferentiationError(
                 f"{self.name} has no derivative by {names[k]} here",
-                hint=f"define it with its derivatives: backward={{{example}}}",
+                hint=what_to_give(self) or f"define it with its derivatives: backward={{{example}}}",
             )
         text, shape = self.backward[names[k]], graph.shape(operands[k])
         found = graph.as_number(self.spliced(graph, text, values))
@@ -261,21 +297,49 @@ class Layer(LanguageFunction):
                 ) from None
         return movement.broadcast(graph, found, shape)
 
+    def _outside_backward(self, k: int) -> Layer | None:
+        """The function that gives the adjoint of operand k, where that is one from outside, of whole arrays."""
+        names = [p.name for p in self.parameters]
+        word = backward_word(self.name, names[k])
+        helper = self.uses.get(word)
+        if helper is None or helper.result is None or helper.backward:
+            return None
+        return helper if self.backward.get(names[k]) == written_call(word, [*names, *self.words]) else None
+
     def _placeholder(self, graph: Graph, node: int) -> int:
         """A node for the adjoint, to differentiate by; nothing depends on its value."""
         return graph.named(f"adjoint of {self.name}", movement.full_like(graph, 0.0, node))
 
     def _contracted(self, graph: Graph, value: int, node: int, k: int, lead: int, forward: bool) -> int:
         """A tangent or an adjoint with more axes in front, times the matrix of what `backward` says."""
-        g = self._placeholder(graph, node)
-        pulled = self._pulled(graph, g, node, k)
-        calculus, (terms,) = forward_terms(graph, [pulled], g)
-        matrix = calculus.total(terms, graph.shape(pulled))  # of the shape of the operand, then that of the result
-        before, after = len(graph.shape(pulled)), len(graph.shape(node))
+        before, after = len(graph.shape(graph.args[node][1 + k])), len(graph.shape(node))
         front = list(range(lead))
         rows, columns = list(range(lead, lead + before)), list(range(lead + before, lead + before + after))
+        helper = self._outside_backward(k)
+        if helper is not None:  # once for each element of the result
+            shape = graph.shape(node)
+            unit = movement.reshape(graph, indexing.eye(graph, product(shape), product(shape)), (*shape, *shape))
+            matrix, order = helper._called(graph, (*graph.args[node][1:], node, unit)), (*columns, *rows)
+        else:
+            g = self._placeholder(graph, node)
+            pulled = self._pulled(graph, g, node, k)
+            calculus, (terms,) = forward_terms(graph, [pulled], g)
+            matrix, order = calculus.total(terms, graph.shape(pulled)), (*rows, *columns)
         given, wanted = (rows, columns) if forward else (columns, rows)
-        return contraction.einsum(graph, [value, matrix], [(*front, *given), (*rows, *columns)], (*front, *wanted))
+        return contraction.einsum(graph, [value, matrix], [(*front, *given), order], (*front, *wanted))
+
+
+def backward_word(name: str, operand: str) -> str:
+    """What a function is called in texts that was given for the adjoint of an operand."""
+    return f"{name}_back_{operand}"
+
+
+def what_to_give(layer: Layer) -> str:
+    """What to give where a derivative is asked of a function that was given as a derivative; empty for others."""
+    if not layer.origin:
+        return ""
+    way = "backward" if layer.result is not None else "partials"
+    return f"give {layer.origin} as a text, or as a function that define made with {way} of its own"
 
 
 def called_words(text: str) -> set[str]:

@@ -67,6 +67,12 @@ def outside_of_arrays(given: Any, name: str, parameters: Sequence[Argument], res
     return Outside(f"Python function {id(given)}", count, address, given, owner)
 
 
+def is_native(given: Any) -> bool:
+    """Whether what a user gave is a C function, not one of Python."""
+    kind = type(given).__module__ == "_cffi_backend" and not inspect.isbuiltin(given)
+    return isinstance(given, int | ctypes._CFuncPtr) or kind or isinstance(getattr(given, "address", None), int)  # type: ignore[attr-defined]
+
+
 def _address(given: Any, wanted: str, count: int | None) -> int | None:
     """The address of a C function; None for everything else."""
     if isinstance(given, bool | Exchange):  # those have an address of another kind

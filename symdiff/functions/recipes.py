@@ -188,6 +188,9 @@ def restored(entries: Any, calls: Sequence[Any] = ()) -> dict[str, Layer]:
         if len(fields) != 3 or type(fields[0]) is not str or any(type(f) is not dict for f in fields[1:]):
             raise refuse("a definition is missing")
         text, backward, partials = fields
+        given = [x for derivatives in fields[1:] for x in derivatives.values()]  # type: ignore[union-attr]
+        if not all(type(x) is str for x in given):  # no address comes from a file
+            raise refuse("a derivative is no text")
         known = found if "uses" not in entry else _meant(entry["uses"], found)
         call = calls[integer(entry["call"], 0, len(calls) - 1, "a call")] if "call" in entry else None
         try:

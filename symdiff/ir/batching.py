@@ -165,6 +165,14 @@ def _scattered(at: Site) -> int:
     return movement.transpose(graph, found, (0, *range(2, 2 + axis), 1, *range(2 + axis, last)))
 
 
+def _called(at: Site) -> int:
+    """A function from outside is called once for each element; operands that never vary stay as they are."""
+    ranks = [len(p.shape) for p in at.payload.parameters]
+    varies = [has or len(shape) > rank for has, shape, rank in zip(at.batched, at.shapes, ranks, strict=True)]
+    args = tuple([at.repeated(k) if varying else at.args[k] for k, varying in enumerate(varies)])
+    return at.graph.add(at.op, args, at.payload)
+
+
 RULES: dict[Op, Rule] = {
     **dict.fromkeys((core.NAMED, core.STOP_GRADIENT, core.CHECKPOINT_ADJOINT, core.AS_INDEX), _as_it_is),
     core.CHECKPOINT: lambda at: at.graph.add(at.op, (at.repeated(0), *at.args[1:])),
@@ -188,6 +196,7 @@ RULES: dict[Op, Rule] = {
     core.DIAGONAL: lambda at: indexing.main_diagonal(at.graph, at.args[0], at.payload[0] + 1, at.payload[1] + 1),
     core.EINSUM: _contracted,
     core.GATHER: _gathered,
+    core.FOREIGN: _called,
     core.SCATTER_ADD: _scattered,
 }
 """How each operation that is not elementwise takes one more axis in front of those of its operands."""
@@ -197,7 +206,6 @@ LEAVES = frozenset((core.INPUT, core.CONSTANT, core.SIZE, core.IOTA))
 
 REFUSED = {
     core.CUSTOM: "the derivative that its author gave is for operands without more axes",
-    core.FOREIGN: "it is called with the shapes that its header says",
     core.CALL: "its body is put in its place before",
 }
 """Operations that are not batched, and why."""

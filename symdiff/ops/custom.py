@@ -48,7 +48,10 @@ def _outside_type(op: Op, types: Sequence[TensorType], layer: Any) -> TensorType
         raise ShapeError(f"{layer.name} takes {len(layer.parameters)} operands, not {len(types)}")
     if any(type_.dtype != FLOAT64 for type_ in types):
         raise ShapeError(f"{layer.name} takes numbers of float64")
-    return tensor(FLOAT64, layer.result_shape([type_.shape for type_ in types]))
+    shapes = [type_.shape for type_ in types]
+    lead = layer.leading_axes(shapes)
+    own = [shape[len(shape) - len(p.shape) :] for shape, p in zip(shapes, layer.parameters, strict=True)]
+    return tensor(FLOAT64, (*lead, *layer.result_shape(own)))
 
 
 CUSTOM, FOREIGN = register(
@@ -59,5 +62,6 @@ CUSTOM, FOREIGN = register(
                                  text="what its author gave")),
     Op("foreign", None, hidden=True, payload="layer", type_rule=_outside_type,
        routine=MatrixRoutine(lambda *given: given[-1].evaluated(given[:-1])), flops=lambda types, result, layer: {},
-       doc="what a function from outside gives of whole arrays; `custom` around it has the derivative"),
+       doc="what a function from outside gives of whole arrays, for each element of axes in front of theirs; `custom` "
+           "around it has the derivative"),
 )  # fmt: skip

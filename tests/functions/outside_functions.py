@@ -1,5 +1,7 @@
 """Python functions of a module, which pickles refer to by name."""
 
+import numpy as np
+
 
 def product(x, y):
     """x*y, refused for a negative x."""
@@ -11,3 +13,8 @@ def product(x, y):
 def times(a, x):
     """A @ x."""
     return a @ x
+
+
+def product_adjoints(A, x, y, g):
+    """Those of A and x in A @ x."""
+    return np.outer(g, x), A.T @ g

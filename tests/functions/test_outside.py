@@ -321,7 +321,8 @@ def test_c_code_that_calls_a_kernel_gets_nan(monkeypatch):
         ("u_x(x)", {"call": EXP, "partials": "nowhere(x)"}, "no function called nowhere"),
         ("u_x(x)", {"call": EXP, "partials": "q"}, "q is none of its operands"),
         ("u_x(x)", {"call": EXP, "partials": "x +"}, "."),
-        ("u_x(x)", {"call": EXP, "backward": {"x": EXP}}, "backward takes a text"),
+        ("u_x(x)", {"call": EXP, "backward": {"x": EXP}}, r"double u_x_back_x\(double, double, double\)"),
+        ("u_x(x, y)", {"call": LIBM.pow, "backward": LIBM.pow}, "backward takes a text or a function for each operand"),
         ("u_x(x)", {"call": EXP, "partials": "1", "backward": "g"}, "not both"),
     ],
 )
@@ -329,19 +330,6 @@ def test_refusals(header, options, message):
     with pytest.raises((ArgumentError, ParseError), match=message):
         sd.define(header, **options)
     assert "u_x" not in PROCESS.known
-
-
-def test_numba():
-    numba = pytest.importorskip("numba")
-
-    @numba.cfunc("float64(float64, float64)")
-    def twice(x, y):
-        return 2 * x * y
-
-    sd.define("u_numba(x, y)", call=twice, partials={"x": "2*y", "y": "2*x"})
-    assert sd.grad("u_numba(x, y)", ["x", "y"])(3.0, 5.0).tolist() == [10.0, 6.0]
-    with pytest.raises(ArgumentError, match="float64"):
-        sd.define("u_numba1(x)", call=twice)
 
 
 class LikeNumba:
@@ -357,14 +345,6 @@ def test_what_has_an_address():
     assert sd.function("u_like(x)")(0.5) == math.sin(0.5)
     with pytest.raises(ArgumentError, match=r"operands \(int64\)"):
         sd.define("u_unlike(x)", call=LikeNumba("int64"))
-
-
-def test_cffi():
-    cffi = pytest.importorskip("cffi")
-    ffi = cffi.FFI()
-    pointer = ffi.cast("double (*)(double)", ADDRESS)
-    sd.define("u_cffi(x)", call=pointer)
-    assert sd.function("u_cffi(x)")(0.5) == math.sin(0.5)
 
 
 def test_functions_of_ours_are_python_functions():

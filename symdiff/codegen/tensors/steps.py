@@ -234,12 +234,23 @@ class StepCode:
         types = ", ".join([*("ptr" for _ in used), *("i64" for _ in step.sizes)])
         self.algebra.declare(f"declare void @{symbol}({types}) #0")
         self.algebra.imports.append((symbol, step.routine))
+        starts = (*step.starts, 0)
         places = [
             f"%c{k} = getelementptr double, ptr %b{n}, i64 {at}"
-            for k, (n, at) in enumerate(zip(used, (*step.starts, 0), strict=True))
+            for k, (n, at) in enumerate(zip(used, starts, strict=True))
         ]
-        values = ", ".join([*(f"ptr %c{k}" for k in range(len(used))), *(f"i64 {n}" for n in step.sizes)])
-        return WrittenNest([], [*places, f"call void @{symbol}({values})"], frozenset(used), False)
+        sizes = [f"i64 {n}" for n in step.sizes]
+        if not is_open(step.times) and step.times == 1:
+            values = ", ".join([*(f"ptr %c{k}" for k in range(len(used))), *sizes])
+            return WrittenNest([], [*places, f"call void @{symbol}({values})"], frozenset(used), False)
+        values = ", ".join([*(f"ptr %p{k}" for k in range(len(used))), *sizes])
+        lines = [*places, "br label %calls", "calls:", "br label %call", "call:"]
+        lines.append("%at = phi i64 [0, %calls], [%next, %call]")
+        for k, stride in enumerate(step.strides):
+            lines += [f"%m{k} = mul i64 %at, {stride}", f"%p{k} = getelementptr double, ptr %c{k}, i64 %m{k}"]
+        lines += [f"call void @{symbol}({values})", "%next = add i64 %at, 1"]
+        lines += [f"%more = icmp slt i64 %next, {step.times}", "br i1 %more, label %call, label %called", "called:"]
+        return WrittenNest([], lines, frozenset(used), False)
 
 
 def _looked_up(numbers: Sequence[int]) -> list[str]:

@@ -142,7 +142,7 @@ def _described(step: Step) -> str:
         square = "" if step.op is core.PACKED_SVD else f"x{step.n}"
         return f"{step.name} {step.n}{square}{columns}" + (f", {batch} times" if batch else "")
     if isinstance(step, ForeignCall):
-        return f"call {step.name}"
+        return f"call {step.name}" + (f", {step.times} times" if step.times != 1 else "")
     if isinstance(step, Sort):
         return f"sort {step.count}x{step.size}"
     return f"scatter {step.outer}x{step.count}x{step.inner} into {step.outer}x{step.size}x{step.inner}"

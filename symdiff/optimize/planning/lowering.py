@@ -447,10 +447,16 @@ def _lower(group: Group, fusion: Fusion, buffers: Buffers) -> list[Step]:
         return [ScatterAdd(places[0][0], places[1][0], buffers.of(node)[0], outer, count, inner, size)]
     if graph.ops[node] is core.FOREIGN:
         layer = graph.payloads[node]
-        sizes = layer.named_sizes([fusion.shape(a) for a in graph.args[node]])
+        shapes, ranks = [fusion.shape(a) for a in graph.args[node]], [len(p.shape) for p in layer.parameters]
+        own = [shape[len(shape) - rank :] for shape, rank in zip(shapes, ranks, strict=True)]
+        sizes = tuple(layer.named_sizes(own).values())
         numbers, starts = tuple([n for n, _ in places]), tuple([at for _, at in places])
-        result = buffers.of(node)[0]
-        return [ForeignCall(numbers, starts, result, layer.name, layer.routine, tuple(sizes.values()))]
+        varies = [len(shape) > rank for shape, rank in zip(shapes, ranks, strict=True)]
+        strides = [points(shape) if varying else 0 for shape, varying in zip(own, varies, strict=True)]
+        lead, whole = len(layer.leading_axes(shapes)), fusion.shape(node)
+        strides.append(points(whole[lead:]))
+        name, routine, result = layer.name, layer.routine, buffers.of(node)[0]
+        return [ForeignCall(numbers, starts, result, name, routine, sizes, points(whole[:lead]), tuple(strides))]
     if graph.ops[node] is core.ARGSORT:
         *lines, size = fusion.shape(node)
         work = buffers.work(sort_work(size))

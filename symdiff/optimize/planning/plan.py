@@ -285,7 +285,8 @@ class ForeignCall:
     """A function from outside on whole arrays.
 
     C's `void f(const double *, …, double *result, int64_t, …)`: the operands, buffers in C order and the place of the
-    first element in each, the result, and the sizes that have names in its header.
+    first element in each, the result, and the sizes that have names in its header. It is called `times` times; from one
+    call to the next the places in the operands, and that in the result, move by `strides` elements.
     """
 
     operands: tuple[int, ...]
@@ -294,6 +295,8 @@ class ForeignCall:
     name: str
     routine: Outside
     sizes: tuple[int, ...]
+    times: int
+    strides: tuple[int, ...]
 
 
 DIGITS = 256
