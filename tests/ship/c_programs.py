@@ -14,14 +14,14 @@ ASAN = ("-fsanitize=address,undefined", "-fno-sanitize-recover")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
-def run_c(folder, source, *given, flags=(*STRICT, *ASAN), environment=None):
-    """What a C program prints that is linked with what is given."""
+def run_c(folder, source, *given, flags=(*STRICT, *ASAN), environment=None, compiler="gcc", runner=()):
+    """What a C program prints that is linked with what is given; `runner` is the command that runs it."""
     text, program = folder / "main.c", folder / "main"
     text.write_text(source, encoding="utf-8")
-    command = ["gcc", *flags, f"-I{folder}", str(text), *map(str, given), "-lm", "-o", str(program)]
+    command = [compiler, *flags, f"-I{folder}", str(text), *map(str, given), "-lm", "-o", str(program)]
     built = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert built.returncode == 0, built.stderr
-    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run([*runner, str(program)], capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
