@@ -13,12 +13,27 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "shipping.md").read_text(encoding="utf-8")
 BLOCKS = {name: re.findall(rf"(?ms)^```{name}\n(.*?)^```", PAGE) for name in ("sh", "cmake", "cpp", "js")}
 
-NEEDS = {"embedded": ("gcc",), "cmake": ("cmake", "g++")}
+NEEDS = {"embedded": ("gcc",), "cmake": ("cmake", "g++"), "browser": ("node",)}
 
 SAID = {
     "embedded": "3.0 s: angle  0.0009, torque  -0.0035",
     "cmake": "a = 2.511375, b = 0.803457, loss = 1.792e-04",
+    "browser": "131 steps to (1.0440, 0.0000), height -0.6283",
 }
+
+PAGE_IN_NODE = """
+const drawn = { lines: 0 }, said = {}, image = { data: new Uint8ClampedArray(4 * 480 * 480) };
+const context = {
+  createImageData: () => image, putImageData() {}, beginPath() {}, lineTo: () => drawn.lines++, stroke() {},
+};
+let click;
+const canvas = { width: 480, height: 480, getContext: () => context, addEventListener: (_, f) => { click = f; } };
+globalThis.document = { getElementById: (id) => (id === "map" ? canvas : said) };
+await import("./page.mjs");
+click({ offsetX: 400, offsetY: 120 });
+console.log(image.data.slice(0, 4).join(), drawn.lines, said.textContent);
+"""
+"""The page with a stand-in for the browser's document, on which someone clicks."""
 
 
 @pytest.fixture
@@ -46,7 +61,19 @@ def test_the_commands_of_an_example(examples, name):
     if missing:
         pytest.skip(f"{', '.join(missing)}: not installed")
     (lines,) = [block for block in BLOCKS["sh"] if block.startswith(f"cd examples/{name}\n")]
-    assert SAID[name] in run(lines, *examples).splitlines()[-1]
+    said = run(lines, *examples)
+    assert SAID[name] in said.splitlines()[-1]
+    if name == "browser":
+        (examples[0] / "examples" / "browser" / "here.mjs").write_text(PAGE_IN_NODE)
+        said = run("cd examples/browser; node here.mjs", *examples)
+        assert said == "241,237,135,255 132 131 steps to (1.0440, 0.0000), height -0.6283\n"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_the_module_of_python(examples):
+    (lines,) = [block for block in BLOCKS["sh"] if "--as ctypes" in block]
+    code = "import curve; print(curve.loss_value_and_grad([2.0, 0.0], [1.0]*20, [3.0]*20)[0])"
+    assert run(f"{lines}cd build/python; '{sys.executable}' -c '{code}'", *examples).endswith("\n1.0\n")
 
 
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="there is no compiler for ARM's controllers")
