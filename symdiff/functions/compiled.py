@@ -180,13 +180,13 @@ class CompiledCase(CompiledFunction):
 
         It holds the kernel, not this object.
         """
-        structure = self.general.structure
-        if not self.general.binder.ordered or self.kernel.may_fail or self.general.costly or not is_plain(structure):
+        structure, kernel = self.general.structure, self.general.kernel
+        if not self.general.binder.ordered or kernel.may_fail or self.general.costly or not is_plain(structure):
             return general
         from symdiff.codegen.builtin import make_builtin
 
         doc = f"{self.__name__}{written_signature(self.arguments)}\n--\n\nThe value."
-        return make_builtin(self.kernel, structure, self.__name__, doc, general) or general
+        return make_builtin(kernel, structure, self.__name__, doc, general) or general
 
     def replace(self, kernel: Kernel) -> None:
         """Use other code for the same program from the next call on; calls under way keep what they have."""

@@ -17,7 +17,8 @@ from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.functions.sparse_function import OpenSparseFunction, SparseFunction
 from symdiff.ir.graph import Graph
-from symdiff.ops import core
+from symdiff.ops import OPS, core
+from symdiff.ops.base import Library
 from symdiff.optimize.program import Program, TensorProgram
 from symdiff.types import BOOL, fixed
 
@@ -37,18 +38,20 @@ _WORDS = (
 KEYWORDS = frozenset(_WORDS.split())
 """Words that no function of C or C++ can have for its name."""
 
+C_FUNCTIONS = frozenset(op.routine.symbol for op in OPS.values() if isinstance(op.routine, Library))
+"""The functions of the C library that operations call."""
+
 _LIBRARY = (
-    "abort abs acos acosh asin asinh assert atan atan2 atanh atexit atof atoi atol atoll bsearch calloc cbrt ceil "
-    "copysign cos cosh difftime div erf erfc exit exp exp2 expm1 fabs fclose fdim feof ferror fflush fgetc fgets "
-    "floor fma fmax fmin fmod fopen fprintf fputc fputs fread free frexp fscanf fseek ftell fwrite getc getchar getenv "
-    "gets gmtime hypot ilogb index j0 j1 jn labs ldexp ldiv lgamma llabs lldiv llrint llround localtime log log10 "
-    "log2 logb longjmp lrint lround malloc memchr memcmp memcpy memmove memset mktime modf nan nearbyint nextafter "
-    "nexttoward perror pow printf putc putchar puts qsort raise rand read realloc remainder remove rename rewind "
-    "rint round scalbln scalbn scanf select setjmp setvbuf signal sin sincos sinh snprintf sprintf sqrt srand sscanf "
-    "strcat strchr strcmp strcpy strcspn strdup strerror strftime strlen strncmp strncpy strpbrk strrchr strspn strstr "
-    "strtod strtok strtol strtoul system tan tanh tgamma time tmpfile tmpnam tolower toupper trunc ungetc write y0 y1"
+    "abort abs assert atexit atof atoi atol atoll bsearch calloc ceil copysign difftime div exit fabs fclose fdim "
+    "feof ferror fflush fgetc fgets floor fma fmax fmin fopen fprintf fputc fputs fread free frexp fscanf fseek "
+    "ftell fwrite getc getchar getenv gets gmtime ilogb index j0 j1 jn labs ldexp ldiv llabs lldiv llrint llround "
+    "localtime logb longjmp lrint lround malloc memchr memcmp memcpy memmove memset mktime modf nan nearbyint "
+    "nextafter nexttoward perror printf putc putchar puts qsort raise rand read realloc remainder remove rename "
+    "rewind rint round scalbln scalbn scanf select setjmp setvbuf signal sincos snprintf sprintf sqrt srand sscanf "
+    "strcat strchr strcmp strcpy strcspn strdup strerror strftime strlen strncmp strncpy strpbrk strrchr strspn "
+    "strstr strtod strtok strtol strtoul system time tmpfile tmpnam tolower toupper trunc ungetc write y0 y1"
 )
-TAKEN = frozenset(_LIBRARY.split())
+TAKEN = frozenset(_LIBRARY.split()).union(C_FUNCTIONS)
 """Functions of the C library: one of these names would take their place in a whole program."""
 
 SUFFIXES = (

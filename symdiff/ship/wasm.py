@@ -7,15 +7,16 @@ from pathlib import Path
 
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.ship.header import described
-from symdiff.ship.interface import Array, Exported
+from symdiff.ship.interface import C_FUNCTIONS, Array, Exported
 from symdiff.ship.package import Package, add_kind
 from symdiff.ship.wasm_linker import link_module
 from symdiff.version import VERSION
 
-_SAME = "acos acosh asin asinh atan atan2 atanh cbrt cos cosh exp expm1 hypot log log10 log1p log2 sin sinh tan tanh"
+_MISSING = frozenset(["erf", "erfc", "exp2", "fmod", "lgamma", "pow", "tgamma"])
+"""Functions of C that JavaScript's `Math` has not, or not as C has them."""
 
 MATH = {
-    **{name: f"Math.{name}" for name in _SAME.split()},
+    **{name: f"Math.{name}" for name in sorted(C_FUNCTIONS - _MISSING)},
     "exp2": "(x) => Math.pow(2, x)",
     "fmod": "(x, y) => x % y",
     "pow": "(x, y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.pow(x, y))",

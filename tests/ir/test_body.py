@@ -307,6 +307,11 @@ def test_every_operation_reaches_its_domain():
 ALLOWED = {
     ("display/draw.py", "graphviz"): "draws each node by its id; nothing becomes of operands",
     ("ir/batching.py", "batched"): "makes two things of a node, its new one and whether it has the axis, by its shapes",
+    ("codegen/tensors/standalone.py", "_point"): "looks at the buffers of a plan, not at a graph",
+    (
+        "display/code.py",
+        "_in_batches",
+    ): "asks which inputs results depend on; nothing becomes of operands",
     ("differentiate/elimination.py", "can_eliminate"): "looks for arrays that are no leaf; nothing becomes of operands",
     ("optimize/planning/fusion.py", "_results"): "asks whether a result is in memory already",
     ("ir/flat.py", "flatten_alone"): "writes the format of files, where constants and inputs are records of their own",
