@@ -27,8 +27,12 @@ _FUNCTIONS = (
 )
 _LIBM = [*_FUNCTIONS.split(), *(op.routine.symbol for op in OPS.values() if isinstance(op.routine, Library))]
 _OTHERS = (
-    "double_t float_t fpclassify isfinite isinf isnan isnormal signbit isgreater isgreaterequal isless islessequal"
-    " islessgreater isunordered math_errhandling signgam linux unix i386 NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL"
+    "double_t float_t fpclassify isfinite isinf isnan isnormal signbit isgreater isgreaterequal isless"
+    " islessequal islessgreater isunordered math_errhandling signgam linux unix i386 NAN INFINITY HUGE HUGE_VAL"
+    " HUGE_VALF HUGE_VALL NULL MAXFLOAT DOMAIN SING OVERFLOW UNDERFLOW PLOSS TLOSS FP_NAN FP_INFINITE FP_ZERO"
+    " FP_SUBNORMAL FP_NORMAL FP_ILOGB0 FP_ILOGBNAN M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI"
+    " M_2_PI M_2_SQRTPI M_SQRT2 M_SQRT1_2 offsetof size_t ptrdiff_t max_align_t int8_t int16_t int32_t int64_t"
+    " uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t intmax_t uintmax_t"
 )
 MATH = frozenset(f"{name}{suffix}" for name in _LIBM for suffix in ("", "f", "l")) | {*_OTHERS.split()}
 """What `math.h` has, with the functions that it has beside those of C99, and words that compilers define."""

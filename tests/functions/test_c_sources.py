@@ -153,10 +153,32 @@ def test_lines_of_small_arrays_keep_their_names():
 
 
 def test_names_of_c_are_left_alone(tmp_path):
-    names = ["double", "restrict", "y0", "NAN", "out", "t", "θ", "time", "é", "main", "work", "v1", "_x", "x__y", "X1f"]
+    names = [
+        "double",
+        "restrict",
+        "y0",
+        "NAN",
+        "out",
+        "t",
+        "θ",
+        "time",
+        "é",
+        "main",
+        "work",
+        "v1",
+        "_x",
+        "x__y",
+        "X1f",
+        "M_E",
+        "M_PI",
+        "OVERFLOW",
+        "HUGE",
+        "size_t",
+        "unix",
+    ]
     f = sd.function("int = " + "*".join(f"{n}" for n in names) + "\nprintf = int*exp(int)\nprintf**2", names)
     point = np.linspace(0.5, 1.5, len(names))
-    made = library(f.c(f, sd.grad(f, names), names=["log", "printf", "v1"]), tmp_path)
+    made = library(f.c(f, sd.grad(f, names), names=["log", "printf", "v1"]), tmp_path, "-std=gnu17", *STRICT[1:])
     status, found = called(made["log_"], f, point)
     assert (status, found[0]) == (0, f(*point))
     text = f.c()
