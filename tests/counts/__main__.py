@@ -39,11 +39,14 @@ Neftci, Optimizing Automatic Differentiation with Deep Reinforcement Learning, 2
 CORPORA = """
 ## Value and gradient over formulas of others
 
-The operations of the value and the gradient together, over those of the value.
+The operations of the value and the gradient together, over those of the value: at most 5 for every formula.
 
-| formulas | number | median | largest | that of |
+| formulas | number | median | largest | those with the largest |
 | --- | --- | --- | --- | --- |
 """
+
+MOST, WORST = 5, 5
+"""How many times the operations of the value, and how many of the worst are listed."""
 
 
 def operations(f, fp="contract"):
@@ -85,12 +88,16 @@ def ratios(path):
     found = []
     for line in Path(path).read_text(encoding="utf-8").splitlines():
         case = json.loads(line)
-        if "expr" in case and case["vars"]:
-            f = sd.function(case["expr"], case["vars"])
-            value = sum(operations(f).values())
-            if value:
-                together = sum(operations(sd.value_and_grad(f, case["vars"])).values())
-                found.append((together / value, case["id"]))
+        if "expr" in case and case.get("vars"):
+            f, wrt = sd.function(case["expr"], case["vars"]), case["vars"]
+        elif "vector_expr" in case:
+            f, wrt = sd.function(f"n = {case['n']}\n{case['vector_expr']}", shapes={"x": case["n"]}), "x"
+        else:
+            continue
+        value = sum(operations(f).values())
+        if value:
+            together = sum(operations(sd.value_and_grad(f, wrt)).values())
+            found.append((together / value, case["id"].rpartition("/")[2]))
     return found
 
 
@@ -99,8 +106,11 @@ def corpora(paths):
     lines = [CORPORA.rstrip("\n")]
     for path in paths:
         found = ratios(path)
-        middle, (largest, title) = statistics.median(r for r, _ in found), max(found)
-        lines.append(f"| {Path(path).stem} | {len(found)} | {middle:.2f} | {largest:.2f} | {title} |")
+        middle, worst = statistics.median(r for r, _ in found), sorted(found, reverse=True)[:WORST]
+        titles = ", ".join(f"{title} {ratio:.2f}" for ratio, title in worst)
+        lines.append(f"| {Path(path).stem} | {len(found)} | {middle:.2f} | {worst[0][0]:.2f} | {titles} |")
+        if worst[0][0] > MOST:
+            print(f"{path}: {titles}", file=sys.stderr)
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from tests.counts.__main__ import PAGE, count, operations
+from tests.counts.__main__ import CORPORA, MOST, PAGE, count, operations
 from tests.counts.problems import MULTIPLICATIONS, ROWS, black_scholes, bow_tie, harmonics, in_mode, roe_3d
 
 SLOW = ("solid harmonics, L = 20", "Roe's flux, 3-D")
@@ -60,3 +60,27 @@ def test_the_functions_counted_are_those_of_the_literature():
     np.testing.assert_allclose(flux[4], speed * (pressure + 2.5), rtol=1e-14)
     greeks = sd.jacobian(black_scholes())(100.0, 110.0, 0.03, 0.2, 0.7)
     np.testing.assert_allclose(greeks, greeks.T, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("asin(l/(n*d))", {"l": (), "n": (), "d": ()}),
+        ("asin(n*sin(t))", {"n": (), "t": ()}),
+        ("w/c", {"w": (), "c": ()}),
+        ("sum((x[:-1]**2)**(x[1:]**2 + 1) + (x[1:]**2)**(x[:-1]**2 + 1))", {"x": (5,)}),
+        ("sum(abs(x))*prod(abs(x))", {"x": (5,)}),
+    ],
+)
+def test_value_and_gradient_take_at_most_five_values(text, shapes):
+    f = sd.function(text, list(shapes), shapes=shapes)
+    together = sd.value_and_grad(f, tuple(shapes))
+    assert sum(operations(together).values()) <= MOST * sum(operations(f).values())
+
+
+def test_no_formula_of_others_takes_more_than_five_values():
+    rows = [line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").partition(CORPORA)[2].splitlines()]
+    assert len(rows) >= 2
+    for _, number, _, largest, worst in rows:
+        assert int(number) > 20
+        assert max(float(one.split()[-1]) for one in worst.split(",")) == float(largest) <= MOST
