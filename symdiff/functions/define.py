@@ -30,7 +30,7 @@ from symdiff.frontend.lexer import tokenize
 from symdiff.frontend.parser import Parsed, free_names, parse, read_text
 from symdiff.frontend.statements import split
 from symdiff.functions.definition_check import check_definition
-from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer, backward_word, what_to_give
+from symdiff.functions.layers import ADJOINT, LAYERS, RESULT, Layer, backward_word, hint_for_derivatives
 from symdiff.functions.outside import is_native, outside, outside_of_arrays
 from symdiff.interpret import evaluate
 from symdiff.ir.body import Body, NamedNodes
@@ -495,7 +495,9 @@ def _outside_operation(layer: Layer) -> Op:
     names = [p.name for p in layer.parameters]
     result, adjoint = layer.words
     example = ", ".join(f'"{n}": "…"' for n in names)
-    hint = f"define it with its derivatives: partials={{{example}}}" if not layer.origin else what_to_give(layer)
+    hint = (
+        f"define it with its derivatives: partials={{{example}}}" if not layer.origin else hint_for_derivatives(layer)
+    )
     assert layer.routine is not None
     alone = layer.op = Op(
         layer.name,

@@ -282,7 +282,7 @@ class Layer(LanguageFunction):
             example = ", ".join(f'"{n}": "…"' for n in names)
             raise DifferentiationError(
                 f"{self.name} has no derivative by {names[k]} here",
-                hint=what_to_give(self) or f"define it with its derivatives: backward={{{example}}}",
+                hint=hint_for_derivatives(self) or f"define it with its derivatives: backward={{{example}}}",
             )
         text, shape = self.backward[names[k]], graph.shape(operands[k])
         found = graph.as_number(self.spliced(graph, text, values))
@@ -334,7 +334,7 @@ def backward_word(name: str, operand: str) -> str:
     return f"{name}_back_{operand}"
 
 
-def what_to_give(layer: Layer) -> str:
+def hint_for_derivatives(layer: Layer) -> str:
     """What to give where a derivative is asked of a function that was given as a derivative; empty for others."""
     if not layer.origin:
         return ""
