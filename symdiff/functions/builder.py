@@ -35,6 +35,9 @@ Outcome = tuple[Pairs, Structure] | Open
 
 NO_LETTER = r"\W"
 
+MOST_OF_TRACE = 1.25
+"""A traced graph becomes the function's where it has at most so many times the nodes that are needed."""
+
 
 @dataclass
 class Builder:
@@ -216,7 +219,12 @@ class Builder:
             return len(flat) - 1
 
         structure = flatten(outputs, name or title)
-        mapping = self._import(other, [node for _, node in flat])
+        roots = [node for _, node in flat]
+        if not len(self.graph) and len(other) <= MOST_OF_TRACE * len(other.live(roots)):
+            self.graph = (
+                other  # nothing is there yet, and nearly all of it is needed: a copy would take as long as tracing
+            )
+        mapping = self._import(other, roots)
         return _different([(n, mapping[node]) for n, node in flat]), structure
 
     def _import(self, other: Graph, roots: Sequence[int]) -> dict[int, int]:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import symdiff as sd
 from symdiff.display.text import program
 from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, ShapeError
 from symdiff.frontend.functions import function_named
@@ -110,3 +111,21 @@ def test_long_loops():
 
     graph, output, _ = trace(fun)
     assert len(graph.live([output])) == 200_003
+
+
+def test_a_traced_graph_is_the_functions_unless_much_of_it_is_not_needed():
+    def lean(x):
+        return x[0] * x[1] + x[2]
+
+    def wasteful(x):
+        for k in range(50):
+            x[0] * float(k)
+        return lean(x)
+
+    one, other = sd.function(lean, {"x": 3}), sd.function(wasteful, {"x": 3})
+    assert str(one).split("=")[1] == str(other).split("=")[1]
+    assert len(other.graph) == len(one.graph) == len(one.graph.live(one.nodes))
+    f = sd.function(lambda x: one(x) * one(x[::-1]), {"x": 3})
+    assert f([1.0, 2.0, 3.0]) == 5.0 * 7.0
+    assert len(f.graph.live(f.nodes)) <= len(f.graph) <= 1.25 * len(f.graph.live(f.nodes))
+    assert len(one.graph) == len(one.graph.live(one.nodes))  # nobody wrote in that of another function
