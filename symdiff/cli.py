@@ -102,19 +102,13 @@ def _cache_clear() -> tuple[dict[str, Any], str]:
 CACHE: dict[str, Callable[[], tuple[dict[str, Any], str]]] = {"clear": _cache_clear, "info": _cache_info}
 
 
-def _shipped(f: sd.Function, kind: str) -> str:
-    from symdiff.ship.emit import emitted_text  # which loads LLVM
-
-    return emitted_text(f, kind)
-
-
 FORMS: dict[str, Callable[[sd.Function], str]] = {
-    "asm": lambda f: _shipped(f, "s"),
+    "asm": lambda f: f.assembly(),
     "c": lambda f: f.c(),
     "dot": lambda f: f.dot(),
     "jax": lambda f: f.python("jax.numpy"),
     "latex": lambda f: f.latex(),
-    "llvm": lambda f: _shipped(f, "ll"),
+    "llvm": lambda f: f.llvm(),
     "python": lambda f: f.python(),
     "ssa": lambda f: f.ssa(),
     "torch": lambda f: f.python("torch"),

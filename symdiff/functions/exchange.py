@@ -70,6 +70,10 @@ class Exchange:
         made: tuple[Path, ...] = emit(self if name is None else {name: self}, path, kinds=kinds, **options)
         return made
 
+    def _emitted_text(self, kind: str) -> str:
+        """What the file of a kind says for this function alone."""
+        return str(import_module("symdiff.ship.emit").emitted_text(self, kind))
+
     @property
     def address(self) -> int:
         """The C function `int f(const void *const *in, void *const *out, void *work)`; it lives as long as this.

@@ -501,14 +501,22 @@ class Function(Exchange, Sealed, Direct):
         return str(self._texts.ssa_text(self, optimized))
 
     def llvm(self) -> str:
-        """The LLVM IR of the compiled function."""
-        return str(self._default().kernel.llvm_ir())
+        """The function as `emit` ships it, in LLVM's intermediate representation: it calls public functions alone.
 
-    llvm_ir = llvm
+        Raises
+        ------
+        CompileError
+            Where it needs what no library has, such as a function of SciPy's.
+        """
+        return self._emitted_text("ll")
 
     def assembly(self) -> str:
-        """The machine's assembly text of the compiled function."""
-        return str(self._default().kernel.assembly())
+        """The same in assembly language, for this system and any processor since 2013."""
+        return self._emitted_text("s")
+
+    def llvm_ir(self) -> str:
+        """The LLVM IR of what is called in this process."""
+        return str(self._default().kernel.llvm_ir())
 
     # The parts that transforms need
 
