@@ -31,8 +31,10 @@ PART = 100
 LINKED = {"so": [], "o": [], "a": ["-Wl,--whole-archive"], "s": [], "c": ["-std=c99", "-O1", "-Wall", "-Werror"]}
 """The kinds that become shared libraries, and what the compiler is told for each."""
 
+FILES = {"so": "libpart.so", "o": "part.o", "a": "libpart.a", "s": "part.s", "c": "part.c"}
+
 ONE_BY_ONE = ("c", "wasm")
-"""The kinds that refuse some functions."""
+"""The kinds that refuse some functions, and are written on their own."""
 
 
 def run(*command, **options):
@@ -56,11 +58,9 @@ def accepted(functions, kind, folder):
 
 def by_library(functions, points, kind, folder):
     """The answers of a library that is linked of a kind of file."""
-    (path,) = emit(functions, folder, kinds=kind, name="part", fp="strict")
-    made = folder / f"linked_{kind}.so"
-    if kind == "so":
-        path.rename(made)
-    else:
+    path = made = folder / FILES[kind]
+    if kind != "so":
+        made = folder / f"linked_{kind}.so"
         run("cc", "-shared", "-fPIC", *LINKED[kind], path, "-Wl,--no-whole-archive", "-lm", "-o", made)
     library = ctypes.CDLL(str(made))
     return {name: flat(LoadedFunction(library, name)(*points[name])) for name in functions}
@@ -68,7 +68,6 @@ def by_library(functions, points, kind, folder):
 
 def by_cpp(functions, points, folder):
     """The answers of a program of C++."""
-    emit(functions, folder, kinds=("hpp", "a"), name="part", fp="strict")
     shown = """
 #include "part.hpp"
 #include <cstdio>
@@ -102,7 +101,6 @@ template <class... Each> void show(const std::tuple<Each...> &all)
 
 def by_node(functions, points, folder):
     """The answers of a WebAssembly module in Node, and the functions among them that call JavaScript's."""
-    emit(functions, folder, kinds="wasm", name="part", fp="strict")
     given = {name: [np.ravel(x).tolist() if np.ndim(x) else x for x in points[name]] for name in functions}
     (folder / "points.json").write_text(json.dumps(given))
     (folder / "main.mjs").write_text("""
@@ -129,6 +127,8 @@ def compare(functions, points, kind, folder):
     """The functions that a kind holds, and those whose answers differ."""
     if kind in ONE_BY_ONE:
         functions = accepted(functions, kind, folder)
+        if functions:
+            emit(functions, folder, kinds=kind, name="part", fp="strict")
     if not functions:
         return 0, []
     if kind == "hpp":
@@ -159,11 +159,12 @@ def main():
     counts, wrong = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
     for start in range(0, len(names), PART):
         part = {name: functions[name] for name in names[start : start + PART]}
-        for kind in kinds:
-            with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
+            emit(part, folder, kinds=[kind for kind in kinds if kind not in ONE_BY_ONE], name="part", fp="strict")
+            for kind in kinds:
                 count, differing = compare(part, points, kind, Path(folder))
-            counts[kind] += count
-            wrong[kind] += len(differing)
+                counts[kind] += count
+                wrong[kind] += len(differing)
         print(f"{start + len(part)} programs", flush=True)
     told = ", ".join([f"{kind} {counts[kind] - wrong[kind]} of {counts[kind]}" for kind in kinds])
     print(f"{len(names)} programs agree with the interpreter in {told}")
