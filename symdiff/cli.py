@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--target", metavar="TRIPLE", help="the machine, such as aarch64-linux-gnu; default: this system")
     make.add_argument("--cpu", help="the processor, as LLVM names it, or native; default for x86-64: any since 2013")
     make.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of numbers in a text")
+    make.add_argument("--numbers", metavar="k", default="", help="names in a text that are numbers, beside arrays")
     make.add_argument("--fp", choices=("strict", "contract", "fast"), help="default: contract")
     make.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
     make.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
@@ -154,7 +155,9 @@ def _compile(options: argparse.Namespace) -> int:
     """The command `compile`; the exit status."""
     wrt = None if options.wrt is None else _names(options.wrt)
     try:
-        functions = derived(read_formulas(options.formulas, options.dtype), _names(options.of), wrt)
+        functions = derived(
+            read_formulas(options.formulas, options.dtype, _names(options.numbers)), _names(options.of), wrt
+        )
         files = sd.emit(
             functions,
             options.output,

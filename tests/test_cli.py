@@ -180,6 +180,14 @@ def test_compile_from_standard_input_in_float32(capsys, tmp_path, monkeypatch):
     assert "int f_grad(const float *const *in, float *const *out, void *work);" in files[".h"].read_text()
 
 
+def test_compile_numbers_beside_arrays(capsys, tmp_path):
+    given = tmp_path / "formulas.txt"
+    given.write_text("s(x[4], k) = sum(sin(k*x))\nv(k, y[2]) = k*y\n")
+    header = compiled(capsys, given, "-o", tmp_path, "--as", "h", "--numbers", "k")[".h"].read_text()
+    assert "in[1]  k: a number" in header
+    assert "in[0]  k: a number" in header
+
+
 COMPILE_ERRORS = [
     ("nowhere:f", [], 1, "there is no file and no module nowhere"),
     ("math:nothing", [], 1, "the module math has no 'nothing'"),

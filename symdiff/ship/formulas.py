@@ -31,10 +31,11 @@ DERIVATIVES: dict[str, tuple[str, Callable[..., Any]]] = {
 """What can be made of a function: what is appended to its name, and how it is made."""
 
 
-def read_formulas(given: str, dtype: str = FLOAT64) -> dict[str, Any]:
+def read_formulas(given: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Any]:
     """The functions by name of a file that `save` wrote, of a text file (or ``-``), or ``module:function,…``.
 
-    In a text each header is a function, of numbers of a type; the lines above are there for it.
+    In a text each header is a function, of numbers of a type; lines above are there for it. `numbers` names those of
+    its parameters that are single numbers where the text leaves that open.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def read_formulas(given: str, dtype: str = FLOAT64) -> dict[str, Any]:
         For a file that cannot be read.
     """
     if given == "-":
-        return functions_of(sys.stdin.read(), dtype)
+        return functions_of(sys.stdin.read(), dtype, numbers)
     path = Path(given)
     module, colon, names = given.rpartition(":")
     if not path.exists() and colon and module:
@@ -54,12 +55,12 @@ def read_formulas(given: str, dtype: str = FLOAT64) -> dict[str, Any]:
         function = storage.load(path)
         return {function.__name__: function}
     try:
-        return functions_of(data.decode("utf-8"), dtype)
+        return functions_of(data.decode("utf-8"), dtype, numbers)
     except UnicodeDecodeError:
         raise ArgumentError(f"{given} is neither text nor what `save` wrote") from None
 
 
-def functions_of(text: str, dtype: str = FLOAT64) -> dict[str, Function]:
+def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Function]:
     """The function of each header in a text, with the lines above it; of a text without headers its value, ``f``.
 
     Raises
@@ -76,9 +77,10 @@ def functions_of(text: str, dtype: str = FLOAT64) -> dict[str, Function]:
             assert statement.name is not None
             if statement.name in found:
                 raise ArgumentError(f"there are two functions called {statement.name}")
-            found[statement.name] = build.function(text[: tokens.ends[statement.last - 1]], dtype=dtype)
+            shapes = {p.name: () for p in statement.parameters if p.name in numbers}
+            found[statement.name] = build.function(text[: tokens.ends[statement.last - 1]], shapes=shapes, dtype=dtype)
     if not found:
-        function = build.function(text, dtype=dtype)
+        function = build.function(text, shapes=dict.fromkeys(numbers, ()), dtype=dtype)
         found[function.__name__] = function
     return found
 
