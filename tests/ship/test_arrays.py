@@ -1,5 +1,7 @@
 """Functions of arrays in libraries: loops, BLAS and LAPACK, workspaces, sparse matrices; the bits are those of here."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -130,6 +132,41 @@ def test_the_module_of_python(tmp_path):
     assert repr(module.q) == "<LoadedFunction q(a, b) -> q>"
     assert "symdiff" not in {line.split()[1] for line in (tmp_path / "few.py").read_text().splitlines()
                              if line.startswith(("import ", "from "))}  # fmt: skip
+
+
+EDGES = {
+    "no_inputs": (sd.function("3.5", []), []),
+    "an_input": (sd.function("f(x, y[3]) = y"), [1.0, [1.0, 2.0, 3.0]]),
+    "zeros": (sd.function("f(x) = zeros((4, 5))"), [1.0]),
+    "constants": (sd.function(f"f(x) = [x, {', '.join(map(str, range(60)))}]"), [1.5]),
+    "no_elements": (sd.function("x[:0]", {"x": (3,)}), [[1.0, 2.0, 3.0]]),
+    "unused": (sd.function("f(x, W[3, 4]) = x**2"), [2.0, np.ones((3, 4))]),
+    "other_alphabets": (sd.function("f(α, β) = α*β"), [2.0, 3.0]),
+    "several": (sd.function({"product": "x*y", "greater": "x > y"}, ["x", "y"]), [2.0, 3.0]),
+    "conditions": (sd.function("f(x[4]) = x > 1"), [[0.0, 1.0, 2.0, np.nan]]),
+    "many_inputs": (
+        sd.grad(sd.function(f"f({', '.join(f'x{k}' for k in range(70))}) = {'*'.join(f'x{k}' for k in range(70))}")),
+        list(np.linspace(0.5, 1.5, 70)),
+    ),
+    "compiled": (sd.function("f(x, y) = x*y + sin(x)").compile(fp="strict"), [0.3, 0.7]),
+    "singles": (sd.function("f(A[3, 3], x[3]) = tanh(A @ x)/3", dtype="float32"), [np.eye(3), [0.1, 0.2, 0.3]]),
+}
+
+
+@needs_cc
+def test_edges(tmp_path):
+    module = loaded({name: f for name, (f, _) in EDGES.items()}, tmp_path, "edges", math="scalar")
+    for name, (f, point) in EDGES.items():
+        function, here = getattr(module, name), flat(f(*point))
+        assert bits(*flat(function(*point))) == bits(*here), name
+        if point:
+            batches = flat(function(*(np.stack([np.asarray(p)] * 5) for p in point)))
+            assert bits(*(y[3] for y in batches)) == bits(*here), name
+    flags = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"]
+    (header,) = sd.emit({name: f for name, (f, _) in EDGES.items()}, tmp_path, name="edges", kinds="h")
+    for language in ("c", "c++"):
+        done = subprocess.run(["cc", *flags, "-x", language, header], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 def random_functions(count):
