@@ -33,8 +33,8 @@ ARRAY_NODES = 3
 """The derivative may have so many times fewer nodes of arrays than the formula has scalars: each takes the compiler as
 long as ten of those, and the derivative in scalars would have thrice as many as the formula."""
 
-MOST_PUSHED = 5000
-"""Of formulas of more nodes both direct ways to the Hessian would take too long to make."""
+MOST_PUSHED = 1000
+"""Of formulas of more nodes one direct way to the Hessian is made: both could not be optimized to be compared."""
 
 METHODS = ("auto", "direct", "compressed")
 PUSHING = "edge-pushing"
