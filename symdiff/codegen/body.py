@@ -79,7 +79,7 @@ class Routines:
         return found
 
     def _named(self, letter: str, number: int, public: str) -> str:
-        return f"{letter}_{number}" if self.target.is_host else public
+        return f"{letter}_{number}" if self.target.is_host else self.target.public(public)
 
     def callable_for(self, op: Op) -> Library | Special | Outside:
         """The function that is called for an operation.

@@ -34,12 +34,13 @@ class LinkedModule:
     declared : the names of the functions from outside, and LLVM's own, that it calls.
     """
 
-    def __init__(self, texts: Sequence[str], target: Target, opt: int) -> None:
+    def __init__(self, texts: Sequence[str], target: Target, opt: int, bitcode: bytes = b"") -> None:
+        """`bitcode` is a module of functions that are called, which become a part of this one."""
         refuse_host(target)
         self.target, self.opt = target, opt
-        self.text, self.defined, self.declared = self._linked(texts)
+        self.text, self.defined, self.declared = self._linked(texts, bitcode)
 
-    def _linked(self, texts: Sequence[str]) -> tuple[str, list[str], list[str]]:
+    def _linked(self, texts: Sequence[str], bitcode: bytes) -> tuple[str, list[str], list[str]]:
         context = llvm.create_context()
         if any(ADDRESS.search(text) for text in texts):
             raise CompileError("the code holds an address of this process")
@@ -51,6 +52,8 @@ class LinkedModule:
             _rename(one)
         for one in others:
             module.link_in(one)
+        if bitcode:
+            _take_in(module, bitcode, context)
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
         passes = llvm.create_new_module_pass_manager()  # none of them changes a floating-point operation
         passes.add_always_inliner_pass()
@@ -79,6 +82,17 @@ class LinkedModule:
             if name.startswith("llvm."):
                 found.update(_standing_for(name, self.target))
         return sorted(found)
+
+
+def _take_in(module: Any, bitcode: bytes, context: Any) -> None:
+    """Make the functions of another module functions of this one alone."""
+    own = {function.name for function in module.functions if not function.is_declaration}
+    other = llvm.parse_bitcode(bitcode, context)
+    other.triple, other.data_layout = module.triple, module.data_layout
+    module.link_in(other)
+    for function in module.functions:
+        if not function.is_declaration and function.name not in own:
+            function.linkage = llvm.Linkage.internal
 
 
 def _rename(module: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from symdiff.codegen.answers import written_bytes
 from symdiff.codegen.body import CodeWriter, Routines
 from symdiff.codegen.fills import constant_bytes
+from symdiff.codegen.gpu import write_point_kernel
 from symdiff.codegen.layout import BYTES, Layout, single_operands
 from symdiff.codegen.loops import Pointers, write_outputs, write_piece
 from symdiff.codegen.module import FALLBACKS
@@ -33,9 +34,10 @@ ATTRIBUTES = (
     "attributes #0 = { nounwind nobuiltin }",
     "attributes #1 = { nounwind noinline }",
     "attributes #2 = { nounwind }",
+    "attributes #3 = { nounwind alwaysinline }",
 )
 """Of what is called from outside, or outside: those are the very functions of that name, which LLVM is not to replace.
-Of functions of this module alone, and of those that only call others."""
+Of functions of this module alone, of those that only call others, and of the points of kernels."""
 
 LARGEST_BLOCKED = 20_000
 """Elements of all operands at one point, up to which batches are computed by vectors."""
@@ -148,7 +150,7 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
     work = slots * 8
     every = [routines]
     if lanes == 1:
-        lines += write_points(layout, name)
+        lines += write_points(layout, name, work, target)
         batch_work = work
     else:
         wide = Routines("double", lanes, vectors, routines, target)
@@ -169,6 +171,12 @@ def name_in_module(name: str) -> str:
     A `LinkedModule` takes it away.
     """
     return f"{name}."
+
+
+def point_head(name: str, target: Target) -> str:
+    """How the function of one point begins; of kernels it is a part."""
+    scope, attributes = ("internal ", "#3") if target.has_kernels else ("", "#0")
+    return f"define {scope}i32 @{name}(ptr %in, ptr %out, ptr %work) {attributes} {{"
 
 
 def refuse_conditions(layout: Layout) -> None:
@@ -212,7 +220,7 @@ def _point(
     program: Program, layout: Layout, name: str, pieces: list[Piece], data: dict[int, bytes], routines: Routines
 ) -> list[str]:
     """The function of one point, in pieces where it is long."""
-    head = [f"define i32 @{name}(ptr %in, ptr %out, ptr %work) #0 {{", "entry:"]
+    head = [point_head(name, routines.target), "entry:"]
     if len(pieces) == 1:
         pointers = _Direct(layout, name, data)
         pairs = find_pairs(program.graph, pieces[0].nodes, routines.target.has_sincos)
@@ -321,8 +329,13 @@ def _batch(layout: Layout, name: str, blocks: _Blocks, data: dict[int, bytes], l
     return [*lines, "done:", "ret i32 0", "}"]
 
 
-def write_points(layout: Layout, name: str) -> list[str]:
-    """The function of a batch that computes one point after the other, up to the first that fails."""
+def write_points(layout: Layout, name: str, work: int, target: Target) -> list[str]:
+    """The function of a batch that computes one point after the other, up to the first that fails; or the kernel.
+
+    `work` is the number of bytes that a point needs.
+    """
+    if target.has_kernels:
+        return write_point_kernel(layout, name, work)
     first, count = len(layout.inputs), len(layout.operands)
     lines = [
         _batch_head(name),

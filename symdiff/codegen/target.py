@@ -31,8 +31,9 @@ FAMILIES = {
 }
 """How the words for families of processors begin in triples; the first that fits counts."""
 
-DEFAULT_CPUS = {"x86_64": "x86-64-v3"}
-"""The processors that code is shipped for where none is named: since 2013 those of x86-64 have AVX2 and FMA."""
+DEFAULT_CPUS = {"x86_64": "x86-64-v3", "nvptx64": "sm_75"}
+"""The processors that code is shipped for where none is named: since 2013 those of x86-64 have AVX2 and FMA, since 2018
+those of NVIDIA are as this one or better."""
 
 DEFAULT_FEATURES = {"riscv64": "+m,+a,+f,+d,+c"}
 """Features of the processors that Linux runs on, where LLVM takes less for granted."""
@@ -55,10 +56,16 @@ RELOCATIONS = {"wasm32": "static"}
 UNFUSED = ("wasm32", "wasm64")
 """Families without an instruction for a*b + c, where nothing takes its place: it is rounded twice."""
 
+KERNELS = ("nvptx64",)
+"""Families whose batches are kernels: each thread computes a point."""
+
+PREFIXES = {"nvptx64": "__nv_"}
+"""What stands before the names of the C library's functions: here those of CUDA's libdevice."""
+
 LIBMVEC = "libmvec"
 
-CALLED = r"(?<![.\w])_?{}\b"
-"""The calls of a function in assembly language; instructions have such names behind a dot."""
+CALLED = r"(?<![.\w])_?{}(?![.\w])"
+"""The calls of a function in assembly language; instructions have such names with a dot before or after."""
 
 WIDE, NARROW = 64, 16
 """Bytes at which workspaces start, where processors have vectors and where they have none."""
@@ -161,6 +168,15 @@ class Target:
     def fused(self) -> str:
         """LLVM's function for the a*b + c that the optimizer fused."""
         return "llvm.fmuladd" if self.family in UNFUSED else "llvm.fma"
+
+    @property
+    def has_kernels(self) -> bool:
+        """Whether batches are kernels, each thread of which computes a point."""
+        return self.family in KERNELS
+
+    def public(self, name: str) -> str:
+        """What a function of the C library is called."""
+        return PREFIXES.get(self.family, "") + name
 
     @property
     def object_format(self) -> str:

@@ -12,6 +12,7 @@ from symdiff.codegen.target import Target
 from symdiff.errors import ArgumentError
 from symdiff.functions.function import Function
 from symdiff.ship import kinds as _kinds  # noqa: F401  # what is imported registers itself
+from symdiff.ship import ptx as _ptx  # noqa: F401
 from symdiff.ship import wasm as _wasm  # noqa: F401
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
@@ -40,17 +41,17 @@ def emit(
         scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" a
         module of Python that loads the shared library and needs NumPy alone, "hpp" a wrapper for C++20, "pc" and
         "cmake" what pkg-config and CMake find the library by, "wasm" a WebAssembly module with a loader and types for
-        JavaScript.
+        JavaScript, "ptx" kernels for NVIDIA's processors.
     name : of the library; None: the name of the first function.
     target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system, for
-        "wasm" WebAssembly.
+        "wasm" and "ptx" theirs.
     cpu : the processor, as LLVM names it; "native" is this machine's. None: any since 2013 where the target is x86-64.
     fp : the rules of floating point, as `compile` has them; None: those that a function was compiled with, else
         "contract".
     math : "vector" lets batches call functions of vectors (glibc's libmvec, which `-lm` links); "scalar" gives batches
         the bits of points.
     libraries : what a shared library, and programs by pkg-config and CMake, are linked with beside the C library, such
-        as "openblas".
+        as "openblas"; for kernels CUDA's libdevice by its path, where $CUDA_HOME does not lead to it.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from symdiff.codegen.target import Target
 from symdiff.errors import ArgumentError
 from symdiff.ship.answers import write_answers
 from symdiff.ship.interface import Exported
+from symdiff.ship.libdevice import libdevice
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Package:
     functions : in order.
     target : the machine that it is for.
     vectors : whether batches may call functions of vectors.
-    libraries : what a shared library is linked with beside the C library.
+    libraries : what a shared library is linked with beside the C library; CUDA's libdevice for kernels.
     """
 
     name: str
@@ -43,11 +44,14 @@ class Package:
     @functools.cached_property
     def module(self) -> LinkedModule:
         """The module of the library."""
+        opt = min(point_level(f.program) for f in self.functions)
+        texts = [code.text for code in self.written]
+        if self.target.has_kernels:  # which alone can be called
+            called = sorted({name for code in self.written for name in code.outside})
+            return LinkedModule(texts, self.target, opt, libdevice(self.target, called, self.libraries))
         answers = [
             "\n".join(write_answers(f, code, self.target)) for f, code in zip(self.functions, self.written, strict=True)
         ]
-        opt = min(point_level(f.program) for f in self.functions)
-        texts = [code.text for code in self.written]
         return LinkedModule([*texts, "\n".join(answers)], self.target, opt)
 
     @functools.cached_property
@@ -59,6 +63,8 @@ class Package:
     @functools.cached_property
     def object_code(self) -> bytes:
         """The object file."""
+        if self.target.has_kernels:
+            raise ArgumentError(f"LLVM makes no objects for {self.target.triple}", hint='emit "ptx"')
         return self.module.object_code()
 
     @property

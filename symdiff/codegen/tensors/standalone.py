@@ -19,6 +19,7 @@ from symdiff.codegen.standalone import (
     name_in_module,
     need_work,
     outside_names,
+    point_head,
     refuse_conditions,
     rounded_up,
     write_points,
@@ -58,6 +59,7 @@ def write_standalone_arrays(program: TensorProgram, name: str, target: Target, v
     for _, what in steps.algebra.imports:
         _refuse_outside(what)
     routines = (tools.scalar.routines, tools.vector.routines)
+    work = plan.workspace + target.alignment - 1 if plan.workspace else 0
     lines = [
         DEAF,
         *_constants(plan),
@@ -66,7 +68,7 @@ def write_standalone_arrays(program: TensorProgram, name: str, target: Target, v
         *[line for function in tools.definitions.values() for line in function],
         *steps.lines,
         *_point(plan, steps, name, target),
-        *write_points(layout, name),
+        *write_points(layout, name, work, target),
     ]
     declarations = [
         *tools.scalar.routines.declarations,
@@ -77,7 +79,6 @@ def write_standalone_arrays(program: TensorProgram, name: str, target: Target, v
     ]
     outside = dict.fromkeys([*outside_names(routines), *(symbol for symbol, _ in steps.algebra.imports)])
     text = "\n".join([*dict.fromkeys(declarations), *lines, *ATTRIBUTES, ""])
-    work = plan.workspace + target.alignment - 1 if plan.workspace else 0
     return Standalone(text, tuple(outside), work, work, 1)
 
 
@@ -93,7 +94,7 @@ def _constants(plan: Plan) -> list[str]:
 def _point(plan: Plan, steps: StepCode, name: str, target: Target) -> list[str]:
     """The function of one point: the table of addresses, then the steps."""
     table = steps.table
-    lines = [f"define i32 @{name}(ptr %in, ptr %out, ptr %work) #0 {{", "entry:"]
+    lines = [point_head(name, target), "entry:"]
     lines.append(f"%table = alloca [{table.size} x ptr], align 8")
     if plan.workspace:
         lines += [*need_work(), *rounded_up("%start", "%work", target)]
