@@ -18,6 +18,7 @@ from symdiff.frontend.calls import NO_DEFINITIONS, Known, LanguageFunction, bind
 from symdiff.frontend.constants import does_not_fit, undeclared
 from symdiff.frontend.lexer import NAME, tokenize
 from symdiff.frontend.parser import parse
+from symdiff.functions.mapped_layers import MappedLayer
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.numeric import call_outside
@@ -246,6 +247,10 @@ class Layer(LanguageFunction):
         return results
 
     # The derivative
+
+    def mapped(self, varies: Sequence[bool]) -> MappedLayer:
+        """What a node of calls over one more axis carries; `varies` says which operands have it."""
+        return MappedLayer(self, tuple(varies))
 
     def adjoint(self, graph: Graph, adjoint: int, node: int, k: int, lead: int) -> int:
         """The adjoint of operand k."""

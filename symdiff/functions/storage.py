@@ -29,6 +29,7 @@ from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
+from symdiff.functions.mapped_layers import MappedLayer
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
@@ -91,6 +92,12 @@ def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = No
     for part in (description, *(entry["graph"] for entry in description.get("bodies", ()))):
         operations, payloads = part["operations"], part["payloads"]
         listed.add([LAYERS[tag] for tag in operations if tag in LAYERS])
+        for item in payloads:
+            if isinstance(item, MappedLayer):
+                raise StorageError(
+                    f"calls of {item.base.name} over one more axis are not saved",
+                    hint="save the function that vmap was given, and map it where it is loaded",
+                )
         listed.add(item for item in payloads if isinstance(item, Layer))
         part["operations"] = [listed.labels[LAYERS[tag]] if tag in LAYERS else tag for tag in operations]
         part["payloads"] = [listed.labels[item] if isinstance(item, Layer) else item for item in payloads]

@@ -168,9 +168,15 @@ def _scattered(at: Site) -> int:
 def _called(at: Site) -> int:
     """A function from outside is called once for each element; operands that never vary stay as they are."""
     ranks = [len(p.shape) for p in at.payload.parameters]
-    varies = [has or len(shape) > rank for has, shape, rank in zip(at.batched, at.shapes, ranks, strict=True)]
-    args = tuple([at.repeated(k) if varying else at.args[k] for k, varying in enumerate(varies)])
-    return at.graph.add(at.op, args, at.payload)
+    fronts = [shape[: len(shape) - rank] for shape, rank in zip(at.shapes, ranks, strict=True)]
+    front = max(fronts, key=len)
+    args = list(at.args)
+    for k, (shape, own) in enumerate(zip(at.shapes, fronts, strict=True)):
+        if at.batched[k] or own:
+            rest = shape[len(own) :]
+            wide = movement.reshape(at.graph, at.repeated(k), (at.size, *(own or (1,) * len(front)), *rest))
+            args[k] = movement.broadcast(at.graph, wide, (at.size, *front, *rest))
+    return at.graph.add(at.op, tuple(args), at.payload)
 
 
 RULES: dict[Op, Rule] = {
@@ -197,6 +203,7 @@ RULES: dict[Op, Rule] = {
     core.EINSUM: _contracted,
     core.GATHER: _gathered,
     core.FOREIGN: _called,
+    core.CUSTOM: lambda at: at.graph.add(at.op, (at.repeated(0), *at.args[1:]), at.payload.mapped(at.batched[1:])),
     core.SCATTER_ADD: _scattered,
 }
 """How each operation that is not elementwise takes one more axis in front of those of its operands."""
@@ -205,7 +212,6 @@ LEAVES = frozenset((core.INPUT, core.CONSTANT, core.SIZE, core.IOTA))
 """Operations without operands, which have the axis only where somebody gives it to them."""
 
 REFUSED = {
-    core.CUSTOM: "the derivative that its author gave is for operands without more axes",
     core.CALL: "its body is put in its place before",
 }
 """Operations that are not batched, and why."""

@@ -129,7 +129,6 @@ def test_without_backward_there_is_no_derivative():
         (lambda: sd.define("v_x(x[n])", call=lambda x, y: x), ArgumentError, "is called with 1 operand"),
         (lambda: sd.define("v_x(x[n])[n]", call=in_c, backward="q"), ParseError, "q is none of its operands"),
         (lambda: sd.function("v_c(A, x)", shapes={"A": (2, 3), "x": 3}, dtype="float32"), ShapeError, "float64"),
-        (lambda: sd.vmap("f(x[3]) = v_fixed(x)")(np.ones((2, 3))), DifferentiationError, "is not batched"),
     ],
 )
 def test_refusals(action, error, message):

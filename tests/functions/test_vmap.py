@@ -159,6 +159,79 @@ def test_indices_out_of_range_are_refused():
         mapped(np.arange(6.0).reshape(2, 3), [3.0, 0.0])
 
 
+@pytest.fixture(scope="module")
+def space():
+    """Functions with derivatives of their own, two of them wrong, so that one sees whose derivative is taken."""
+    found = sd.Namespace()
+    found.define("shares(x[n]) = exp(x - max(x))/sum(exp(x - max(x)))", backward="y*(g - sum(g*y))", check=False)
+    back = {"x": "7*sum(g*w)*ones_like(x)", "w": "3*g*sum(x)"}
+    found.define("scaled(x[n], w[n]) = w*sum(x)", backward=back, check=False)
+    adjoints = {"A": lambda A, x, y, g: np.outer(g, x), "x": lambda A, x, y, g: 5 * A.T @ g}
+    found.define("applied(A[m, n], x[n])[m]", call=lambda A, x: A @ x, backward=adjoints)
+    found.define(
+        "text_applied(A[m, n], x[n])[m]", call=lambda A, x: A @ x, backward={"A": "outer(g, x)", "x": "5*g @ A"}
+    )
+    return found
+
+
+OF_USERS = {
+    "shares": "f(x[3], w[3]) = shares(x*w)**2",
+    "both": "f(x[3], w[3]) = scaled(shares(x), shares(w)*x)",
+    "applied": "f(x[3], w[3]) = sin(applied(outer(x, w), w*w))",
+    "text_applied": "f(x[3], w[3]) = sin(text_applied(outer(x, w), w*w))",
+}
+
+
+def of_users(name, axes, space):
+    rng = np.random.default_rng(4)
+    x, w = (rng.uniform(0.2, 1, (4, 3) if a == 0 else (3,)) for a in axes)
+    pairs = [(x[k] if axes[0] == 0 else x, w[k] if axes[1] == 0 else w) for k in range(4)]
+    return sd.function(OF_USERS[name], namespace=space), x, w, pairs
+
+
+@pytest.mark.parametrize(("name", "axes"), [*((name, (0, None)) for name in OF_USERS), ("both", (0, 0))])
+def test_functions_of_users_keep_their_derivatives(name, axes, space):
+    """Mapped and then differentiated, and differentiated and then mapped."""
+    f, x, w, pairs = of_users(name, axes, space)
+    slope = sd.grad(sd.function(lambda x, w: sd.sum(f(x, w)), {"x": (3,), "w": (3,)}), ("x", "w"))
+    each = [slope(*pair) for pair in pairs]
+    for got, wanted in zip(sd.vmap(slope, axes)(x, w), zip(*each, strict=True), strict=True):
+        np.testing.assert_allclose(got, np.stack(wanted), rtol=1e-12, atol=1e-14)
+    whole = sd.vmap(f, axes)
+    total = sd.function(lambda x, w: sd.sum(whole(x, w)), {"x": x.shape, "w": w.shape})
+    for k, (got, axis) in enumerate(zip(sd.grad(total, ("x", "w"))(x, w), axes, strict=True)):
+        wanted = np.stack([one[k] for one in each])
+        np.testing.assert_allclose(got, wanted if axis == 0 else wanted.sum(0), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("shares", "reverse"), ("shares", "forward"), ("applied", "reverse")])
+def test_jacobians_of_functions_of_users(name, mode, space):
+    f, x, w, pairs = of_users(name, (0, None), space)
+    slope = sd.jacobian(f, "x", mode=mode)
+    each = [slope(*pair) for pair in pairs]
+    found = sd.jacobian(sd.vmap(f, (0, None)), "x", mode=mode)(x, w)
+    for k, one in enumerate(each):
+        np.testing.assert_allclose(found[k, :, k], one, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["shares", "text_applied"])
+def test_functions_of_users_over_two_axes(name, space):
+    f, x, w, _ = of_users(name, (0, None), space)
+    whole = sd.vmap(f, (0, None))
+    one = sd.grad(sd.function(lambda x, w: sd.sum(whole(x, w) ** 2), {"x": x.shape, "w": w.shape}), "w")
+    over = sd.function(lambda x, b: sd.sum(sd.vmap(whole, (None, 0))(x, b) ** 2), {"x": x.shape, "b": (2, 3)})
+    several = np.stack([w, w + 0.1])
+    np.testing.assert_allclose(sd.grad(over, "b")(x, several), [one(x, v) for v in several], rtol=1e-12)
+
+
+def test_what_calls_over_an_axis_is_not_saved(space, tmp_path):
+    f = sd.vmap(sd.function("f(x[3]) = shares(x)", namespace=space))
+    g = sd.function(lambda x: sd.sum(f(x) ** 2), {"x": (2, 3)})
+    assert g(np.ones((2, 3))) == pytest.approx(2 / 3)
+    with pytest.raises(sd.StorageError, match="calls of shares over one more axis are not saved"):
+        g.save(tmp_path / "g")
+
+
 REFUSALS = [
     (lambda: sd.vmap("f(x, y) = x*y", (0,)), sd.ArgumentError, "1 entries"),
     (lambda: sd.vmap("f(x, y) = x*y", None), sd.ArgumentError, "no argument"),
