@@ -35,6 +35,9 @@ OWN_NAMES = (
 )
 """Names in a class, and macros of the standard headers, that no parameter may have."""
 
+MEMBERS = frozenset(("batch", "columns", "entries", "into", "result", "row_of_entry", "rows", "starts"))
+"""Members of classes: none is the name of a class, which gets a number."""
+
 RULES = """\
 A class for each function: `f()` allocates its workspace, which one thread at a time may use; make one for each.
 
@@ -91,6 +94,7 @@ def write_cpp_header(package: Package) -> str:
     within = CNames()
     for name in names:
         within.new(name)
+    classes = [within.new(name) if name in MEMBERS else name for name in names]
     calls, support = within.new("c_functions"), within.new("support")
     head = [f"{package.name}.hpp: functions compiled by symdiff {VERSION} for {package.target.triple}, in C++20", ""]
     head += [*RULES.format(largest=LARGEST_ARRAY).splitlines(), "", *linked_with(package)]
@@ -105,7 +109,7 @@ def write_cpp_header(package: Package) -> str:
         *(_declared(f) for f in package.functions),
         f"}}\n}} // namespace {calls}\n",
         f"namespace {support} {{\n{SUPPORT}}} // namespace {support}\n",
-        *(_Class(f, calls, support).text() for f in package.functions),
+        *(_Class(f, name, calls, support).text() for f, name in zip(package.functions, classes, strict=True)),
         f"}} // namespace {package.name}\n\n#endif // {guard}\n",
     ]
     return "\n".join(parts)
@@ -178,11 +182,11 @@ class _Value:
 class _Class:
     """The class of one function."""
 
-    def __init__(self, function: Exported, calls: str, support: str) -> None:
-        self.function, self.calls, self.support = function, calls, support
+    def __init__(self, function: Exported, name: str, calls: str, support: str) -> None:
+        self.function, self.name, self.calls, self.support = function, name, calls, support
         names = CNames()
-        for name in (*OWN_NAMES, function.name, calls, support):
-            names.new(name)
+        for taken in (*OWN_NAMES, name, calls, support):
+            names.new(taken)
         number = function.element
         self.inputs = [_Value.of(a, names.new(a.name), number) for a in function.inputs]
         self.outputs = [_Value.of(a, names.new(a.name), number) for a in function.outputs]
@@ -190,8 +194,8 @@ class _Class:
     def text(self) -> str:
         name = self.function.name
         words = f"(({self.calls}::{name}_work_bytes() + 7) / 8)"
-        lines = [described(self.function), f"class {name} {{", "public:", *self._alias()]
-        lines += [f"    {name}() : work_{words} {{}}", "", *self._into(), "", *self._call(), "", *self._batch()]
+        lines = [described(self.function), f"class {self.name} {{", "public:", *self._alias()]
+        lines += [f"    {self.name}() : work_{words} {{}}", "", *self._into(), "", *self._call(), "", *self._batch()]
         if self.function.sparsity is not None:
             lines += ["", *self._sparsity()]
         return "\n".join([*lines, "", "private:", "    std::vector<std::uint64_t> work_;", "};", ""])

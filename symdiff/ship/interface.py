@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.display.c_names import LIBRARY, MATH
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.frontend.expr import Expr
 from symdiff.functions import build
@@ -51,8 +52,8 @@ _LIBRARY = (
     "strcat strchr strcmp strcpy strcspn strdup strerror strftime strlen strncmp strncpy strpbrk strrchr strspn "
     "strstr strtod strtok strtol strtoul system time tmpfile tmpnam tolower toupper trunc ungetc write y0 y1"
 )
-TAKEN = frozenset(_LIBRARY.split()).union(C_FUNCTIONS)
-"""Functions of the C library: one of these names would take their place in a whole program."""
+TAKEN = MATH | LIBRARY | C_FUNCTIONS | frozenset(_LIBRARY.split())
+"""Functions of the C library, and words of compilers: one of these names would take their place in a whole program."""
 
 SUFFIXES = (
     "",

@@ -22,6 +22,8 @@ FUNCTIONS = {
     "large": sd.function("f([a, b], W[40, 40], v[40]) = cumsum(a*W + b*v)"),
     "pick": sd.function("x[i]*cumsum(x)", {"x": (7,), "i": ()}),
     "sparse": sd.sparse_jacobian(sd.function("f(x[4]) = [x[0]*x[1], sin(x[2]), x[0] + x[3]**2]"), format="csc"),
+    "into": sd.function("w(y) = y**3"),  # of the name that a member has
+    "into_": sd.function("w(y) = y**5"),
     "names": sd.function("q(n, found, in, std, double, θ, errno) = n*found + in*std + double*θ + errno"),
     "single": sd.function("g(x[3]) = exp(x)", dtype="float32"),
 }
@@ -81,6 +83,7 @@ int main()
     for (auto start : sparse::starts()) std::printf("%d.0\\n", static_cast<int>(start));
     for (auto row : sparse::row_of_entry()) std::printf("%d.0\\n", static_cast<int>(row));
     std::printf("%a\\n", names()(1, 2, 3, 4, 5, 6, 7));
+    std::printf("%a %a\\n", into_3()(2), into_()(2));
     const float floats[] = {{0.5f, 1.0f, 2.0f}};
     std::array<float, 3> e = single()(floats);
     show(e);
@@ -101,6 +104,8 @@ int main()
         matrix.indptr,
         matrix.indices,
         f["names"](1, 2, 3, 4, 5, 6, 7),
+        8.0,
+        32.0,
         f["single"]([0.5, 1.0, 2.0]),
     ]
     assert found == bits(*wanted)

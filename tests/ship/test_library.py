@@ -127,6 +127,7 @@ REFUSED = {
     "no name": ({"2f": ROSENBROCK}, {}, "no name in C"),
     "a keyword": ({"double": ROSENBROCK}, {}, "has a meaning in C"),
     "a function of C": ({"exp": ROSENBROCK}, {}, "has a meaning in C"),
+    "a function of libm's": ({"gamma": ROSENBROCK}, {}, "has a meaning in C"),
     "two of one name": ([ROSENBROCK, ROSENBROCK], {}, "two functions are called rosenbrock"),
     "names that collide": ({"f": ROSENBROCK, "f_batch": ROSENBROCK}, {}, "f_batch would belong to f and to f_batch"),
     "no function": (3, {}, "int is no function"),
