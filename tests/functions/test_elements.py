@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.differentiate.forward import ForwardSweeps, forward, unit
+from symdiff.differentiate.forward import ForwardSweeps, forward, units
 from symdiff.optimize.program import Program
 
 LINKS = {
@@ -97,7 +97,7 @@ def test_sweeps_look_at_what_varies_only():
         near = {k - 1, k, k + 1} & set(range(12))
         assert {r for r, node in enumerate(found) if node is not None} == near
         assert sweeps.by_element(target, (k,), k) == found[k:]
-        dense = forward(graph, slopes, {target: unit(graph, (12,), (k,))})
+        dense = forward(graph, slopes, {target: units(graph, (12,), [(k,)])})
         values = [f._with_outputs("t", [("t", made[r]) for r in sorted(near)], 0) for made in (found, dense)]
         point = np.linspace(0.1, 1.1, 12)
         np.testing.assert_allclose(values[0](point), values[1](point), rtol=1e-14)
