@@ -143,7 +143,7 @@ def write_standalone(program: Program, name: str, target: Target, vectors: bool 
         f"@{name}data{k} = private unnamed_addr constant [{len(d)} x i8] {written_bytes(d)}, align 8"
         for k, d in data.items()
     ]
-    lines += _point(program, layout, name, pieces, data, routines)
+    lines += _point(program, layout, name, pieces, slots, data, routines)
     lanes = target.lanes
     if program.graph.dtype != FLOAT64 or sum(o.size for o in layout.operands) > LARGEST_BLOCKED:
         lanes = 1
@@ -217,7 +217,13 @@ def need_work() -> list[str]:
 
 
 def _point(
-    program: Program, layout: Layout, name: str, pieces: list[Piece], data: dict[int, bytes], routines: Routines
+    program: Program,
+    layout: Layout,
+    name: str,
+    pieces: list[Piece],
+    slots: int,
+    data: dict[int, bytes],
+    routines: Routines,
 ) -> list[str]:
     """The function of one point, in pieces where it is long."""
     head = [point_head(name, routines.target), "entry:"]
@@ -227,7 +233,7 @@ def _point(
         body = CodeWriter(program.graph, routines, pointers.input, pairs)
         _compute(body, pointers, pieces[0])
         return [*head, *pointers.prologue, *body.prologue, *body.lines, "ret i32 0", "}"]
-    lines = [*head, *need_work()]
+    lines = [*head, *(need_work() if slots else [])]
     lines += [f"call void @{name}p{k}(ptr %in, ptr %out, ptr %work)" for k in range(len(pieces))]
     lines += ["ret i32 0", "}"]
     for k, piece in enumerate(pieces):

@@ -71,6 +71,15 @@ def test_arrays_in_batches_and_an_index_out_of_range(tmp_path):
 
 
 @needs_gcc
+def test_a_long_function_without_workspace_is_called_without(tmp_path):
+    f = sd.function("f(A[1, 1000]) = sum(A, axis=0)")
+    sd.emit({"f": f}, tmp_path, kinds=("h", "a"))
+    a = RNG.normal(size=(1, 1000))
+    source = main("f.h", "if (f_work_bytes()) return 2;", call("f", [a], [1000]))
+    assert printed(run_c(tmp_path, source, tmp_path / "libf.a")) == bits(f(a))
+
+
+@needs_gcc
 def test_a_sparse_jacobian_by_compressed_columns(tmp_path):
     f = sd.function("f(x[6]) = [x[0]*x[1], x[2]**2, x[1]*x[5], sin(x[4])*x[0]]")
     jacobian = sd.sparse_jacobian(f)
