@@ -40,6 +40,10 @@ class NoImage(Exception):
     """An object has something in it that no image can have; it is linked by LLVM instead."""
 
 
+class NoExecution(CompileError):
+    """The system does not let a process execute memory that it wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """Machine code as one piece of memory, wherever that is.
@@ -70,7 +74,7 @@ class Code:
     bytes : about how much memory it takes.
     """
 
-    __slots__ = ("bytes",)
+    __slots__ = ("__weakref__", "bytes")
     bytes: int
 
     def __getitem__(self, symbol: str) -> int:
@@ -88,11 +92,12 @@ class MappedCode(Code):
 
         Raises
         ------
-        CompileError
+        NoExecution
             Where the system lets no memory be executed.
         """
         size = -(-image.size // PAGE) * PAGE
-        memory = mmap.mmap(-1, size)
+        # private: what a kernel keeps in it is not the one of a process that forked
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory[: len(image.data)] = image.data
         base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         for symbol, place in image.imports.items():
@@ -101,7 +106,7 @@ class MappedCode(Code):
             (distance,) = struct.unpack_from("<Q", memory, place)
             struct.pack_into("<Q", memory, place, base + distance)
         if base % PAGE or _protect()(base, image.writable, mmap.PROT_READ | mmap.PROT_EXEC):
-            raise CompileError("the system does not let this process execute memory that it wrote")
+            raise NoExecution("the system does not let this process execute memory that it wrote")
         self._memory, self._base, self._exports = memory, base, image.exports
         self.bytes = size
 
@@ -145,6 +150,13 @@ def lay_out(code: bytes, exports: tuple[str, ...]) -> Image:
     NoImage
         Where it is for another machine, or needs what no image has.
     """
+    try:
+        return _laid_out(code, exports)
+    except (struct.error, IndexError, ValueError) as error:
+        raise NoImage(f"the object is damaged: {error}") from error
+
+
+def _laid_out(code: bytes, exports: tuple[str, ...]) -> Image:
     if code[: len(ELF)] != ELF:
         raise NoImage("not an ELF file of 64 bits")
     _, kind, target, *rest = HEADER.unpack_from(code)
@@ -210,6 +222,8 @@ class _Layout:
         for section, offset, kind, index, addend in self.relocations:
             self._relocate(self.places[section] + offset, kind, index, addend)
         found = {name: self._place_of(k) for k, (name, _, _) in enumerate(self.symbols) if name in exports}
+        if len(found) != len(set(exports)):
+            raise NoImage("a symbol is not defined")
         size = len(self.memory)
         return Image(bytes(self.memory).rstrip(b"\0"), size, writable, self.outside, found, tuple(self.own))
 

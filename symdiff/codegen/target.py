@@ -105,7 +105,7 @@ class Target:
     @staticmethod
     def host() -> Target:
         """This process on this processor."""
-        return _host()
+        return host_target()
 
     @staticmethod
     def of(
@@ -259,7 +259,8 @@ def _host_lanes() -> int:
 
 
 @functools.cache
-def _host() -> Target:
+def host_target() -> Target:
+    """`Target.host()`."""
     cpu, features = host_processor()
     return Target(
         llvm.get_process_triple(),

@@ -63,7 +63,7 @@ def test_a_ufunc_outlives_its_kernel():
 def test_code_goes_with_its_last_owner(monkeypatch):
     kernel = compile_program(line())
     f, b = kernel.ufunc, kernel.batch_ufunc
-    tracker = weakref.ref(kernel._code._tracker)
+    tracker = weakref.ref(kernel._code)
     del kernel
     gc.collect()
     assert tracker() is not None

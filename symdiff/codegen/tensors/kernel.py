@@ -20,7 +20,7 @@ from symdiff.codegen.kernel import Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
-from symdiff.codegen.target import Target
+from symdiff.codegen.target import Target, host_target
 from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import StepCode
@@ -62,7 +62,7 @@ def write_tensor_module(
         For sizes that no machine counts to.
     """
     _check_sizes(program.plan, layout)
-    target = target or Target.host()
+    target = target or host_target()
     plan, state = program.plan, target.status
     dtype = program.graph.dtype
     element = "float" if dtype == FLOAT32 else "double"
