@@ -143,7 +143,7 @@ def derivatives(graph: Graph, outputs: Sequence[int], targets: Sequence[int], mo
 def _by_reverse(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> list[list[Nodes]]:
     blocks = []
     for output in outputs:
-        scalars = elements(graph, output)
+        scalars = np.array(scalars_of(graph, output, targets), object).reshape(fixed(graph.types[output].shape))
         row = [np.empty(scalars.shape + fixed(graph.types[t].shape), object) for t in targets]
         for index in np.ndindex(*scalars.shape):
             found = gradient(graph, int(scalars[index]), targets)

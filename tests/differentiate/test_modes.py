@@ -197,3 +197,11 @@ def test_errors_in_derivatives_point_at_the_text():
     place = g.graph.places[g.nodes[0]]
     assert place.derived
     assert place.source.text[place.start : place.end] in ("x*y", "sin(x*y)", "x + sin(x*y)")
+
+
+def test_sweeps_from_one_element_of_a_matrix_see_nothing_of_others():
+    """A second derivative that is NaN at a kink stays where it is."""
+    f = sd.hessian("f(x, y, z) = min(z, max(z, y)) + exp(x)", ["x", "y", "z"])
+    forward, reverse = (sd.jacobian(f, ["x", "y", "z"], mode=m)(0.5, -1.0, 1.3) for m in ("forward", "reverse"))
+    assert np.isnan(forward).sum() == 1
+    np.testing.assert_array_equal(reverse, forward)
