@@ -63,7 +63,7 @@ def test_bits_with_and_without_sincos(monkeypatch):
     f = chain(60)
     one = [f.compile(opt=opt, math="scalar") for opt in (0, 1, 2)]
     without = replace(Target.host(), has_sincos=False)
-    monkeypatch.setattr(target, "_host", lambda: without)
+    monkeypatch.setattr(target, "host_target", lambda: without)
     two = f.compile(opt=0, math="scalar")
     assert "sine" not in two.kernel.llvm_ir()
     for point in [(0.3, 1.2), (1e300, 2.0), (np.inf, 0.0), (-0.0, 0.0)]:

@@ -144,7 +144,7 @@ def test_what_is_compiled_weighs_more(monkeypatch):
     f.specialize(np.zeros(300))
     before = f._cases.table.bytes
     f.specialize(np.zeros(300))(np.zeros(300))
-    assert f._cases.table.bytes > before + 50_000
+    assert f._cases.table.bytes > before + 10_000  # its memory for code alone is pages
     monkeypatch.setattr(specialize, "KEPT_BYTES", 1)  # the last one is kept whatever it takes
     for n in 301, 302:
         f.specialize(np.zeros(n))
