@@ -9,8 +9,8 @@ below n. Where it fails, it writes why to `status`, unless that is null.
 from __future__ import annotations
 
 from symdiff.codegen.layout import Layout
+from symdiff.codegen.loops import point_call, pointer_lists
 from symdiff.errors import CompileError
-from symdiff.types import FLOAT32
 
 LARGEST_WORK = 16384
 """Bytes of workspace that a thread may have: it lies in memory of the thread's own, which all that run at once have."""
@@ -37,7 +37,7 @@ def write_point_kernel(layout: Layout, name: str, work: int) -> list[str]:
             f"{title} needs {work} bytes of workspace at each point, and a thread has {LARGEST_WORK}",
             hint="ship parts of it, with fewer large arrays",
         )
-    first, count = len(layout.inputs), len(layout.operands)
+    count = len(layout.operands)
     if count > MOST_ARRAYS:
         raise CompileError(
             f"{title} has {count} inputs and outputs, and a kernel {MOST_ARRAYS}", hint="pack numbers: f([a, b, c])"
@@ -48,8 +48,7 @@ def write_point_kernel(layout: Layout, name: str, work: int) -> list[str]:
         *DECLARATIONS,
         f"define ptx_kernel void @{name}_batch({', '.join(['i64 %n', *arrays, *strides, 'ptr %status'])}) #2 {{",
         "entry:",
-        f"%ins = alloca [{max(1, first)} x ptr]",
-        f"%outs = alloca [{max(1, count - first)} x ptr]",
+        *pointer_lists(layout),
         f"%work = alloca [{max(8, work)} x i8], align 8",
         *[f"%{register} = call i32 @llvm.nvvm.read.ptx.sreg.{register}.x()" for register in ("ctaid", "ntid", "tid")],
         *[f"%{register}w = zext i32 %{register} to i64" for register in ("ctaid", "ntid", "tid")],
@@ -59,18 +58,9 @@ def write_point_kernel(layout: Layout, name: str, work: int) -> list[str]:
         "br i1 %is_point, label %point, label %done",
         "point:",
     ]
-    for k, operand in enumerate(layout.operands):
-        side, at = ("ins", k) if k < first else ("outs", k - first)
-        lines += [
-            f"%o{k} = mul i64 %i, %s{k}",
-            f"%f{k} = getelementptr {'float' if operand.dtype == FLOAT32 else 'double'}, ptr %a{k}, i64 %o{k}",
-            f"%p{k} = getelementptr ptr, ptr %{side}, i64 {at}",
-            f"store ptr %f{k}, ptr %p{k}",
-        ]
     return [
         *lines,
-        f"%code = call i32 @{name}(ptr %ins, ptr %outs, ptr %work)",
-        "%fine = icmp eq i32 %code, 0",
+        *point_call(layout, name),
         "br i1 %fine, label %done, label %failed",
         "failed:",
         "%silent = icmp eq ptr %status, null",

@@ -116,7 +116,7 @@ class MappedCode(Code):
 
 
 READY: dict[str, Image] = {}
-"""Images of modules that need not be compiled, by the digest of what they would be compiled from."""
+"""Images of code that all kernels share, by the digest of what need not be compiled for them."""
 
 
 def can_map() -> bool:

@@ -168,10 +168,6 @@ def link(
     CompileError
         Where LLVM refuses it, or the process holds as much code as the system can map.
     """
-    if READY:
-        ready = READY.get(ready_key(ir, opt))
-        if ready is not None:
-            return MappedCode(ready, imports)
     asked = cached or (cached is None and cache.VARIABLE in os.environ)
     from_disk = asked and cache.is_on(cached) and ADDRESS.search(ir) is None  # an address is of this process alone
     try:
@@ -218,10 +214,11 @@ SHARED: list[SharedCode] = []
 
 def link_support(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
     """Code that is written by hand for all kernels, made once in a process and never dropped: what holds its addresses
-    may outlive this module at exit.
+    may outlive this module at exit. Where an image of it lies ready, nothing is compiled.
     """
     exports = tuple(exports)
-    code = link(ir, imports, exports, level, verify=False)
+    ready = READY.get(ready_key(ir, level)) if READY else None
+    code = link(ir, imports, exports, level, verify=False) if ready is None else MappedCode(ready, imports)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
     SHARED.append(SharedCode(code, ir, exports, level))
     return code

@@ -22,6 +22,7 @@ from symdiff.codegen.layout import Layout
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
 from symdiff.codegen.status import Status
+from symdiff.types import FLOAT32
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -153,6 +154,29 @@ def operand_lines(k: int) -> list[str]:
         f"%dp{k} = getelementptr i64, ptr %steps, i64 {k}",
         f"%d{k} = load i64, ptr %dp{k}",
     ]
+
+
+def pointer_lists(layout: Layout) -> list[str]:
+    """Room for the lists of arrays that the function of a point takes, %ins and %outs."""
+    first, count = len(layout.inputs), len(layout.operands)
+    return [f"%ins = alloca [{max(1, first)} x ptr]", f"%outs = alloca [{max(1, count - first)} x ptr]"]
+
+
+def point_call(layout: Layout, name: str) -> list[str]:
+    """The call of the function of a point for point %i of arrays %a with strides %s: its %code, and whether it is 0."""
+    lines: list[str] = []
+    first = len(layout.inputs)
+    for k, operand in enumerate(layout.operands):
+        side, at = ("ins", k) if k < first else ("outs", k - first)
+        element = "float" if operand.dtype == FLOAT32 else "double"
+        lines += [
+            f"%o{k} = mul i64 %i, %s{k}",
+            f"%f{k} = getelementptr {element}, ptr %a{k}, i64 %o{k}",
+            f"%p{k} = getelementptr ptr, ptr %{side}, i64 {at}",
+            f"store ptr %f{k}, ptr %p{k}",
+        ]
+    call = f"%code = call i32 @{name}(ptr %ins, ptr %outs, ptr %work)"
+    return [*lines, call, "%fine = icmp eq i32 %code, 0"]
 
 
 def _close(status: Status) -> list[str]:

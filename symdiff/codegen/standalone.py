@@ -16,7 +16,7 @@ from symdiff.codegen.body import CodeWriter, Routines
 from symdiff.codegen.fills import constant_bytes
 from symdiff.codegen.gpu import write_point_kernel
 from symdiff.codegen.layout import BYTES, Layout, single_operands
-from symdiff.codegen.loops import Pointers, write_outputs, write_piece
+from symdiff.codegen.loops import Pointers, point_call, pointer_lists, write_outputs, write_piece
 from symdiff.codegen.module import FALLBACKS
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import PIECE, Piece, cut
@@ -342,31 +342,16 @@ def write_points(layout: Layout, name: str, work: int, target: Target) -> list[s
     """
     if target.has_kernels:
         return write_point_kernel(layout, name, work)
-    first, count = len(layout.inputs), len(layout.operands)
-    lines = [
+    return [
         _batch_head(name),
         "entry:",
-        f"%ins = alloca [{max(1, first)} x ptr]",
-        f"%outs = alloca [{max(1, count - first)} x ptr]",
+        *pointer_lists(layout),
         *_arguments(layout),
         "%some = icmp sgt i64 %n, 0",
         "br i1 %some, label %loop, label %done",
         "loop:",
         "%i = phi i64 [ 0, %entry ], [ %i1, %end ]",
-    ]
-    for k, operand in enumerate(layout.operands):
-        side, at = ("ins", k) if k < first else ("outs", k - first)
-        element = "float" if operand.dtype == FLOAT32 else "double"
-        lines += [
-            f"%o{k} = mul i64 %i, %s{k}",
-            f"%f{k} = getelementptr {element}, ptr %a{k}, i64 %o{k}",
-            f"%p{k} = getelementptr ptr, ptr %{side}, i64 {at}",
-            f"store ptr %f{k}, ptr %p{k}",
-        ]
-    return [
-        *lines,
-        f"%code = call i32 @{name}(ptr %ins, ptr %outs, ptr %work)",
-        "%fine = icmp eq i32 %code, 0",
+        *point_call(layout, name),
         "br i1 %fine, label %end, label %failed",
         "end:",
         "%i1 = add i64 %i, 1",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from symdiff.budget import current, kept_limits, under
-from symdiff.content import integer, items, printable, refuse, written_shape
+from symdiff.content import integer, items, refuse, written_shape
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.binder import Binder
@@ -14,7 +14,7 @@ from symdiff.functions.case import Shelved
 from symdiff.functions.compiled import CompiledCase, CompiledFunction, Formula
 from symdiff.functions.function import Function
 from symdiff.functions.tree_storage import read_structure, read_trees
-from symdiff.types import FLOATS, TensorType, tensor
+from symdiff.types import TensorType, tensor
 
 LARGEST_COUNT = 2**62
 
@@ -72,10 +72,7 @@ def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], F
     limits = current()
     if operations > limits.operations or memory > limits.bytes:
         return None  # who compiles it says what is too much
-    name, dtype = printable(content["name"], "a function"), content["dtype"]
-    if dtype not in FLOATS or type(content["ordered"]) is not bool:
-        raise refuse("its type of numbers is unknown")
-    arguments = tuple(recipes.argument(entry) for entry in items(content["arguments"], "the list of arguments"))
+    name, dtype, ordered, arguments = recipes.read_signature(content)
     arguments = read_trees(content.get("trees", []), arguments)
     types = [_type(entry) for entry in items(description["types"], "the types of the results")]
     structure = read_structure(content["structure"], len(types), "the structure of the outputs")
@@ -89,7 +86,7 @@ def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], F
     kernel = restore_kernel(description, data, inputs, types, options, program)
     if kernel is None:
         return None
-    ordered = content["ordered"] or len(arguments) < 2
+    ordered = ordered or len(arguments) < 2
     compiled = CompiledCase(name, Binder(name, arguments, ordered, dtype, False), kernel, types, structure)
     kept = kept_limits()
 

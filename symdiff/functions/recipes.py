@@ -299,6 +299,23 @@ def argument(entry: Any) -> Argument:
     return Argument(title, size, listed, anonymous)
 
 
+def read_signature(content: Mapping[str, Any]) -> tuple[str, str, bool, tuple[Argument, ...]]:
+    """The name, the type of numbers, whether the order is known, and the arguments without their trees.
+
+    Raises
+    ------
+    StorageError
+        For a description that has none.
+    """
+    dtype, ordered = content.get("dtype"), content.get("ordered")
+    if dtype not in FLOATS:
+        raise refuse("its type of numbers is unknown")
+    if type(ordered) is not bool:
+        raise refuse("its order is missing")
+    listed = items(content.get("arguments"), "the list of arguments")
+    return printable(content.get("name"), "a function"), dtype, ordered, tuple(argument(entry) for entry in listed)
+
+
 def _read_source(content: Any, from_bytes: Callable[[bytes], Any], depth: int, definitions: Mapping[str, Layer]) -> Any:
     if type(content) is str:
         return content

@@ -33,7 +33,6 @@ from symdiff.functions.mapped_layers import MappedLayer
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
-from symdiff.types import FLOATS
 from symdiff.version import VERSION
 
 MAGIC = b"\x93symdiff"
@@ -260,16 +259,11 @@ def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
 
 
 def _function(content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer]) -> Function:
-    dtype = content.get("dtype")
-    if dtype not in FLOATS:
-        raise refuse("its type of numbers is unknown")
-    title, ordered = content.get("name"), content.get("ordered")
-    notes = items(content.get("notes"), "the notes")
+    title, dtype, ordered, arguments = recipes.read_signature(content)
+    notes = [printable(note, "notes") for note in items(content.get("notes"), "the notes")]
     stable = content.get("stable", False)
-    if type(ordered) is not bool or type(stable) is not bool:
+    if type(stable) is not bool:
         raise refuse("its order is missing")
-    title, notes = printable(title, "a function"), [printable(note, "notes") for note in notes]
-    arguments = tuple(recipes.argument(entry) for entry in items(content.get("arguments"), "the list of arguments"))
     graph, ids = unflatten(content.get("graph"), arrays, dtype, definitions)
 
     def pairs(key: str, read: Callable[[Any, str], str]) -> list[tuple[str, int]]:

@@ -247,13 +247,7 @@ class Segment:
     def _under_masks(self, lines: list[str], sink: Sink, width: int, start: int) -> None:
         """All of it from `start` on, each block under a mask."""
         n, lanes = self.nesting.fresh(""), self.tools.lanes
-        lines += [
-            f"br label %G{n}",
-            f"G{n}:",
-            f"br label %F{n}",
-            f"F{n}:",
-            f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]",
-        ]
+        lines += _loop_head(n, start)
         blocks = self._blocks(lines, f"%g{n}", width)
         for k, block in enumerate(blocks):
             block.mask = f"%k{n}.{k}"
@@ -286,13 +280,7 @@ class Segment:
         """Whole blocks from `start` to `stop` (`exact`) or as many as go before it, at least one; the next index."""
         n = self.nesting.fresh("")
         state = sink.before(lines)
-        lines += [
-            f"br label %G{n}",
-            f"G{n}:",
-            f"br label %F{n}",
-            f"F{n}:",
-            f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]",
-        ]
+        lines += _loop_head(n, start)
         carried = []
         for k, (type_, value) in enumerate(state):
             carried.append((type_, f"%u{n}.{k}"))
@@ -533,3 +521,14 @@ def segments(nesting: Nesting, tools: Tools) -> list[Segment]:
     if (len(ends) - 1) * len(nesting.body) > LARGEST_SEGMENTED:
         return [Segment(nesting, tools, 0, size, True)]
     return [Segment(nesting, tools, low, high, False) for low, high in itertools.pairwise(ends)]
+
+
+def _loop_head(n: str, start: int | str) -> list[str]:
+    """The head of the loop over %g from `start` on, which %h follows; `n` ends its names."""
+    return [
+        f"br label %G{n}",
+        f"G{n}:",
+        f"br label %F{n}",
+        f"F{n}:",
+        f"%g{n} = phi i64 [ {start}, %G{n} ], [ %h{n}, %F{n} ]",
+    ]
