@@ -172,7 +172,7 @@ def _by_forward(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) ->
     ]
 
 
-def what_to_give(
+def second_derivatives(
     graph: Graph, first: Sequence[int], targets: Sequence[int], symmetric: bool = True
 ) -> list[list[Nodes]]:
     """The second derivatives of a scalar node, given the first: [i][j] is an array of nodes of shape T_i + T_j.

@@ -19,7 +19,7 @@ from symdiff.differentiate.jacobians import (
     jacobian_blocks,
     may_be_sparse,
 )
-from symdiff.differentiate.operators import gradient, next_derivatives, what_to_give
+from symdiff.differentiate.operators import gradient, next_derivatives, second_derivatives
 from symdiff.differentiate.scalar_jacobians import BY_ENTRIES, CROSS_COUNTRY, FORWARD, MODES, REVERSE, ScalarJacobian
 from symdiff.differentiate.sparse.bands import band_hessian
 from symdiff.errors import ArgumentError, DifferentiationError
@@ -353,7 +353,7 @@ def _second(f: Function, output: int, wrt: Wrt, symmetric: bool) -> Callable[[In
     moved = stable_forms(graph, slopes, nodes)
     slopes, again = [moved.get(n, n) for n in slopes], [moved.get(n, n) for n in nodes]
     if is_elementary(graph, [output], nodes):
-        blocks = what_to_give(graph, slopes, again, symmetric)
+        blocks = second_derivatives(graph, slopes, again, symmetric)
 
         def elementary(a: Independent, b: Independent) -> int:
             columns = []
