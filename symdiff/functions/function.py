@@ -20,6 +20,7 @@ from symdiff.functions.cases import Cases, OpenCompiled, Recipe, Reordered, unkn
 from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction, Formula
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
+from symdiff.functions.methods import Methods
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.ir.body import Body
@@ -42,7 +43,7 @@ FUNCTION_BYTES, NODE_BYTES = 20_000, 900
 """What a function takes, with its program, and each node of its graph (measured)."""
 
 
-class Function(Exchange, Sealed, Direct):
+class Function(Exchange, Methods, Sealed, Direct):
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -451,54 +452,7 @@ class Function(Exchange, Sealed, Direct):
             "workspace_bytes": statistics.workspace,
         }
 
-    def explain(self, memory: int | None = None) -> str:
-        """What was chosen on the way, and why; the plan with so many bytes for intermediate arrays (see `compile`)."""
-        if self._cases is not None:
-            return self._cases.explain(self.__name__)
-        return str(self._sources.explanation(self, memory))
-
     # Its texts in other languages
-
-    def c(
-        self, *others: Any, names: Sequence[str] | None = None, fp: str = "contract", dtype: str | None = None
-    ) -> str:
-        """A C99 file with this function and others, which needs `math.h` only; see docs/sources.md.
-
-        Parameters
-        ----------
-        others : functions for the same file: derivatives, sparse ones too.
-        names : what they are called there, in order.
-        fp : as for `compile`; with "contract" the code has the operations of native code, `fma` among them, with
-            "strict" none of these.
-        dtype : "float32" writes a function of floats, which calls `sinf` for `sin`. Default: as the functions are.
-
-        Raises
-        ------
-        ArgumentError
-            For an unknown option.
-        CompileError
-            For operations that `math.h` does not have, and for arrays that take loops or BLAS.
-        """
-        return str(self._sources.c_text(self, others, names, fp, dtype))
-
-    def python(self, xp: str = "numpy") -> str:
-        """A Python module with this function, for NumPy (and SciPy, where NumPy lacks what it calls) or another `xp`.
-
-        That is "jax.numpy" or "torch", whose arrays the function then takes and gives. See docs/sources.md.
-        """
-        return str(self._sources.python_text(self, xp))
-
-    def latex(self) -> str:
-        """The formula in LaTeX, a line for each output."""
-        return str(self._texts.latex_text(self))
-
-    def dot(self) -> str:
-        """The graph as a drawing in Graphviz's language."""
-        return str(self._texts.dot_text(self))
-
-    def ssa(self, optimized: bool = False) -> str:
-        """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
-        return str(self._texts.ssa_text(self, optimized))
 
     def llvm(self) -> str:
         """The function as `emit` ships it, in LLVM's intermediate representation: it calls public functions alone.

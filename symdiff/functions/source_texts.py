@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     from symdiff.functions.sparse_function import SparseFunction
 
 
-def explanation(f: Function, memory: int | None) -> str:
-    """What was chosen on the way to the program, and the plan of one of arrays."""
+def explanation(f: Function, memory: int | None = None) -> str:
+    """What was chosen on the way, and why; the plan with so many bytes for intermediate arrays (see `compile`)."""
+    if f._cases is not None:
+        return f._cases.explain(f.__name__)
     program = f._known.program_within(f.arguments, "contract", f.__name__, memory)
     steps = describe_plan(program.plan) if isinstance(program, TensorProgram) else ()
     return "\n".join((*f._known.notes, *steps)) or "nothing had to be chosen"
 
 
-def python_text(f: Function, xp: str) -> str:
-    """A Python module with the function."""
+def python_text(f: Function, xp: str = "numpy") -> str:
+    """A Python module with this function, for NumPy (and SciPy, where NumPy lacks what it calls) or another `xp`.
+
+    That is "jax.numpy" or "torch", whose arrays the function then takes and gives. See docs/sources.md.
+    """
     return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure, xp)
 
 
@@ -52,13 +57,25 @@ def sparse_python_text(f: SparseFunction, xp: str) -> str:
     return f"{head}    data = {result}    return sparse.{kind}({matrix}, shape={f.shape})\n"
 
 
-def c_text(f: Any, others: Sequence[Any], names: Sequence[str] | None, fp: str, dtype: str | None) -> str:
-    """A file of C99 with several functions.
+def c_text(
+    f: Any, *others: Any, names: Sequence[str] | None = None, fp: str = "contract", dtype: str | None = None
+) -> str:
+    """A C99 file with this function and others, which needs `math.h` only; see docs/sources.md.
+
+    Parameters
+    ----------
+    others : functions for the same file: derivatives, sparse ones too.
+    names : what they are called there, in order.
+    fp : as for `compile`; with "contract" the code has the operations of native code, `fma` among them, with
+        "strict" none of these.
+    dtype : "float32" writes a function of floats, which calls `sinf` for `sin`. Default: as the functions are.
 
     Raises
     ------
     ArgumentError
-        Where there are more or fewer names than functions.
+        For an unknown option, and where there are more or fewer names than functions.
+    CompileError
+        For operations that `math.h` does not have, and for arrays that take loops or BLAS.
     """
     functions = [f, *others]
     if names is not None and len(names) != len(functions):

@@ -243,7 +243,7 @@ class SparseFunction(Exchange):
         values = self.values
         if isinstance(values, CompiledFunction):
             raise ArgumentError(f"{self.__name__} is compiled", hint="ask the function that it was made from")
-        return self._sources.c_text(self, others, names, fp, dtype)  # type: ignore[no-any-return]
+        return self._sources.c_text(self, *others, names=names, fp=fp, dtype=dtype)  # type: ignore[no-any-return]
 
     def python(self, xp: str = "numpy") -> str:
         """A Python module with this function, whose values are SciPy's sparse arrays; see `Function.python`."""

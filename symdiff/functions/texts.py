@@ -33,12 +33,12 @@ def shown_latex(f: Function) -> str:
 
 
 def dot_text(f: Function) -> str:
-    """The graph in Graphviz's language."""
+    """The graph as a drawing in Graphviz's language."""
     return graphviz(f.graph, dict(f._output_pairs()))
 
 
-def ssa_text(f: Function, optimized: bool) -> str:
-    """A listing of the nodes, or of those that the compiler sees."""
+def ssa_text(f: Function, optimized: bool = False) -> str:
+    """The nodes as a listing, one a line; `optimized`: as the compiler sees them."""
     known = f._known
     if not optimized:
         return listing(known.graph, dict(known.outputs))
