@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,15 @@ USUAL = "/usr/local/cuda"
 
 def folders() -> list[str]:
     """Where CUDA may be, in the order in which that is tried."""
-    return [*filter(None, map(os.environ.get, VARIABLES)), USUAL]
+    return [*filter(None, map(os.environ.get, VARIABLES)), USUAL, *packaged()]
+
+
+def packaged() -> list[str]:
+    """The folders of NVIDIA's packages of Python that bring libdevice."""
+    spec = importlib.util.find_spec("nvidia")
+    places = spec.submodule_search_locations if spec is not None else None
+    found = [path for place in places or () for path in sorted(Path(place).glob(f"*/{LIBDEVICE}"))]
+    return [str(path.parents[2]) for path in found]
 
 
 def libdevice(target: Target, called: Sequence[str], libraries: Sequence[str]) -> bytes:
@@ -42,5 +51,5 @@ def libdevice(target: Target, called: Sequence[str], libraries: Sequence[str]) -
             return path.read_bytes()
     raise CompileError(
         f"{', '.join(needed)} of CUDA's libdevice {'is' if len(needed) == 1 else 'are'} called, which is not here",
-        hint='set CUDA_HOME to the folder of CUDA, or libraries=[".../libdevice.10.bc"]; arithmetic needs none',
+        hint='set CUDA_HOME to the folder of CUDA, or `pip install "symdiff[cuda]"`; arithmetic needs none',
     )

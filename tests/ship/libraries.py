@@ -1,5 +1,6 @@
 """BLAS for C programs: the one that SciPy brings, by the names that everybody knows."""
 
+import ctypes.util
 import importlib.util
 import re
 import shutil
@@ -20,6 +21,8 @@ def scipy_blas():
 
 
 needs_blas = pytest.mark.skipif(scipy_blas() is None, reason="SciPy brings no OpenBLAS here")
+
+needs_openblas = pytest.mark.skipif(ctypes.util.find_library("openblas") is None, reason="OpenBLAS is not installed")
 
 
 def blas_names(header):

@@ -8,8 +8,8 @@ import pytest
 import symdiff as sd
 from symdiff.interpret import evaluate
 from tests.fuzz.generate import program, text
-from tests.ship.c_programs import bits, call, flat, main, needs_gcc, printed, run_c, sizes_of
-from tests.ship.libraries import blas_flags, blas_names, loaded, needs_blas, needs_cc
+from tests.ship.c_programs import STRICT, bits, call, flat, main, needs_gcc, printed, run_c, sizes_of
+from tests.ship.libraries import blas_flags, blas_names, loaded, needs_blas, needs_cc, needs_openblas
 
 RNG = np.random.default_rng(8)
 
@@ -32,6 +32,17 @@ def test_a_step_of_a_network_with_blas(tmp_path):
     source = main(header.name, call("network", point, sizes))
     found = printed(run_c(tmp_path, source, built, *blas_flags(tmp_path, names)))
     assert found == bits(value, *gradients)
+
+
+@needs_gcc
+@needs_openblas
+def test_a_step_of_a_network_with_the_blas_of_the_system(tmp_path):
+    header, built = sd.emit({"network": STEP}, tmp_path, kinds=("h", "a"))
+    point = [RNG.normal(size=a.shape) for a in STEP.arguments]
+    value, gradients = STEP(*point)
+    source = main(header.name, call("network", point, [1, *(np.size(g) for g in gradients)]))
+    found = [float.fromhex(line) for line in run_c(tmp_path, source, built, "-lopenblas", flags=STRICT).split()]
+    np.testing.assert_allclose(found, np.concatenate([[value], *map(np.ravel, gradients)]), rtol=1e-12, atol=1e-14)
 
 
 @needs_gcc

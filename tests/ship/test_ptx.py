@@ -1,9 +1,11 @@
 """Kernels: NVIDIA's assembler takes them, and their threads, run here one after the other, give the right values."""
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
+import sys
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -19,7 +21,10 @@ NVPTX = "nvptx64-nvidia-cuda"
 
 has_libdevice = any((libdevice.Path(folder) / libdevice.LIBDEVICE).is_file() for folder in libdevice.folders())
 
-needs_ptxas = pytest.mark.skipif(shutil.which("ptxas") is None, reason="ptxas, of CUDA's toolkit, is not installed")
+PTXAS = shutil.which("ptxas", path=os.pathsep.join([os.environ["PATH"], *(f"{f}/bin" for f in libdevice.folders())]))
+"""The assembler, of CUDA or of NVIDIA's package of Python."""
+
+needs_ptxas = pytest.mark.skipif(PTXAS is None, reason="ptxas, of CUDA's toolkit, is not installed")
 needs_libdevice = pytest.mark.skipif(not has_libdevice, reason="CUDA's libdevice is not installed")
 
 RATIONAL = sd.function("rational(x, y, v[3]) = (1 - x)**2/(2 + v[0]) + 100*(y - x**2)**2 + sqrt(v[1]**2 + 1)*v[2]")
@@ -40,7 +45,7 @@ ARITHMETIC = {
 
 def assembled(path):
     done = subprocess.run(
-        ["ptxas", "-O0", "-arch=sm_90", path, "-o", path.with_suffix(".cubin")], capture_output=True, text=True
+        [PTXAS, "-O0", "-arch=sm_90", path, "-o", path.with_suffix(".cubin")], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -141,17 +146,35 @@ def test_refusals(tmp_path, case):
         sd.emit(functions, tmp_path, **{"kinds": "ptx", **options})
 
 
-@needs_libdevice
-def test_libdevice_by_its_path(tmp_path, monkeypatch):
-    path = next(p for f in libdevice.folders() if (p := libdevice.Path(f) / libdevice.LIBDEVICE).is_file())
+@pytest.fixture
+def without_cuda(monkeypatch):
+    """No folder of CUDA's is known; what libdevice is here is the value."""
+    found = next(p for f in libdevice.folders() if (p := libdevice.Path(f) / libdevice.LIBDEVICE).is_file())
     monkeypatch.setattr(libdevice, "USUAL", "/nowhere")
+    monkeypatch.setattr(sys, "path", [])
     for name in libdevice.VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    return found
+
+
+@needs_libdevice
+def test_libdevice_by_its_path(tmp_path, monkeypatch, without_cuda):
     with pytest.raises(sd.CompileError, match="which is not here"):
         sd.emit(ROSENBROCK, tmp_path, kinds="ptx")
-    (named,) = sd.emit(ROSENBROCK, tmp_path / "named", kinds="ptx", libraries=[str(path)])
-    monkeypatch.setenv("CUDA_HOME", str(path.parents[2]))
+    (named,) = sd.emit(ROSENBROCK, tmp_path / "named", kinds="ptx", libraries=[str(without_cuda)])
+    monkeypatch.setenv("CUDA_HOME", str(without_cuda.parents[2]))
     (found,) = sd.emit(ROSENBROCK, tmp_path / "found", kinds="ptx")
+    assert named.read_text() == found.read_text()
+
+
+@needs_libdevice
+def test_libdevice_of_a_package_of_python(tmp_path, monkeypatch, without_cuda):
+    packaged = tmp_path / "nvidia" / "cuda_nvcc" / libdevice.LIBDEVICE
+    packaged.parent.mkdir(parents=True)
+    packaged.write_bytes(without_cuda.read_bytes())
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (found,) = sd.emit(ROSENBROCK, tmp_path / "found", kinds="ptx")
+    (named,) = sd.emit(ROSENBROCK, tmp_path / "named", kinds="ptx", libraries=[str(packaged)])
     assert named.read_text() == found.read_text()
 
 

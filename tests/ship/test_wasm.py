@@ -1,6 +1,7 @@
 """WebAssembly modules in Node: the values are those of the same functions here."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -201,6 +202,45 @@ def test_the_types(tmp_path):
     assert f"readonly affine: {call};" in kept
     assert "CompiledFunction<[x: number, y: number], [number, Float64Array], [Float64Array, Float64Array]>" in kept
     assert "   * affine(W[3, 4], x[4], [a, b]) = " in kept
+
+
+TYPED = """
+import { load } from "./affine.mjs";
+
+export async function all(): Promise<number> {
+  const m = await load(new URL("https://example.org/affine.wasm"));
+  const [value, gradient]: [number, Float64Array] = m.both(1, 2);
+  const many: Float64Array = m.affine([[1, 2, 3, 4]], new Float64Array(4), [1, 2]);
+  const [values]: [Float64Array, Float64Array] = m.both.batch([1, 2], 3);
+  const names: string[] = m.affine.inputs.map((operand) => operand.name);
+  const rows: readonly number[] | undefined = m.affine.sparsity?.rows;
+  return value + gradient[0] + many[0] + values[0] + names.length + (rows?.length ?? 0);
+}
+"""
+
+WRONG = {
+    "m.both(1)": 2554,  # arguments are missing
+    'm.both("1", 2)': 2345,  # not of the type
+    "m.nothing(1)": 2339,  # there is no such function
+    "m.affine.inputs.push(m.affine.inputs[0])": 2339,  # not to be changed
+    "const n: number = m.affine([1], [1], [1])": 2322,
+}
+"""Lines that the compiler refuses, and the number of the error."""
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="TypeScript's compiler is not installed")
+def test_the_compiler_of_typescript_takes_the_types(tmp_path):
+    sd.emit({"affine": AFFINE, "both": sd.value_and_grad(ROSENBROCK)}, tmp_path, kinds="wasm")
+    (tmp_path / "right.mts").write_text(TYPED)
+    for k, line in enumerate(WRONG):
+        wrong = f'import {{ load }} from "./affine.mjs";\nconst m = await load();\n{line};\n'
+        (tmp_path / f"wrong{k}.mts").write_text(wrong)
+    options = {"strict": True, "noEmit": True, "target": "es2022", "module": "node16", "lib": ["es2022", "dom"]}
+    settings = {"compilerOptions": {**options, "types": []}, "include": ["*.mts"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(["tsc", "--pretty", "false"], cwd=tmp_path, capture_output=True, text=True)
+    said = re.findall(r"(?m)^(\w+)\.mts\(\d+,\d+\): error TS(\d+)", done.stdout)
+    assert said == [(f"wrong{k}", str(number)) for k, number in enumerate(WRONG.values())], done.stdout
 
 
 REFUSED = {
