@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,12 +16,17 @@ from symdiff.ops.core import INDEX
 from symdiff.types import BOOL
 
 
-def forward(graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
-    """Tangents of `outputs` for the tangents `seeds` (node → node): nodes appended to the graph; None is a zero."""
+def forward(
+    graph: Graph, outputs: Sequence[int], seeds: Mapping[int, int], given: Mapping[int, int] | None = None
+) -> list[int | None]:
+    """Tangents of `outputs` for the tangents `seeds` (node → node): nodes appended to the graph; None is a zero.
+
+    `given` has for seeds the conditions where they are given: elsewhere they are 0, and touch nothing.
+    """
     with graph.lock, collector_paused():
         live = graph.live(outputs)
         varied = depending(graph, live, list(seeds))
-        return _sweep(graph, [node for node in live if node in varied], outputs, seeds)
+        return _sweep(graph, [node for node in live if node in varied], outputs, seeds, given or {})
 
 
 class ForwardSweeps:
@@ -84,9 +90,15 @@ def units(graph: Graph, shape: tuple[int, ...], indices: Iterable[tuple[int, ...
     return graph.constant(seed)
 
 
-def _sweep(graph: Graph, varied: Sequence[int], outputs: Sequence[int], seeds: Mapping[int, int]) -> list[int | None]:
+def _sweep(
+    graph: Graph,
+    varied: Sequence[int],
+    outputs: Sequence[int],
+    seeds: Mapping[int, int],
+    given: Mapping[int, int] = MappingProxyType({}),
+) -> list[int | None]:
     guards = Guards(graph)
-    tangents: dict[int, Guarded] = {node: (seed, None) for node, seed in seeds.items()}
+    tangents: dict[int, Guarded] = {n: guards.seeded(seed, given.get(seed)) for n, seed in seeds.items()}
     places = graph.places
     for node in varied:
         if node in tangents:

@@ -224,6 +224,14 @@ class Guards:
             self.noted.setdefault(moved, set()).add(result)
         return result
 
+    def seeded(self, seed: int, condition: int | None) -> Guarded:
+        """A seed that is 0 where a condition does not hold, as what is guarded by that."""
+        if condition is None:
+            return seed, None
+        guard = self.of(condition)
+        self.note_clean(seed, (guard,))
+        return seed, guard
+
     def of(self, node: int) -> Guard:
         """The guard that holds where the condition `node` is true."""
         return Guard(None, node, True, node)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symdiff.differentiate import chain
+from symdiff.differentiate.finite import Finite
 from symdiff.differentiate.guards import Guard, Guarded, Guards
 from symdiff.errors import DifferentiationError
 from symdiff.frontend.bodies import from_text
@@ -45,6 +46,8 @@ class Partial:
         divides = before is not None and before.kind == "divide"
         self.is_quotient = divides and last is not None and last.node == self.result
         """Whether it is something over a divisor, times the result."""
+        self.is_finite = self.tally is None and Finite(parsed.graph)(parsed.root)
+        """Whether it is finite wherever the operands and the result are."""
 
     def _steps(self, node: int) -> list[Link]:
         graph = self.body.graph
@@ -157,6 +160,22 @@ def has_partial(op: Op, k: int) -> bool:
     if op.differential is not None:
         return op.differential.has(k)
     return bool(op.partials) and op.partials[min(k, len(op.partials) - 1)] is not None
+
+
+def is_finite(finite: Finite, node: int, k: int) -> bool:
+    """Whether the derivative of a node by operand k is finite wherever the inputs are, overflow aside."""
+    graph = finite.graph
+    op, args, payload = graph.ops[node], graph.args[node], graph.payloads[node]
+    if op.differential is not None:
+        return all(finite(a) for a in args)
+    if op is core.DIV and k == 0 and chain.number_at(graph, args[1]):
+        return True
+    partial = _compiled(op, k, payload if isinstance(payload, int) else None)
+    if partial is None:
+        return True
+    operands = args if op.kinds is not None else (args[k],)
+    used = [operands[j] for j, _ in partial.operands] + ([node] if partial.result is not None else [])
+    return partial.is_finite and all(finite(n) for n in used)
 
 
 class Application:

@@ -42,19 +42,31 @@ def reverse(graph: Graph, output: int, seed: int, targets: Sequence[int]) -> lis
     return reverse_all(graph, {output: [seed]}, targets)
 
 
-def reverse_all(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[int]) -> list[int | None]:
-    """As `reverse`, for several outputs, each with its adjoints, in one walk."""
+def reverse_all(
+    graph: Graph,
+    seeds: Mapping[int, Sequence[int]],
+    targets: Sequence[int],
+    given: Mapping[int, int] | None = None,
+) -> list[int | None]:
+    """As `reverse`, for several outputs, each with its adjoints, in one walk.
+
+    `given` has for adjoints the conditions where they are given: elsewhere they are 0, and touch nothing.
+    """
     with graph.lock, collector_paused():
-        return _sweep(graph, seeds, targets)
+        return _sweep(graph, seeds, targets, given or {})
 
 
-def _sweep(graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[int]) -> list[int | None]:
+def _sweep(
+    graph: Graph, seeds: Mapping[int, Sequence[int]], targets: Sequence[int], given: Mapping[int, int]
+) -> list[int | None]:
     live, output = graph.live(seeds), next(iter(seeds))
     varied = depending(graph, live, targets)
     guards = Guards(graph)
     late = guards.late = LateFactors(graph)
     wanted = set(targets)
-    waiting: dict[int, list[Guarded]] = {o: [(s, None) for s in own] for o, own in seeds.items() if o in varied}
+    waiting: dict[int, list[Guarded]] = {
+        o: [guards.seeded(s, given.get(s)) for s in own] for o, own in seeds.items() if o in varied
+    }
     adjoints: dict[int, int] = {}
     types, places, start = graph.types, graph.places, len(graph)
     for node in reversed(live):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import symdiff as sd
+from tests.agreement.checks import disagreements
+from tests.agreement.ways import METHODS, Formula
 from tests.differentiate.test_random_tensors import program
 from tests.differentiate.test_sparse_arrays import TABLE
 
@@ -92,3 +94,47 @@ def test_functions_of_users_are_swept_by_colors():
     x = np.arange(1.0, 7.0)
     wanted = np.eye(6) - np.exp(x) / np.exp(x).sum()
     np.testing.assert_allclose(J(x).toarray(), wanted[1:] - np.eye(6)[:-1], atol=1e-12)
+
+
+# (text, a point with poles)
+POLES = [
+    ("f(x, z) = [x + 1/z, x*z]", [1.0, 0.0]),
+    ("f(x[4], z[4]) = x + 1/z", [np.ones(4), [0.0, 1.0, 2.0, 0.0]]),
+    ("f(x[3], z[3]) = cumsum(x) + log(z)[::-1] + sqrt(x)", [[0.0, 1.0, 0.0], [1.0, 2.0, 0.0]]),
+    ("f(x[4]) = log(x[1:] - x[:-1]) + x[1:]", [[0.0, 0.0, 1.0, 0.0]]),
+    ("f(x[3], A[3, 3]) = sqrt(A @ x) + x", [[0.0, 0.0, 1.0], np.eye(3)]),
+]
+
+
+@pytest.mark.parametrize(("text", "at"), POLES, ids=[row[0] for row in POLES])
+def test_what_is_not_finite_stays_in_its_entry(text, at):
+    f = sd.function(text)
+    direct, compressed = (sd.sparse_jacobian(f, [a.name for a in f.arguments], method=m) for m in METHODS)
+    with np.errstate(all="ignore"):
+        one, other = direct(*at).toarray(), compressed(*at).toarray()
+    assert not np.isfinite(one).all()
+    assert np.isfinite(one).any()
+    np.testing.assert_allclose(other, one, rtol=1e-13)
+
+
+def test_a_tie_of_some_elements_stays_in_their_entries():
+    f = sd.function("f(x[3], y[3]) = sum(max(min(y, x), x)*y[::-1])")
+    at = [[1.0, 2.0, 3.0], [3.0, 1.0, 4.0]]
+    direct, compressed = (sd.sparse_hessian(f, ["x", "y"], method=m)(*at).toarray() for m in METHODS)
+    np.testing.assert_array_equal(np.argwhere(np.isnan(direct)), [[0, 0], [2, 2]])
+    np.testing.assert_allclose(compressed, direct, rtol=1e-13)
+
+
+KINKS = [
+    "atan2(y - y, y - y) + cos(z)",
+    "abs(z - z) + exp(x)",
+    "max(y, z - (z - y)) + x**3",
+    "max(min(y, z), z)*z + x*y",
+]
+
+
+@pytest.mark.parametrize("text", KINKS)
+def test_kinks_that_are_everywhere(text):
+    """Where derivatives of every point are those of a tie, all ways to the second and third say so."""
+    case = Formula([], [text], text, "xyz")
+    assert disagreements(case, [-0.4, 0.3, -0.8], (2, 3))[0] == []

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.differentiate.finite import Finite
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.jacobians import operations
-from symdiff.differentiate.reverse import reverse_all
+from symdiff.differentiate.partials import has_partial, is_finite
+from symdiff.differentiate.reverse import depending, reverse_all
 from symdiff.differentiate.sparse.coloring import Colors, acyclic_coloring, color_columns, star_coloring
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
 from symdiff.differentiate.sparse.substitution import substitution
@@ -21,7 +23,7 @@ from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement
-from symdiff.types import fixed, product
+from symdiff.types import BOOL, fixed, product
 
 MOST_STAR_STEPS = 10**6
 """Of how many steps a star coloring may be looked for."""
@@ -104,16 +106,21 @@ def _by(
     entries of what they give.
     """
     count = int(colors.max(initial=0)) + 1
-    seeds = [graph.input(f"<seed {'back' if backward else 'ahead'} {n}>", graph.types[n].shape) for n in ends]
+    title_of, shapes = "back" if backward else "ahead", [graph.types[n].shape for n in ends]
+    seeds = [graph.input(f"<seed {title_of} {n}>", shape) for n, shape in zip(ends, shapes, strict=True)]
+    chosen: list[int] = []
+    if _is_rough(graph, *((ends, others) if backward else (others, ends))):
+        chosen = [graph.input(f"<given {title_of} {n}>", shape, BOOL) for n, shape in zip(ends, shapes, strict=True)]
+    given = dict(zip(seeds, chosen, strict=False))
     if backward:
-        found = reverse_all(graph, {n: [seed] for n, seed in zip(ends, seeds, strict=True)}, others)
+        found = reverse_all(graph, {n: [seed] for n, seed in zip(ends, seeds, strict=True)}, others, given)
     else:
-        found = forward(graph, others, dict(zip(ends, seeds, strict=True)))
+        found = forward(graph, others, dict(zip(ends, seeds, strict=True)), given)
     made = [movement.full_like(graph, 0.0, n) if d is None else d for n, d in zip(others, found, strict=True)]
     cost = count * operations(graph, made, known) + more
 
     def values() -> int:
-        swept = _swept(graph, ends, seeds, made, colors, count)
+        swept = _swept(graph, ends, seeds, chosen, made, colors, count)
         width = product(graph.types[swept].shape) // count
         return read(graph, movement.reshape(graph, swept, (count * width,)), width)
 
@@ -129,20 +136,42 @@ def _places(color: Colors, place: Colors) -> Read:
     return read
 
 
+def _is_rough(graph: Graph, outputs: Sequence[int], targets: Sequence[int]) -> bool:
+    """Whether some factor of a derivative may be infinite or NaN, so that zeros of other colours must not meet it."""
+    live, finite = graph.live(outputs), Finite(graph)
+    varied = depending(graph, live, targets)
+    return any(
+        not is_finite(finite, node, k)
+        for node in live
+        if node in varied
+        for k, a in enumerate(graph.args[node])
+        if a in varied and has_partial(graph.ops[node], k)
+    )
+
+
 def _swept(
-    graph: Graph, ends: Sequence[int], seeds: Sequence[int], made: Sequence[int], colors: Colors, count: int
+    graph: Graph,
+    ends: Sequence[int],
+    seeds: Sequence[int],
+    chosen: Sequence[int],
+    made: Sequence[int],
+    colors: Colors,
+    count: int,
 ) -> int:
-    """What the sweeps of all colours make, (colours, elements)."""
+    """What the sweeps of all colours make, (colours, elements); `chosen` are the conditions where seeds are not 0."""
     given: dict[int, int] = {}
     start = 0
     zero, one = graph.constant(0.0), graph.constant(1.0)
-    for node, seed in zip(ends, seeds, strict=True):
+    for k, (node, seed) in enumerate(zip(ends, seeds, strict=True)):
         shape = fixed(graph.types[node].shape)
         size = product(shape)
         own = graph.constant(colors[start : start + size].astype(float).reshape((1, *shape)))
         start += size
         each = indexing.iota(graph, (count, *(1,) * len(shape)), 0)
-        given[seed] = graph.add(core.WHERE, (graph.add(core.EQUAL, (each, own)), one, zero))
+        condition = graph.add(core.EQUAL, (each, own))
+        given[seed] = graph.add(core.WHERE, (condition, one, zero))
+        if chosen:
+            given[chosen[k]] = condition
     table = batched(Body(graph, (), made), graph, given, count)
     lines = []
     for node in made:

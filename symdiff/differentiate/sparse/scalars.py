@@ -13,8 +13,9 @@ import numpy as np
 
 from symdiff.differentiate import chain
 from symdiff.differentiate.chain import LateFactors
+from symdiff.differentiate.finite import Finite
 from symdiff.differentiate.guards import Guarded, Guards
-from symdiff.differentiate.partials import Application, has_partial
+from symdiff.differentiate.partials import Application, has_partial, is_finite
 from symdiff.differentiate.reverse import FAST, mark
 from symdiff.differentiate.sparse.pattern import Pattern
 from symdiff.differentiate.sparse.zeros import zero_scalars
@@ -174,17 +175,40 @@ class Sparse:
                 a = a if a is None else operand(a)
                 if (a in columns or a in found) and has_partial(ops[node], k) and types[a].dtype != BOOL:
                     own.append((k, a))
-            if zero:
-                own = [(k, a) for k, a in own if not self._is_zero(node, k, zero)]
             if own:
                 found[node] = own
+        if zero:
+            self._drop_zeros(zero)
 
-    def _is_zero(self, node: int, k: int, zero: frozenset[int]) -> bool:
-        """Whether a partial is 0, given which nodes are."""
-        op, args = self.graph.ops[node], self.graph.args[node]
-        if op is core.MUL:
-            return args[1 - k] in zero
-        return op is core.DIV and k == 1 and args[0] in zero
+    def _drop_zeros(self, zero: frozenset[int]) -> None:
+        """Leave out operands by which the derivative is 0 as a factor is, unless another may be infinite or NaN."""
+        found, ops, args = self.operands, self.graph.ops, self.graph.args
+        dropped = {
+            node: kept
+            for node, own in found.items()
+            if ops[node] is core.MUL
+            and len(kept := [(k, a) for k, a in own if args[node][1 - k] not in zero]) < len(own)
+        }
+        if not dropped:
+            return
+        finite = Finite(self.graph)
+        edges = {(node, k): is_finite(finite, node, k) for node, own in found.items() for k, _ in own}
+        below: set[int] = set()  # whose derivatives may be infinite or NaN
+        for node, own in found.items():
+            if any(a in below or not edges[node, k] for k, a in own):
+                below.add(node)
+        above: set[int] = set()  # by which a derivative may be
+        for node in reversed(found):
+            above.update(a for k, a in found[node] if node in above or not edges[node, k])
+        columns = self.columns
+        for node in list(found):
+            own = [(k, a) for k, a in found[node] if a in columns or a in found]
+            if node in dropped and node not in above:
+                own = [(k, a) for k, a in own if (k, a) in dropped[node] or a in below]
+            if own:
+                found[node] = own
+            else:
+                del found[node]
 
     def pattern(self) -> Pattern:
         """Which entries there can be, from operands alone."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.differentiate.chain import number_at
+from symdiff.differentiate.finite import Finite
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
@@ -110,9 +112,13 @@ class Zeros:
 
 
 def zero_scalars(graph: Graph, nodes: Sequence[int]) -> frozenset[int]:
-    """Those of some scalar nodes, operands first, that are 0 whatever the inputs are."""
+    """Those of some scalar nodes, operands first, that are 0 whatever the inputs are.
+
+    A product with 0 is where the other factor is finite; where that may be infinite or NaN, so may be the product.
+    """
     ops, args, payloads = graph.ops, graph.args, graph.payloads
     found: set[int] = set()
+    finite = Finite(graph)
     for node in nodes:
         op = ops[node]
         if op is core.CONSTANT:
@@ -121,8 +127,10 @@ def zero_scalars(graph: Graph, nodes: Sequence[int]) -> frozenset[int]:
         elif not found:
             continue
         elif op is core.MUL:
-            is_zero = not found.isdisjoint(args[node])
-        elif op is core.NEG or op is core.NAMED or op is core.DIV:
+            is_zero = not found.isdisjoint(args[node]) and all(a in found or finite(a) for a in args[node])
+        elif op is core.DIV:
+            is_zero = args[node][0] in found and bool(number_at(graph, args[node][1]))
+        elif op is core.NEG or op is core.NAMED:
             is_zero = args[node][0] in found
         elif op is core.ADD or op is core.SUB:
             is_zero = found.issuperset(args[node])
