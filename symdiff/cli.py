@@ -67,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
         help="a text file with a header for each function (or -), a file that `save` wrote, or module:function",
     )
     make.add_argument("-o", "--output", metavar="DIR", required=True, help="the folder for the files")
-    make.add_argument("--of", default="value", metavar="value,grad", help=f"of {', '.join(DERIVATIVES)}")
+    make.add_argument(
+        "--of", default="value", metavar="value,grad", help=f"of {', '.join(DERIVATIVES)}; of f alone: f:grad"
+    )
     make.add_argument("--wrt", metavar="x,y", help="the names to differentiate by; default: all inputs")
     make.add_argument("--as", dest="kinds", default="a,h", metavar="a,h", help="kinds of files; default: a,h")
     make.add_argument("--name", help="of the library; default: that of the first function")

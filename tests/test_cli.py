@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,25 @@ def test_compile_a_text_of_functions(capsys, tmp_path):
     assert "define i32 @residual_jacobian(" in files[".ll"].read_text()
 
 
+def test_compile_derivatives_of_functions_by_their_names(capsys, tmp_path):
+    (tmp_path / "formulas.txt").write_text(FORMULAS)
+    of = "value,energy:grad,residual:sparse-jacobian,energy:hessian"
+    source = compiled(capsys, tmp_path / "formulas.txt", "-o", tmp_path, "--of", of, "--as", "c")[".c"].read_text()
+    names = re.findall(r"(?m)^int (\w+)\(const double", source)
+    made = ["energy", "energy_grad", "energy_hessian", "residual", "residual_sparse_jacobian"]
+    assert list(dict.fromkeys(names)) == made
+
+
+def test_compile_lines_that_only_some_functions_use(capsys, tmp_path):
+    given = tmp_path / "formulas.txt"
+    given.write_text("r = x**2 + y**2\nq = 2*r\nf(x, y) = q + 1\nw = 3*v\ng(v[3]) = w**2\nh(x, y) = f(x, 2*y)\n")
+    header = compiled(capsys, given, "-o", tmp_path, "--as", "h")[".h"].read_text()
+    assert [name in header for name in ("r = ", "q = ", "w = ")] == [True, True, True]
+    given.write_text("r = x**2\n\nf(x) = r\ng(v[3]) = v*unknown\n")
+    assert main(["compile", str(given), "-o", str(tmp_path)]) == 1
+    assert "line 4: g(v[3]) = v*unknown\n                    ^^^^^^^" in capsys.readouterr().err
+
+
 def test_compile_what_was_saved_and_a_function_of_a_module(capsys, tmp_path, monkeypatch):
     sd.function("f(x, y) = x*y").save(tmp_path / "f.sd")
     files = compiled(capsys, tmp_path / "f.sd", "-o", tmp_path, "--of", "value,grad", "--wrt", "y", "--as", "h")
@@ -194,7 +214,12 @@ COMPILE_ERRORS = [
     ("nowhere.txt", [], 2, "nowhere.txt"),
     ("FILE", ["--as", "exe"], 1, "there is no kind of file 'exe'"),
     ("FILE", ["--of", "curl"], 1, "there is no derivative 'curl'"),
-    ("FILE", ["--of", "grad"], 1, "residual, whose value has shape (3,)"),
+    ("FILE", ["--of", "grad"], 1, "grad of residual, whose value is no number"),
+    ("FILE", ["--of", "hvp"], 1, "name the functions, --of energy:hvp,residual:jacobian; a jacobian is of all"),
+    ("FILE", ["--of", "residual:value-and-grad"], 1, "value-and-grad of residual, whose value is no number"),
+    ("FILE", ["--of", "nothing:grad"], 1, "there is no function 'nothing'"),
+    ("FILE", ["--of", "energy:curl"], 1, "there is no derivative 'curl'"),
+    ("FILE", ["--of", "jacobian", "--wrt", "x"], 1, "jacobian of residual: x is neither an input nor a named line"),
     ("FILE", ["--target", "vax"], 1, "LLVM has no target 'vax'"),
 ]
 

@@ -113,9 +113,7 @@ def packed(
     made = target if isinstance(target, Target) else Target.of(target, cpu=cpu)
     if isinstance(target, Target) and cpu is not None:
         raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
-    package = Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))
-    package.check()
-    return package
+    return Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))
 
 
 def emitted_text(function: Function, kind: str) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from symdiff.errors import ArgumentError, Source
-from symdiff.frontend.lexer import tokenize
-from symdiff.frontend.statements import split
+from symdiff.errors import ArgumentError, DifferentiationError, Source, SymdiffError
+from symdiff.frontend.lexer import Tokens, tokenize
+from symdiff.frontend.statements import Statement, split
 from symdiff.functions import build, products, sparse, storage, transforms
 from symdiff.functions.function import Function
 from symdiff.types import FLOAT64
@@ -29,6 +30,9 @@ DERIVATIVES: dict[str, tuple[str, Callable[..., Any]]] = {
     "sparse-hessian": ("_sparse_hessian", sparse.sparse_hessian),
 }
 """What can be made of a function: what is appended to its name, and how it is made."""
+
+OF_NUMBERS = ("grad", "value-and-grad", "hessian", "hvp", "sparse-hessian")
+"""Those that are of functions whose value is a single number."""
 
 
 def read_formulas(given: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def read_formulas(given: str, dtype: str = FLOAT64, numbers: Sequence[str] = ())
 
 
 def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Function]:
-    """The function of each header in a text, with the lines above it; of a text without headers its value, ``f``.
+    """The function of each header in a text, with the lines above it that it uses; of a text without headers ``f``.
 
     Raises
     ------
@@ -71,18 +75,34 @@ def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -
         For a text that is not in the language.
     """
     tokens = tokenize(Source(text))
+    statements = split(tokens)
     found: dict[str, Function] = {}
-    for statement in split(tokens):
+    for k, statement in enumerate(statements):
         if statement.parameters is not None:
             assert statement.name is not None
             if statement.name in found:
                 raise ArgumentError(f"there are two functions called {statement.name}")
             shapes = {p.name: () for p in statement.parameters if p.name in numbers}
-            found[statement.name] = build.function(text[: tokens.ends[statement.last - 1]], shapes=shapes, dtype=dtype)
+            found[statement.name] = build.function(_used(text, tokens, statements[: k + 1]), shapes=shapes, dtype=dtype)
     if not found:
         function = build.function(text, shapes=dict.fromkeys(numbers, ()), dtype=dtype)
         found[function.__name__] = function
     return found
+
+
+def _used(text: str, tokens: Tokens, statements: Sequence[Statement]) -> str:
+    """The text up to the last statement, with blanks for those before it that it does not use."""
+    names: set[str] = set()
+    pieces = []
+    end = tokens.ends[statements[-1].last - 1]
+    for statement in reversed(statements):
+        start, stop = tokens.starts[statement.first], tokens.ends[statement.last - 1]
+        if statement is statements[-1] or statement.name in names:
+            names.update(tokens.texts[statement.body : statement.last])
+        else:
+            pieces += [text[stop:end], re.sub(r"[^\n]", " ", text[start:stop])]
+            end = start
+    return text[:end] + "".join(reversed(pieces))
 
 
 def _imported(module: str, names: str) -> dict[str, Any]:
@@ -108,21 +128,61 @@ def _imported(module: str, names: str) -> dict[str, Any]:
 def derived(functions: dict[str, Any], of: Sequence[str], wrt: Sequence[str] | None) -> dict[str, Any]:
     """The derivatives of functions, by names: `f`, `f_grad`, …
 
-    `wrt` is a name, or several: one axis of numbers, otherwise a tuple of arrays; None: as transforms have it.
+    `of` are names of derivatives, of all functions, and ``f:grad`` for that of `f` alone; `wrt` is a name, or several:
+    one axis of numbers, otherwise a tuple of arrays; None: as transforms have it.
 
     Raises
     ------
     ArgumentError
-        For a derivative that there is none of by that name.
+        For a derivative or a function that there is none of by that name.
+    SymdiffError
+        Where a function has no such derivative: it says which.
     """
+    wanted = [(*entry.rpartition(":")[::2], entry) for entry in of]
+    for owner, which, entry in wanted:
+        if which not in DERIVATIVES:
+            raise ArgumentError(f"there is no derivative {which!r}", hint=f"there are {', '.join(DERIVATIVES)}")
+        if ":" in entry and owner not in functions:
+            raise ArgumentError(f"there is no function {owner!r}", hint=f"there are {', '.join(functions)}")
+    _check_numbers(functions, wanted)
     made: dict[str, Any] = {}
     for name, function in functions.items():
-        for which in of:
-            if which not in DERIVATIVES:
-                raise ArgumentError(f"there is no derivative {which!r}", hint=f"there are {', '.join(DERIVATIVES)}")
+        for owner, which, _ in wanted:
+            if owner not in ("", name):
+                continue
             suffix, make = DERIVATIVES[which]
-            made[name + suffix] = make(function, _by(function, wrt))
+            try:
+                made[name + suffix] = make(function, _by(function, wrt))
+            except SymdiffError as error:
+                error.message = f"{which} of {name}: {error.message}"
+                raise
     return made
+
+
+def _check_numbers(functions: dict[str, Any], wanted: Sequence[tuple[str, str, str]]) -> None:
+    """Refuse derivatives that belong to numbers, of functions whose values are arrays; say what there is instead."""
+    arrays = [name for name, function in functions.items() if not _is_number(function)]
+    for owner, which, _ in wanted:
+        wrong = [name for name in arrays if owner in ("", name)]
+        if which in OF_NUMBERS and wrong:
+            others = [name for name in functions if name not in arrays]
+            named = [f"{name}:{which}" for name in others] + [f"{name}:jacobian" for name in wrong]
+            several = "those of them are no numbers" if len(wrong) > 1 else "whose value is no number"
+            raise DifferentiationError(
+                f"{which} of {', '.join(wrong)}, {several}",
+                hint=f"name the functions, --of {','.join(named)}; a jacobian is of all",
+            )
+
+
+def _is_number(function: Any) -> bool:
+    """Whether the value is a single number, as far as that is known."""
+    if not isinstance(function, Function):
+        return True
+    try:
+        types = function.types
+    except SymdiffError:
+        return True
+    return len(types) == 1 and types[0].shape == ()
 
 
 def _by(function: Any, wrt: Sequence[str] | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,8 +39,22 @@ class Package:
 
     @functools.cached_property
     def written(self) -> tuple[Standalone, ...]:
-        """The module of each function."""
-        return tuple([write_program(f.program, f.name, self.target, self.vectors) for f in self.functions])
+        """The module of each function.
+
+        Raises
+        ------
+        ArgumentError
+            Where one has the name of what the code calls.
+        """
+        found = tuple([write_program(f.program, f.name, self.target, self.vectors) for f in self.functions])
+        own = {f.name for f in self.functions}
+        for name in itertools.chain.from_iterable(code.outside for code in found):
+            if name in own:
+                raise ArgumentError(
+                    f"a function called {name} would take the place of the one that the code calls",
+                    hint=f'another name: sd.emit({{"my_{name}": …}}, …)',
+                )
+        return found
 
     @functools.cached_property
     def module(self) -> LinkedModule:
@@ -72,23 +87,6 @@ class Package:
         """The symbols that the object defines, as linkers know them."""
         mark = "_" if self.target.object_format == "macho" else ""
         return [mark + name for name in self.module.defined]
-
-    def check(self) -> None:
-        """Refuse functions whose names are those of what the library calls.
-
-        Raises
-        ------
-        ArgumentError
-            Where there is one.
-        """
-        own = {f.name for f in self.functions}
-        for code in self.written:
-            for name in code.outside:
-                if name in own:
-                    raise ArgumentError(
-                        f"a function called {name} would take the place of the one that the code calls",
-                        hint=f'another name: sd.emit({{"my_{name}": …}}, …)',
-                    )
 
 
 @dataclass(frozen=True, slots=True)

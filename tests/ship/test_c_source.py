@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import symdiff as sd
+from symdiff.ship import package
 from tests.ship.c_programs import STRICT, needs_gcc
 
 
@@ -67,3 +68,11 @@ def test_arrays_through_loops_are_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(sd.CompileError, match="arrays"):
         sd.emit(sd.function("f(x[400, 400]) = x @ x"), tmp_path / "new", kinds="c")
     assert not (tmp_path / "new").exists()
+
+
+def test_c_alone_needs_no_machine_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(package, "write_program", None)
+    (source,) = sd.emit(functions(), tmp_path, kinds="c", name="lib")
+    assert "int matrix(" in source.read_text()
+    with pytest.raises(TypeError):
+        sd.emit(functions(), tmp_path, kinds=("c", "o"), name="lib")
