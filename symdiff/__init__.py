@@ -10,129 +10,147 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from symdiff.budget import Limits, limits
-from symdiff.errors import (
-    ArgumentError,
-    CallError,
-    CompileError,
-    DifferentiationError,
-    IndexRangeError,
-    LimitError,
-    ParseError,
-    ShapeError,
-    StorageError,
-    SymdiffError,
-    UnknownNameError,
-    VerifyError,
-)
-from symdiff.frontend import functions as _functions
-from symdiff.frontend import library as _library  # noqa: F401  # what is imported registers itself
-from symdiff.frontend import numpy_protocol as _numpy_protocol  # noqa: F401
-from symdiff.frontend.checkpointing import checkpoint
-from symdiff.frontend.expr import Expr
-from symdiff.frontend.symbols import named, symbol, symbols
-from symdiff.functions.build import expr, function
-from symdiff.functions.compiled import CompiledFunction
-from symdiff.functions.define import Namespace, define
-from symdiff.functions.function import Function
-from symdiff.functions.linearize import linearize
-from symdiff.functions.mapping import vmap
-from symdiff.functions.products import hvp, jvp, vjp
-from symdiff.functions.simplifying import simplify
-from symdiff.functions.storage import load
-from symdiff.functions.transforms import grad, hessian, jacobian, value_and_grad
-from symdiff.ir.graph import Graph
 from symdiff.version import VERSION
 
 __version__ = VERSION
 
-__all__ = [
-    "ArgumentError",
-    "CallError",
-    "CompileError",
-    "CompiledFunction",
-    "DifferentiationError",
-    "Expr",
-    "Function",
-    "GradientCheck",
-    "Graph",
-    "IndexRangeError",
-    "LimitError",
-    "Limits",
-    "Namespace",
-    "ParseError",
-    "ShapeError",
-    "StorageError",
-    "SymdiffError",
-    "UnknownNameError",
-    "VerifyError",
-    "check_grad",
-    "checkpoint",
-    "define",
-    "derivative",
-    "diff",
-    "emit",
-    "expr",
-    "function",
-    "grad",
-    "hessian",
-    "hvp",
-    "jacobian",
-    "jvp",
-    "laplacian",
-    "limits",
-    "linearize",
-    "load",
-    "named",
-    "nlp",
-    "operator",
-    "simplify",
-    "sparse_hessian",
-    "sparse_jacobian",
-    "symbol",
-    "symbols",
-    "taylor",
-    "value_and_grad",
-    "vjp",
-    "vmap",
-]
-
-
-LATER = {
+PUBLIC = {
+    "ArgumentError": "errors",
+    "CallError": "errors",
+    "CompileError": "errors",
+    "CompiledFunction": "functions.compiled",
+    "DifferentiationError": "errors",
+    "Expr": "frontend.expr",
+    "Function": "functions.function",
     "GradientCheck": "functions.checking",
+    "Graph": "ir.graph",
+    "IndexRangeError": "errors",
+    "LimitError": "errors",
+    "Limits": "budget",
+    "Namespace": "functions.define",
+    "ParseError": "errors",
+    "ShapeError": "errors",
+    "StorageError": "errors",
+    "SymdiffError": "errors",
+    "UnknownNameError": "errors",
+    "VerifyError": "errors",
     "check_grad": "functions.checking",
+    "checkpoint": "frontend.checkpointing",
+    "define": "functions.define",
     "derivative": "functions.series",
     "diff": "functions.series",
     "emit": "ship.emit",
+    "expr": "functions.build",
+    "function": "functions.build",
+    "grad": "functions.transforms",
+    "hessian": "functions.transforms",
+    "hvp": "functions.products",
+    "jacobian": "functions.transforms",
+    "jvp": "functions.products",
     "laplacian": "functions.laplacians",
+    "limits": "budget",
+    "linearize": "functions.linearize",
+    "load": "functions.storage",
+    "named": "frontend.symbols",
     "nlp": "functions.nlp",
     "operator": "functions.laplacians",
+    "simplify": "functions.simplifying",
     "sparse_hessian": "functions.sparse",
     "sparse_jacobian": "functions.sparse",
+    "symbol": "frontend.symbols",
+    "symbols": "frontend.symbols",
     "taylor": "functions.series",
+    "value_and_grad": "functions.transforms",
+    "vjp": "functions.products",
+    "vmap": "functions.mapping",
 }
-"""Names whose modules are loaded when they are first asked for."""
+"""The public names, each with the module that is loaded when it is first used.
+
+A name is added by a line here, and one below, by which type checkers know it.
+"""
+
+_MODULES = frozenset(
+    (
+        *("budget", "cli", "codegen", "content", "differentiate", "display", "errors", "frontend", "functions"),
+        *("interop", "interpret", "ir", "locks", "numeric", "ops", "optimize", "ship", "signature", "sizes", "trees"),
+        *("types", "version"),
+    )
+)
+"""The modules of the package, which are loaded when they are first used, too."""
 
 if TYPE_CHECKING:
-    from symdiff.functions.checking import GradientCheck, check_grad
-    from symdiff.functions.laplacians import laplacian, operator
-    from symdiff.functions.nlp import nlp
-    from symdiff.functions.series import derivative, diff, taylor
-    from symdiff.functions.sparse import sparse_hessian, sparse_jacobian
+    from symdiff.budget import Limits as Limits
+    from symdiff.budget import limits as limits
+    from symdiff.errors import ArgumentError as ArgumentError
+    from symdiff.errors import CallError as CallError
+    from symdiff.errors import CompileError as CompileError
+    from symdiff.errors import DifferentiationError as DifferentiationError
+    from symdiff.errors import IndexRangeError as IndexRangeError
+    from symdiff.errors import LimitError as LimitError
+    from symdiff.errors import ParseError as ParseError
+    from symdiff.errors import ShapeError as ShapeError
+    from symdiff.errors import StorageError as StorageError
+    from symdiff.errors import SymdiffError as SymdiffError
+    from symdiff.errors import UnknownNameError as UnknownNameError
+    from symdiff.errors import VerifyError as VerifyError
+    from symdiff.frontend.checkpointing import checkpoint as checkpoint
+    from symdiff.frontend.expr import Expr as Expr
+    from symdiff.frontend.symbols import named as named
+    from symdiff.frontend.symbols import symbol as symbol
+    from symdiff.frontend.symbols import symbols as symbols
+    from symdiff.functions.build import expr as expr
+    from symdiff.functions.build import function as function
+    from symdiff.functions.checking import GradientCheck as GradientCheck
+    from symdiff.functions.checking import check_grad as check_grad
+    from symdiff.functions.compiled import CompiledFunction as CompiledFunction
+    from symdiff.functions.define import Namespace as Namespace
+    from symdiff.functions.define import define as define
+    from symdiff.functions.function import Function as Function
+    from symdiff.functions.laplacians import laplacian as laplacian
+    from symdiff.functions.laplacians import operator as operator
+    from symdiff.functions.linearize import linearize as linearize
+    from symdiff.functions.mapping import vmap as vmap
+    from symdiff.functions.nlp import nlp as nlp
+    from symdiff.functions.products import hvp as hvp
+    from symdiff.functions.products import jvp as jvp
+    from symdiff.functions.products import vjp as vjp
+    from symdiff.functions.series import derivative as derivative
+    from symdiff.functions.series import diff as diff
+    from symdiff.functions.series import taylor as taylor
+    from symdiff.functions.simplifying import simplify as simplify
+    from symdiff.functions.sparse import sparse_hessian as sparse_hessian
+    from symdiff.functions.sparse import sparse_jacobian as sparse_jacobian
+    from symdiff.functions.storage import load as load
+    from symdiff.functions.transforms import grad as grad
+    from symdiff.functions.transforms import hessian as hessian
+    from symdiff.functions.transforms import jacobian as jacobian
+    from symdiff.functions.transforms import value_and_grad as value_and_grad
+    from symdiff.ir.graph import Graph as Graph
     from symdiff.named_functions import *  # noqa: F403
-    from symdiff.ship.emit import emit
+    from symdiff.ship.emit import emit as emit
+
 else:
+    __all__ = list(PUBLIC)
 
     def __getattr__(name: str) -> Any:
-        """The functions of the language: `symdiff.sin`, `symdiff.where`, …, one for each record."""
-        if name in LATER:
-            found = globals()[name] = getattr(import_module(f"symdiff.{LATER[name]}"), name)
+        """A public name, a module of the package, or a function of the language: `symdiff.sin`, `symdiff.where`, …"""
+        if name in PUBLIC:
+            found = globals()[name] = getattr(import_module(f"symdiff.{PUBLIC[name]}"), name)
             return found
-        found = _functions.named_function(name)
+        if name in _MODULES:
+            return import_module(f"symdiff.{name}")
+        found = None if name.startswith("__") else _of_language("functions").named_function(name)
         if found is None:
             raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+        if _of_language("calls").is_function(name):  # not one of a user's, which another may replace
+            globals()[name] = found
         return found
 
 
+def _of_language(module: str) -> Any:
+    """A module that knows the functions of the language, of which each is an attribute here."""
+    return import_module(f"symdiff.frontend.{module}")
+
+
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_functions.names()])
+    return sorted([*PUBLIC, *_of_language("functions").names()])

@@ -140,12 +140,75 @@ def test_types():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_import_is_light():
-    done = run("-X", "importtime", "-c", "import symdiff")
+def loaded_by(*lines):
+    """The modules that a process has loaded after some lines, in which symdiff is `sd`."""
+    show = "import sys; print('\\n'.join(sys.modules))"
+    done = run("-c", "; ".join(["import symdiff as sd", *lines, show]))
     assert done.returncode == 0, done.stderr
-    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert "numpy" in loaded
-    assert not loaded & {"sympy", "scipy", "llvmlite"}
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_that_is_not_needed_at_once():
+    loaded = loaded_by()
+    assert {name.split(".")[0] for name in loaded} & {"networkx", "sympy", "scipy", "llvmlite"} == set()
+    assert {name for name in loaded if name.startswith("symdiff.")} == {"symdiff.version"}
+
+
+def test_a_name_is_loaded_when_it_is_asked_for():
+    loaded = loaded_by("sd.limits")
+    assert "symdiff.budget" in loaded
+    assert "symdiff.functions.build" not in loaded
+    assert "symdiff.ir.graph" in loaded_by("from symdiff import Graph")
+
+
+REGISTERED = {
+    "a function of the language": "from symdiff.frontend.calls import is_function; assert is_function('median')",
+    "NumPy's function": "from symdiff.frontend.symbols import symbol; import numpy as np; np.sin(symbol('x'))",
+    "a method of arrays": "from symdiff.frontend.symbols import symbol; symbol('x', 3).sum()",
+    "a text": "from symdiff.frontend.parser import read_text; read_text('sin(x)')",
+    "saving": "from symdiff.functions.build import function as f; import pickle; pickle.loads(pickle.dumps(f('x')))",
+    "a transform": "from symdiff.functions.record import transform_named; assert transform_named('grad')",
+}
+
+
+@pytest.mark.parametrize("line", REGISTERED.values(), ids=REGISTERED)
+def test_what_registers_itself_is_there_whoever_asks(line):
+    loaded_by(line)
+
+
+def test_every_transform_that_is_recorded_is_found_again():
+    from symdiff.functions import laplacians, products, record, series, transforms
+
+    found = {name: t.__module__ for name, t in record.TRANSFORMS.items()}
+    assert {m.__name__ for m in (laplacians, products, series, transforms)} <= set(found.values())
+    assert found == {name: f"symdiff.functions.{module}" for name, module in record.MODULES.items()}
+
+
+def test_the_public_names_are_known_to_type_checkers():
+    """The table that loads them, and the imports that only type checkers see, say the same."""
+    import symdiff
+
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    typing = next(n for n in tree.body if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))
+    named = {
+        alias.asname: node.module.removeprefix("symdiff.")
+        for node in typing.body
+        for alias in node.names
+        if alias.asname
+    }
+    assert named == symdiff.PUBLIC
+    assert sorted(symdiff.__all__) == sorted(symdiff.PUBLIC)
+
+
+def test_modules_of_the_package_are_attributes():
+    import symdiff
+    from symdiff.frontend.calls import functions
+
+    there = {p.stem for p in PACKAGE.glob("*.py")} | {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
+    assert there - {"__init__"} == symdiff._MODULES
+    assert symdiff._MODULES.isdisjoint(symdiff.PUBLIC)
+    assert symdiff._MODULES.isdisjoint(functions())
+    loaded_by("sd.errors.ParseError", "from symdiff import *", "vmap(grad('x**2'))", "assert 'sin' in dir(sd)")
 
 
 def test_the_public_names_exist():

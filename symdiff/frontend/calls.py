@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,10 @@ class LanguageFunction:
 
 
 FUNCTIONS: dict[str, LanguageFunction] = {}
-"""The functions of the language, by all their names; those who make some add them (`library` has them all)."""
+"""The functions of the language, by all their names; those who make some add them."""
+
+LIBRARY = "symdiff.frontend.library"
+"""The module that has them all, and is loaded when somebody looks one up."""
 
 OPERATIONS: dict[str, LanguageFunction] = {}
 """Those that the texts in records may call beside them, and users may not."""
@@ -135,22 +139,37 @@ PROCESS = Definitions()
 """What texts may call that are read in no other namespace."""
 
 
+_loaded = False
+
+
+def load_library() -> None:
+    """Have all functions of the language in the table."""
+    global _loaded
+    import_module(LIBRARY)
+    _loaded = True
+
+
 def look_up(name: str, definitions: Known = NO_DEFINITIONS, hidden: bool = False) -> LanguageFunction | None:
     """The function that `name` is before a parenthesis: one of a user's, or of the language.
 
     `hidden`: in the text of a record.
     """
+    if not _loaded:
+        load_library()
     found = definitions.get(name) or FUNCTIONS.get(name)
     return OPERATIONS.get(name) if found is None and hidden else found
 
 
 def is_function(name: str) -> bool:
     """Whether the language itself gives `name` a meaning before a parenthesis."""
+    if not _loaded:
+        load_library()
     return name in FUNCTIONS
 
 
 def functions() -> list[str]:
     """The names of all functions of the language, sorted."""
+    load_library()
     return sorted(FUNCTIONS)
 
 

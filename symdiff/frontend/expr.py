@@ -15,7 +15,7 @@ from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.calls import look_up
 from symdiff.frontend.expr_subscripts import listed_part, numeric_part
 from symdiff.frontend.given import as_float
-from symdiff.frontend.handlers import FUNCTION, HANDLERS, UFUNC
+from symdiff.frontend.handlers import FUNCTION, UFUNC, handler
 from symdiff.frontend.subscripts import part_of, subscripted
 from symdiff.frontend.substitution import substituted
 from symdiff.ir.body import Body
@@ -275,10 +275,10 @@ class Expr(ArrayMethods):
     # How others see it
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        return HANDLERS[UFUNC](ufunc, method, inputs, options)
+        return handler(UFUNC)(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        return HANDLERS[FUNCTION](function, args, options)
+        return handler(FUNCTION)(function, args, options)
 
     def __getattr__(self, name: str) -> Callable[..., Expr]:
         entry = look_up(name)  # NumPy calls x.sin() and x.arctan2(y) on the elements of an object array

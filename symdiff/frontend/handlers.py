@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -10,15 +11,25 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 METHOD, UFUNC, FUNCTION = "a method of arrays", "a ufunc of NumPy's", "a function of NumPy's"
 """What an Expr is asked for."""
 
-HANDLERS: dict[str, Callable[..., Any]] = {}
+_HANDLERS: dict[str, Callable[..., Any]] = {}
 """Who answers, by what is asked for."""
+
+_ANSWERING = "symdiff.frontend.numpy_protocol"
+"""Who registers itself for all of them, and is loaded when one is first asked for."""
 
 
 def handles(what: str) -> Callable[[Handler], Handler]:
     """Make a function the one that answers."""
 
     def register(function: Handler) -> Handler:
-        HANDLERS[what] = function
+        _HANDLERS[what] = function
         return function
 
     return register
+
+
+def handler(what: str) -> Callable[..., Any]:
+    """The function that answers."""
+    if what not in _HANDLERS:
+        import_module(_ANSWERING)
+    return _HANDLERS[what]

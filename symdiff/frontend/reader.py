@@ -24,7 +24,7 @@ from symdiff.frontend.brackets import (
     Inlined,
     Pairs,
 )
-from symdiff.frontend.calls import FUNCTIONS, LanguageFunction, look_up
+from symdiff.frontend.calls import LanguageFunction, look_up
 from symdiff.frontend.lexer import CLOSE, OPEN, OPERATOR, TEXT
 from symdiff.frontend.lexer import NAME as WORD
 from symdiff.frontend.lexer import NUMBER as DIGITS
@@ -338,7 +338,7 @@ class Reader:
         self.at = i + 1
         if texts[i + 2] == "(" and name in METHODS:
             place = i + 1, len(self.pending), len(self.ends) - 1
-            self._enter(Calling(CALLED, *place, entry=FUNCTIONS[name], positional=1, start=self.starts[-1]))
+            self._enter(Calling(CALLED, *place, entry=look_up(name), positional=1, start=self.starts[-1]))
             return i + 3
         if texts[i + 2] == "(" or name not in ATTRIBUTES:
             mistakes.refuse_operator(self.tokens, i, self.starts[-1])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 if TYPE_CHECKING:
     from symdiff.functions.compiled import CompiledCase
@@ -16,8 +16,11 @@ class Exchange:
     """The part of `Function` and `CompiledFunction` that saves them and hands them to C."""
 
     __slots__ = ()
-    _storage: ClassVar[Any] = None
-    """The module `storage`, which makes functions of all kinds, and therefore sets this itself."""
+
+    @property
+    def _storage(self) -> Any:
+        """The module that reads and writes functions of all kinds, and is therefore above them."""
+        return import_module("symdiff.functions.storage")
 
     @property
     def _texts(self) -> Any:

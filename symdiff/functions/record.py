@@ -32,8 +32,20 @@ _HEAD = re.compile(r"[\[.]")
 TRANSFORMS: dict[str, Callable[..., Function]] = {}
 """The transforms that are recorded, by name: those of functions whose shapes are known."""
 
-LATER = {"derivative": "series", "laplacian": "laplacians", "operator_of": "laplacians", "taylor": "series"}
-"""Those whose modules are loaded when they are first asked for."""
+MODULES = {
+    "derivative": "series",
+    "grad": "transforms",
+    "hessian": "transforms",
+    "hvp": "products",
+    "jacobian": "transforms",
+    "jvp": "products",
+    "laplacian": "laplacians",
+    "operator_of": "laplacians",
+    "taylor": "series",
+    "value_and_grad": "transforms",
+    "vjp": "products",
+}
+"""The module of each, which is loaded when it is first asked for."""
 
 _titles: dict[str, str] = {}
 _arguments: dict[str, Callable[..., tuple[Argument, ...]]] = {}
@@ -98,8 +110,8 @@ def recorded(
 
 def transform_named(name: str) -> Callable[..., Function] | None:
     """The transform of a name; None where there is none."""
-    if name not in TRANSFORMS and name in LATER:
-        import_module(f"symdiff.functions.{LATER[name]}")
+    if name not in TRANSFORMS and name in MODULES:
+        import_module(f"symdiff.functions.{MODULES[name]}")
     return TRANSFORMS.get(name)
 
 

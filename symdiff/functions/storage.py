@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import struct
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -25,7 +24,6 @@ from symdiff.content import integer, items, printable, refuse, shown, word, writ
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
-from symdiff.functions.exchange import Exchange
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
@@ -416,6 +414,3 @@ def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
     except SymdiffError as error:
         error.add_note(f"in {os.fspath(path)}")
         raise
-
-
-Exchange._storage = sys.modules[__name__]

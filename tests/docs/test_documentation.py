@@ -14,9 +14,9 @@ import pytest
 
 import symdiff
 from symdiff.frontend.arguments import ArrayFunction
-from symdiff.frontend.calls import FUNCTIONS
+from symdiff.frontend.calls import functions, look_up
 
-ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
+ARRAYS = {name: look_up(name) for name in functions() if isinstance(look_up(name), ArrayFunction)}
 
 ROOT = Path(__file__).resolve().parents[2]
 

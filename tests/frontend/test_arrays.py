@@ -7,14 +7,14 @@ import scipy.special
 
 from symdiff.errors import NeedsShape, Open, ParseError, ShapeError, SymdiffError, UnknownNameError
 from symdiff.frontend.arguments import ArrayFunction
-from symdiff.frontend.calls import FUNCTIONS, UNAVAILABLE, is_function
+from symdiff.frontend.calls import UNAVAILABLE, functions, is_function, look_up
 from symdiff.frontend.functions import function_named
 from symdiff.frontend.parser import elaborate_open, free_names, parse, read_text
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
 from symdiff.signature import Argument
 
-ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
+ARRAYS = {name: look_up(name) for name in functions() if isinstance(look_up(name), ArrayFunction)}
 
 RANDOM = np.random.default_rng(5)
 VALUES = {

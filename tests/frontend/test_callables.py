@@ -11,13 +11,13 @@ from symdiff.frontend import lexer
 from symdiff.frontend.arguments import ANNOTATIONS, Array, ArrayFunction, Axis, Flag, Kind, Text, language
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import METHODS
-from symdiff.frontend.calls import FUNCTIONS, functions, is_function
+from symdiff.frontend.calls import FUNCTIONS, functions, is_function, look_up
 from symdiff.frontend.functions import function_named
 
 
 def test_kinds_are_those_of_the_annotations():
     """Also where a builder is given names that other builders use for something else."""
-    for function in FUNCTIONS.values():
+    for function in map(look_up, functions()):
         if not isinstance(function, ArrayFunction):
             continue
         annotations = [p.annotation for p in inspect.signature(function.build).parameters.values()][1:]
@@ -100,7 +100,7 @@ def test_texts_in_quotes_elsewhere_are_refused(text, under):
 @pytest.mark.parametrize("name", functions())
 def test_the_table_has_all_that_is_known_of_a_function(name):
     """Its names in other languages' words, its Python function and the hint of a wrong call come from one entry."""
-    entry = FUNCTIONS[name]
+    entry = look_up(name)
     assert entry.name == name
     assert entry.usage.startswith(f"{name}(")
     function = function_named(name)

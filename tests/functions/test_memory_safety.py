@@ -9,14 +9,14 @@ import pytest
 
 import symdiff as sd
 from symdiff.frontend.arguments import ArrayFunction
-from symdiff.frontend.calls import FUNCTIONS
+from symdiff.frontend.calls import functions, look_up
 from symdiff.functions.function import Function
 from symdiff.ir.graph import Graph
 from symdiff.ops import reduction
 from symdiff.signature import Argument, pack
 from symdiff.types import LARGEST_RANK
 
-ARRAYS = {name: entry for name, entry in FUNCTIONS.items() if isinstance(entry, ArrayFunction)}
+ARRAYS = {name: look_up(name) for name in functions() if isinstance(look_up(name), ArrayFunction)}
 
 ENDS = (None, -9, -4, -3, -2, -1, 0, 1, 2, 3, 9)
 STEPS = (None, 1, 2, 5, -1, -2, -5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symdiff.frontend.attributes import transposed
-from symdiff.frontend.handlers import HANDLERS, METHOD
+from symdiff.frontend.handlers import METHOD, handler
 from symdiff.sizes import numbers
 from symdiff.types import Shape, product
 
@@ -21,7 +21,7 @@ def _method(name: str) -> Callable[..., Any]:
     """The method that is a function of the language; NumPy's options that change no number are left out."""
 
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        return HANDLERS[METHOD](name, name, (self, *args), options)
+        return handler(METHOD)(name, name, (self, *args), options)
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"As `symdiff.{name}` of this value."
