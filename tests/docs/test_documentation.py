@@ -15,6 +15,7 @@ import pytest
 import symdiff
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import functions, look_up
+from tests.docs import pages
 
 ARRAYS = {name: look_up(name) for name in functions() if isinstance(look_up(name), ArrayFunction)}
 
@@ -36,6 +37,10 @@ def make():
     return module
 
 
+def reference():
+    return importlib.import_module("docs.reference_pages")
+
+
 @pytest.mark.parametrize("name", ["docs/operations.md", "docs/rules.md", "symdiff/named_functions.pyi"])
 def test_generated_pages_are_current(name):
     assert (ROOT / name).read_text(encoding="utf-8") == make().PAGES[name](), "run python docs/make.py"
@@ -55,19 +60,26 @@ def test_accuracy_is_current():
             assert rows[list(accuracy.CASES).index(name)] == accuracy.row(name), "run python docs/accuracy.py"
 
 
-class Checker(doctest.OutputChecker):
-    """Errors are compared letter by letter, with the places of their carets."""
-
-    def check_output(self, want, got, optionflags):
-        if want.startswith("symdiff.errors."):
-            return want.rstrip() == got.rstrip()
-        return super().check_output(want, got, optionflags)
+PAGES = pages.hand_written()
+NEEDS = {path: {m for b in pages.blocks(path.read_text(encoding="utf-8")) for m in b.needs} for path in PAGES}
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_pages_run(path):
-    page = doctest.DocTestParser().get_doctest(path.read_text(encoding="utf-8"), {}, path.name, str(path), 0)
-    assert doctest.DocTestRunner(Checker(), optionflags=doctest.NORMALIZE_WHITESPACE).run(page).failed == 0
+    pages.run_page(path, path.read_text(encoding="utf-8"), with_needs=False)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if NEEDS[path]], ids=name_of)
+@pytest.mark.filterwarnings("default")  # the warnings of other libraries are not ours
+def test_pages_run_beside_other_libraries(path):
+    missing = pages.missing(sorted(NEEDS[path]))
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not installed")
+    pages.run_page(path, path.read_text(encoding="utf-8"), with_needs=True)
 
 
 def test_the_readme_shows_an_error_as_it_appears():
@@ -115,14 +127,37 @@ def test_every_function_of_arrays_is_told_of():
     assert [n for n in names.values() if not words.intersection(n)] == []
 
 
-def test_links_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_lead_somewhere(path):
+    for target in pages.links(path.read_text(encoding="utf-8")):
+        file, _, anchor = target.partition("#")
+        there = path.parent / file if file else path
+        if "generated" in there.parts:
+            assert there.name in reference().names(), target
+            continue
+        assert there.exists(), target
+        assert not anchor or anchor in pages.anchors(there), target
 
 
-def test_the_script_runs_the_readmes_test_command():
-    command = re.search(r"<!-- test command -->\n```sh\n(.+?)\n```", (ROOT / "README.md").read_text())
+def test_every_page_is_reached():
+    """From the first page, by the lists of pages that follow one another."""
+    reached, todo = set(), [ROOT / "docs" / "index.md"]
+    while todo:
+        path = todo.pop()
+        if path in reached or not path.exists():
+            continue
+        reached.add(path)
+        for listed in re.findall(r"(?ms)^```\{toctree\}\n(.*?)^```", path.read_text(encoding="utf-8")):
+            for entry in re.findall(r"(?m)^(?!:)(\S+)$", listed):
+                found = list(path.parent.glob(f"{entry}.md")) if "*" in entry else [path.parent / f"{entry}.md"]
+                assert "generated" in entry or all(p.exists() for p in found), f"{path.name}: {entry}"
+                todo += [p.resolve() for p in found]
+    assert reached >= set(PAGES) - {ROOT / "README.md"}
+
+
+@pytest.mark.parametrize(("name", "program"), [("test command", "pytest"), ("site command", "sphinx-build")])
+def test_the_script_runs_the_readmes_commands(name, program):
+    command = re.search(rf"<!-- {name} -->\n```sh\n(.+?)\n```", (ROOT / "README.md").read_text())
     assert command
-    assert "pytest" in command[1]
-    assert "test command" in (ROOT / ".ci" / "run").read_text()
+    assert program in command[1]
+    assert name in (ROOT / ".ci" / "run").read_text()
