@@ -1,4 +1,4 @@
-"""The graph: append-only, interned, operands before users; a `networkx.DiGraph` for everyone who looks at it."""
+"""The graph: append-only, interned, operands before users; a `networkx.DiGraph` as soon as somebody looks at it so."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import hashlib
 import math
 import operator
 import struct
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
 from symdiff import locks
 from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
-from symdiff.errors import ArgumentError, Place, ShapeError, SymdiffError
+from symdiff.errors import ArgumentError, Place, ShapeError
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
@@ -61,101 +62,11 @@ def collector_paused() -> _Paused:
     return _PAUSED
 
 
+VIEW = "symdiff.ir.networkx_view"
+"""The module that makes a graph a `networkx.DiGraph`, loaded with networkx when somebody looks at one so."""
+
 LOCK = locks.lock(locks.GRAPHS)
 """Held while any graph grows. One lock for all graphs, so that importing from one into another cannot deadlock."""
-
-
-def _read_only(*_: Any, **__: Any) -> NoReturn:
-    raise SymdiffError(
-        "the graph of a function cannot be changed from outside",
-        hint="graph.copy() gives a plain networkx.DiGraph of your own",
-    )
-
-
-class NetworkxView(nx.DiGraph):  # type: ignore[misc]
-    """A read-only `networkx.DiGraph` of the nodes in the flat lists `ops`, `args`, `payloads` and `types`."""
-
-    def __init__(self) -> None:
-        self.ops: list[Op] = []
-        self.args: list[tuple[int, ...]] = []
-        self.payloads: list[Any] = []
-        self.types: list[TensorType] = []
-        self.lock = LOCK
-        self._shown = 0
-        super().__init__()
-
-    def __len__(self) -> int:
-        return len(self.ops)
-
-    def __repr__(self) -> str:
-        return f"<Graph of {len(self.ops)} nodes>"
-
-    def _show(self) -> None:
-        """Bring networkx's dictionaries up to date with the nodes added since they were last looked at."""
-        if self._shown == len(self.ops):
-            return
-        with self.lock:
-            node_attributes, successors, predecessors = self._nx_node, self._nx_succ, self._nx_pred
-            for node in range(self._shown, len(self.ops)):
-                node_attributes[node] = {
-                    "op": self.ops[node].name,
-                    "args": self.args[node],
-                    "payload": self.payloads[node],
-                    "type": self.types[node],
-                }
-                successors[node] = {}
-                before: dict[int, dict[str, Any]] = {}
-                predecessors[node] = before
-                for a in self.args[node]:
-                    before[a] = successors[a][node] = {}
-            self._shown = len(self.ops)
-
-    def _shown_dictionary(name: str) -> Any:
-        def get(self: NetworkxView) -> Any:
-            self._show()
-            return self.__dict__[name]
-
-        def put(self: NetworkxView, value: Any) -> None:
-            self.__dict__[name] = value
-
-        return property(get, put)
-
-    _node = _shown_dictionary("_nx_node")
-    _succ = _shown_dictionary("_nx_succ")
-    _adj = _shown_dictionary("_nx_succ")
-    _pred = _shown_dictionary("_nx_pred")
-    # networkx keeps these views and would not look again.
-    adj = succ = property(lambda self: nx.classes.coreviews.AdjacencyView(self._succ))
-    pred = property(lambda self: nx.classes.coreviews.AdjacencyView(self._pred))
-    nodes = property(lambda self: nx.classes.reportviews.NodeView(self))
-    edges = out_edges = property(lambda self: nx.classes.reportviews.OutEdgeView(self))
-    in_edges = property(lambda self: nx.classes.reportviews.InEdgeView(self))
-    degree = property(lambda self: nx.classes.reportviews.DiDegreeView(self))
-    in_degree = property(lambda self: nx.classes.reportviews.InDegreeView(self))
-    out_degree = property(lambda self: nx.classes.reportviews.OutDegreeView(self))
-
-    add_node = add_nodes_from = remove_node = remove_nodes_from = _read_only
-    add_edge = add_edges_from = add_weighted_edges_from = remove_edge = remove_edges_from = _read_only
-    update = clear = clear_edges = _read_only
-
-    def to_directed_class(self) -> type[nx.DiGraph]:
-        """Networkx makes its copies with this class."""
-        return nx.DiGraph  # type: ignore[no-any-return]
-
-    def copy(self, as_view: bool = False) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` with the same nodes, edges and attributes."""
-        plain = nx.DiGraph()
-        plain.add_nodes_from((n, dict(d)) for n, d in self._node.items())
-        plain.add_edges_from((a, n) for n, args in enumerate(self.args) for a in args)
-        return plain
-
-    def subgraph(self, nodes: Iterable[int]) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` of some of the nodes."""
-        return self.copy().subgraph(nodes)
-
-    def reverse(self, copy: bool = True) -> nx.DiGraph:
-        """A plain `networkx.DiGraph` whose edges lead from users to operands."""
-        return self.copy().reverse()
 
 
 LARGEST_CONSTANT_EXPRESSION = 64
@@ -169,11 +80,12 @@ SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
 """What is an integer, of integers."""
 
 
-class Graph(NetworkxView):
+class Graph:
     """Nodes 0, 1, 2, …; operands come before users, so the order of ids is a topological order.
 
-    The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. What networkx sees (nodes with the attributes
-    `op`, `args`, `payload`, `type`; an edge from each operand to its user) is derived from them when it is looked at.
+    The flat lists `ops`, `args`, `payloads` and `types` hold the nodes. Who asks for what only a `networkx.DiGraph` has
+    makes it one (`ir/networkx_view.py`): nodes with the attributes `op`, `args`, `payload`, `type`; an edge from each
+    operand to its user.
 
     Nodes are interned: adding an equal (op, args, payload) again returns the existing id.
 
@@ -184,7 +96,11 @@ class Graph(NetworkxView):
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
-        super().__init__()
+        self.ops: list[Op] = []
+        self.args: list[tuple[int, ...]] = []
+        self.payloads: list[Any] = []
+        self.types: list[TensorType] = []
+        self.lock = LOCK
         self.places: dict[int, Place] = {}
         self.dtype = dtype
         self.unshaped: Unshaped | None = None
@@ -431,6 +347,37 @@ class Graph(NetworkxView):
                 else:
                     values[at] = operands[0] if operands else np.dtype(self.dtype).type(self.payloads[at])
         return float(values[node])
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self.ops)))
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, int) and 0 <= node < len(self.ops)
+
+    def __getitem__(self, node: int) -> Any:
+        """The users of a node, with the attributes of the edges, as networkx has it."""
+        return self.adj[node]
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.ops)} nodes>"
+
+    # Being a `networkx.DiGraph`, which networkx need not be loaded for
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Graph]:
+        """The class, for `isinstance`: that of a `networkx.DiGraph` where anybody can know one."""
+        if type(self) is not Graph or "networkx" not in sys.modules:
+            return type(self)
+        view: type[Graph] = import_module(VIEW).NetworkxView
+        return view
+
+    def __getattr__(self, name: str) -> Any:
+        """What a `networkx.DiGraph` has (`nodes`, `edges`, `in_degree`, …), which the graph is from now on."""
+        import_module(VIEW).let_be_one(self)
+        return object.__getattribute__(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
