@@ -88,7 +88,7 @@ class Exchange:
     @property
     def ctypes(self) -> Any:
         """The C function at `address` as a function of Python's ctypes, which keeps the machine code alive."""
-        from symdiff.functions.interop import as_ctypes
+        from symdiff.functions.c_callables import as_ctypes
 
         return as_ctypes(self._native())
 
@@ -112,7 +112,7 @@ class Exchange:
         >>> round(value, 12)
         1.0
         """
-        from symdiff.functions.interop import low_level_callable
+        from symdiff.functions.c_callables import low_level_callable
 
         return low_level_callable(self._native())
 

@@ -86,11 +86,16 @@ def test_the_readme_shows_an_error_as_it_appears():
     assert "symdiff.errors." in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+LIBRARIES = {"dask", "jax", "numba", "torch"}
+"""What modules of the room `interop` are called by, and load."""
+
 MODULES = sorted(m.name for m in pkgutil.walk_packages(symdiff.__path__, "symdiff."))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings_run(name):
+    if name.split(".")[1:2] == ["interop"] and name.rpartition(".")[2] in LIBRARIES:
+        pytest.importorskip(name.rpartition(".")[2])
     failures, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert failures == 0
 
