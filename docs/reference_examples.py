@@ -5,7 +5,686 @@ Every error of symdiff is a {py:obj}`~symdiff.SymdiffError`: with the place in t
 what to type where that is known.
 """
 
-EXAMPLES: dict[str, str] = {}
+EXAMPLES: dict[str, str] = {
+    "named": """
+>>> q = sd.named("q", sd.expr("x + y"))
+>>> f = sd.function(q*sd.symbol("z"), ["x", "y", "z"])
+>>> sd.grad(f, "q")(1.0, 2.0, 5.0)
+5.0
+""",
+    "symbol": """
+>>> W = sd.symbol("W", shape=(2, 3))
+>>> W.shape, (W @ sd.symbol("x", shape=3)).shape
+((2, 3), (2,))
+""",
+    "symbols": """
+>>> x, y = sd.symbols("x y")
+>>> sd.diff(x**2*y, x)
+Expr(2*x*y)
+>>> sd.symbols("x:3")
+(Expr(x0), Expr(x1), Expr(x2))
+""",
+    "Function.graph": """
+>>> f = sd.function("f(x, y) = x*sin(y)")
+>>> [(node, data["op"]) for node, data in f.graph.nodes(data=True)]
+[(0, 'input'), (1, 'input'), (2, 'sin'), (3, 'mul')]
+""",
+    "Function.inputs": """
+>>> sd.function("r([b1, b2], x) = b1*exp(b2*x)").inputs
+(('b1', 'b2'), 'x')
+""",
+    "Function.outputs": r"""
+>>> sd.function("a = x + y\nb = x*y", ["x", "y"], outputs=("a", "b")).outputs
+('a', 'b')
+""",
+    "Function.names": r"""
+>>> sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).names
+('x', 'y', 'z', 'q', 'f')
+""",
+    "Function.nodes": """
+>>> f = sd.function("f(x, y) = x*y")
+>>> f.graph.nodes[f.nodes[0]]["op"]
+'mul'
+""",
+    "Function.body": """
+>>> len(sd.function("f([a, b], x) = a*x + b").body.parameters)
+3
+""",
+    "Function.types": """
+>>> sd.function("f(W[2, 3], x[3]) = W @ x").types
+(TensorType(dtype='float64', shape=(2,)),)
+""",
+    "Function.expr": """
+>>> sd.function("f(x, y) = x*y").expr + 1
+Expr(x*y + 1)
+""",
+    "Function.sparsity": """
+>>> sd.jacobian("f(x[3]) = x[1:]*x[:-1]").sparsity.toarray().astype(int)
+array([[1, 1, 0],
+       [0, 1, 1]])
+""",
+    "Function.compile": """
+>>> f = sd.function("f(x) = exp(x)*sin(x)").compile(opt=2, math="scalar")
+>>> f(1.0) == f([1.0])[0]
+np.True_
+""",
+    "Function.stats": """
+>>> sd.function("f(x, y) = x*y + sin(x)").stats()["operations"]
+2
+""",
+    "Function.llvm": """
+>>> "define" in sd.function("f(x, y) = x*y").llvm()
+True
+""",
+    "Function.assembly": """
+>>> "f:" in sd.function("f(x, y) = x*y").assembly()
+True
+""",
+    "Function.llvm_ir": """
+>>> "fmul" in sd.function("f(x, y) = x*y").llvm_ir()
+True
+""",
+    "Function.save": """
+>>> import pathlib, tempfile
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "f.symdiff"
+>>> sd.function("f(x, y) = x**2*y").save(path)
+>>> sd.load(path)(3.0, 2.0)
+18.0
+""",
+    "Function.address": """
+>>> f = sd.function("f(x, y) = x*y")
+>>> f.address != 0
+True
+""",
+    "Function.ctypes": """
+>>> f = sd.function("f(x, y) = x*y")
+>>> f.ctypes.restype.__name__
+'c_int'
+""",
+    "Function.c": """
+>>> "fma" in sd.function("f(x, y) = x*y + 1").c()
+True
+""",
+    "Function.dot": r"""
+>>> sd.function("f(x, y) = x*y").dot().split("\n")[0]
+'digraph {'
+""",
+    "Function.explain": """
+>>> print(sd.function("f(x[1000]) = sum(exp(-x**2))").explain())
+nest 1000: 3 operations, reads 1, writes 1, reduces axes 0
+workspace 0 bytes
+""",
+    "Function.latex": r"""
+>>> sd.function("f(x, y) = x**2/y").latex()
+'\\frac{x^{2}}{y}'
+""",
+    "Function.python": r"""
+>>> print(sd.function("f(x, y) = x*sin(y)").python().split("\n\n\n")[-1].rstrip())
+def f(x, y):
+    x = np.asarray(x, dtype=float)[()]
+    y = np.asarray(y, dtype=float)[()]
+    v1 = np.sin(y)
+    v2 = x * v1
+    return as_number(v2)
+""",
+    "Function.ssa": """
+>>> print(sd.function("f(x, y) = x*sin(y)").ssa())
+%0 = input x : float64
+%1 = input y : float64
+%2 = sin %1
+%3 = mul %0, %2
+return f=%3
+""",
+    "CompiledFunction": """
+>>> f = sd.function("f(x, y) = x**2*y").compile(fp="strict")
+>>> f(3.0, 2.0)
+18.0
+""",
+    "CompiledFunction.kernel": """
+>>> sd.function("f(x) = x**2").compile().kernel.bytes > 0
+True
+""",
+    "CompiledFunction.wait": """
+>>> f = sd.function("f(x) = exp(x)*sin(x)").compile(background=True)
+>>> f.wait(), f(0.0)
+(True, 0.0)
+""",
+    "CompiledFunction.save": """
+>>> import pathlib, tempfile
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "f.symdiff"
+>>> sd.function("f(x, y) = x**2*y").compile(fp="strict").save(path)
+>>> sd.load(path)(3.0, 2.0)
+18.0
+""",
+    "CompiledFunction.address": """
+>>> sd.function("f(x, y) = x*y").compile().address != 0
+True
+""",
+    "CompiledFunction.ctypes": """
+>>> sd.function("f(x, y) = x*y").compile().ctypes.restype.__name__
+'c_int'
+""",
+    "SparseFunction": """
+>>> J = sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]")
+>>> J([1.0, 2.0, 3.0]).toarray()
+array([[2., 1., 0.],
+       [0., 3., 2.]])
+>>> J.values([1.0, 2.0, 3.0])
+array([2., 1., 3., 2.])
+""",
+    "SparseFunction.shape": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").shape
+(2, 3)
+""",
+    "SparseFunction.format": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]", format="csc").format
+'csc'
+""",
+    "SparseFunction.nnz": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").nnz
+4
+""",
+    "SparseFunction.rows": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").rows.tolist()
+[0, 0, 1, 1]
+""",
+    "SparseFunction.columns": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").columns.tolist()
+[0, 1, 1, 2]
+""",
+    "SparseFunction.sparsity": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").sparsity.toarray().astype(int)
+array([[1, 1, 0],
+       [0, 1, 1]])
+""",
+    "SparseFunction.to_bytes": """
+>>> isinstance(sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").to_bytes(), bytes)
+True
+""",
+    "SparseFunction.save": """
+>>> import pathlib, tempfile
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "J.symdiff"
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").save(path)
+>>> sd.load(path).nnz
+4
+""",
+    "SparseFunction.compile": """
+>>> J = sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").compile(fp="strict")
+>>> J.values([1.0, 2.0, 3.0])
+array([2., 1., 3., 2.])
+""",
+    "SparseFunction.specialize": """
+>>> sd.sparse_jacobian("f(x[n]) = x[1:]*x[:-1]").specialize([1.0, 2.0, 3.0])
+<SparseFunction sparse_jacobian_f(x[3]) -> 2×3 csr, 4 entries>
+""",
+    "SparseFunction.c": """
+>>> "out[0][0]" in sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").c()
+True
+""",
+    "SparseFunction.python": """
+>>> "def " in sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").python()
+True
+""",
+    "SparseFunction.address": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").address != 0
+True
+""",
+    "SparseFunction.ctypes": """
+>>> sd.sparse_jacobian("f(x[3]) = x[1:]*x[:-1]").ctypes.restype.__name__
+'c_int'
+""",
+    "Expr": """
+>>> x, y = sd.symbols("x y")
+>>> e = sd.sin(x)*y + 1
+>>> e
+Expr(y*sin(x) + 1)
+>>> sd.function(e, [x, y])(0.0, 2.0)
+1.0
+""",
+    "Expr.real": """
+>>> sd.expr("x*y").real
+Expr(x*y)
+""",
+    "Expr.conjugate": """
+>>> sd.expr("x*y").conjugate()
+Expr(x*y)
+""",
+    "Expr.astype": """
+>>> sd.expr("x*y").astype(float)
+Expr(x*y)
+""",
+    "Expr.shape": """
+>>> sd.symbol("x", shape=(2, 3)).shape
+(2, 3)
+""",
+    "Expr.ndim": """
+>>> sd.symbol("x", shape=(2, 3)).ndim
+2
+""",
+    "Expr.size": """
+>>> sd.symbol("x", shape=(2, 3)).size
+6
+""",
+    "Expr.dtype": """
+>>> sd.symbol("x", shape=(2, 3)).dtype
+dtype('float64')
+""",
+    "Expr.T": """
+>>> sd.symbol("x", shape=(2, 3)).T.shape
+(3, 2)
+""",
+    "Expr.mT": """
+>>> sd.symbol("x", shape=(4, 2, 3)).mT.shape
+(4, 3, 2)
+""",
+    "Linearization": """
+>>> value, linear = sd.linearize("f(x[2], a) = a*exp(x)", "x")([0.0, 0.0], 3.0)
+>>> value, linear([1.0, 2.0])
+(array([3., 3.]), array([3., 6.]))
+""",
+    "LinearMap": """
+>>> _, linear = sd.linearize("f(x) = x**3", "x")(2.0)
+>>> linear(1.0), linear(0.5)
+(12.0, 6.0)
+""",
+    "NonlinearProgram": """
+>>> p = sd.nlp("f(x[2]) = x[0]**2 + x[1]**2", "c(x[2]) = x[0]*x[1]")
+>>> p
+<NonlinearProgram of 2 variables, 1 constraint: 2 entries in the Jacobian, 3 in the Hessian>
+""",
+    "NonlinearProgram.with_parameters": """
+>>> p = sd.nlp("f(x[2], a) = (x[0] - a)**2 + x[1]**2", wrt="x", parameters={"a": 1.0})
+>>> p.objective([0.0, 0.0]), p.with_parameters(a=2.0).objective([0.0, 0.0])
+(1.0, 4.0)
+""",
+    "NonlinearProgram.objective": """
+>>> sd.nlp("f(x[2]) = x[0]**2 + x[1]**2").objective([1.0, 2.0])
+5.0
+""",
+    "NonlinearProgram.gradient": """
+>>> sd.nlp("f(x[2]) = x[0]**2 + x[1]**2").gradient([1.0, 2.0])
+array([2., 4.])
+""",
+    "NonlinearProgram.constraints": """
+>>> sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").constraints([1.0, 2.0])
+array([2.])
+""",
+    "NonlinearProgram.jacobian": """
+>>> sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").jacobian([1.0, 2.0])
+array([2., 1.])
+""",
+    "NonlinearProgram.jacobianstructure": """
+>>> sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").jacobianstructure()
+(array([0, 0], dtype=int32), array([0, 1], dtype=int32))
+""",
+    "NonlinearProgram.hessian": """
+>>> sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").hessian([1.0, 2.0], [3.0], 1.0)
+array([2., 3.])
+""",
+    "NonlinearProgram.hessianstructure": """
+>>> sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").hessianstructure()
+(array([0, 1], dtype=int32), array([0, 0], dtype=int32))
+""",
+    "NonlinearProgram.scipy": """
+>>> sorted(sd.nlp("f(x[2]) = x[0]**2", "c(x[2]) = x[0]*x[1]").scipy(lower=1.0))
+['constraints', 'fun', 'hess', 'jac', 'method']
+""",
+    "Steps": r"""
+>>> steps = sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).steps(-2, 5, -4)
+>>> print(steps)
+name  expression  value  gradient
+----  ----------  -----  --------
+x                 -2     -4
+y                 5      -4
+z                 -4     3
+q     x + y       3      -4
+f     q*z         -12    1
+>>> steps["q"].value
+3.0
+""",
+    "Step": r"""
+>>> sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).steps(-2, 5, -4)["q"]
+Step(name='q', expression='x + y', value=3.0, gradient=-4.0)
+""",
+    "GradientCheck": """
+>>> print(sd.check_grad("f(x, y) = x**2*y", 3.0, 2.0))
+gradient of f: all 2 agree; the remainder along a random direction falls as h**2.00
+derivative of  by  value  reference  difference  method        remark
+f              x   12     12         0.0e+00     complex step
+f              y   9      9          0.0e+00     complex step
+""",
+    "GradientCheck.ok": """
+>>> sd.check_grad("f(x, y) = x**2*y", 3.0, 2.0).ok
+True
+""",
+    "Namespace.define": """
+>>> words = sd.Namespace()
+>>> _ = words.define("soft(x) = log(1 + exp(x))")
+>>> sd.grad(sd.function("f(x) = soft(2*x)", namespace=words))(0.0)
+1.0
+""",
+    "Limits": """
+>>> sd.Limits.text
+16000000
+>>> with sd.limits(nodes=3):
+...     sd.function("sin(x)*cos(x)*exp(x)")
+Traceback (most recent call last):
+symdiff.errors.LimitError: more than 3 nodes; the limit is 3 nodes
+sin(x)*cos(x)*exp(x)
+      ^
+raise symdiff.Limits.nodes, or write with symdiff.limits(nodes=6)
+""",
+    "Graph": """
+>>> f = sd.function("f(x, y) = x*sin(y)")
+>>> import networkx as nx
+>>> nx.dag_longest_path_length(f.graph)
+2
+""",
+    "Graph.add": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> node = g.add("cos", (0,))
+>>> g.nodes[node]["op"]
+'cos'
+""",
+    "Graph.apply": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> node = g.apply("mul", [0, 0])
+>>> g.nodes[node]["op"]
+'mul'
+""",
+    "Graph.as_number": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> g.as_number(0)
+0
+""",
+    "Graph.constant": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> node = g.constant(2.0)
+>>> g.nodes[node]["payload"]
+2.0
+""",
+    "Graph.input": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> node = g.input("y", (3,))
+>>> g.nodes[node]["op"]
+'input'
+""",
+    "Graph.input_type": """
+>>> sd.function("f(x[3]) = x**2").graph.input_type("x")
+TensorType(dtype='float64', shape=(3,))
+""",
+    "Graph.named": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> node = g.named("s", 1)
+>>> g.nodes[node]["op"]
+'named'
+""",
+    "Graph.limit_as": """
+>>> g, h = (sd.function("f(x) = sin(x)").graph for _ in range(2))
+>>> g.limit_as(h)
+""",
+    "Graph.shape": """
+>>> sd.function("f(x[3]) = x**2").graph.shape(0)
+(3,)
+""",
+    "Graph.live": """
+>>> f = sd.function("f(x, y) = x*y")
+>>> f.graph.live(f.nodes)
+[0, 1, 2]
+""",
+    "Graph.constant_value": """
+>>> g = sd.function("f(x) = sin(x)").graph
+>>> g.constant_value(g.constant(2.0)), g.constant_value(0)
+(2.0, None)
+""",
+    "Graph.to_directed_class": """
+>>> sd.function("f(x) = sin(x)").graph.to_directed_class().__name__
+'DiGraph'
+""",
+    "Graph.copy": """
+>>> type(sd.function("f(x) = sin(x)").graph.copy()).__name__
+'DiGraph'
+""",
+    "Graph.subgraph": """
+>>> len(sd.function("f(x) = sin(x)").graph.subgraph([0]))
+1
+""",
+    "Graph.reverse": """
+>>> list(sd.function("f(x) = sin(x)").graph.reverse().edges)
+[(1, 0)]
+""",
+    "ArgumentError": """
+>>> sd.function("x*y", ["x", "y"], dtype="int8")
+Traceback (most recent call last):
+symdiff.errors.ArgumentError: dtype is 'int8'
+"float64" or "float32"
+""",
+    "CallError": """
+>>> sd.function("f(x, y) = x*y")(1.0)
+Traceback (most recent call last):
+symdiff.errors.CallError: f takes 2 arguments (x, y); missing: y
+""",
+    "DifferentiationError": """
+>>> sd.grad("f(x) = x > 0")
+Traceback (most recent call last):
+symdiff.errors.DifferentiationError: a condition has no derivative
+f(x) = x > 0
+       ^^^^^
+make numbers of it first: where(condition, 1, 0)
+""",
+    "IndexRangeError": """
+>>> sd.function("f(x[3], k) = x[k]", dtype="float64", shapes={"k": ()})([1.0, 2.0, 3.0], 5)
+Traceback (most recent call last):
+symdiff.errors.IndexRangeError: index 5 is out of range for axis 0 of x, which is of size 3
+f(x[3], k) = x[k]
+             ^^^^
+where it is not meant to count, write where(c, x[k], 0): an index whose branch is not taken may be any
+""",
+    "LimitError": """
+>>> with sd.limits(text=10):
+...     sd.function("sin(x)*cos(x)")
+Traceback (most recent call last):
+symdiff.errors.LimitError: a text of 13 characters; the limit is 10 characters
+raise symdiff.Limits.text, or write with symdiff.limits(text=13)
+""",
+    "ParseError": """
+>>> sd.function("2x + 1")
+Traceback (most recent call last):
+symdiff.errors.ParseError: an operator is missing between two values
+2x + 1
+^^
+write 2*x
+""",
+    "ShapeError": """
+>>> sd.function("f(x[2], y[3]) = x + y")
+Traceback (most recent call last):
+symdiff.errors.ShapeError: add: shapes (2,) and (3,) do not broadcast together
+f(x[2], y[3]) = x + y
+                  ^
+from the last axis on sizes must be equal or 1; write x[:, None] for a column
+""",
+    "StorageError": """
+>>> import pathlib, tempfile
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "f.symdiff"
+>>> _ = path.write_bytes(b"nothing")
+>>> try:
+...     sd.load(path)
+... except sd.StorageError as error:
+...     print(error.message)
+this is not a function that symdiff saved
+""",
+    "SymdiffError": """
+>>> try:
+...     sd.function("sin(x) + cso(y)", ["x", "y"])
+... except sd.SymdiffError as error:
+...     print(error.column, error.hint)
+10 did you mean csc?; write cso*(y) for a product
+""",
+    "UnknownNameError": """
+>>> sd.function("sin(x) + cso(y)", ["x", "y"])
+Traceback (most recent call last):
+symdiff.errors.UnknownNameError: there is no function called cso
+sin(x) + cso(y)
+         ^^^
+did you mean csc?; write cso*(y) for a product
+""",
+    "VerifyError": """
+>>> issubclass(sd.VerifyError, RuntimeError)
+True
+""",
+    "CompileError": """
+>>> sd.function("f(x) = digamma(x)").llvm()
+Traceback (most recent call last):
+symdiff.errors.CompileError: digamma is SciPy's, and no C library has it: it cannot be called without Python
+write digamma by functions that C has, or make its value an input
+""",
+    "Expr.all": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function((x > 0).all(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.True_
+""",
+    "Expr.any": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function((x > 0).any(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.True_
+""",
+    "Expr.argmax": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.argmax(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(3.0)
+""",
+    "Expr.argmin": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.argmin(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(0.0)
+""",
+    "Expr.clip": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.clip(0, 1), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 1.],
+       [1., 1.]])
+""",
+    "Expr.copy": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.copy(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 2.],
+       [3., 4.]])
+""",
+    "Expr.cumprod": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.cumprod(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([ 1.,  2.,  6., 24.])
+""",
+    "Expr.cumsum": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.cumsum(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([ 1.,  3.,  6., 10.])
+""",
+    "Expr.diagonal": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.diagonal(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 4.])
+""",
+    "Expr.dot": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.dot([1.0, 1.0]), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([3., 7.])
+""",
+    "Expr.flatten": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.flatten(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 2., 3., 4.])
+""",
+    "Expr.ravel": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.ravel(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 2., 3., 4.])
+""",
+    "Expr.max": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.max(axis=0), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([3., 4.])
+""",
+    "Expr.min": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.min(axis=0), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 2.])
+""",
+    "Expr.mean": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.mean(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(2.5)
+""",
+    "Expr.std": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.std(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(1.118033988749895)
+""",
+    "Expr.var": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.var(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(1.25)
+""",
+    "Expr.ptp": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.ptp(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(3.0)
+""",
+    "Expr.prod": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.prod(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(24.0)
+""",
+    "Expr.sum": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.sum(axis=0), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([4., 6.])
+""",
+    "Expr.repeat": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.repeat(2), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 1., 2., 2., 3., 3., 4., 4.])
+""",
+    "Expr.take": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.take([0, 0]), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 1.])
+""",
+    "Expr.reshape": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.reshape(4), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([1., 2., 3., 4.])
+""",
+    "Expr.squeeze": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.squeeze(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 2.],
+       [3., 4.]])
+""",
+    "Expr.round": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.round(1), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 2.],
+       [3., 4.]])
+""",
+    "Expr.trace": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.trace(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+np.float64(5.0)
+""",
+    "Expr.swapaxes": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.swapaxes(0, 1), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 3.],
+       [2., 4.]])
+""",
+    "Expr.transpose": """
+>>> x = sd.symbol("x", shape=(2, 2))
+>>> sd.function(x.transpose(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
+array([[1., 3.],
+       [2., 4.]])
+""",
+}
 """By name, `Function.stats` for a method: prompts and answers."""
 
 CALLS: dict[str, str] = {

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import inspect
+import io
+import os
 import re
+import shlex
+import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,8 +22,10 @@ import numpy as np
 
 import symdiff
 from docs import reference_examples
+from symdiff.cli import main, parser
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import LanguageFunction, functions, look_up
+from symdiff.functions.methods import METHODS
 from symdiff.ops import FAMILIES
 
 TOPICS = {
@@ -192,6 +201,9 @@ def class_lines(cls: type) -> list[str]:
         doc, full = inspect.getdoc(getattr(cls, member)) or "", f"{name}.{member}"
         if isinstance(value, property):
             body += directive("property", member, with_example(full, doc))
+        elif member in METHODS and member in symdiff.__all__:
+            target, told = getattr(cls, member), f"{{py:func}}`symdiff.{member}` of this function."
+            body += directive("method", f"{member}{signature(target, True)}", [told])
         else:
             kind = "classmethod" if isinstance(value, classmethod) else "method"
             target = getattr(cls, member)
@@ -235,7 +247,7 @@ FUNCTIONS: dict[str, LanguageFunction] = {name: found for name in functions() if
 """By all their names, in the order of their files."""
 
 
-POINTS = (0.5, 1.5, -0.5, 2.0, 3.0, 0.25)
+POINTS = (0.5, 1.5, -0.5, 2.0, 3.0, -0.25)
 
 
 ROOMS = {
@@ -254,7 +266,7 @@ ROOMS = {
 }
 """The modules of functions of arrays, as titles."""
 
-AT = {"n": 2.0, "m": 1.0, "condition": True, "lo": -1.0, "hi": 1.0, "base": 2.0}
+AT = {"n": 2.0, "m": 0.25, "condition": True, "lo": -1.0, "hi": 1.0, "base": 2.0}
 """Values of parameters, by name, that examples are made with; of others they are tried."""
 
 
@@ -272,9 +284,11 @@ def element_example(name: str, entry: LanguageFunction) -> list[str]:
     """A value and a derivative of a function of each element, computed here."""
     parameters = entry.signature.parameters.values()
     required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
+    kinds = entry.op.kinds if entry.op is not None and isinstance(entry.op.kinds, str) else ""
     for tried in POINTS:
         arguments = [AT.get(n, tried if k == 0 else 0.75) for k, n in enumerate(required)]
         arguments = [int(v) if n == "n" else v for v, n in zip(arguments, required, strict=True)]
+        arguments = [v > 0.6 if k == "c" else v for v, k in zip(arguments, kinds.ljust(len(required)), strict=False)]
         value = value_of(name, arguments)
         if value is not None:
             break
@@ -355,6 +369,77 @@ def element_pages() -> dict[str, Callable[[], str]]:
     return made
 
 
+# The command line
+
+MACHINES = ("cache", "doctor", "bench", "completion")
+"""Commands whose answers are those of a machine."""
+
+
+def answer_of(line: str) -> str:
+    """What a command line prints: `symdiff …`, or what `echo "…"` gives to it."""
+    words = shlex.split(line.replace("$ ", "", 1))
+    given = ""
+    if "|" in words:
+        at = words.index("|")
+        given, words = " ".join(words[1:at]) + "\n", words[at + 1 :]
+    said, kept, here = io.StringIO(), sys.stdin, Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "formulas.txt").write_text("rosenbrock(x, y) = (1 - x)**2 + 100*(y - x**2)**2\n", encoding="utf-8")
+        sys.stdin = io.StringIO(given)
+        os.chdir(folder)
+        try:
+            with contextlib.redirect_stdout(said):
+                status = main(words[1:])
+        finally:
+            sys.stdin = kept
+            os.chdir(here)
+    assert status == 0, line
+    return said.getvalue().rstrip()
+
+
+def commands() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    """The commands, what each does, and its parser."""
+    (action,) = (a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+    return {name: (helps.get(name, ""), found) for name, found in action.choices.items()}
+
+
+def command_examples(name: str) -> list[str]:
+    """The lines of the command's help that show a command."""
+    lines = [line.strip() for line in (parser().epilog or "").split("\n")]
+    return [line for line in lines if re.match(rf'(?:echo ".*" \| )?symdiff {name}\b', line)]
+
+
+def command_page() -> str:
+    """The command line: each command with its options and what it answers."""
+    status = next((line for line in (parser().epilog or "").split("\n") if line.startswith("exit status")), "")
+    what = "`symdiff COMMAND`; `symdiff COMMAND --help` says the same as this page."
+    lines = ["# The command line", "", what, "", f"{status[:1].upper()}{status[1:]}.", ""]
+    for name, (what, found) in commands().items():
+        lines += [
+            f"## `symdiff {name}`",
+            "",
+            f"{what[:1].upper()}{what[1:]}.",
+            "",
+            "| argument | meaning |",
+            "| --- | --- |",
+        ]
+        for option in found._actions:
+            if isinstance(option, argparse._HelpAction):
+                continue
+            given = option.metavar or ("|".join(map(str, option.choices)) if option.choices else option.dest.upper())
+            takes = "" if option.nargs == 0 else f" {given}"
+            shown = ", ".join(option.option_strings) + takes if option.option_strings else str(given)
+            shown = shown.replace("|", "\\|")
+            meaning = (option.help or "").replace("|", "\\|")
+            lines.append(f"| `{shown}` | {meaning} |")
+        lines.append("")
+        for line in command_examples(name):
+            said = "" if name in MACHINES else answer_of(line)
+            lines += ["```console", f"$ {line}", *([said] if said else []), "```", ""]
+    return "\n".join(lines)
+
+
 def index_page(title: str, what: str, prefix: str) -> str:
     """A page that lists those whose names begin with `prefix`, and what is on each."""
     listed = {key: make() for key, make in PAGES.items() if key.startswith(prefix)}
@@ -423,6 +508,7 @@ def pages() -> dict[str, Callable[[], str]]:
     for name, cls in other_classes().items():
         made[f"class-{name.lower()}"] = partial(class_page, cls)
     made["errors"] = error_page
+    made["command-line"] = command_page
     made.update(element_pages())
     return made
 
