@@ -302,6 +302,8 @@ class Request:
         names = {n: builder.graph.input(n, builder.shape_of(n)) for n in known}
         names.update({n: node for n, node in builder.names.items() if builder.graph.ops[node] is core.NAMED})
         title = name or builder.title or "f"
+        if not builder.shared:
+            builder.graph.written = len(builder.graph)
         return Function(builder.graph, final, pairs, name=title, names=names, structure=structure, ordered=ordered)
 
     def _is_bare(self, name: str) -> bool:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
-import numpy as np
-
 from symdiff import locks
 from symdiff.budget import timed, under
 from symdiff.errors import ArgumentError, ShapeError
@@ -32,7 +30,6 @@ from symdiff.types import Shape, TensorType, show
 
 if TYPE_CHECKING:
     from symdiff.codegen import Options
-    from symdiff.functions.steps import Steps
     from symdiff.optimize.program import Program, TensorProgram
 
 
@@ -414,30 +411,6 @@ class Function(Exchange, Methods, Sealed, Direct):
         return arrange(self._known.structure, [Expr(target, mapping[node]) for node in self.nodes])
 
     # Looking inside
-
-    def steps(self, *point: Any, **keywords: Any) -> Steps:
-        """Every value of the circuit at a point and the output's derivative by it, as a table.
-
-        Examples
-        --------
-        >>> import symdiff as sd
-        >>> f = sd.function("q = x + y\\nf = q*z", ["x", "y", "z"])
-        >>> f.steps(-2, 5, -4)["q"].gradient
-        -4.0
-        """
-        if self._cases is not None:
-            return self.specialize(*point, **keywords).steps(*point, **keywords)
-        from symdiff.functions.steps import trace_steps
-
-        binder, trees = self._binder(), self._tree_binder()
-        given = binder.order(point, keywords) if trees is None else trees.flat(point, keywords)
-        values, _ = binder.convert(given)
-        leaves: dict[int, Any] = {}
-        for argument, value in zip(self.arguments, values, strict=True):
-            nodes = self._known.leaves(argument)
-            parts = [value] if argument.members is None else np.ravel(value)
-            leaves.update(zip(nodes, parts, strict=True))
-        return trace_steps(self._known.graph, self.nodes, self._known.names, leaves)
 
     def stats(self) -> dict[str, Any]:
         """Counts: live nodes, operations before and after optimization, loops, BLAS calls, bytes of workspace."""

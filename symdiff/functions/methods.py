@@ -5,7 +5,7 @@ A method is one line in `METHODS`, and one in the class below, by which type che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ METHODS = {
     "derivative": "functions.series:derivative",
     "diff": "functions.series:diff",
     "dot": "functions.texts:dot_text",
+    "draw": "pictures.picture:draw",
     "explain": "functions.source_texts:explanation",
     "grad": "functions.transforms:grad",
     "hessian": "functions.transforms:hessian",
@@ -29,6 +30,7 @@ METHODS = {
     "sparse_hessian": "functions.sparse:sparse_hessian",
     "sparse_jacobian": "functions.sparse:sparse_jacobian",
     "ssa": "functions.texts:ssa_text",
+    "steps": "functions.steps:steps_at",
     "taylor": "functions.series:taylor",
     "value_and_grad": "functions.transforms:value_and_grad",
     "vjp": "functions.products:vjp",
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from symdiff.functions.function import Function
     from symdiff.functions.linearize import Linearization
     from symdiff.functions.sparse_function import SparseFunction
+    from symdiff.functions.steps import Steps
+    from symdiff.pictures.picture import Picture
 
     class Methods:
         """The part of `Function` that other modules provide."""
@@ -78,6 +82,14 @@ if TYPE_CHECKING:
         def derivative(self, name: Any, n: int = 1) -> Function: ...
         def diff(self, x: Any, n: int = 1) -> Any: ...
         def dot(self) -> str: ...
+        def draw(
+            self,
+            *point: Any,
+            highlight: str | None = None,
+            fold: bool | None = None,
+            layout: str | None = None,
+            **keywords: Any,
+        ) -> Picture: ...
         def explain(self, memory: int | None = None) -> str: ...
         def grad(self, wrt: Any = None) -> Function: ...
         def hessian(self, wrt: Any = None) -> Function: ...
@@ -94,6 +106,7 @@ if TYPE_CHECKING:
         ) -> SparseFunction: ...
         def sparse_jacobian(self, wrt: Any = None, *, format: str = "csr", method: str = "auto") -> SparseFunction: ...
         def ssa(self, optimized: bool = False) -> str: ...
+        def steps(self, *point: Any, seed: Mapping[str, Any] | None = None, **keywords: Any) -> Steps: ...
         def taylor(self, wrt: Any = None, order: int = 1) -> Function: ...
         def value_and_grad(self, wrt: Any = None) -> Function: ...
         def vjp(self, wrt: Any = None) -> Function: ...

@@ -1,42 +1,48 @@
-"""The circuit at one point: every value and the output's derivative by it."""
+"""The circuit at one point as a table: every value, and the output's derivative by it or its tangent."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symdiff.differentiate.operators import gradient
 from symdiff.display.tables import table_lines
-from symdiff.display.text import expression
 from symdiff.errors import ArgumentError
-from symdiff.interpret import evaluate
-from symdiff.ir.graph import Graph
-from symdiff.ir.inlining import inlined
-from symdiff.ops import core
-from symdiff.types import BOOL, FLOAT64
+from symdiff.functions.circuit import Circuit, Numbers, circuit_numbers, point_of, read_circuit
 
-LARGEST_TABLE = 10_000
+if TYPE_CHECKING:
+    from symdiff.functions.function import Function
+
+STYLE = (
+    "<style>.symdiff-steps{border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    ".symdiff-steps th,.symdiff-steps td{text-align:left!important;padding:.2em .8em;white-space:pre}"
+    ".symdiff-steps .value{color:#1a7f37}.symdiff-steps .gradient{color:#cf222e}.symdiff-steps .tangent{color:#8250df}"
+    "</style>"
+)
+"""Colours that are legible on white and on black: green values and red gradients, as in the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node: its name, what it computes, its value, and the derivative of the output by it."""
+    """One node: its name, what it computes, its value, the derivative of the output by it, and its tangent."""
 
     name: str
     expression: str
     value: Any
-    gradient: Any
+    gradient: Any = None
+    tangent: Any = None
 
 
 class Steps(Sequence[Step]):
     """The nodes of a circuit in the order of computation; `steps["q"]` is that of a name. Prints as a table."""
 
-    def __init__(self, rows: Sequence[Step]) -> None:
+    def __init__(self, rows: Sequence[Step], columns: Sequence[str] = ("value", "gradient")) -> None:
         self._rows = list(rows)
         self._named = {row.name: row for row in rows}
+        self.columns = ("name", "expression", *columns)
 
     def __getitem__(self, key: Any) -> Any:
         return self._named[key] if isinstance(key, str) else self._rows[key]
@@ -47,86 +53,90 @@ class Steps(Sequence[Step]):
     def __iter__(self) -> Iterator[Step]:
         return iter(self._rows)
 
+    def cells(self) -> list[tuple[str, ...]]:
+        """The texts of the rows, as they are shown."""
+        return [
+            (row.name, row.expression, *(shown_value(getattr(row, column)) for column in self.columns[2:]))
+            for row in self._rows
+        ]
+
     def __str__(self) -> str:
-        head = ("name", "expression", "value", "gradient")
-        cells = [head, *((r.name, r.expression, _shown(r.value), _shown(r.gradient)) for r in self._rows)]
-        line = ["-" * max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join(table_lines([head, line, *cells[1:]]))
+        cells = self.cells()
+        line = ["-" * max(map(len, column)) for column in zip(self.columns, *cells, strict=True)]
+        return "\n".join(table_lines([self.columns, line, *cells]))
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{column}</th>" for column in self.columns)
+        rows = [
+            "".join(f'<td class="{c}">{html.escape(t)}</td>' for c, t in zip(self.columns, row, strict=True))
+            for row in self.cells()
+        ]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f'{STYLE}<table class="symdiff-steps"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
-def _plain(value: Any) -> Any:
-    """A scalar as Python's own number."""
-    return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
 
-
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A number or an array as text of one line, arrays of many elements shortened; nothing for None."""
     if value is None:
         return ""
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
-    return f"{float(value):.6g}" if np.ndim(value) == 0 else np.array2string(np.asarray(value), precision=6)
+    if np.ndim(value) == 0:
+        return f"{float(value):.6g}"
+    return " ".join(np.array2string(np.asarray(value), precision=6, threshold=20, edgeitems=2).split())
 
 
-def trace_steps(graph: Graph, outputs: Sequence[int], names: Mapping[str, int], values: Mapping[int, Any]) -> Steps:
-    """The table of the first output.
+def steps_at(f: Function, *point: Any, seed: Mapping[str, Any] | None = None, **keywords: Any) -> Steps:
+    """Every value of the circuit at a point and the output's derivative by it, as a table.
+
+    Parameters
+    ----------
+    point : values of the inputs, as for a call.
+    seed : tangents of inputs or named lines by name, those of the others are 0: then the table has the tangent of every
+        value, as forward mode computes it, in the place of gradients.
 
     Raises
     ------
     ArgumentError
-        Where the output is not a scalar number, or the circuit is too large to read.
+        Where the output is not one number and no seed is given; where the circuit is too large to look at.
+    UnknownNameError
+        Where `seed` names what the function has not.
+
+    Examples
+    --------
+    >>> import symdiff as sd
+    >>> f = sd.function("q = x + y\\nf = q*z", ["x", "y", "z"])
+    >>> f.steps(-2, 5, -4)["q"].gradient
+    -4.0
+    >>> f.steps(-2, 5, -4, seed={"x": 1})["f"].tangent
+    -4.0
     """
-    moved = inlined(graph, [*outputs, *names.values()])
-    outputs = [moved.get(node, node) for node in outputs]
-    names = {name: moved.get(node, node) for name, node in names.items()}
-    output = outputs[0]
-    if len(outputs) != 1 or graph.types[output].shape or graph.types[output].dtype == BOOL:
+    if seed is not None and "seed" in f.names and not isinstance(seed, Mapping):
+        keywords, seed = {**keywords, "seed": seed}, None
+    if f._cases is not None:
+        f = f.specialize(*point, **keywords)
+    circuit = read_circuit(f)
+    if seed is None and not circuit.is_scalar:
         raise ArgumentError("steps need one scalar output", hint="choose one: sd.function(f, outputs=…)")
-    live = [n for n in graph.live([output]) if graph.ops[n] is not core.CONSTANT]
-    if len(live) > LARGEST_TABLE:
-        raise ArgumentError(f"the circuit has {len(live):,} nodes, too many for a table")
-    inputs = [node for node in names.values() if graph.ops[node] is core.INPUT and node not in live]
-    shown = [*inputs, *live]
-    # A named line stands for its value: both are one row.
-    title = {graph.args[n][0]: n for n in live if graph.ops[n] is core.NAMED}
-    numbers = [n for n in shown if graph.types[n].dtype == FLOAT64 or graph.types[n].dtype != BOOL]
-    slopes = dict(zip(numbers, gradient(graph, output, numbers), strict=True))
-    wanted = [*shown, *slopes.values()]
-    results = dict(zip(wanted, evaluate(graph, wanted, values), strict=True))
-    labels = {node: name for name, node in names.items()}
-    labels.update({value: labels[name] for value, name in title.items() if name in labels})
-    rows, count = [], 0
-    for node in shown:
-        if node in title:
-            continue
-        op = graph.ops[node]
-        if node not in labels:
-            count += 1
-            while f"t{count}" in names:
-                count += 1
-            labels[node] = f"t{count}"
-        if op is core.INPUT:
-            text = ""
-        else:
-            text = _one_step(graph, graph.args[node][0] if op is core.NAMED else node, labels)
-        slope = _plain(results[slopes[node]]) if node in slopes else None
-        rows.append(Step(labels[node], text, _plain(results[node]), slope))
-    return Steps(rows)
+    return table(circuit, circuit_numbers(circuit, point_of(f, point, keywords), seed))
 
 
-def _one_step(graph: Graph, node: int, labels: Mapping[int, str]) -> str:
-    """One operation, written with the names of its operands."""
-    small = Graph(graph.dtype)
-    args = []
-    for a in graph.args[node]:
-        if graph.ops[a] is core.CONSTANT:
-            args.append(small.constant(graph.payloads[a]))
-        else:
-            args.append(small.input(labels[a], graph.types[a].shape, graph.types[a].dtype))
-    if graph.ops[node] in (core.INPUT, core.NAMED):
-        return labels[node]
-    if graph.ops[node] is core.CONSTANT:
-        return expression(graph, node, simplify=False, rows=False)
-    alone = small.add(graph.ops[node], tuple(args), graph.payloads[node])
-    return expression(small, alone, simplify=False, rows=False)
+def table(circuit: Circuit, found: Numbers) -> Steps:
+    """The rows of a circuit with its numbers."""
+    columns = ["value"] if found.values else []
+    columns += [name for name in ("gradient", "tangent") if getattr(found, f"{name}s")]
+    return Steps(
+        [
+            Step(
+                circuit.labels[node],
+                circuit.text(node),
+                found.values.get(node),
+                found.gradients.get(node),
+                found.tangents.get(node),
+            )
+            for node in circuit.nodes
+        ],
+        columns,
+    )

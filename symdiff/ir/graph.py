@@ -92,7 +92,8 @@ class Graph:
     `limits` are those that it was made under, beside those that hold where it grows; `has_arrays` says whether any node
     is an array; `plain` are nodes of which it is known that they have no other form (`optimize.forms`); `symmetric` has
     the arrays that are derivatives of one number, each axis by the elements of the same nodes: so they are symmetric;
-    `adjoints` has what reverse mode found to be adjoints of named lines, with these names and whether it made the node.
+    `adjoints` has what reverse mode found to be adjoints of named lines, with these names and whether it made the node;
+    `written` is how many nodes there were when the formula was complete; differentiation appends others (0: unknown).
     """
 
     def __init__(self, dtype: str = FLOAT64) -> None:
@@ -113,6 +114,7 @@ class Graph:
         self.plain: set[int] = set()
         self.symmetric: dict[int, tuple[int, ...]] = {}
         self.adjoints: dict[int, tuple[str, bool]] = {}
+        self.written = 0
         self._walked: tuple[tuple[int, ...], list[int]] = ((), [])
         self._number = tensor(dtype, ())
 

@@ -12,13 +12,13 @@ from symdiff.functions import methods
 
 OWN = {
     "address", "arguments", "assembly", "body", "compile", "ctypes", "emit", "expr", "graph", "inputs", "llvm",
-    "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "stats", "steps",
+    "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "stats",
     "types",
 }  # fmt: skip
 HANDED_ON = {
-    "c", "check_grad", "derivative", "diff", "dot", "explain", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "laplacian", "latex", "linearize", "python", "simplify", "sparse_hessian", "sparse_jacobian", "ssa", "taylor",
-    "value_and_grad", "vjp", "vmap",
+    "c", "check_grad", "derivative", "diff", "dot", "draw", "explain", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "laplacian", "latex", "linearize", "python", "simplify", "sparse_hessian", "sparse_jacobian", "ssa", "steps",
+    "taylor", "value_and_grad", "vjp", "vmap",
 }  # fmt: skip
 """The methods that are functions of other modules."""
 

@@ -1,0 +1,1 @@
+"""Circuits as pictures: what is in them, where a library puts it, and how it is drawn."""
