@@ -72,7 +72,18 @@ A name is added by a line here, and one below, by which type checkers know it.
 
 _MODULES = frozenset(
     (
-        *("budget", "cli", "codegen", "content", "differentiate", "display", "errors", "frontend", "functions"),
+        *(
+            "budget",
+            "cli",
+            "codegen",
+            "content",
+            "dataclass",
+            "differentiate",
+            "display",
+            "errors",
+            "frontend",
+            "functions",
+        ),
         *("interop", "interpret", "ir", "locks", "numeric", "ops", "optimize", "ship", "signature", "sizes", "trees"),
         *("types", "version"),
     )

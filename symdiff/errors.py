@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from symdiff.dataclass import dataclass
 
 QUOTED_LENGTH = 60
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from symdiff.dataclass import dataclass
 from symdiff.trees import SHOWN_LEAVES, Tree, arrange, written_key
 from symdiff.types import FLOAT64, Shape, TensorType, fixed, show, tensor
 

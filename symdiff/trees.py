@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeGuard
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import CallError, nearest
 
 DEEPEST = 64

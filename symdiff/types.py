@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ShapeError
 from symdiff.sizes import example
 

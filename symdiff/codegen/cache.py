@@ -19,10 +19,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from symdiff import locks
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError
 from symdiff.version import VERSION
 

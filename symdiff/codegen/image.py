@@ -12,10 +12,10 @@ import mmap
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from symdiff.codegen.status import machine
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 
 ELF = b"\x7fELF\x02\x01\x01"

@@ -15,7 +15,6 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from symdiff import budget, locks
@@ -23,6 +22,7 @@ from symdiff.codegen import cache
 from symdiff.codegen.image import READY, Code, MappedCode, NoExecution, NoImage, can_map, lay_out
 from symdiff.codegen.llvm import llvm, llvm_lock, version
 from symdiff.codegen.target import host_processor
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 
 KERNELS_PER_ENGINE = 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 import numpy as np
@@ -23,6 +23,7 @@ from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.numeric import Watched
 from symdiff.ops.base import Outside

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 from symdiff.types import TensorType, fixed
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff import numeric
@@ -19,6 +18,7 @@ from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
 from symdiff.codegen.vector_math import VectorLibrary
 from symdiff.codegen.vector_math import vector_address as vector_address
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 from symdiff.ops.base import Library, Routine
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.body import is_leaf_node
 from symdiff.codegen.fills import CONSTANT, filled_outputs
 from symdiff.codegen.pairs import put_together
+from symdiff.dataclass import dataclass
 from symdiff.ops import core
 
 if TYPE_CHECKING:

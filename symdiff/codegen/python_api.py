@@ -9,11 +9,11 @@ import ctypes
 import functools
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from symdiff import numeric
+from symdiff.dataclass import dataclass
 
 # Slots of NumPy's public table of array functions.
 ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94

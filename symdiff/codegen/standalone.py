@@ -8,7 +8,6 @@ target where there are some, from blocks in which the elements of as many points
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.answers import written_bytes
@@ -21,6 +20,7 @@ from symdiff.codegen.module import FALLBACKS
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import PIECE, Piece, cut
 from symdiff.codegen.target import Target
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 from symdiff.types import FLOAT32, FLOAT64
 

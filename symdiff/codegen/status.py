@@ -7,7 +7,8 @@ A function that uses these lines has `allocate` in its entry block.
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+
+from symdiff.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

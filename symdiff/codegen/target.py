@@ -10,12 +10,13 @@ import functools
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from symdiff.codegen.llvm import llvm
 from symdiff.codegen.pairs import has_sincos
 from symdiff.codegen.status import NO_STATUS, Status, machine, status
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, CompileError
 
 FAMILIES = {

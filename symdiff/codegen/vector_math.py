@@ -12,10 +12,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from dataclasses import dataclass
 
 from symdiff.codegen.status import machine
 from symdiff.codegen.target import LIBMVEC, Target
+from symdiff.dataclass import dataclass
 from symdiff.ops.base import Library
 
 # The letter by which the x86-64 vector ABI names an instruction set, for its width in doubles.

@@ -14,9 +14,9 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate import chain
 from symdiff.differentiate.forward import forward, tangent_of
 from symdiff.differentiate.guards import Guard, Guarded, Guards

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.operators import check_differentiable, gradient
 from symdiff.differentiate.structured.sweeps import forward_terms, reverse_terms
 from symdiff.differentiate.structured.terms import Terms

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.chain import elements, scalars_of
 from symdiff.differentiate.forward import ForwardSweeps, forward
 from symdiff.differentiate.partials import has_partial

@@ -7,9 +7,9 @@ partials, which could overflow or vanish where the derivative does not. `where(c
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate import chain
 from symdiff.differentiate.finite import Finite
 from symdiff.differentiate.guards import Guard, Guarded, Guards

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.display.c_interface import Described, interface
 from symdiff.display.c_names import CNames, c_comment
 from symdiff.errors import CompileError

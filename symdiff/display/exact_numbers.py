@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.ops import Op
 from symdiff.ops.core import ABS, SQRT
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError
 from symdiff.types import FLOAT32
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, get_origin
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ParseError, ShapeError, nearest
 from symdiff.frontend.calls import FUNCTIONS, Kind, LanguageFunction, Value
 from symdiff.frontend.constants import (

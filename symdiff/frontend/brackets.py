@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ParseError
 from symdiff.frontend.calls import LanguageFunction
 from symdiff.frontend.syntax import Code, Helper, Pieces, Span

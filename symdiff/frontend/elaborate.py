@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import NeedsShape, Open, ParseError, Place, ShapeError, SymdiffError
 from symdiff.frontend import mistakes
 from symdiff.frontend.attributes import attribute, matrix_product

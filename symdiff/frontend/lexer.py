@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from symdiff.budget import current, exceeded
+from symdiff.dataclass import dataclass
 from symdiff.errors import ParseError, Place, Source, quote
 from symdiff.frontend.spellings import choice, is_latex, latex_hint
 

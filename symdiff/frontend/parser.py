@@ -7,8 +7,9 @@ It is read once, into its `Syntax`; this is elaborated for the shapes of its arg
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import Open, Source
 from symdiff.frontend.calls import NO_DEFINITIONS, Known
 from symdiff.frontend.constants import declare_scalars

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, ParseError, Place, ShapeError, nearest, quote
 from symdiff.frontend.lexer import CLOSE, NAME, NUMBER, RESERVED, Tokens
 from symdiff.signature import Argument, pack

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError, Source, SymdiffError, out_of_range, quote
 from symdiff.frontend.constants import (
     as_integer,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import Source
 from symdiff.frontend.lexer import Tokens
 from symdiff.frontend.statements import Statement

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from symdiff.budget import timed
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, LimitError, Open, SymdiffError
 from symdiff.frontend.calls import PROCESS, Definitions, Known
 from symdiff.frontend.expr import Expr, is_sympy

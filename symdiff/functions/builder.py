@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.operators import iterated
 from symdiff.errors import ArgumentError, CallError, Open, UnknownNameError, nearest
 from symdiff.frontend.calls import Known

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.codegen.pieces import Piece, cut
+from symdiff.dataclass import dataclass
 from symdiff.display.c_code import CPart, CSource, c_file
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.ops import core

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symdiff.budget import CHEAP, current, exceeded, timed, under
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph

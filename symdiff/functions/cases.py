@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from symdiff.budget import kept_limits, resumed
+from symdiff.dataclass import dataclass
 from symdiff.errors import ShapeError, SymdiffError
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import SCALARS, Binder

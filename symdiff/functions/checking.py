@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.display.tables import table_lines
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.functions.build import function

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.display.tables import table_lines
 from symdiff.functions.function import Function
 from symdiff.optimize.program import count_operations

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError
 from symdiff.frontend.expr import Expr
 from symdiff.functions.cases import cases_of, results_of

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.batching import batched
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph

@@ -7,9 +7,9 @@ calls. What was assumed of the sizes on the way is known, so what holds for all 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import LimitError, Open, ShapeError, SymdiffError
 from symdiff.functions.specialize import named_sizes, substitute
 from symdiff.signature import Argument

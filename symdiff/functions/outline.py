@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.operators import iterated
 from symdiff.errors import ShapeError, UnknownNameError
 from symdiff.frontend.calls import NO_DEFINITIONS, Known

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.dataclass import dataclass
 from symdiff.interpret import Value, Values
 from symdiff.ir.body import Body
 from symdiff.ops import Op, core

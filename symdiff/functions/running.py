@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symdiff.budget import current, exceeded, under
+from symdiff.dataclass import dataclass
 from symdiff.frontend.expr import Expr
 from symdiff.functions.binder import Binder
 from symdiff.functions.compiled import CompiledCase, CompiledFunction

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from symdiff.content import integer, items, printable, refuse
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.sparse.pattern import Indices, Pattern
 from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.functions.cases import unknown

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.display.tables import table_lines
 from symdiff.errors import ArgumentError
 from symdiff.functions.circuit import Circuit, Numbers, circuit_numbers, point_of, read_circuit

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse

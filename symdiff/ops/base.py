@@ -7,9 +7,10 @@ and a name from `payload` (`n`) is the number that the node carries.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ShapeError
 from symdiff.types import BOOL, FLOAT64, INT64, TensorType, broadcast_shapes, tensor
 

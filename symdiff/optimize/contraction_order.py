@@ -13,10 +13,10 @@ import functools
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph
 from symdiff.ops import indexing, movement

@@ -12,11 +12,11 @@ from __future__ import annotations
 import bisect
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import Place
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.graph import Graph, collector_paused

@@ -6,11 +6,11 @@ import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import VerifyError
 from symdiff.frontend.bodies import from_text
 from symdiff.ir.body import Body

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import VerifyError
 from symdiff.ops import OPS, Op, core
 

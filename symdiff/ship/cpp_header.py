@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.display.c_names import CNames
 from symdiff.errors import ArgumentError
 from symdiff.ship.header import comment, described, linked_with

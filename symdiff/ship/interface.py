@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.display.c_names import LIBRARY, MATH
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.frontend.expr import Expr

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from symdiff.codegen.compile import write_program
 from symdiff.codegen.kernel import point_level
 from symdiff.codegen.objects import LinkedModule
 from symdiff.codegen.standalone import Standalone
 from symdiff.codegen.target import Target
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError
 from symdiff.ship.answers import write_answers
 from symdiff.ship.interface import Exported

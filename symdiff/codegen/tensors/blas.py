@@ -9,13 +9,13 @@ import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.open_sizes import computed
+from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 from symdiff.numeric import _pointer
 from symdiff.ops.base import Library, Outside

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -27,6 +26,7 @@ from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
+from symdiff.dataclass import dataclass
 from symdiff.errors import CallError, CompileError, IndexRangeError
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
 from symdiff.optimize.program import TensorProgram

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from symdiff.codegen.interrupts import BETWEEN, poll
+from symdiff.dataclass import dataclass
 from symdiff.optimize.planning.lowering import accesses
 from symdiff.optimize.planning.plan import (
     Access,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 from symdiff.codegen.tensors.nest_blocks import Block, Storing
@@ -11,6 +10,7 @@ from symdiff.codegen.tensors.nest_body import Nesting
 from symdiff.codegen.tensors.nest_shape import Loop, simplify_nest
 from symdiff.codegen.tensors.reductions import Horizontal, Ordered, Vertical, accumulator_width
 from symdiff.codegen.tensors.segments import Segment, Tools, end_block, segments
+from symdiff.dataclass import dataclass
 from symdiff.ops.core import PROD, SUM
 from symdiff.ops.structure import LANES
 from symdiff.optimize.planning.plan import Buffer, Nest, Reduce, Store, element_bytes

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from symdiff.codegen.body import Operations, Routines
 from symdiff.codegen.interrupts import BETWEEN, poll
@@ -20,6 +20,7 @@ from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.nest_blocks import Block, Sink
 from symdiff.codegen.tensors.nest_body import Memory, Nesting, splat
 from symdiff.codegen.tensors.nest_shape import intersected
+from symdiff.dataclass import dataclass
 from symdiff.ops.base import Library
 from symdiff.ops.structure import BLOCK, LANES
 from symdiff.optimize.planning.plan import Access, Apply, Choose, Load, LoadAt

@@ -7,10 +7,10 @@ ordinary one, batched. It serves every operation that has a derivative, whether 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.finite import Finite
 from symdiff.differentiate.forward import forward
 from symdiff.differentiate.jacobians import operations

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate import chain
 from symdiff.differentiate.jacobians import jacobian_blocks, operations
 from symdiff.differentiate.operators import check_differentiable, gradient

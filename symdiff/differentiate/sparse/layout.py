@@ -11,12 +11,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.sparse.patches import Patch, Patches, Sizes, combined
 from symdiff.differentiate.sparse.pattern import Indices, index_type
 from symdiff.ir.graph import Graph

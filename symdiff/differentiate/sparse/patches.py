@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement, reduction
 from symdiff.types import c_strides

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from symdiff.dataclass import dataclass
 
 Indices = npt.NDArray[np.signedinteger[Any]]
 

@@ -7,10 +7,10 @@ mapping from their numbers. What several entries are multiplied by is computed o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate import chain
 from symdiff.differentiate.chain import LateFactors
 from symdiff.differentiate.finite import Finite

@@ -8,10 +8,9 @@ edges.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.sparse.coloring import Colors
 from symdiff.differentiate.sparse.pattern import Pattern
 from symdiff.ir.graph import Graph

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate import chain
 from symdiff.differentiate.guards import Guard, Guards
 from symdiff.differentiate.structured.factors import Factor, ordered

@@ -9,8 +9,8 @@ that make them run again when they are needed. The steps are the same, so are th
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops.core import INPUT
 from symdiff.optimize.planning.memory import read, written

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
 from symdiff.ops.base import Instruction, Intrinsic, Library, MatrixRoutine, Outside, ScalarRoutine, Special

@@ -8,8 +8,8 @@ writing and reading it. What is kept joins a loop nest over the same space, a gr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops import Op, core
 from symdiff.optimize.planning.access import (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.display.tables import table_lines
 from symdiff.ops import core
 from symdiff.optimize.planning.memory import only_needed, read, renumbered, size_in_bytes, written

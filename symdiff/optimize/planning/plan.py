@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from symdiff.dataclass import dataclass
 from symdiff.ops import Op
 from symdiff.ops.base import MatrixRoutine, Outside
 from symdiff.sizes import Sizes
