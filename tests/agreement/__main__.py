@@ -2,9 +2,10 @@
 
     python -m tests.agreement --graphs 2000 --jobs 1 FORMULAS.jsonl …
 
-Formulas in numbers are compared with differences of sixty digits, programs on arrays with differences; files have JSON
-lines with `expr`, `vars` and `points`. What disagrees is printed with its seed; `python -m tests.agreement --show 123`
-prints one and all of its ways. The exit status is 0 where all agree.
+Formulas in numbers are compared with differences of sixty digits, programs on arrays with differences. Files have JSON
+lines: formulas with `expr`, `vars` and `points`, functions of a vector x with `vector_expr`, `n` and `points`, and
+programs on arrays with `expr`, `inputs`, `wrt` and `derivative_value`. What disagrees is printed with its seed;
+`python -m tests.agreement --show 123` prints one and all of its ways. The exit status is 0 where all agree.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.agreement.checks import check, check_file, disagreements, random_case
+from tests.agreement.checks import check, check_line, disagreements, file_cases, random_case
 
 
 def main():
@@ -36,16 +37,19 @@ def main():
                 print(order, name, np.asarray(getattr(value, "value", value)).round(6).tolist())
         print(*disagreements(case, point)[0], sep="\n")
         return 0
-    wrong = total = 0
-    for path in options.files:
-        found, count, pairs = check_file(path)
-        print(*found, sep="\n", end="\n" if found else "")
-        print(f"{Path(path).stem}: {count} formulas, {pairs:,} pairs, {len(found)} disagree", flush=True)
-        wrong += len(found)
     seeds = range(options.seed, options.seed + options.graphs)
     context = multiprocessing.get_context("spawn")
-    bad = 0
+    wrong = total = bad = 0
     with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
+        for path in options.files:
+            lines, own, differ = list(file_cases(path)), 0, 0
+            for line, (found, pairs) in zip(lines, pool.map(check_line, lines), strict=True):
+                own += pairs
+                differ += bool(found)
+                for what in found:
+                    print(f"{line['id']}: {what}", flush=True)
+            print(f"{Path(path).stem}: {len(lines)} formulas, {own:,} pairs, {differ} disagree", flush=True)
+            wrong += differ
         for seed, (found, pairs) in zip(seeds, pool.map(check, seeds, chunksize=10), strict=True):
             total += pairs
             bad += bool(found)

@@ -53,3 +53,32 @@ def test_wrong_differences_and_exact_values_are_seen(monkeypatch):
     whole = next(series)[1](moved)
     along = dict(arrays.ways(1))["differences"](moved)
     assert not checks.same(along.value, along.of(1.001 * whole), checks.LOOSE)
+
+
+# a line of each kind of file that is read, and where the numbers that it gives stand
+FORMULA = {"expr": "exp(a)*b**2", "vars": ["a", "b"], "points": [{"x": [0.5, 2.0]}]}
+GIVEN = np.exp(0.5) * np.array([4.0, 4.0]), np.exp(0.5) * np.array([[4.0, 4.0], [4.0, 2.0]])
+LINES = [
+    {**FORMULA, "points": [{"x": [0.5, 2.0], "grad": GIVEN[0].tolist(), "hess": GIVEN[1].tolist()}]},
+    {"vector_expr": "sum(x**2)/n", "n": 2, "points": [{"x": [0.5, 2.0], "grad": [0.5, 2.0], "hess": [[1, 0], [0, 1]]}]},
+    {"expr": "A @ x", "wrt": "x", "inputs": {"A": [[2, 1]], "x": [[3], [4]]}, "derivative_value": [["2.0", "1.0"]]},
+]
+
+
+@pytest.mark.parametrize("line", LINES, ids=["formula", "vector", "matrix"])
+def test_lines_of_files(line, monkeypatch):
+    monkeypatch.setattr(checks, "LONG", 3)  # so that what the line gives is looked at
+    found, pairs = checks.check_line(line)
+    assert found == []
+    assert pairs > 20
+    if "inputs" in line:
+        wrong = {**line, "derivative_value": [["2.0", "1.1"]]}
+    else:
+        wrong = {**line, "points": [{**line["points"][0], "grad": [0.5, 2.1]}]}
+    (said,) = checks.check_line(wrong)[0]
+    assert said.startswith("order 1: forward mode and exact")
+
+
+def test_steep_functions_take_smaller_steps():
+    steep = Arrays([], "x", {"x": (2,)}, "x", "sum(sin(3000*x))")
+    assert checks.disagreements(steep, [np.array([0.3, 0.7])])[0] == []

@@ -13,6 +13,8 @@ from symdiff.interpret import evaluate
 MODES = ("forward", "reverse", "direct", "compressed", "cross-country")
 METHODS = ("direct", "compressed")
 DIGITS = 60
+JUMPS = {"floor", "ceil", "trunc", "round", "sign", "floor_divide", "heaviside"}
+"""Operations that differences see as slopes."""
 
 NAMES = ["sin", "cos", "tan", "tanh", "sinh", "cosh", "exp", "log", "sqrt", "atan", "asin", "acos", "asinh", "erf",
          "hypot", "atan2", "expm1", "pi"]  # fmt: skip
@@ -28,10 +30,13 @@ MP = {name: getattr(mpmath, name) for name in NAMES} | {
 
 
 class Formula:
-    """A formula in numbers: lines that say names, and outputs in these; the scalar is what orders 2 and 3 are of."""
+    """A formula in numbers: lines that say names, and outputs in these; the scalar is what orders 2 and 3 are of.
 
-    def __init__(self, lines, outputs, scalar, names):
-        self.lines, self.names = list(lines), list(names)
+    Derivatives are by `wrt`, all names by default; `known` are those that somebody else has found, by order.
+    """
+
+    def __init__(self, lines, outputs, scalar, names, wrt=None):
+        self.lines, self.names, self.wrt = list(lines), list(names), list(wrt or names)
         self.vector = sd.function("\n".join([*lines, f"[{', '.join(outputs)}]"]), self.names)
         self.scalar = sd.function("\n".join([*lines, scalar]), self.names)
         self.known = {}
@@ -39,7 +44,7 @@ class Formula:
 
     def exact(self, order, point):
         """The derivatives by differences of many digits, the order of the names first to last."""
-        names, count = self.names, len(self.names)
+        names, count = self.names, len(self.wrt)
         codes = [compile(line.partition(" = ")[2], "", "eval") for line in self.lines]
         targets = [line.partition(" = ")[0] for line in self.lines]
         found = []
@@ -56,7 +61,8 @@ class Formula:
 
                 result = np.empty((count,) * order)
                 for index in itertools.combinations_with_replacement(range(count), order):
-                    orders = tuple(index.count(k) for k in range(count))
+                    chosen = [self.wrt[k] for k in index]
+                    orders = tuple(chosen.count(n) for n in names)
                     slope = float(mpmath.diff(value, at, orders))
                     for place in itertools.permutations(index):
                         result[place] = slope
@@ -68,7 +74,7 @@ class Formula:
         return {1: self._first, 2: self._second, 3: self._third}[order]()
 
     def _first(self):
-        f, names = self.vector, self.names
+        f, names = self.vector, self.wrt
         for mode in (*MODES, "auto"):
             yield f"{mode} mode", numbers(sd.jacobian(f, names, mode=mode))
         for method in METHODS:
@@ -78,7 +84,7 @@ class Formula:
         yield "series", lambda point: np.stack([s(point)[1] for s in series], -1)
 
     def _second(self):
-        f, names, count = self.scalar, self.names, len(self.names)
+        f, names, count = self.scalar, self.wrt, len(self.wrt)
         yield "Hessian", numbers(sd.hessian(f, names))
         gradient = sd.grad(f, names)
         for mode in MODES:
@@ -92,7 +98,7 @@ class Formula:
         yield "collapsed", symmetric(count, 2, pairs, operators)
 
     def _third(self):
-        f, names, count = self.scalar, self.names, len(self.names)
+        f, names, count = self.scalar, self.wrt, len(self.wrt)
         hessian = sd.hessian(f, names)
         for mode in ("auto", *MODES):
             yield f"{mode} mode of the Hessian", numbers(sd.jacobian(hessian, names, mode=mode))
@@ -110,23 +116,24 @@ class Formula:
 
     def _repeated(self, order):
         def made(f, left):
-            return numbers(f) if not left else stacked([made(sd.derivative(f, n), left - 1) for n in self.names], -1)
+            return numbers(f) if not left else stacked([made(sd.derivative(f, n), left - 1) for n in self.wrt], -1)
 
         return made(self.scalar, order)
 
     def _diagonal(self, order):
-        series = [numbers(sd.taylor(self.scalar, n, order)) for n in self.names]
+        series = [numbers(sd.taylor(self.scalar, n, order)) for n in self.wrt]
         scale = float(np.prod(range(1, order + 1)))
         return lambda point: Diagonal([scale * s(point)[order] for s in series])
 
 
 class Arrays:
-    """A program on arrays, by one of its inputs."""
+    """A program on arrays, by one of its inputs; orders 2 and 3 are of `scalar`, by default a sum of sines."""
 
-    def __init__(self, lines, last, shapes, wrt):
-        self.shapes, self.wrt = shapes, wrt
+    def __init__(self, lines, last, shapes, wrt, scalar=None):
+        self.shapes, self.wrt, self.known = shapes, wrt, {}
+        scalar = scalar or f"sum(sin({last}))"
         self.vector = sd.function("\n".join([*lines, f"{last}*1"]), list(shapes), shapes=shapes)
-        self.scalar = sd.function("\n".join([*lines, f"sum(sin({last}))"]), list(shapes), shapes=shapes)
+        self.scalar = sd.function("\n".join([*lines, scalar]), list(shapes), shapes=shapes)
 
     def ways(self, order):
         """Pairs of a name and what gives the derivatives at a point (a list), in one shape."""
@@ -147,7 +154,8 @@ class Arrays:
             yield f"sparse, {method}", lambda point, dense=dense, shape=shape: dense(point).reshape(shape)
         series = sd.taylor(f, (wrt,), order)
         yield "series", lambda point: Along(self, series, order, point)
-        yield "differences", lambda point: Along(self, None, order, point)
+        if JUMPS.isdisjoint(f.graph.ops[n].name for n in f.graph.live(f.nodes)):
+            yield "differences", lambda point: Along(self, None, order, point)
 
 
 class Along:
@@ -156,7 +164,7 @@ class Along:
     def __init__(self, program, series, order, point):
         shape = program.shapes[program.wrt]
         self.line = np.random.default_rng(0).uniform(-1, 1, shape)
-        self.count, self.order, self.loose = len(shape), order, series is None
+        self.count, self.order, self.loose, self.error = len(shape), order, series is None, 0.0
         at = list(program.shapes).index(program.wrt)
         if series is not None:
             given = [*point[: at + 1], self.line, *point[at + 1 :]]
@@ -175,15 +183,23 @@ class Along:
         def moved(step):
             return value([x + step * self.line if k == at else x for k, x in enumerate(point)])
 
-        central = [(moved(h) - moved(-h)) / (2 * h) for h in (2e-3, 1e-3, 5e-4)]
-        first = [(4 * b - a) / 3 for a, b in itertools.pairwise(central)]
-        self.value = (16 * first[1] - first[0]) / 15
+        for scale in (1, 0.02, 0.0004):  # smaller steps where the function is steep
+            self.value, self.error = extrapolated(moved, scale)
+            if self.error <= 1e-5 * np.max(np.abs(self.value), initial=1e-3):
+                break
 
     def of(self, array):
         """The same of a whole tensor."""
         for _ in range(1 if self.loose else self.order):
             array = np.tensordot(array, self.line, self.count)
         return array
+
+
+def extrapolated(value, scale):
+    """The slope of a function of a step at 0, and how far its last two extrapolations are apart."""
+    central = [(value(h) - value(-h)) / (2 * h) for h in (2e-3 * scale, 1e-3 * scale, 5e-4 * scale)]
+    first = [(4 * b - a) / 3 for a, b in itertools.pairwise(central)]
+    return (16 * first[1] - first[0]) / 15, float(np.max(np.abs(first[1] - first[0]), initial=0))
 
 
 class Diagonal(list):
