@@ -17,6 +17,7 @@ __version__ = VERSION
 PUBLIC = {
     "ArgumentError": "errors",
     "CallError": "errors",
+    "ClusterError": "errors",
     "CompileError": "errors",
     "CompiledFunction": "functions.compiled",
     "DifferentiationError": "errors",
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from symdiff.budget import limits as limits
     from symdiff.errors import ArgumentError as ArgumentError
     from symdiff.errors import CallError as CallError
+    from symdiff.errors import ClusterError as ClusterError
     from symdiff.errors import CompileError as CompileError
     from symdiff.errors import DifferentiationError as DifferentiationError
     from symdiff.errors import IndexRangeError as IndexRangeError

@@ -238,3 +238,7 @@ class CompileError(SymdiffError, RuntimeError):
 
 class StorageError(SymdiffError, ValueError):
     """A saved function that is damaged, incomplete, or of a newer symdiff."""
+
+
+class ClusterError(SymdiffError, RuntimeError):
+    """A computation on several machines that ended without a result: workers, or data on them, were lost."""
