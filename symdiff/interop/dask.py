@@ -336,10 +336,12 @@ def _own_shape(f: Function, argument: Argument, value: Any) -> tuple[int, ...]:
                 hint=f'declare it: shapes={{"{argument.name}": ()}} where it is a number',
             )
         return shape
-    rank = len(argument.shape)
-    if len(shape) < rank:
+    own = shape[max(0, len(shape) - len(argument.shape)) :]
+    if len(own) < len(argument.shape) or any(
+        type(size) is int and size != n for size, n in zip(argument.shape, own, strict=True)
+    ):
         raise ShapeError(f"{f.__name__}: {argument.written} got an array of shape {show(shape)}")
-    return shape[len(shape) - rank :]
+    return own
 
 
 def _flat(value: Any) -> list[Any]:
