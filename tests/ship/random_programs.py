@@ -1,12 +1,15 @@
 """Random programs through every kind of file: `python -m tests.ship.random_programs --programs 1000`.
 
 The answers of each are those of the interpreter, bit for bit, by `fp="strict"`. Objects, archives and assembly language
-are linked by the C compiler, C and C++ compiled by it. WebAssembly has JavaScript's mathematical functions, so there
-programs that call none are held to the bits, and others to 1e-6.
+are linked by the C compiler, C and C++ compiled by it, LLVM's intermediate representation by llvmlite; the modules of
+Python are loaded. WebAssembly has JavaScript's mathematical functions, so there programs that call none are held to the
+bits, and others to 1e-6. Kernels are assembled by `ptxas`; those without libdevice's functions are also run: as the one
+thread of a kernel, compiled for this machine from the module that `ptx` is made of.
 """
 
 import argparse
 import ctypes
+import importlib.util
 import json
 import re
 import shutil
@@ -15,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 
 import symdiff as sd
@@ -24,17 +28,31 @@ from symdiff.ship.loaded import LoadedFunction
 from symdiff.ship.package import KINDS
 from tests.ship.c_programs import bits, flat, values
 from tests.ship.test_arrays import random_functions
+from tests.ship.test_ptx import NVPTX, PTXAS, assembled, threads
+
+DEVICE = re.compile(r"@__nv_|@llvm\.nvvm\.(?!read\.ptx\.sreg\.)|@own\.__internal")
+"""What only NVIDIA's processors have."""
 
 PART = 100
 """Programs in one library."""
 
-LINKED = {"so": [], "o": [], "a": ["-Wl,--whole-archive"], "s": [], "c": ["-std=c99", "-O1", "-Wall", "-Werror"]}
+LINKED = {
+    "so": [],
+    "o": [],
+    "a": ["-Wl,--whole-archive"],
+    "s": [],
+    "c": ["-std=c99", "-O1", "-Wall", "-Werror"],
+    "ll": [],
+}
 """The kinds that become shared libraries, and what the compiler is told for each."""
 
-FILES = {"so": "libpart.so", "o": "part.o", "a": "libpart.a", "s": "part.s", "c": "part.c"}
+FILES = {"so": "libpart.so", "o": "part.o", "a": "libpart.a", "s": "part.s", "c": "part.c", "ll": "part.ll"}
 
-ONE_BY_ONE = ("c", "wasm")
+ONE_BY_ONE = ("c", "wasm", "ptx")
 """The kinds that refuse some functions, and are written on their own."""
+
+TOOLS = {"hpp": "g++", "wasm": "node", "ptx": PTXAS or "ptxas"}
+"""What a kind takes beside the C compiler."""
 
 
 def run(*command, **options):
@@ -59,11 +77,48 @@ def accepted(functions, kind, folder):
 def by_library(functions, points, kind, folder):
     """The answers of a library that is linked of a kind of file."""
     path = made = folder / FILES[kind]
+    if kind == "ll":
+        path = folder / "compiled.o"
+        path.write_bytes(compiled(made.read_text()))
     if kind != "so":
         made = folder / f"linked_{kind}.so"
         run("cc", "-shared", "-fPIC", *LINKED[kind], path, "-Wl,--no-whole-archive", "-lm", "-o", made)
     library = ctypes.CDLL(str(made))
     return {name: flat(LoadedFunction(library, name)(*points[name])) for name in functions}
+
+
+def compiled(text):
+    """The object of a module in LLVM's intermediate representation, which says what it is for."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(text)
+    made = llvm.Target.from_triple(module.triple).create_target_machine(cpu="x86-64-v3", opt=2, reloc="pic")
+    return made.emit_object(module)
+
+
+def by_python(functions, points, folder):
+    """The answers of the module of Python."""
+    spec = importlib.util.spec_from_file_location(f"part_{folder.name}", folder / "part.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: flat(getattr(module, name)(*points[name])) for name in functions}
+
+
+def by_threads(functions, points, folder):
+    """The answers of kernels that call no function of libdevice; the others are assembled alone."""
+    assembled(folder / "part.ptx")
+    print(f"{len(functions)} kernels assembled", flush=True)
+    found = {}
+    for name, f in functions.items():
+        emit({name: f}, folder / name, kinds="ll", target=NVPTX, fp="strict")
+        if DEVICE.search((folder / name / f"{name}.ll").read_text()) is None:
+            inputs = [np.asarray(x, np.float64)[np.newaxis] for x in points[name]]
+            with np.errstate(all="ignore"):
+                sizes = [np.size(y) for y in flat(f(*points[name]))]
+            found[name], status = threads(folder / name, name, inputs, sizes, np.float64, 1, 1)
+            if status:
+                raise RuntimeError(f"{name} failed with {status}")
+    return found
 
 
 def by_cpp(functions, points, folder):
@@ -131,29 +186,31 @@ def compare(functions, points, kind, folder):
             emit(functions, folder, kinds=kind, name="part", fp="strict")
     if not functions:
         return 0, []
-    if kind == "hpp":
-        found = by_cpp(functions, points, folder)
-    elif kind == "wasm":
-        found = by_node(functions, points, folder)
+    if kind in ASKED:
+        found = ASKED[kind](functions, points, folder)
     else:
         found = by_library(functions, points, kind, folder)
     wrong = []
-    for name, f in functions.items():
+    for name in found:
+        f = functions[name]
         with np.errstate(all="ignore"):
             read = flat(evaluate(f.graph, f.nodes, dict(zip(f.body.parameters, points[name], strict=True))))
         same = bits(*found[name]) == bits(*read)
         if not same and not (kind == "wasm" and close(found[name], read)):
             wrong.append(name)
             print(f"{kind} {name}: {found[name]} is not {read}\n{f}", file=sys.stderr)
-    return len(functions), wrong
+    return len(found), wrong
+
+
+ASKED = {"hpp": by_cpp, "wasm": by_node, "ctypes": by_python, "ptx": by_threads}
+"""How the kinds are asked that become no shared library here."""
 
 
 def main():
     command = argparse.ArgumentParser(description=__doc__)
     command.add_argument("--programs", type=int, default=1000)
     options = command.parse_args()
-    tools = {"hpp": "g++", "wasm": "node"}
-    kinds = [kind for kind in (*LINKED, *tools) if kind in KINDS and shutil.which(tools.get(kind, "cc"))]
+    kinds = [kind for kind in (*LINKED, *ASKED) if kind in KINDS and shutil.which(TOOLS.get(kind, "cc"))]
     functions, points = random_functions(options.programs)
     names = list(functions)
     counts, wrong = dict.fromkeys(kinds, 0), dict.fromkeys(kinds, 0)
