@@ -38,7 +38,8 @@ def _archive(package: Package) -> bytes:
 
 @add_kind("so", shared_name, "a shared library, linked by the C compiler of this system or by ziglang's")
 def _shared(package: Package) -> bytes:
-    return link_shared(package.object_code, package.target, shared_name(package), package.libraries)
+    names = package.module.defined, package.module.called
+    return link_shared(package.object_code, package.target, shared_name(package), package.libraries, *names)
 
 
 @add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")

@@ -16,18 +16,57 @@ from symdiff.codegen.target import Target
 from symdiff.errors import CompileError
 
 PATIENCE = 300
-"""Seconds that linking may take: the first time for a system, zig compiles its C library."""
+"""Seconds that linking may take: the first time for some systems, zig compiles their C library."""
 
 COMPILERS = ("cc", "gcc", "clang")
 
+VECTOR = "_ZGV"
+"""How the names of functions of vectors begin."""
 
-def find_compiler(target: Target) -> list[str]:
-    """The command of a C compiler that links for a target: that of $CC, the system's, or zig's.
+
+FOUND_BY = {"linux": "-Wl,-soname,{}", "macos": "-Wl,-install_name,@rpath/{}"}
+"""How a library is told the name by which programs find it, for compilers."""
+
+ENTRIES = {"x86_64": "movl $1, %eax\nret", "aarch64": "mov w0, #1\nret"}
+"""What a library of Windows does when it is loaded: it says that all went well."""
+
+
+def link_shared(
+    code: bytes, target: Target, soname: str, libraries: Sequence[str], defined: Sequence[str], called: Sequence[str]
+) -> bytes:
+    """The shared library of one object.
+
+    `libraries` are those that it needs beside the C library, as `-l` takes them; `defined` the functions that it has,
+    `called` those from outside.
 
     Raises
     ------
     CompileError
-        Where there is none.
+        Where there is no compiler, or it fails.
+    """
+    compiler = find_compiler(target)
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder) / "code.o", Path(folder) / soname
+        given.write_bytes(code)
+        named = [f"-l{name}" for name in libraries]
+        if compiler is None:
+            command = _zig(target, given, made, defined, called)
+        else:
+            command = [*compiler, "-shared", "-o", str(made), str(given)]
+            if target.system in FOUND_BY:
+                command.append(FOUND_BY[target.system].format(soname))
+            named += [] if target.system == "windows" else ["-lm"]
+        _run([*command, *named], soname)
+        return made.read_bytes()
+
+
+def find_compiler(target: Target) -> list[str] | None:
+    """The command of a C compiler that links for a target: that of $CC, or the system's; None: that is left to zig.
+
+    Raises
+    ------
+    CompileError
+        Where there is neither.
     """
     own = Target.of()
     if (target.family, target.system) == (own.family, own.system):
@@ -39,7 +78,7 @@ def find_compiler(target: Target) -> list[str]:
             if found:
                 return [found]
     if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc", "-target", zig_triple(target)]
+        return None
     raise CompileError(
         f"there is no C compiler that links for {target.triple}",
         hint='install one, or `pip install "symdiff[ship]"` for the one that ziglang brings, or emit "a" and link that',
@@ -53,27 +92,48 @@ def zig_triple(target: Target) -> str:
     return f"{target.family}-{system}{abi}"
 
 
-def link_shared(code: bytes, target: Target, soname: str, libraries: Sequence[str]) -> bytes:
-    """The shared library of one object; `libraries` are those that it needs beside the C library, as `-l` takes them.
+def _zig(target: Target, given: Path, made: Path, defined: Sequence[str], called: Sequence[str]) -> list[str]:
+    """The command of zig's linker: its compiler would first build a library of its own, for a minute."""
+    command = [sys.executable, "-m", "ziglang", "build-lib", "-dynamic", "-target", zig_triple(target)]
+    command += ["-fno-compiler-rt", "-fno-ubsan-rt"]
+    linked = [*command, str(given), f"-femit-bin={made}"]
+    if target.system == "windows" and target.family in ENTRIES:
+        return [*linked, str(_entry(target, given.parent, defined)), "-fno-emit-implib", "-lucrtbase"]
+    linked += {"linux": [f"-fsoname={made.name}"], "macos": ["-install_name", f"@rpath/{made.name}"]}.get(
+        target.system, []
+    )
+    vectors = [name for name in called if name.startswith(VECTOR)]
+    if vectors:  # zig knows no libmvec, which the C library's -lm stands for, too
+        text, library = given.parent / "vectors.s", given.parent / "libmvec.so.1"
+        text.write_text("".join(f".globl {name}\n.type {name}, @function\n{name}:\n" for name in vectors))
+        _run([*command, str(text), f"-femit-bin={library}", f"-fsoname={library.name}"], library.name)
+        linked.append(str(library))
+    return [*linked, "-lc", "-lm"]
 
-    Raises
-    ------
-    CompileError
-        Where there is no compiler, or it fails.
-    """
-    command = find_compiler(target)
-    with tempfile.TemporaryDirectory() as folder:
-        given, made = Path(folder) / "code.o", Path(folder) / soname
-        given.write_bytes(code)
-        named = {"linux": [f"-Wl,-soname,{soname}"], "macos": [f"-Wl,-install_name,@rpath/{soname}"]}
-        mathematics = [] if target.system == "windows" else ["-lm"]
-        command += ["-shared", "-o", str(made), str(given), *named.get(target.system, [])]
-        command += [*(f"-l{name}" for name in libraries), *mathematics]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise CompileError(f"{shlex.join(command[:1])} does not link {soname} within {PATIENCE} s") from None
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip()
-            raise CompileError(f"{shlex.join(command[:1])} could not link {soname}: {said}")
-        return made.read_bytes()
+
+def _entry(target: Target, folder: Path, defined: Sequence[str]) -> Path:
+    """The assembly language of what a library of Windows has beside its functions, which it exports."""
+    exports = " ".join(f"-export:{name}" for name in defined)
+    lines = [
+        ".globl DllMainCRTStartup",
+        "DllMainCRTStartup:",
+        ENTRIES[target.family],
+        ".globl _fltused",
+        "_fltused:",
+        '.section .drectve, "yn"',
+        f'.ascii " {exports}"',
+    ]
+    path = folder / "entry.s"
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+def _run(command: Sequence[str], soname: str) -> None:
+    linker = "ziglang" if "ziglang" in command else command[0]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{linker} does not link {soname} within {PATIENCE} s") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()
+        raise CompileError(f"{linker} could not link {soname}: {said}")
