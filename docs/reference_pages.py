@@ -35,10 +35,10 @@ TOPICS = {
                     ["grad", "value_and_grad", "jacobian", "hessian", "sparse_jacobian", "sparse_hessian", "jvp", "vjp",
                      "hvp", "linearize", "vmap", "derivative", "taylor", "diff", "laplacian", "operator", "check_grad",
                      "checkpoint"]),
-    "programs": ("Solvers, files, limits", "What functions are handed to, and what they may cost.",
+    "programs": ("Solvers, files, other libraries", "What functions are handed to, and what they may cost.",
                  ["nlp", "emit", "limits", "define"]),
 }  # fmt: skip
-"""Pages of functions: a title, what they are, and their names. What stands in none is on a page of its own."""
+"""Pages of functions: a title, what they are, and their names. What stands in none is on the last."""
 
 CLASSES = {
     "function": "functions.function.Function",
@@ -500,9 +500,7 @@ def pages() -> dict[str, Callable[[], str]]:
     """What makes each page."""
     made: dict[str, Callable[[], str]] = {}
     for key, (title, what, listed) in TOPICS.items():
-        made[key] = partial(function_page, title, what, listed)
-    if other_functions():
-        made["others"] = partial(function_page, "More functions", "", other_functions())
+        made[key] = partial(function_page, title, what, listed + (other_functions() if key == "programs" else []))
     for key, place in CLASSES.items():
         made[f"class-{key}"] = partial(class_page, class_of(place))
     for name, cls in other_classes().items():
