@@ -7,8 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "symdiff"
 
-TWICE = {"diff"}
-"""`diff` is a derivative of Python's and a difference of the language's, as SymPy and NumPy have it."""
+TWICE = {"diff", "sum_over"}
+"""`diff` is a derivative of Python's and a difference of the language's, as SymPy and NumPy have it; `sum_over` adds
+along axes of an array in a graph, and of shards on many machines."""
 
 
 def definitions():

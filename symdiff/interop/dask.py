@@ -16,7 +16,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, ClusterError, ShapeError, SymdiffError
 from symdiff.functions.build import function
 from symdiff.functions.function import Function
-from symdiff.interop.sharded import Lost, Objective, Shards, Shipped, function_here, function_of, shipped
+from symdiff.interop.sharded import Lost, Objective, Shards, Shipped, function_here, function_of_shard, shipped
 from symdiff.signature import Argument
 from symdiff.trees import arrange
 from symdiff.types import fixed, show
@@ -72,7 +72,7 @@ def sum_over(fun: Any, shards: Any, wrt: Any = None, *, client: Any = None, pati
     array([ 3., -1.])
     >>> client.close()
     """
-    f = function_of(fun, wrt)
+    f = function_of_shard(fun, wrt)
     if isinstance(shards, Shards):
         return Objective(shards.cluster, f, shards, wrt)
     cluster = DaskCluster(_client(client), patience)
@@ -296,7 +296,7 @@ def map_blocks(fun: Any, *arrays: Any) -> Any:
     sizes = {d: n for dims, shape in zip(given, shapes, strict=True) for d, n in zip(dims, shape, strict=True)}
     lazy = _matched(f, arrays, own)
     found = apply_gufunc(
-        Block(shipped(made, dumps), f.__name__),
+        OfChunk(shipped(made, dumps), f.__name__),
         signature,
         *lazy,
         output_dtypes=dtypes[0] if one else dtypes,
@@ -351,7 +351,7 @@ def _flat(value: Any) -> list[Any]:
     return [leaf for part in value for leaf in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 
-class Block:
+class OfChunk:
     """What is done with a chunk: a function, called by the name under which `apply_gufunc` shows it."""
 
     def __init__(self, sent: Shipped, name: str) -> None:

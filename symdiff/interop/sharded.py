@@ -151,13 +151,13 @@ def part_of_sum(shard: Any, given: Shipped, what: str, wrt: Any, point: tuple[An
     return found
 
 
-def added(values: Sequence[Any]) -> Any:
+def total_of(values: Sequence[Any]) -> Any:
     """The sum of results of one structure, from left to right."""
     first = values[0]
     if isinstance(first, dict):
-        return {k: added([v[k] for v in values]) for k in first}
+        return {k: total_of([v[k] for v in values]) for k in first}
     if isinstance(first, tuple | list):
-        parts = [added(column) for column in zip(*values, strict=True)]
+        parts = [total_of(column) for column in zip(*values, strict=True)]
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     total = first
     for value in values[1:]:
@@ -270,7 +270,7 @@ class Objective:
                 level = cluster.each(part_of_sum, self.shards.references, self._reference, what, self.wrt, point)
                 while len(level) > 1:
                     groups = [level[k : k + ADDED_AT_ONCE] for k in range(0, len(level), ADDED_AT_ONCE)]
-                    level = [group[0] if len(group) == 1 else cluster.submit(added, group) for group in groups]
+                    level = [group[0] if len(group) == 1 else cluster.submit(total_of, group) for group in groups]
                 return cluster.result(level[0])
             except Lost:
                 self.shards.mend()
@@ -279,7 +279,7 @@ class Objective:
         )
 
 
-def function_of(fun: Any, wrt: Any) -> Function:
+def function_of_shard(fun: Any, wrt: Any) -> Function:
     """The function of one shard.
 
     Raises
