@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -119,6 +119,17 @@ class Options:
             raise ArgumentError(f"piece is {self.piece!r}", hint="give a positive number of operations")
 
 
+class BatchEntry(NamedTuple):
+    """The address of a loop that NumPy calls, its data, and what has to live as long as it is called.
+
+    It returns 0, or another number where it failed and the results are not set.
+    """
+
+    loop: int
+    data: int
+    owned: tuple[object, ...]
+
+
 class Kernel:
     """Native code for a program.
 
@@ -227,12 +238,8 @@ class Kernel:
         return cast(np.ufunc, Watched(made)) if self.calls_python else made
 
     @lazy
-    def batch_ufunc(self) -> np.ufunc:
-        """The same with floating-point exceptions, so that np.errstate rules.
-
-        Invalid is raised only where a result is NaN and no operand was, overflow and division by zero only where a
-        result is infinite and all operands are finite.
-        """
+    def batch_entry(self) -> BatchEntry:
+        """The loop behind `batch_ufunc`, for callers that know C: `int loop(char **args, dims, steps, data)`."""
         width, opt = self.lanes, self.batch_opt
         owned: list[object] = [self._code]
         loop, body, workspace = self._code[LOOP], 0, 0
@@ -247,8 +254,17 @@ class Kernel:
         work = max(1, self.statistics.instructions)
         description = describe_kernel(self.layout, loop, body, width, workspace, work)
         owned.append(description)
-        driver, data = batch_code()[BATCH], description.ctypes.data
-        return self._raising(make_ufunc(self.layout, driver, data, self.options.name, self.options.doc, owned))
+        return BatchEntry(batch_code()[BATCH], description.ctypes.data, tuple(owned))
+
+    @lazy
+    def batch_ufunc(self) -> np.ufunc:
+        """The same with floating-point exceptions, so that np.errstate rules.
+
+        Invalid is raised only where a result is NaN and no operand was, overflow and division by zero only where a
+        result is infinite and all operands are finite.
+        """
+        loop, data, owned = self.batch_entry
+        return self._raising(make_ufunc(self.layout, loop, data, self.options.name, self.options.doc, owned))
 
     @lazy
     def batch(self) -> Callable[..., Any]:

@@ -44,3 +44,24 @@ def to_torch(fun: Any) -> Any:
     See docs/howto/pytorch.md.
     """
     return _load("torch", "torch").TorchFunction(function_of(fun))
+
+
+def to_jax(fun: Any) -> Any:
+    """The function on JAX's arrays, in all of its transformations: `jit`, `grad`, `jvp`, `vmap`, in any order.
+
+    XLA calls the compiled code through its foreign function interface. A function of float64 needs `jax_enable_x64`.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes.
+
+    Raises
+    ------
+    ArgumentError
+        Where jax is not installed.
+
+    Examples
+    --------
+    See docs/howto/jax.md.
+    """
+    return _load("jax", "jax").JaxFunction(function_of(fun))

@@ -47,6 +47,7 @@ class FlatFunction:
     function : what is called; its arguments may be in another order.
     arguments : those of this function: inputs first, then tangents or cotangents.
     binder : takes the values of a call apart.
+    order : which argument each one of `function` is.
     shapes, results : the shapes of arguments and of results, without batch axes.
     conditions : which results are conditions, which have no derivative.
     dtype : what it computes in.
@@ -57,29 +58,48 @@ class FlatFunction:
         self.binder = TreeBinder(made.__name__, made.arguments, made._ordered)
         self.function = made if made._ordered else made._with_arguments(made.arguments)
         place = {a: k for k, a in enumerate(self.arguments)}
-        self._order = [place[a] for a in made.arguments]
+        self.order = [place[a] for a in made.arguments]
         self._call = self.function._flat_call()
         self.shapes = tuple([fixed(a.shape) for a in self.arguments])
         self.results = tuple([fixed(t.shape) for t in made.types])
         self.conditions = tuple([t.is_condition for t in made.types])
         self.dtype = np.dtype(made.graph.dtype)
         self.jvp, self.vjp = lru_cache(self._jvp), lru_cache(self._vjp)
+        self._along: tuple[FlatFunction, tuple[int, ...]] | None = None
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The results, with the batch axes of all values broadcast together."""
-        found = self._call(*[values[k] for k in self._order])
+        found = self._call(*[values[k] for k in self.order])
         structure = self.function._structure
         flat: list[Any] = [None] * len(self.results)
         _take(structure, found, flat)
         return flat
 
+    def __repr__(self) -> str:
+        return self.function.__name__
+
     def _jvp(self, by: tuple[int, ...]) -> FlatFunction:
         """The derivatives of the results, conditions aside, along tangents of arguments, which follow the others."""
-        return self._extended(jvp(self._numbers(), self._targets(by)))
+        made = self._extended(jvp(self._numbers(), self._targets(by)))
+        made._along = self, by
+        return made
 
     def _vjp(self, by: tuple[int, ...]) -> FlatFunction:
         """The derivatives by arguments, as `_jvp` has them, times cotangents, which follow the others."""
         return self._extended(vjp(self._numbers(), self._targets(by)))
+
+    def transposed(self, by: tuple[int, ...]) -> tuple[FlatFunction, int]:
+        """Of one that is linear in the arguments `by`: the products of cotangents with the matrix.
+
+        They follow the first arguments, whose number is the second result; these may be all, though the values of
+        linear ones do not matter.
+        """
+        if self._along is not None:
+            base, along = self._along
+            count = len(base.arguments)
+            if all(k >= count for k in by):
+                return base.vjp(tuple([along[k - count] for k in by])), count
+        return self.vjp(by), len(self.arguments)
 
     def _numbers(self) -> Function:
         """The function without the results that are conditions."""

@@ -15,7 +15,7 @@ import numpy as np
 from symdiff.codegen import interrupts
 from symdiff.codegen.body import is_of_c
 from symdiff.codegen.image import Code
-from symdiff.codegen.kernel import Kernel, Options, lazy
+from symdiff.codegen.kernel import BatchEntry, Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
@@ -257,6 +257,11 @@ class TensorKernel(Kernel):
     def ufunc(self) -> np.ufunc:
         """The (generalized) ufunc that never warns."""
         return self._made(self.loop)
+
+    @lazy
+    def batch_entry(self) -> BatchEntry:
+        """The loop behind `batch_ufunc`."""
+        return BatchEntry(self._code[CHECKED], 0, (self._code,))
 
     @lazy
     def batch_ufunc(self) -> np.ufunc:
