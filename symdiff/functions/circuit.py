@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symdiff.dataclass import dataclass
 from symdiff.differentiate.operators import gradient, tangents
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
@@ -51,6 +51,10 @@ class Circuit:
         """Whether it has one output that is a number, so that every node has a gradient."""
         types = [self.graph.types[node] for node in self.outputs.values()]
         return len(types) == 1 and not types[0].shape and types[0].dtype not in (BOOL, INT64)
+
+    def has_name(self, node: int) -> bool:
+        """Whether somebody gave a node its name."""
+        return self.labels[node] in self.names or self.labels[node] in self.outputs
 
     def shown(self, node: int) -> int:
         """The node that stands for this one: the named line of an operation."""
@@ -111,6 +115,9 @@ def read_circuit(f: Function) -> Circuit:
     taken = set(labels.values())
     labels.update({node: title for title, node in outputs.items() if title not in taken and node not in labels})
     labels.update({value: labels[line] for value, line in lines.items()})
+    for name, node in names.items():  # a derivative may use the value of a line without the line
+        if ops[node] is core.NAMED and node not in alive and args[node][0] in alive:
+            labels.setdefault(args[node][0], name)
     taken, count = {*labels.values(), *outputs}, 0
     nodes = []
     standing = set(lines.values())

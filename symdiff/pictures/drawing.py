@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.functions.circuit import Circuit, Numbers
 from symdiff.ops import core
 from symdiff.pictures.folding import MOST_UNITS, Folding, folds_of
@@ -137,7 +137,8 @@ class Drafter:
             unit = scene.units[source]
             if unit.kind == INPUT and len(wires) > MOST_WIRES:
                 for wire in wires[1:]:
-                    again = Unit(unit.key, OUTSIDE, unit.label, note=unit.note, order=unit.order, faded=wire.faded)
+                    again = Unit(unit.key, OUTSIDE, unit.label, note=unit.note, node=unit.node, faded=wire.faded)
+                    again.order = unit.order
                     again.part = scene.units[wire.target].part
                     wire.source = self._add(scene, again)
 
@@ -160,7 +161,7 @@ class Drafter:
         made = Unit(f"n{node}", INPUT if is_input else OPERATION, name, order=self.position[node])
         if not is_input:
             made.label = "=" if graph.ops[computed] is core.NAMED else self.labels.label(computed)
-            made.name = name if graph.ops[node] is core.NAMED or name in circuit.outputs else ""
+            made.name = name if circuit.has_name(node) else ""
             made.ordered = not graph.ops[computed].commutative
         self._tell(made, node)
         made.note = f"{name} = {text}" if text else name
@@ -177,6 +178,7 @@ class Drafter:
     def _tell(self, unit: Unit, node: int) -> None:
         """The texts of a value on the wire of its unit."""
         circuit = self.circuit
+        unit.node = node
         unit.part = APPENDED if circuit.is_appended(node) else FORMULA
         unit.faded = self.path is not None and node not in self.path
         shape = shape_label(circuit.graph.types[node].shape)

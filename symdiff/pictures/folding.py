@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 
+from symdiff.dataclass import dataclass
 from symdiff.functions.circuit import Circuit
 from symdiff.ops import core
 
 MOST_UNITS = 60
 """So many nodes are seen at once without folding."""
+MOST_PARTS = 30
+"""So many folded parts are seen at once; more are put together."""
 MOST_BLOCKS = 12
 """So many parts there are at most, where these are chosen by their number."""
 MOST_INPUTS = 12
@@ -42,7 +45,7 @@ def folds_of(circuit: Circuit, nodes: Sequence[int], most: int = MOST_UNITS, by_
         part.parts = _lines(circuit, part.nodes) or (
             [] if first and by_lines and len(part.nodes) <= most else _levels(circuit, part.nodes, most)
         )
-        if len(part.parts) > most:
+        if len(part.parts) > MOST_PARTS:
             part.parts = merged(part.parts, circuit)
         todo.extend(part.parts)
     return whole
@@ -53,7 +56,7 @@ def anchors(circuit: Circuit, nodes: Sequence[int]) -> list[tuple[str, int]]:
     graph = circuit.graph
     found = []
     for node in nodes:
-        if graph.ops[node] is core.NAMED:
+        if circuit.labels[node] in circuit.names and graph.ops[node] is not core.INPUT:
             found.append((circuit.labels[node], node))
         elif node in graph.adjoints and graph.adjoints[node][1] and circuit.is_appended(node):
             found.append((f"∂/∂{graph.adjoints[node][0]}", node))

@@ -7,16 +7,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, SymdiffError
 from symdiff.pictures.scenes import APPENDED, BLOCK, FORMULA, Scene
 
 BETWEEN_COLUMNS, BETWEEN_ROWS = 34.0, 16.0
 INCH = 72.0
-ROUNDS = 16
+ROUNDS = 6
 """In which grandalf looks for fewer crossings."""
 SECONDS = 120.0
 """After so long `dot` is stopped."""
@@ -201,10 +201,11 @@ def _sugiyama(scene: Scene, sizes: Sequence[Extent]) -> Placed:
     for wire in scene.wires:
         course = courses[wire.source, wire.target]
         start, end = centers[wire.source], centers[wire.target]
-        points = [(start[0] + sizes[wire.source].width / 2, start[1])]
-        for y, x in course.through:  # straight through a column, so that it passes beside what is there
+        # straight through columns, so that it passes beside what is there
+        points = [(start[0] + sizes[wire.source].width / 2, start[1]), (start[0] + columns[start[0]], start[1])]
+        for y, x in course.through:
             points += [(x - columns[x], y), (x + columns[x], y)]
-        points.append((end[0] - sizes[wire.target].width / 2, end[1]))
+        points += [(end[0] - columns[end[0]], end[1]), (end[0] - sizes[wire.target].width / 2, end[1])]
         lines.append(_smooth(points))
     width = max((c[0] + s.width / 2 for c, s in zip(centers, sizes, strict=True)), default=0.0)
     return Placed(width, max(bottom - BETWEEN_ROWS, 0.0), centers, tuple(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import importlib.util
 import os
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ArgumentError, UnknownNameError, nearest
-from symdiff.functions.circuit import circuit_numbers, point_of, read_circuit
+from symdiff.functions.circuit import Numbers, circuit_numbers, point_of, read_circuit
+from symdiff.functions.steps import table
 from symdiff.pictures.drawing import Drafter, Outlined, path_of
 from symdiff.pictures.graphviz import scene_as_dot
 from symdiff.pictures.layout import Placed, is_installed, place
+from symdiff.pictures.page import write_page
 from symdiff.pictures.scenes import Scene
 from symdiff.pictures.svg import THEMES, draw_scene, form_of
 from symdiff.signature import listed_parameters
@@ -74,6 +77,19 @@ class Picture:
         (placed,) = self.placed(self.first)
         return draw_scene(self.first, placed, theme=theme, title=self.title)
 
+    def html(self) -> str:
+        """All of it as one page, which needs nothing else: pan, zoom, replay, and folded parts that open by a click.
+
+        Raises
+        ------
+        ArgumentError
+            Where no library for the layout is installed.
+        """
+        placed, circuit = self.placed(*self.scenes), self.circuit
+        steps = table(circuit, self.numbers or Numbers({}, {}, {}))
+        output = next(iter(circuit.outputs))
+        return write_page(self.title, str(self._function), self.scenes, placed, steps, circuit.nodes, output)
+
     def dot(self) -> str:
         """The first scene in Graphviz's language, with the texts of units and wires."""
         return scene_as_dot(self.first)
@@ -97,6 +113,12 @@ class Picture:
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+    def _repr_html_(self) -> str:
+        if len(self._outline) == 1:
+            return f'<div style="overflow:auto">{self.svg()}</div>'
+        page = html.escape(self.html())
+        return f'<iframe srcdoc="{page}" style="width:100%;height:520px;border:0" title="circuit"></iframe>'
 
     def __repr__(self) -> str:
         count = len(self.circuit.nodes)
@@ -162,6 +184,13 @@ def _as_svg(picture: Picture, theme: str | None) -> bytes:
     return picture.svg(theme).encode()
 
 
+def _as_html(picture: Picture, theme: str | None) -> bytes:
+    page = picture.html()
+    if theme is not None:
+        page = page.replace('<html lang="en">', f'<html lang="en" data-theme="{theme}">', 1)
+    return page.encode()
+
+
 def _as_dot(picture: Picture, theme: str | None) -> bytes:
     return picture.dot().encode()
 
@@ -186,6 +215,7 @@ def _rendered(kind: str) -> Callable[[Picture, str | None], bytes]:
 
 KINDS: dict[str, Callable[[Picture, str | None], bytes]] = {
     "svg": _as_svg,
+    "html": _as_html,
     "dot": _as_dot,
     "png": _rendered("png"),
     "pdf": _rendered("pdf"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from symdiff.dataclass import dataclass
 
 INPUT, CONSTANT, OPERATION, BLOCK, OUTSIDE, OUTPUT = "input", "constant", "operation", "block", "outside", "output"
 """Kinds of units: a name, a number, an operation, operations that are folded, what comes from elsewhere, a result."""
@@ -22,6 +24,7 @@ class Unit:
     name : what the value on its wire is called, where that is not its label.
     value, gradient : the texts above and below its wire.
     note : what is told of it where one points at it.
+    node : the one whose value is on its wire; -1 for none.
     order : its place in the order of computation.
     ordered : whether its wires come in from top to bottom in the order of the operands.
     places : how many wires come in.
@@ -38,6 +41,7 @@ class Unit:
     value: str = ""
     gradient: str = ""
     note: str = ""
+    node: int = -1
     order: int = 0
     ordered: bool = False
     places: int = 0

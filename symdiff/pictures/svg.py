@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from symdiff.dataclass import dataclass
 from symdiff.pictures.labels import text_width
 from symdiff.pictures.layout import Extent, Placed, Point
 from symdiff.pictures.scenes import APPENDED, BLOCK, CONSTANT, FORMULA, INPUT, OPERATION, OUTPUT, OUTSIDE, Scene, Unit
@@ -18,6 +18,8 @@ RADIUS = 15.0
 STUB, GAP, PADDING, MARGIN = 10.0, 5.0, 9.0, 18.0
 ABOVE, BELOW = 5.5, 13.5
 """From a wire to the foot of the text above and of that below it."""
+EQUALS = 15.0
+"""Between a name and its value."""
 REGION, CAPTION = 12.0, 20.0
 
 LIGHT = {
@@ -62,7 +64,7 @@ text{fill:$ink}
 .tip{fill:$wire}
 .value{fill:$value}
 .gradient{fill:$gradient}
-.quiet,.constant text,.outside text{fill:$quiet}
+.quiet,.constant text,.outside .small{fill:$quiet}
 .region-formula{fill:$formula}
 .region-appended{fill:$appended}
 """
@@ -93,6 +95,14 @@ def style(theme: str | None) -> str:
     if theme is None:
         text += f"@media (prefers-color-scheme: dark) {{\n{_scoped(colored(DARK))}}}\n"
     return text
+
+
+def page_rules() -> str:
+    """The rules of pictures in a page that has the colours as variables."""
+    rules = RULES
+    for key in sorted(LIGHT, key=len, reverse=True):
+        rules = rules.replace(f"${key}", f"var(--{key})")
+    return _scoped(SHAPES + rules)
 
 
 def _scoped(rules: str) -> str:
@@ -152,14 +162,14 @@ def form_of(unit: Unit) -> Form:
 
 def _above_width(unit: Unit) -> float:
     name = text_width(unit.name, NUMBER, True)
-    joined = text_width(" = ", NUMBER) if unit.name and unit.value else 0.0
+    joined = EQUALS if unit.name and unit.value else 0.0
     return name + joined + text_width(unit.value, NUMBER)
 
 
 # Drawing
 
 
-def draw_scene(scene: Scene, placed: Placed, *, theme: str | None = None, title: str = "") -> str:
+def draw_scene(scene: Scene, placed: Placed, *, theme: str | None = None, title: str = "", styled: bool = True) -> str:
     """A scene as an SVG element; with `theme` its colours are those of "light" or "dark", else both."""
     forms = [form_of(unit) for unit in scene.units]
     lefts = [c[0] - form.size.width / 2 for c, form in zip(placed.centers, forms, strict=True)]
@@ -179,8 +189,8 @@ def draw_scene(scene: Scene, placed: Placed, *, theme: str | None = None, title:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="symdiff-picture" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{label}">\n'
-        f"<style>\n{style(theme)}</style>\n"
-        f'<rect class="paper" width="100%" height="100%" rx="6"/>\n'
+        + (f"<style>\n{style(theme)}</style>\n" if styled else "")
+        + f'<rect class="paper" width="100%" height="100%" rx="6"/>\n'
         f'<g transform="translate({MARGIN + side:.1f} {MARGIN + top:.1f})">\n{body}\n</g>\n</svg>\n'
     )
 
@@ -236,16 +246,21 @@ def _wire(scene: Scene, k: int, placed: Placed, forms: Sequence[Form], lefts: Se
     y = placed.centers[wire.target][1] + shift
     x = lefts[wire.target] + _indent(target, forms[wire.target], shift)
     course[0] = start
-    before = course[-2]
+    before, level = len(course) - 1, course[-1][1]
+    while before > 1 and abs(course[before][1] - level) < 0.1:  # what comes in level stays so
+        course[before] = (course[before][0], y)
+        before -= 1
     course[-1] = (lefts[wire.target], y)
-    course[-2] = (before[0], before[1] if abs(before[1] - y) > 20 else y)
+    if before == len(course) - 2 and abs(course[-2][1] - y) < 20:
+        course[-2] = (course[-2][0], y)
     text = f"M{_xy(course[0])}"
     for i in range(1, len(course) - 2, 3):
         text += f"C{_xy(course[i])} {_xy(course[i + 1])} {_xy(course[i + 2])}"
     text += f"H{x:.1f}"
     classes = "wire" + " several" * (wire.count > 1) + " faded" * wire.faded
     note = f"<title>{wire.count} values</title>" if wire.count > 1 else ""
-    return f'<path class="{classes}" data-from="{source.key}" data-to="{target.key}" d="{text}">{note}</path>'
+    ends = f'data-from="{html.escape(source.key)}" data-to="{html.escape(target.key)}"'
+    return f'<path class="{classes}" {ends} d="{text}">{note}</path>'
 
 
 def _indent(unit: Unit, form: Form, shift: float) -> float:
@@ -293,8 +308,10 @@ def _unit(unit: Unit, form: Form, left: float, y: float) -> str:
         )
     if form.wire:
         pieces += _own_wire(unit, left + form.glyph, left + form.size.width, y)
-    opens = f' data-opens="{unit.opens}"' if unit.opens else ""
-    return f'<g class="{classes}" data-unit="{unit.key}" data-order="{unit.order}"{opens}>{"".join(pieces)}</g>'
+    more = f' data-opens="{unit.opens}"' if unit.opens else ""
+    more += f' data-node="n{unit.node}"' if unit.node >= 0 else ""
+    key = escape(unit.key)
+    return f'<g class="{classes}" data-unit="{key}" data-order="{unit.order}"{more}>{"".join(pieces)}</g>'
 
 
 def _outline(form: Form, left: float, y: float) -> str:
@@ -314,12 +331,22 @@ def _own_wire(unit: Unit, start: float, end: float, y: float) -> list[str]:
     if unit.leaves == "result":
         pieces.append(f'<path class="tip" d="M{end - 7:.1f},{y - 4:.1f}l7,4l-7,4z"/>')
     elif unit.leaves:
-        pieces.append(f'<circle class="stub ring" cx="{end - 3.5:.1f}" cy="{y:.1f}" r="3"/>')
-    if unit.name or unit.value:
-        name = f'<tspan class="name">{escape(unit.name)}</tspan>' if unit.name else ""
-        joined = '<tspan class="quiet"> = </tspan>' if unit.name and unit.value else ""
-        value = f'<tspan class="value">{escape(unit.value)}</tspan>' if unit.value else ""
-        pieces.append(f'<text class="number" x="{middle:.1f}" y="{y - ABOVE:.1f}">{name}{joined}{value}</text>')
+        pieces.append(f'<circle class="stub ring leaves" cx="{end - 3.5:.1f}" cy="{y:.1f}" r="3"/>')
+    if unit.name and unit.value:  # apart, so that each stands where it should in any font
+        sign = middle + (text_width(unit.name, NUMBER, True) - text_width(unit.value, NUMBER)) / 2
+        for kind, x, anchor, text in (
+            ("name", sign - EQUALS / 2, "end", unit.name),
+            ("quiet", sign, "middle", "="),
+            ("value", sign + EQUALS / 2, "start", unit.value),
+        ):
+            pieces.append(
+                f'<text class="number {kind}" x="{x:.1f}" y="{y - ABOVE:.1f}" style="text-anchor:{anchor}">'
+                f"{escape(text)}</text>"
+            )
+    elif unit.name or unit.value:
+        kind = "name" if unit.name else "value"
+        text = escape(unit.name or unit.value)
+        pieces.append(f'<text class="number {kind}" x="{middle:.1f}" y="{y - ABOVE:.1f}">{text}</text>')
     if unit.gradient:
         pieces.append(f'<text class="gradient" x="{middle:.1f}" y="{y + BELOW:.1f}">{escape(unit.gradient)}</text>')
     return pieces
