@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.differentiate.operators import gradient
+from symdiff.differentiate.partials import has_partial
 from symdiff.errors import ArgumentError, SymdiffError
 from symdiff.functions.layers import Layer
 from symdiff.functions.references import Array, complex_steps, differences
@@ -29,8 +30,9 @@ TOLERANCE, ROUNDING = 1e-6, 1e-9
 def check_definition(layer: Layer) -> None:
     """Compare the derivatives of a definition with complex steps, or with differences, of its expression.
 
-    Points at which either is not finite, where there is a kink or a jump, and those at which a Python function that was
-    given refuses its operands, say nothing; so do operands of other shapes than those that the header allows.
+    At a kink any slope between those of its two sides is right. What jumps at a point, points at which either is not
+    finite, and those at which a Python function that was given refuses its operands, say nothing; so do operands of
+    other shapes than those that the header allows. Kinks and jumps are named where a derivative is wrong.
 
     Raises
     ------
@@ -82,28 +84,56 @@ def _shapes(layer: Layer) -> list[Shape]:
 def _compare(
     layer: Layer, body: Body, values: Sequence[Array], variables: Sequence[tuple[int, int]], ours: Array
 ) -> None:
+    point = np.concatenate([v.ravel() for v in values])
     exact = complex_steps(body, values, variables)
+    if exact is not None and not _wrong(ours, exact[0]).any():
+        return
+    found = differences(lambda points: _at(body, values, points), point)
     if exact is None:
-        point = np.concatenate([v.ravel() for v in values])
-        found = differences(lambda points: _at(body, values, points), point)
-        theirs, allowed = found.slopes[0], np.where(found.kinks[0] | found.jumps[0], np.inf, 10 * found.errors[0])
+        slopes, allowed = found.slopes[0], np.where(found.jumps[0], np.inf, 10 * found.errors[0])
     else:
-        theirs, allowed = exact[0], np.zeros(len(ours))
-    with np.errstate(all="ignore"):
-        gap, larger = np.abs(ours - theirs), np.maximum(np.abs(ours), np.abs(theirs))
-        wrong = gap > TOLERANCE * larger + allowed + ROUNDING
-    wrong &= np.isfinite(ours) & np.isfinite(theirs)
+        slopes, allowed = exact[0], np.zeros(len(ours))
+    low, high = np.minimum(found.below[0], found.above[0]), np.maximum(found.below[0], found.above[0])
+    theirs = np.where(found.kinks[0], np.clip(ours, low, high), slopes)
+    wrong = _wrong(ours, theirs, allowed)
     if not wrong.any():
         return
+    gap = np.abs(ours - theirs)
     column = int(np.argmax(np.where(wrong, gap, -1.0)))
     operand = layer.parameters[variables[column][0]].name
     place = ", ".join(f"{p.name} = {_shown(v)}" for p, v in zip(layer.parameters, values, strict=True))
     what = "partials" if layer.partials else "backward"
+    remark = ""
+    if found.kinks[0, column]:
+        sides = sorted((float(found.below[0, column]), float(found.above[0, column])))
+        remark = f" at a kink: the slope is {sides[0]:.6g} on one side and {sides[1]:.6g} on the other"
+    elif theirs[column] == 0.0:
+        steps = _steps(layer, [v.shape for v in values])
+        remark = f": constant between the jumps of {', '.join(steps)}" if steps else ""
     raise ArgumentError(
         f"{layer.name}: {what} says {ours[column]:.6g} for the derivative by {operand} at {place}, "
-        f"its expression {theirs[column]:.6g}",
+        f"its expression {theirs[column]:.6g}{remark}",
         hint="where it is meant to be another, write check=False",
     )
+
+
+def _wrong(ours: Array, theirs: Array, allowed: Any = 0.0) -> Any:
+    """Which derivatives are others."""
+    with np.errstate(all="ignore"):
+        gap, larger = np.abs(ours - theirs), np.maximum(np.abs(ours), np.abs(theirs))
+        return (gap > TOLERANCE * larger + allowed + ROUNDING) & np.isfinite(ours) & np.isfinite(theirs)
+
+
+def _steps(layer: Layer, shapes: Sequence[Shape]) -> list[str]:
+    """The operations of an expression that jump where an operand changes."""
+    body = layer.read(layer.text, dict(zip((p.name for p in layer.parameters), shapes, strict=True)), Graph().dtype)
+    graph, found = body.graph, dict[str, None]()
+    for node in graph.live(body.results):
+        op = graph.ops[node]
+        moving = [k for k, a in enumerate(graph.args[node]) if graph.ops[a] is not core.CONSTANT]
+        if moving and op.kinds and op.result != "c" and not any(has_partial(op, k) for k in moving):
+            found[op.word or op.name] = None
+    return list(found)
 
 
 def _shown(value: Any) -> str:

@@ -157,3 +157,32 @@ def test_definitions_that_are_right():
     space.define("r_c(x[200]) = 2*x", backward="3*g")  # too large to look at
     space.define("r_d(x) = lgamma(x)", partials="digamma(x)")
     assert len(space.known) == 4
+
+
+NAMED = [
+    ("j_a(x) = floor(x)", "1", "its expression 0: constant between the jumps of floor"),
+    ("j_b(x) = sign(x)*2 + ceil(x)", "1", "its expression 0: constant between the jumps of sign, ceil"),
+    ("j_c(x) = where(x > 0, 1, 0)", "1", "its expression 0: constant between the jumps of where"),
+    ("j_d(x) = heaviside(x, 0.5)*erf(0)", "1", "its expression 0: constant between the jumps of heaviside"),
+    ("j_e(x) = abs(x)", "0", "its expression 1"),
+    ("j_f(x) = x - x", "1", "its expression 0"),
+    ("j_g(x) = max(erf(0)*x, x - x0)", "7", "at a kink: the slope is 0 on one side and 1 on the other"),
+    ("j_h(x) = lgamma(2.5)*floor(x)", "1", "its expression 0: constant between the jumps of floor"),
+]
+
+
+@pytest.mark.parametrize(("text", "partial", "said"), NAMED, ids=[row[0] for row in NAMED])
+def test_jumps_and_kinks_of_definitions_are_named(text, partial, said):
+    first = np.random.default_rng(1).uniform(0.2, 0.8)  # where the check looks first
+    with pytest.raises(sd.ArgumentError) as caught:
+        sd.Namespace().define(text.replace("x0", repr(float(first))), partials=partial)
+    assert caught.value.message.endswith(said)
+
+
+def test_slopes_between_the_sides_of_a_kink_are_right():
+    first = float(np.random.default_rng(1).uniform(0.2, 0.8))
+    text = f"between(x) = max(0*x, x - {first!r})"
+    sd.Namespace().define(text, partials=f"where(x == {first!r}, 0.25, where(x > {first!r}, 1, 0))")
+    text = f"between(x) = max(lgamma(x)*0, x - {first!r})"  # by differences
+    sd.Namespace().define(text, partials=f"where(x == {first!r}, 0.25, where(x > {first!r}, 1, 0))")
+    sd.Namespace().define(f"jump(x) = lgamma(x)*0 + floor(x + {1 - first!r})", partials="digamma(x)*0")
