@@ -86,8 +86,20 @@ _MODULES = frozenset(
             "frontend",
             "functions",
         ),
-        *("interop", "interpret", "ir", "locks", "numeric", "ops", "optimize", "ship", "signature", "sizes", "trees"),
-        *("types", "version"),
+        *(
+            "interop",
+            "interpret",
+            "ir",
+            "locks",
+            "numeric",
+            "ops",
+            "optimize",
+            "pictures",
+            "ship",
+            "signature",
+            "sizes",
+        ),
+        *("trees", "types", "version"),
     )
 )
 """The modules of the package, which are loaded when they are first used, too."""
