@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--numbers", metavar="k", default="", help="names in a text that are numbers, beside arrays")
     make.add_argument("--fp", choices=("strict", "contract", "fast"), help="default: contract")
     make.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
+    make.add_argument("--no-blas", action="store_true", help="loops where BLAS and LAPACK would be called")
     make.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
     make.add_argument("--json", action="store_true", help="print JSON")
     stored = commands.add_parser("cache", help="the compiled code kept on disk, where SYMDIFF_CACHE=1 asks for it")
@@ -170,6 +171,7 @@ def _compile(options: argparse.Namespace) -> int:
             fp=options.fp,
             math=options.math,
             libraries=_names(options.link),
+            blas=False if options.no_blas else None,
         )
     except SymdiffError as error:
         print(f"symdiff: {error}", file=sys.stderr)

@@ -87,6 +87,7 @@ class Target:
     status : how its floating-point exceptions are read; `NO_STATUS`: code does not touch them.
     vector_library : which functions of vectors may be called: "libmvec" (glibc's since 2.35, which `-lm` links) or "".
     has_sincos : whether the C library's `sincos` gives the bits of its `sin` and `cos`.
+    has_blas : whether BLAS and LAPACK may be called; otherwise loops take their place.
     is_host : whether the code runs in this process, is linked to addresses in it, and hears its signals. Other code
         calls public functions by their names alone.
     """
@@ -101,6 +102,7 @@ class Target:
     status: Status = NO_STATUS
     vector_library: str = ""
     has_sincos: bool = False
+    has_blas: bool = True
     is_host: bool = False
 
     @staticmethod
@@ -116,6 +118,7 @@ class Target:
         features: str = "",
         relocation: str | None = None,
         vector_library: str | None = None,
+        blas: bool | None = None,
     ) -> Target:
         """The target that a triple, and the name of a processor, stand for.
 
@@ -126,6 +129,7 @@ class Target:
         features : what it has beside, or has not, such as "+avx512f" or "-fma".
         relocation : "pic" or "static"; None: "pic", except for WebAssembly.
         vector_library : "" forbids functions of vectors; None allows what the system has.
+        blas : whether BLAS and LAPACK may be called; None: where there is an operating system to have them.
 
         Raises
         ------
@@ -139,7 +143,7 @@ class Target:
         >>> arm.lanes, arm.has_fma, arm.object_format
         (2, True, 'elf')
         """
-        return _of(triple, cpu, features, relocation, vector_library)
+        return _of(triple, cpu, features, relocation, vector_library, blas)
 
     @property
     def family(self) -> str:
@@ -208,6 +212,9 @@ class Target:
         module = llvm.parse_assembly(text, context=llvm.create_context())
         return str(self.machine(2).emit_assembly(module))
 
+
+WITH_BLAS = ("linux", "macos", "windows")
+"""The systems for which there are BLAS and LAPACK."""
 
 SYSTEMS = {
     "linux": ("linux",),
@@ -279,7 +286,12 @@ def host_target() -> Target:
 
 @functools.cache
 def _of(
-    triple: str | None, cpu: str | None, features: str, relocation: str | None, vector_library: str | None
+    triple: str | None,
+    cpu: str | None,
+    features: str,
+    relocation: str | None,
+    vector_library: str | None,
+    blas: bool | None,
 ) -> Target:
     if relocation not in (None, "pic", "static"):
         raise ArgumentError(f"relocation is {relocation!r}", hint='give "pic" or "static"')
@@ -313,6 +325,7 @@ def _of(
         alignment=WIDE if lanes > 1 else NARROW,
         vector_library=known if vector_library is None else vector_library,
         has_sincos=glibc,
+        has_blas=base.system in WITH_BLAS if blas is None else blas,
     )
 
 

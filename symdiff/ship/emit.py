@@ -29,6 +29,7 @@ def emit(
     fp: str | None = None,
     math: str = "vector",
     libraries: Sequence[str] = (),
+    blas: bool | None = None,
 ) -> tuple[Path, ...]:
     """Write functions as a library that runs without Python, with the C interface that docs/c-abi.md describes.
 
@@ -52,6 +53,10 @@ def emit(
         the bits of points.
     libraries : what a shared library, and programs by pkg-config and CMake, are linked with beside the C library, such
         as "openblas"; for kernels CUDA's libdevice by its path, where $CUDA_HOME does not lead to it.
+
+    blas : whether BLAS and LAPACK are called for products and decompositions of larger matrices, or loops take their
+        place, which is slower for large ones; None: they are called where there is an operating system, and not by
+        WebAssembly and kernels.
 
     Returns
     -------
@@ -83,9 +88,9 @@ def emit(
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
-                packages[triple] = packed(functions, name, target or triple or None, cpu, fp, math, libraries)
+                packages[triple] = packed(functions, name, target or triple or None, cpu, fp, math, libraries, blas)
             else:
-                packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu))
+                packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]
         contents.append((kind.file(package), kind.make(package)))
     folder = Path(path)
@@ -103,6 +108,7 @@ def packed(
     fp: str | None = None,
     math: str = "vector",
     libraries: Sequence[str] = (),
+    blas: bool | None = None,
 ) -> Package:
     """The library of functions, of which files of each kind are made; arguments and errors as for `emit`."""
     if math not in ("vector", "scalar"):
@@ -110,7 +116,9 @@ def packed(
     given = exported(functions, fp)
     title = given[0].name if name is None else name
     check_names([title])
-    made = target if isinstance(target, Target) else Target.of(target, cpu=cpu)
+    made = target if isinstance(target, Target) else Target.of(target, cpu=cpu, blas=blas)
+    if isinstance(target, Target) and blas is not None:
+        made = replace(made, has_blas=blas)
     if isinstance(target, Target) and cpu is not None:
         raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
     return Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))

@@ -19,6 +19,6 @@ def _ptx(package: Package) -> bytes:
     missing = [name for name in package.outside if name not in BUILT_IN]
     if missing:
         raise CompileError(
-            f"a kernel cannot call {', '.join(missing)}", hint="smaller products of matrices are loops, which it can"
+            f"a kernel cannot call {', '.join(missing)}", hint="blas=False has loops for products of matrices"
         )
     return package.module.assembly().encode()

@@ -37,6 +37,7 @@ ARITHMETIC = {
     "picked": sd.function("picked(x[4], k) = x[k]*cumsum(x)", shapes={"k": ()}),
     "loops": sd.function("loops(A[8, 8], b[8]) = A @ (A @ b)"),
     "solved": sd.function("solved(A[5, 5], b[5]) = solve(A, b)"),
+    "algebra": sd.function("algebra(A[9, 9], B[9, 40]) = solve(A + 9*eye(9), B) @ B.T"),
     "constants": sd.jacobian(sd.function("c(x[3]) = [x[0]*2, x[1]*x[2], 5*x[2]]"), "x"),
     "lengthy": sd.function("lengthy(x, y) = " + " + ".join(f"(x - {k})*y**{k % 7}/({k} + x*x)" for k in range(1, 300))),
     "single": sd.function("single(x[3], y) = x*x/(1 + y**2)", shapes={"y": ()}, dtype="float32"),
@@ -131,9 +132,9 @@ MANY = ", ".join(f"x{k}" for k in range(260))
 REFUSED = {
     "another machine": (ROSENBROCK, {"target": "aarch64-linux-gnu"}, "aarch64-linux-gnu has no kernels"),
     "no libdevice": (ROSENBROCK, {"libraries": ["/nowhere/libdevice.10.bc"]}, "cos, exp, sin of CUDA's libdevice are"),
-    "BLAS": (sd.function("f(A[50, 50], B[50, 50]) = A @ B"), {}, "a kernel cannot call dgemm_"),
+    "BLAS": (sd.function("f(A[50, 50], B[50, 50]) = A @ B"), {"blas": True}, "a kernel cannot call dgemm_"),
     "a large workspace": (sd.function("f(x[3000]) = cumsum(cumsum(x)*x)*x"), {}, "bytes of workspace at each point"),
-    "LAPACK": (sd.function("f(A[40, 40], b[40]) = solve(A, b)"), {}, "a kernel cannot call dgetrf_"),
+    "LAPACK": (sd.function("f(A[40, 40], b[40]) = solve(A, b)"), {"blas": True}, "a kernel cannot call dgetrf_"),
     "many inputs": (sd.function(f"f({MANY}) = {MANY.replace(',', ' +')}"), {}, "f has 261 inputs and outputs"),
     "an object": (RATIONAL, {"kinds": "o", "target": NVPTX}, "LLVM makes no objects"),
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 from symdiff.codegen.target import Target
 from symdiff.codegen.tensors.open_sizes import computed
+from symdiff.codegen.tensors.own_blas import own_routine
 from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
 from symdiff.numeric import _pointer
@@ -96,7 +97,7 @@ class Calls:
 
     def __init__(self, sizes: Sizes | None = None, first: int = 0, target: Target | None = None) -> None:
         """`sizes` that are open are in the table from the entry `first` on; `target` is where the code runs."""
-        self._is_host = target is None or target.is_host
+        self._target = target
         self._sizes, self._first = sizes, first
         self._open: dict[str, Any] = {}
         self.lines: list[str] = []
@@ -107,12 +108,27 @@ class Calls:
 
     def routine(self, name: str, arguments: int, result: str = "void") -> str:
         """The symbol of a routine that takes so many pointers."""
-        symbol = name if self._is_host else f"{name}_"  # as Fortran's compilers write it
+        if self._target is not None and not self._target.has_blas:
+            return self._own(name, self._target)
+        is_host = self._target is None or self._target.is_host
+        symbol = name if is_host else f"{name}_"  # as Fortran's compilers write it
         if name not in self._symbols:
             self._symbols.add(name)
             self.declarations.append(f"declare {result} @{symbol}({', '.join(['ptr'] * arguments)}) #0")
             self.imports.append((symbol, Blas(name)))
         return f"@{symbol}"
+
+    def _own(self, name: str, target: Target) -> str:
+        """The symbol of a routine that becomes a part of the module."""
+        for symbol, lines in own_routine(name, target).items():
+            if symbol not in self._symbols:
+                self._symbols.add(symbol)
+                for line in lines:
+                    if line.startswith("declare "):
+                        self.declare(line)
+                    else:
+                        self.lines.append(line)
+        return f"@own_{name}"
 
     def call(self, name: str, arguments: Sequence[str], result: str = "void") -> str:
         """The call of a routine with pointers."""
