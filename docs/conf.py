@@ -10,7 +10,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs import reference_pages
+from docs import figures, reference_pages
 from symdiff.version import VERSION
 
 project = "symdiff"
@@ -22,7 +22,7 @@ extensions = ["myst_parser"]
 exclude_patterns = ["_*"]
 nitpicky = True
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]  # pages that start a section with a third-level heading
 highlight_language = "python"
@@ -54,16 +54,22 @@ def first_minute() -> str:
     return f"# {text.strip()}\n"
 
 
+FIGURE = re.compile(r"!\[([^\]]*)\]\(([^)]*_figures/[\w-]+)\.svg\)")
+"""A picture that is there in two colours."""
+
+
 def prepare(app: Any, name: str, source: list[str]) -> None:
     """README's section comes in; folders of the repository are named, and not linked to."""
     text = first_minute() if name == "start/first-minute" else source[0]
     text = re.sub(r"\n\n```\n", "\n```\n", text)  # doctest wants an empty line after the last answer, readers do not
+    text = FIGURE.sub(r"![\1](\2.svg){.only-light}\n![\1](\2-dark.svg){.only-dark}", text)
     source[0] = ELSEWHERE.sub(r"\1", text)
 
 
 def write_reference(app: Any) -> None:
-    """The pages that come from docstrings and records."""
+    """The pages that come from docstrings, records and examples."""
     reference_pages.write(HERE / "reference" / "generated")
+    figures.write_gallery(HERE / "gallery" / "generated", HERE / "_figures")
 
 
 def setup(app: Any) -> None:

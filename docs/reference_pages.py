@@ -48,6 +48,7 @@ CLASSES = {
     "linearization": "functions.linearize.Linearization",
     "linear-map": "functions.linearize.LinearMap",
     "nonlinear-program": "functions.nlp.NonlinearProgram",
+    "picture": "pictures.picture.Picture",
     "steps": "functions.steps.Steps",
     "step": "functions.steps.Step",
     "gradient-check": "functions.checking.GradientCheck",
@@ -94,7 +95,7 @@ def members(cls: type) -> list[tuple[str, Any]]:
     """The public methods and properties of a class, in the order of their files, its own first."""
     found: dict[str, Any] = {}
     for base in cls.__mro__:
-        if base.__module__.startswith("symdiff."):
+        if base.__module__.startswith("symdiff.") and not base.__module__.endswith("networkx_view"):
             for name, value in vars(base).items():
                 told = inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)
                 if told and not name.startswith("_") and inspect.getdoc(getattr(cls, name)):
@@ -114,7 +115,7 @@ def sections(doc: str) -> Iterator[tuple[str, str]]:
 
 def linked(text: str) -> str:
     """A text whose mentions of pages and of public names are links."""
-    text = re.sub(r"\bdocs/([\w-]+)\.md", r"[\1](../../\1.md)", text)
+    text = re.sub(r"\bdocs/((?:[\w-]+/)*)([\w-]+)\.md", r"[\2](../../\1\2.md)", text)
 
     def link(match: re.Match[str]) -> str:
         name = match[1].removeprefix("symdiff.")
@@ -159,7 +160,7 @@ def markdown(doc: str) -> list[str]:
                 lines.append(f"* {shown}{': ' if said else ''}{said}")
             lines.append("")
         else:
-            lines += [examples(text), ""]
+            lines += [linked(examples(text)), ""]
     return lines
 
 
