@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads wait for each other where others compute
 
 from docs import figures, reference_pages
 from symdiff.version import VERSION

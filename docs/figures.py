@@ -92,7 +92,9 @@ def newton_path(names: Names, path: Path, theme: str) -> None:
     with axes(path, theme, height=4.0) as ax:
         X, Y = np.meshgrid(np.linspace(-1.6, 1.6, 161), np.linspace(-3.4, 2.2, 161))
         f = names["f"]
-        ax.contour(X, Y, np.log10(f(np.stack([X, Y], axis=-1), 1.0, 100.0) + 1e-3), levels=14, cmap="viridis", alpha=0.7)
+        ax.contour(
+            X, Y, np.log10(f(np.stack([X, Y], axis=-1), 1.0, 100.0) + 1e-3), levels=14, cmap="viridis", alpha=0.7
+        )
         ax.plot(*np.array(points).T, "o-", markersize=4, color=COLOURS[theme][1])
         ax.set(xlabel="x", ylabel="y")
 
@@ -116,7 +118,7 @@ def training(names: Names, path: Path, theme: str) -> None:
     rng = np.random.default_rng(1)
     w1, w2 = rng.standard_normal(names["w1"].shape), rng.standard_normal(names["w2"].shape)
     losses = []
-    for _ in range(300):
+    for _ in range(200):
         value, (grad_w1, grad_w2) = step(x, y, w1, w2)
         w1 -= 1e-4 * grad_w1
         w2 -= 1e-4 * grad_w2
@@ -141,9 +143,9 @@ FIGURES: dict[str, list[tuple[str, str, Callable[[Names, Path, str], None]]]] = 
     "linear_classifier": [("regions", "the classes, and where each has the highest score", decision_regions)],
     "newtons_method": [("path", "nine points of Newton's method on Rosenbrock's function", newton_path)],
     "layers": [("activations", "activation functions and their derivatives", activations)],
-    "two_layer_network": [("loss", "the loss of the first 300 iterations", training)],
+    "two_layer_network": [("loss", "the loss of the first 200 iterations", training)],
     "textbook_circuits": [
-        ("circuit", "the circuit: values above the wires, gradients below", drawn(lambda n: n["circuit"].draw(-2, 5, -4))),
+        ("circuit", "values above the wires, gradients below", drawn(lambda n: n["circuit"].draw(-2, 5, -4))),
         ("neuron", "the neuron", drawn(lambda n: n["neuron"].draw(**n["point"]))),
     ],
     "forward_mode": [("circuit", "the circuit at (2, 3)", drawn(lambda n: n["f"].draw(2.0, 3.0)))],
@@ -183,7 +185,8 @@ def write_gallery(pages: Path, figures: Path) -> None:
             make(names, dark, "dark")
         text = source.read_text(encoding="utf-8")
         title, code = re.findall(r'(?s)\A"""(.*?)"""\n\n?(.*)', text)[0]
-        lines = [f"# {example.replace('_', ' ').capitalize()}", "", title.strip(), ""]
+        heading = example.replace("_", " ").replace("newtons", "Newton's")
+        lines = [f"# {heading[0].upper()}{heading[1:]}", "", title.strip(), ""]
         for name, what, _ in told:
             lines += [f"![{what}](../../_figures/{example}-{name}.svg)", "", f"*{what[0].upper()}{what[1:]}.*", ""]
         lines += ["```python", code.rstrip(), "```", "", "It prints", "", "```text", said.rstrip(), "```", ""]

@@ -344,7 +344,7 @@ f     q*z         -12    1
 """,
     "Step": r"""
 >>> sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).steps(-2, 5, -4)["q"]
-Step(name='q', expression='x + y', value=3.0, gradient=-4.0)
+Step(name='q', expression='x + y', value=3.0, gradient=-4.0, tangent=None)
 """,
     "GradientCheck": """
 >>> print(sd.check_grad("f(x, y) = x**2*y", 3.0, 2.0))
@@ -437,22 +437,6 @@ TensorType(dtype='float64', shape=(3,))
 >>> g.constant_value(g.constant(2.0)), g.constant_value(0)
 (2.0, None)
 """,
-    "Graph.to_directed_class": """
->>> sd.function("f(x) = sin(x)").graph.to_directed_class().__name__
-'DiGraph'
-""",
-    "Graph.copy": """
->>> type(sd.function("f(x) = sin(x)").graph.copy()).__name__
-'DiGraph'
-""",
-    "Graph.subgraph": """
->>> len(sd.function("f(x) = sin(x)").graph.subgraph([0]))
-1
-""",
-    "Graph.reverse": """
->>> list(sd.function("f(x) = sin(x)").graph.reverse().edges)
-[(1, 0)]
-""",
     "ArgumentError": """
 >>> sd.function("x*y", ["x", "y"], dtype="int8")
 Traceback (most recent call last):
@@ -537,6 +521,47 @@ True
 Traceback (most recent call last):
 symdiff.errors.CompileError: digamma is SciPy's, and no C library has it: it cannot be called without Python
 write digamma by functions that C has, or make its value an input
+""",
+    "Steps.cells": r"""
+>>> sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).steps(-2, 5, -4).cells()[-1]
+('f', 'q*z', '-12', '1')
+""",
+    "Picture.scenes": r"""
+>>> len(sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).draw().scenes)
+1
+""",
+    "Picture.dot": r"""
+>>> print(sd.function("f(x, y) = x*y").draw(3.0, 2.0).dot())
+digraph {
+  rankdir=LR;
+  node [fontname="Helvetica"];
+  edge [fontname="Helvetica", fontsize=10];
+  n0 [label="x", shape=plaintext];
+  n1 [label="y", shape=plaintext];
+  n2 [label="×", shape=ellipse];
+  n0 -> n2 [label="3\n2"];
+  n1 -> n2 [label="2\n3"];
+  r2 [label="f = 6\n1", shape=plaintext];
+  n2 -> r2;
+}
+""",
+    "Picture.svg": """
+>>> from symdiff.pictures.layout import is_installed
+>>> picture = sd.function("f(x, y) = x*y").draw(3.0, 2.0)
+>>> not (is_installed("dot") or is_installed("grandalf")) or "</svg>" in picture.svg()
+True
+""",
+    "Picture.placed": """
+>>> from symdiff.pictures.layout import is_installed
+>>> picture = sd.function("f(x, y) = x*y").draw(3.0, 2.0)
+>>> not (is_installed("dot") or is_installed("grandalf")) or len(picture.placed(picture.first))
+1
+""",
+    "Picture.save": """
+>>> import pathlib, tempfile
+>>> picture = sd.function("f(x, y) = x*y").draw(3.0, 2.0)
+>>> picture.save(pathlib.Path(tempfile.mkdtemp()) / "f.dot").name
+'f.dot'
 """,
     "Expr.all": """
 >>> x = sd.symbol("x", shape=(2, 2))

@@ -160,7 +160,7 @@ def draw(
     Examples
     --------
     >>> import symdiff as sd
-    >>> f = sd.function("q = x + y\nf = q*z", ["x", "y", "z"])
+    >>> f = sd.function("q = x + y\\nf = q*z", ["x", "y", "z"])
     >>> f.draw(-2, 5, -4, highlight="q")
     <Picture of f(x, y, z), 5 nodes>
     """

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import symdiff
+from docs import figures
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import functions, look_up
+from symdiff.pictures.layout import is_installed
 from tests.docs import pages
 
 ARRAYS = {name: look_up(name) for name in functions() if isinstance(look_up(name), ArrayFunction)}
@@ -137,11 +139,39 @@ def test_links_lead_somewhere(path):
     for target in pages.links(path.read_text(encoding="utf-8")):
         file, _, anchor = target.partition("#")
         there = path.parent / file if file else path
+        if "_figures" in there.parts:
+            assert there.name in figures.figure_names(), target
+            continue
         if "generated" in there.parts:
             assert there.name in reference().names(), target
             continue
         assert there.exists(), target
         assert not anchor or anchor in pages.anchors(there), target
+
+
+HEAVY = {"two_layer_network": pytest.mark.heavy}
+"""Examples that compute for seconds."""
+
+
+@pytest.mark.parametrize("example", [pytest.param(e, marks=HEAVY.get(e, ())) for e in figures.FIGURES])
+def test_pictures_are_drawn(example, tmp_path):
+    pytest.importorskip("matplotlib")
+    if not (is_installed("dot") or is_installed("grandalf")):
+        pytest.skip("neither Graphviz nor grandalf is installed")
+    names, said = figures.run(example)
+    assert said.strip()
+    for name, what, make in figures.FIGURES[example]:
+        for theme in ("light", "dark"):
+            make(names, tmp_path / f"{name}.svg", theme)
+            assert "</svg>" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8"), what
+
+
+def test_the_gallery_shows_every_example():
+    listed = (ROOT / "docs" / "gallery" / "index.md").read_text(encoding="utf-8")
+    assert {f"generated/{p.stem}" for p in (ROOT / "examples").glob("*.py")} == set(
+        re.findall(r"(?m)^generated/\w+$", listed)
+    )
+    assert figures.FIGURES.keys() <= {p.stem for p in (ROOT / "examples").glob("*.py")}
 
 
 def test_every_page_is_reached():
