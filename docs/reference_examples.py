@@ -563,6 +563,16 @@ True
 >>> picture.save(pathlib.Path(tempfile.mkdtemp()) / "f.dot").name
 'f.dot'
 """,
+    "Picture.html": """
+>>> from symdiff.pictures.layout import is_installed
+>>> picture = sd.function("f(x, y) = x*y").draw(3.0, 2.0)
+>>> not (is_installed("dot") or is_installed("grandalf")) or "</html>" in picture.html()
+True
+""",
+    "ClusterError": """
+>>> issubclass(sd.ClusterError, sd.SymdiffError)
+True
+""",
     "Expr.all": """
 >>> x = sd.symbol("x", shape=(2, 2))
 >>> sd.function((x > 0).all(), ["x"])([[1.0, 2.0], [3.0, 4.0]])
