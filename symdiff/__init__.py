@@ -62,6 +62,7 @@ PUBLIC = {
     "symbols": "frontend.symbols",
     "taylor": "functions.series",
     "to_jax": "interop.conversions",
+    "to_numba": "interop.conversions",
     "to_torch": "interop.conversions",
     "value_and_grad": "functions.transforms",
     "vjp": "functions.products",
@@ -153,6 +154,7 @@ if TYPE_CHECKING:
     from symdiff.functions.transforms import jacobian as jacobian
     from symdiff.functions.transforms import value_and_grad as value_and_grad
     from symdiff.interop.conversions import to_jax as to_jax
+    from symdiff.interop.conversions import to_numba as to_numba
     from symdiff.interop.conversions import to_torch as to_torch
     from symdiff.ir.graph import Graph as Graph
     from symdiff.named_functions import *  # noqa: F403

@@ -50,7 +50,7 @@ def test_layers(path):
         if name.startswith("symdiff."):
             assert ROOMS.index(room(name)) <= ROOMS.index(own), f"{path} imports {name}"
         if name.split(".")[0] == "llvmlite":
-            assert own == "codegen"
+            assert own == "codegen" or path.name == "numba.py"  # its interface is llvmlite's
         assert name.split(".")[0] not in ("scipy", "sympy"), f"{path} imports {name} at once"
 
 

@@ -65,3 +65,29 @@ def to_jax(fun: Any) -> Any:
     See docs/howto/jax.md.
     """
     return _load("jax", "jax").JaxFunction(function_of(fun))
+
+
+def to_numba(fun: Any) -> Any:
+    """The function for code that Numba compiles: called in `njit` with numbers and arrays, without Python in between.
+
+    What is given is a Python function of the same arguments, and of `out=`, an array for the result or a tuple of them.
+    It keeps the code alive.
+
+    Parameters
+    ----------
+    fun : a Function, or anything that `function` takes.
+
+    Raises
+    ------
+    ArgumentError
+        Where Numba is not installed; for trees, and where nothing orders the arguments.
+    ShapeError
+        Where shapes are known at each call only: give `f.specialize(…)`.
+    CallError
+        For a function that calls Python functions.
+
+    Examples
+    --------
+    See docs/howto/numba.md.
+    """
+    return _load("numba", "numba").numba_function(function_of(fun))
