@@ -28,6 +28,7 @@ PUBLIC = {
     "IndexRangeError": "errors",
     "LimitError": "errors",
     "Limits": "budget",
+    "MissingAttributeError": "errors",
     "Namespace": "functions.define",
     "ParseError": "errors",
     "ShapeError": "errors",
@@ -75,32 +76,9 @@ A name is added by a line here, and one below, by which type checkers know it.
 
 _MODULES = frozenset(
     (
-        *(
-            "budget",
-            "cli",
-            "codegen",
-            "content",
-            "dataclass",
-            "differentiate",
-            "display",
-            "errors",
-            "frontend",
-            "functions",
-        ),
-        *(
-            "interop",
-            "interpret",
-            "ir",
-            "locks",
-            "numeric",
-            "ops",
-            "optimize",
-            "pictures",
-            "ship",
-            "signature",
-            "sizes",
-        ),
-        *("trees", "types", "version"),
+        *("budget", "cli", "codegen", "content", "dataclass", "differentiate", "display", "errors", "frontend"),
+        *("functions", "guesses", "interop", "interpret", "ir", "later", "locks", "numeric", "ops", "optimize"),
+        *("pictures", "ship", "signature", "sizes", "trees", "types", "version"),
     )
 )
 """The modules of the package, which are loaded when they are first used, too."""
@@ -115,6 +93,7 @@ if TYPE_CHECKING:
     from symdiff.errors import DifferentiationError as DifferentiationError
     from symdiff.errors import IndexRangeError as IndexRangeError
     from symdiff.errors import LimitError as LimitError
+    from symdiff.errors import MissingAttributeError as MissingAttributeError
     from symdiff.errors import ParseError as ParseError
     from symdiff.errors import ShapeError as ShapeError
     from symdiff.errors import StorageError as StorageError
@@ -172,7 +151,7 @@ else:
             return import_module(f"symdiff.{name}")
         found = None if name.startswith("__") else _of_language("functions").named_function(name)
         if found is None:
-            raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+            return import_module("symdiff.functions.habits").guessed(name, PUBLIC)
         if _of_language("calls").is_function(name):  # not one of a user's, which another may replace
             globals()[name] = found
         return found

@@ -224,6 +224,10 @@ def _rebuild_index(index: int, size: int, axis: str, point: tuple[int, ...], pla
     return IndexRangeError(index, size, axis=axis, point=point, place=place)
 
 
+class MissingAttributeError(SymdiffError, AttributeError):
+    """An attribute that something of symdiff's has not; the hint is what to type."""
+
+
 class DifferentiationError(SymdiffError, ValueError):
     """A derivative that is not defined, such as that of a condition."""
 

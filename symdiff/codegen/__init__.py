@@ -3,8 +3,11 @@
 What stands here is loaded when it is asked for; LLVM when something is compiled.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from symdiff.guesses import NotCalled
 
 if TYPE_CHECKING:
     from symdiff.codegen.kernel import Kernel, Options
@@ -23,6 +26,8 @@ _MODULES = {
     "Operand": "layout",
     "Target": "target",
 }
+
+sys.modules[__name__].__class__ = NotCalled
 
 
 def __getattr__(name: str) -> Any:

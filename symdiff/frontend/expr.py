@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, NeedsShape, NeedsStructure, ShapeError
+from symdiff.errors import ArgumentError, CallError, MissingAttributeError, NeedsShape, NeedsStructure, ShapeError
 from symdiff.frontend.arrays.methods import ArrayMethods
 from symdiff.frontend.attributes import matrix_product
 from symdiff.frontend.calls import look_up
@@ -18,8 +18,10 @@ from symdiff.frontend.given import as_float
 from symdiff.frontend.handlers import FUNCTION, UFUNC, handler
 from symdiff.frontend.subscripts import part_of, subscripted
 from symdiff.frontend.substitution import substituted
+from symdiff.guesses import EXPRESSION, missing, typed_instead
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph, collector_paused
+from symdiff.later import Later
 from symdiff.ops import OPS, Op, core
 from symdiff.types import BOOL, Dim, check_rank
 
@@ -63,7 +65,12 @@ class Expr(ArrayMethods):
     __slots__ = ("graph", "node")
     __array_priority__ = 1000.0
 
-    def __init__(self, graph: Graph, node: int) -> None:
+    def __init__(self, graph: Graph, node: int = -1) -> None:
+        if node < 0:
+            raise CallError(
+                "Expr is the type of what sd.symbols and sd.expr make, and is not called",
+                hint='write sd.symbols("x y") for symbols, sd.expr("x**2*y") for the expression in a text',
+            )
         self.graph = graph
         self.node = node
 
@@ -233,13 +240,16 @@ class Expr(ArrayMethods):
             )
         return combine(core.ADD, self, 0.0) if self.dtype.kind == "b" else self
 
-    def subs(self, values: Mapping[Any, Any]) -> Expr:
+    diff = Later("functions.series:diff")
+
+    def subs(self, values: Any, value: Any = None) -> Expr:
         """This expression with values in the place of inputs or named lines, all at once.
 
         Parameters
         ----------
         values : from names, or the Exprs that are these inputs or lines, to numbers, arrays or other Exprs, each of
             the shape of what it stands for.
+        value : that of one name, which `values` then is, as in SymPy: `e.subs(x, 2)`.
 
         Raises
         ------
@@ -260,6 +270,8 @@ class Expr(ArrayMethods):
         >>> (x/y).subs({x: y, y: x})
         Expr(y/x)
         """
+        if value is not None:
+            values = {values: value}
         if not isinstance(values, Mapping):
             raise ArgumentError("subs takes a dict from names to values", hint='write e.subs({"x": 2})')
         graph, (root, *nodes) = together([self, *values.values()])
@@ -271,6 +283,20 @@ class Expr(ArrayMethods):
             wanted[name] = node
         with graph.lock:
             return Expr(graph, substituted(graph, root, wanted))
+
+    def __call__(self, *args: Any, **keywords: Any) -> NoReturn:
+        """Refuse: a function is called.
+
+        Raises
+        ------
+        CallError
+            The hint is how to make a function.
+        """
+        listed = ", ".join(f'"{name}"' for name in _free_names(self))
+        raise CallError(
+            f"{self._brief()} is an expression, and functions are called",
+            hint=f"write sd.function(e, [{listed}])(…) for its value, e.subs(…) for another expression",
+        )
 
     # How others see it
 
@@ -293,7 +319,9 @@ class Expr(ArrayMethods):
                 return partial(_may_be_dict, missing)
             if missing:  # what it is of may be a tree
                 raise NeedsStructure(f"the attribute {name} of {', '.join(missing)}", names=missing)
-        raise AttributeError(f"an Expr has no attribute {name!r}")
+        if name.startswith("_"):
+            raise AttributeError(f"an Expr has no attribute {name!r}")
+        raise unknown_attribute_of(type(self), name)
 
     def _sympy_(self) -> Any:
         from symdiff.frontend.sympy_bridge import to_sympy
@@ -327,6 +355,25 @@ class Expr(ArrayMethods):
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentError("an Expr alone is not pickled", hint="pickle or save a function: sd.function(e)")
+
+
+def _free_names(e: Expr) -> list[str]:
+    """The names of the inputs that an expression is made of, in order."""
+    graph = e.graph
+    return [str(graph.payloads[k]) for k in graph.live([e.node]) if graph.ops[k] is core.INPUT]
+
+
+def unknown_attribute_of(kind: type[Expr], name: str) -> MissingAttributeError:
+    """The error for an attribute that an expression has not."""
+    known = [n for n in dir(kind) if not n.startswith("_")]
+    if look_up(name) is not None:
+        hint = f"write sd.{name}(e)"
+    else:
+        hint = (
+            typed_instead(name, EXPRESSION, known, "e.")
+            or "dir(e) lists what there is, and sd.function(e) is a function"
+        )
+    return missing("an Expr", name, hint.replace("{name}", name))
 
 
 def _may_be_dict(names: tuple[str, ...]) -> NoReturn:
@@ -450,6 +497,8 @@ def as_node(graph: Graph, value: Any) -> int:
     if isinstance(value, complex | np.complexfloating) or getattr(value, "dtype", np.dtype(float)).kind == "c":
         raise CallError("complex numbers are not supported")
     hint = "write sd.expr(text) for the expression in a text" if isinstance(value, str) else ""
+    if callable(value):
+        hint = f"call it: {getattr(value, '__name__', 'f')}(…), with symbols for its inputs, is an expression"
     raise CallError(f"a value of type {kind} is no number or expression", hint=hint)
 
 

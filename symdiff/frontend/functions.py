@@ -13,6 +13,7 @@ from symdiff.errors import CallError, LimitError, ParseError, UnknownNameError
 from symdiff.frontend.calls import PROCESS, Kind, LanguageFunction, Value, functions, look_up, unknown_function
 from symdiff.frontend.constants import declare_scalars, evaluated
 from symdiff.frontend.expr import Expr, as_node, is_symbolic, shared_graph
+from symdiff.guesses import meant_by
 from symdiff.ir.graph import Graph
 from symdiff.types import BOOL, fixed
 
@@ -100,7 +101,10 @@ def result_of(entry: LanguageFunction, operands: Sequence[Any], keywords: Mappin
     except ParseError as error:
         if isinstance(error, LimitError | UnknownNameError):
             raise
-        raise CallError(error.message, hint=error.hint) from None
+        raise CallError(error.message, hint=meant_by(entry.name, operands) or error.hint) from None
+    except CallError as error:
+        error.hint = meant_by(entry.name, operands) or error.hint
+        raise
     if symbolic:
         return Expr(graph, node)
     value = evaluated(graph, node, values)

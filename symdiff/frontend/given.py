@@ -71,6 +71,11 @@ def as_shape(shape: Any) -> Shape:
     return tuple(sizes)
 
 
+def listed_in(text: str) -> list[str]:
+    """The names in a text, with commas or spaces between them."""
+    return text.replace(",", " ").split()
+
+
 def expanded(part: str) -> Sequence[str]:
     """The names that `x1:41` or `a:d` stands for."""
     found = _RANGE.match(part)

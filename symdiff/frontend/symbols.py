@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from symdiff.budget import current, exceeded
 from symdiff.errors import ArgumentError, CallError
 from symdiff.frontend.annotations import Expressions
 from symdiff.frontend.expr import Expr, as_expr
-from symdiff.frontend.given import as_shape, checked_name, expanded
+from symdiff.frontend.given import as_shape, checked_name, expanded, listed_in
+from symdiff.guesses import with_options
 from symdiff.ir.graph import Graph
 
 
+@with_options
 def symbol(name: str, shape: Any = ()) -> Expr:
     """The variable called `name`: a scalar, or a tensor of a shape."""
+    if isinstance(name, str) and not name.isidentifier() and all(p.isidentifier() for p in listed_in(name)):
+        raise ArgumentError("symbol makes one variable", hint=f'write sd.symbols("{name}")')
     graph = Graph()
     return Expr(graph, graph.input(checked_name(name), as_shape(shape)))
 
 
-def symbols(names: str, shape: Any = ()) -> Expressions:
+@with_options
+def symbols(names: str | Sequence[str], shape: Any = ()) -> Expressions:
     """Variables of one graph: `symbols("x y")`, `symbols("x, y")`, `symbols("x1:41")` for x1 to x40.
 
-    One name gives one Expr, several names or a range give a tuple, as in SymPy.
+    One name gives one Expr, several names or a range give a tuple, as in SymPy; a list or tuple of names gives a tuple.
     """
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        names = " ".join(names) + ","
     if not isinstance(names, str):
-        raise CallError("symbols takes the names in one text", hint='write sd.symbols("x y z")')
+        raise CallError("symbols takes the names in one text, or a list of texts", hint='write sd.symbols("x y z")')
     wanted: list[str] = []
     several = names.rstrip().endswith(",")
-    for part in names.replace(",", " ").split():
+    for part in listed_in(names):
         several |= ":" in part
         wanted += expanded(part)
         if len(wanted) > current().nodes:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, SymdiffError
+from symdiff.errors import ArgumentError, CallError, MissingAttributeError, NeedsShape, Open, SymdiffError
 from symdiff.frontend.calls import is_function
 from symdiff.frontend.constants import declare_scalars
 from symdiff.frontend.expr import BUILD, Expr, as_node, is_operand
@@ -88,6 +88,9 @@ def _called(fun: Callable[..., Any], values: Sequence[Any]) -> Any:
     """What a function returns, with what to type in the errors that it raises."""
     try:
         return fun(*values)
+    except MissingAttributeError as error:
+        plain = AttributeError(error.message).with_traceback(error.__traceback__)
+        raise explained(plain, callable_name(fun), error.hint) from error
     except SymdiffError as error:
         if not isinstance(error, NeedsShape):
             error.hint = _by_scipy(error) or error.hint
@@ -96,8 +99,11 @@ def _called(fun: Callable[..., Any], values: Sequence[Any]) -> Any:
         raise explained(error, callable_name(fun)) from error
 
 
-def explained(error: Exception, name: str) -> SymdiffError:
-    """The error for what a function raised while it was called with expressions, with what to type if that is known."""
+def explained(error: Exception, name: str, otherwise: str = "") -> SymdiffError:
+    """The error for what a function raised while it was called with expressions, with what to type if that is known.
+
+    `otherwise` is said where nothing is known.
+    """
     cause = error.__cause__ or error.__context__
     while cause is not None and not isinstance(cause, SymdiffError):
         cause = cause.__cause__ or cause.__context__
@@ -116,7 +122,9 @@ def explained(error: Exception, name: str) -> SymdiffError:
     elif cause is not None:
         hint = cause.hint
     else:
-        hint = "it is called once with expressions to find its formula: what it does must not depend on their values"
+        hint = otherwise or (
+            "it is called once with expressions to find its formula: what it does must not depend on their values"
+        )
     return CallError(f"{name} cannot be traced: {text}", hint=hint)
 
 

@@ -98,7 +98,7 @@ class Binder:
             values[k] = value
         absent = [str(a) for a, v in zip(self.arguments, values, strict=True) if v is missing]
         if absent:
-            hint = "" if keywords else self._as_one_vector(args)
+            hint = "" if keywords else self._as_values_by_name(args) or self._as_one_vector(args)
             raise CallError(
                 f"{self.name} takes {self._listed()}; missing: {', '.join(absent)}", hint=hint or self._derived_by()
             )
@@ -122,6 +122,12 @@ class Binder:
             return told
         return f"{told}; or write {self.name}({', '.join(n for a in self.arguments for n in a.inputs)}) = …"
 
+    def _as_values_by_name(self, args: tuple[Any, ...]) -> str:
+        """What to pass where values by name were given in a dict."""
+        if len(args) != 1 or not isinstance(args[0], dict) or not args[0].keys() <= self.keywords.keys():
+            return ""
+        return f"write {self.name}(**values): values by name are keywords"
+
     def _as_one_vector(self, args: tuple[Any, ...]) -> str:
         """The header to write where one vector was given for several numbers, as SciPy's solvers do."""
         if not args or isinstance(args[0], SCALARS) or any(a.shape or a.members is not None for a in self.arguments):
@@ -135,7 +141,10 @@ class Binder:
         quoted = [f'"{n}"' for n in names]
         listed = ", ".join([f"[{', '.join(quoted[:count])}]", *quoted[count:]])
         header = f"{self.name}({', '.join([packed, *names[count:]])}) = …"
-        return f"got one of shape {show(shape)}; for one vector write {header}, or list the inputs as [{listed}]"
+        spread = f"; for numbers write {self.name}(*v)" if len(args) == 1 else ""
+        return (
+            f"got one of shape {show(shape)}; for one vector write {header}, or list the inputs as [{listed}]{spread}"
+        )
 
     def _derived_by(self) -> str:
         """Which names a derivative is by where nobody said so."""

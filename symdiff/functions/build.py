@@ -17,12 +17,13 @@ from symdiff.frontend.trace import parameters
 from symdiff.functions.builder import Builder
 from symdiff.functions.cases import results_of, unknown
 from symdiff.functions.function import Function
-from symdiff.functions.inputs import read_inputs, read_shapes, settle
+from symdiff.functions.inputs import name_of, read_inputs, read_shapes, settle
 from symdiff.functions.open_case import open_case
 from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
 from symdiff.functions.sources import given, texts_read
 from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
 from symdiff.functions.tree_arguments import refuse_trees, with_trees
+from symdiff.guesses import with_options
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core
 from symdiff.signature import Argument, parameters_of
@@ -30,6 +31,7 @@ from symdiff.trees import Structure, leaves_of
 from symdiff.types import FLOAT32, FLOAT64, Shape
 
 
+@with_options
 def function(
     source: Any,
     inputs: Any = None,
@@ -47,8 +49,8 @@ def function(
     source : a text (an expression; ``f(x, y) = …``; or several lines ``name = …`` of which the last is the output), a
         SymPy expression or Matrix, an `Expr`, a Python callable (called once with `Expr` arguments), another
         `Function` (under a new signature), or a list (one vector), tuple or dict (several outputs) of these.
-    inputs : the names in call order, or a dict from names to shapes or members. A nested list is one vector argument
-        packed of scalars: ``[["b1", "b2"], "x"]``.
+    inputs : the names in call order, in a list or a text such as ``"x y"``, or a dict from names to shapes or members.
+        A nested list is one vector argument packed of scalars: ``[["b1", "b2"], "x"]``.
     outputs : names of lines to return, instead of the last.
     shapes : shapes of inputs, ``{"W": (3, 4), "x": "n"}``: a size is a number, or a name that each call gives a number.
         Where no shape is given for any name that needs one, each takes the shape of its argument at the call. A
@@ -89,7 +91,11 @@ def function(
     sizes, trees = read_shapes(shapes)
     if trees and inputs is None:
         inputs = listed_for_trees(source)
-    arguments = None if inputs is None else read_inputs(inputs, sizes, trees)
+    try:
+        arguments = None if inputs is None else read_inputs(inputs, sizes, trees)
+    except ArgumentError as error:
+        error.hint = turned_round(source, inputs) or error.hint
+        raise
     scalars = [n for n, shape in sizes.items() if not shape]
     declared = isinstance(inputs, Mapping)
     scalars += [a.name for a in arguments or () if not a.shape and a.members is None and (declared or a.place)]
@@ -105,6 +111,20 @@ def function(
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
     return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars), namespace.known).make()
+
+
+def turned_round(source: Any, inputs: Any) -> str:
+    """What to type where the names stand before the formula, as in SymPy's lambdify; or nothing."""
+    parts = source if isinstance(source, list | tuple) else [source]
+    if not parts or not all(isinstance(p, str | Expr) for p in parts):
+        return ""
+    try:
+        read_inputs(list(parts), {})
+    except SymdiffError:
+        return ""
+    formula = repr(inputs) if isinstance(inputs, str) else "…"
+    listed = ", ".join(f'"{name_of(p)}"' for p in parts)
+    return f"the formula comes first: sd.function({formula}, [{listed}])"
 
 
 def expr(source: Any, inputs: Any = None, **options: Any) -> Any:

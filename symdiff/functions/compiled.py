@@ -23,6 +23,7 @@ from symdiff.functions.binder import AnswersItself, Binder, Parts, signature, wr
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.foreign import answers_itself, has_protocol
+from symdiff.functions.naming import Naming
 from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.signature import Argument, listed_parameters
 from symdiff.sizes import example
@@ -84,7 +85,7 @@ __all__ = ["CompiledCase", "CompiledFunction", "GeneralCall"]
 _OPTIONS = ("out", "where")
 
 
-class CompiledFunction(Exchange, Sealed, Direct):
+class CompiledFunction(Exchange, Naming, Sealed, Direct):
     """Native code for a function, called as the function is.
 
     It is a `CompiledCase`, or where each call fixes shapes an `OpenCompiled`, which has code for those of each.

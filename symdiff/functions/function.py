@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from symdiff import locks
 from symdiff.budget import timed, under
-from symdiff.errors import ArgumentError, ShapeError
+from symdiff.errors import ArgumentError, CallError, ShapeError
 from symdiff.frontend.annotations import Called, Expressions
 from symdiff.frontend.expr import Expr, together
 from symdiff.functions.binder import Binder, signature
@@ -19,6 +19,7 @@ from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction, For
 from symdiff.functions.direct import Direct, Sealed, enable, put
 from symdiff.functions.exchange import Exchange
 from symdiff.functions.methods import Methods
+from symdiff.functions.naming import Naming
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.ir.body import Body
@@ -40,7 +41,7 @@ FUNCTION_BYTES, NODE_BYTES = 20_000, 900
 """What a function takes, with its program, and each node of its graph (measured)."""
 
 
-class Function(Exchange, Methods, Sealed, Direct):
+class Function(Exchange, Methods, Naming, Sealed, Direct):
     """A symbolic function; its first call compiles it.
 
     Made by `symdiff.function` and by every transform (`grad`, `hessian`, …), which append their nodes to the same
@@ -76,8 +77,8 @@ class Function(Exchange, Methods, Sealed, Direct):
     def __init__(
         self,
         graph: Graph,
-        arguments: Sequence[Argument],
-        outputs: Sequence[tuple[str, int]],
+        arguments: Sequence[Argument] = (),
+        outputs: Sequence[tuple[str, int]] = (),
         *,
         name: str = "f",
         names: Mapping[str, int] | None = None,
@@ -86,6 +87,11 @@ class Function(Exchange, Methods, Sealed, Direct):
         notes: Sequence[str] = (),
         stable: bool = False,
     ) -> None:
+        if not isinstance(graph, Graph):
+            raise CallError(
+                "Function is the type of what sd.function makes, and is not called",
+                hint='write sd.function("f(x, y) = x**2*y"), or sd.function(e, ["x", "y"])',
+            )
         self.__name__ = name
         self.arguments = tuple(arguments)
         self._ordered = ordered or len(self.arguments) < 2

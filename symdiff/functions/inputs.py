@@ -11,7 +11,7 @@ import numpy as np
 
 from symdiff.errors import ArgumentError, ShapeError, nearest
 from symdiff.frontend.expr import Expr
-from symdiff.frontend.given import checked_name
+from symdiff.frontend.given import checked_name, listed_in
 from symdiff.frontend.sympy_leaves import symbol_name, symbol_shape
 from symdiff.functions.specialize import named_sizes
 from symdiff.functions.tree_arguments import declared_shape, declared_tree, with_trees
@@ -36,7 +36,10 @@ def name_of(item: Any) -> str:
         raise ArgumentError(f"{item} is an expression, not an input or a named line", hint="give it a name: sd.named")
     if hasattr(item, "free_symbols"):
         return symbol_name(item)
-    raise ArgumentError(f"{item!r} is not a name", hint='names are strings: ["x", "y"]')
+    hint = 'names are strings: ["x", "y"]'
+    if isinstance(item, float | np.floating | np.ndarray):
+        hint += "; numbers are given to a call of what comes out: sd.grad(f)(1.0, 2.0)"
+    raise ArgumentError(f"{item!r} is not a name", hint=hint)
 
 
 def shape_of(item: Any) -> Shape:
@@ -92,6 +95,8 @@ def read_inputs(
 ) -> tuple[Argument, ...]:
     """The `inputs` argument: names in call order, a nested list for a packed vector, or a dict of shapes or members.
 
+    The names may stand in one text.
+
     A Matrix of symbols is packed in its own shape. `trees` are the structures and the shapes of leaves of parameters.
 
     Raises
@@ -101,6 +106,8 @@ def read_inputs(
     """
     if isinstance(inputs, set | frozenset):
         raise ArgumentError("a set of inputs has no order", hint="give a list of names in call order")
+    if isinstance(inputs, str) and not inputs.isidentifier():
+        inputs = listed_in(inputs)
     if isinstance(inputs, str | Expr) or not isinstance(inputs, Iterable):
         inputs = [inputs]
     found: list[Argument] = []

@@ -5,9 +5,10 @@ A method is one line in `METHODS`, and one in the class below, by which type che
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from symdiff.later import Later
 
 METHODS = {
     "c": "functions.source_texts:c_text",
@@ -39,27 +40,6 @@ METHODS = {
 """Where the function stands, in symdiff, whose first argument is the object that a method is called of."""
 
 
-class Later:
-    """A method that becomes the function at `place` as soon as anybody asks for it."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        self.owner, self.name = owner, name
-
-    def function(self) -> Callable[..., Any]:
-        """The function, in whose place this stood."""
-        module, _, name = self.place.partition(":")
-        found: Callable[..., Any] = getattr(import_module(f"symdiff.{module}"), name)
-        setattr(self.owner, self.name, found)
-        return found
-
-    def __get__(self, thing: Any, kind: type[Any]) -> Any:
-        found = self.function()
-        return found if thing is None else found.__get__(thing, kind)
-
-
 if TYPE_CHECKING:
     from symdiff.functions.checking import GradientCheck
     from symdiff.functions.function import Function
@@ -80,7 +60,7 @@ if TYPE_CHECKING:
             self, *point: Any, wrt: Any = None, order: int = 1, rtol: float = 1e-06, seed: int = 0, **keywords: Any
         ) -> GradientCheck: ...
         def derivative(self, name: Any, n: int = 1) -> Function: ...
-        def diff(self, x: Any, n: int = 1) -> Any: ...
+        def diff(self, x: Any = None, n: int = 1) -> Any: ...
         def dot(self) -> str: ...
         def draw(
             self,

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
+import numpy as np
+
 from symdiff.budget import timed, under
 from symdiff.dataclass import dataclass
-from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
+from symdiff.errors import ArgumentError, CallError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
 from symdiff.functions.build import function
@@ -19,6 +21,7 @@ from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part, with_trees
 from symdiff.functions.wrt import check_by_all
+from symdiff.guesses import refuse_options
 from symdiff.ops import core
 from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure, leaves_of
@@ -97,10 +100,24 @@ def recorded(
             _anywhere.add(transform.__name__)
         _results[transform.__name__] = results or target_results(title)
 
+        options = transform.__code__.co_varnames[1 : transform.__code__.co_argcount]
+
         @functools.wraps(transform)
         def wrapper(fun: Any, *args: Any, **keywords: Any) -> Any:
+            if len(args) > len(options):
+                raise CallError(
+                    f"{transform.__name__} takes a function and {', '.join(options)}",
+                    hint='write ["x", "y"] for one axis, ("x", "y") to keep them apart; numbers are given to a call of '
+                    "what comes out",
+                )
+            if keywords:
+                _take_argnums(args, keywords, options[0])
+                refuse_options(transform.__name__, keywords, options)
             wrt = _wrt(args, keywords)
             f = fun if isinstance(fun, Function) else read_source(fun, wrt)
+            if has_positions(wrt):
+                wrt = named_by(f, wrt)
+                args, keywords = ((wrt, *args[1:]), keywords) if args else ((), {**keywords, options[0]: wrt})
             return applied(f, transform.__name__, args, keywords)
 
         return wrapper  # type: ignore[return-value]
@@ -126,6 +143,47 @@ def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[s
     if several and isinstance(made, Function) and not (f.arguments[0].place and len(parameters_of(f.arguments)) == 1):
         made._by_all = True
     return made
+
+
+def _take_argnums(args: tuple[Any, ...], keywords: dict[str, Any], name: str) -> None:
+    """Take JAX's word for what a derivative is by."""
+    if "argnums" in keywords:
+        if args or name in keywords:
+            raise CallError(f"{name} and argnums are one thing", hint=f"leave out argnums=, and write {name}=…")
+        keywords[name] = keywords.pop("argnums")
+
+
+def has_positions(wrt: Any) -> bool:
+    """Whether arguments are given by their positions."""
+    if isinstance(wrt, list | tuple):
+        return any(map(has_positions, wrt))
+    return isinstance(wrt, int | np.integer) and not isinstance(wrt, bool)
+
+
+def named_by(f: Function, wrt: Any) -> Any:
+    """What a derivative is by, with names for positions, which count parameters from 0, or from the last by -1.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is no such parameter, and where nothing orders them.
+    """
+    check_by_all(f.arguments, f._ordered)
+    listed = parameters_of(f.arguments)
+
+    def named(item: Any) -> Any:
+        if not has_positions(item):
+            return item
+        if not -len(listed) <= item < len(listed):
+            what = f"{f.__name__} takes {len(listed)} argument{'s' if len(listed) > 1 else ''}, and none is at {item}"
+            raise ArgumentError(what, hint=f"positions count from 0 to {len(listed) - 1}")
+        first = listed[item].arguments[0]
+        return list(first.members or ()) if first.anonymous else listed[item].name
+
+    if isinstance(wrt, list):
+        parts = [named(item) for item in wrt]
+        return [name for part in parts for name in (part if isinstance(part, list) else [part])]
+    return tuple(map(named, wrt)) if isinstance(wrt, tuple) else named(wrt)
 
 
 def _wrt(args: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from symdiff.frontend.expr import Expr
 from symdiff.functions.directions import open_tangents, with_tangents
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of
-from symdiff.functions.record import recorded, same_results
+from symdiff.functions.record import read_source, recorded, same_results
 from symdiff.functions.transforms import prepare, stable
 from symdiff.functions.wrt import Wrt
 from symdiff.ir.graph import Graph, collector_paused
@@ -34,7 +34,8 @@ LATEST = 12
 
 def _check_order(n: Any) -> None:
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 0 <= n <= LARGEST_ORDER:
-        raise ArgumentError(f"the order is {n!r}", hint=f"an integer from 0 to {LARGEST_ORDER}")
+        by_name = "; to derive by another name, take the derivative again" if isinstance(n, str | Expr) else ""
+        raise ArgumentError(f"the order is {n!r}", hint=f"an integer from 0 to {LARGEST_ORDER}{by_name}")
 
 
 def _is_direction(wrt: Any, arguments: Sequence[Argument]) -> bool:
@@ -181,8 +182,15 @@ def _repeated(f: Function, targets: Wrt, n: int, spent: Sequence[int] = ()) -> F
     return f
 
 
-def diff(expr: Any, x: Any, n: int = 1) -> Any:
+def diff(expr: Any, x: Any = None, n: int = 1) -> Any:
     """The n-th derivative of an expression by a scalar, as an expression (like `sympy.diff`).
+
+    Where the formula has one name alone, x need not be given.
+
+    Raises
+    ------
+    ArgumentError
+        Where x is not given and the formula has several names, or for a wrong order.
 
     Examples
     --------
@@ -192,6 +200,12 @@ def diff(expr: Any, x: Any, n: int = 1) -> Any:
     Expr(2*x*y)
     """
     _check_order(n)
+    if x is None:
+        f = expr if isinstance(expr, Function) else read_source(expr, None)
+        if len(f.arguments) != 1:
+            names = ", ".join(f'"{p.name}"' for p in parameters_of(f.arguments))
+            raise ArgumentError("diff is by one name", hint=f"give one of {names}, or write sd.grad for all of them")
+        x = f.arguments[0].name
     if isinstance(expr, Expr):
         graph, node, name = expr.graph, expr.node, name_of(x)
         found = [

@@ -107,8 +107,9 @@ def grad(fun: Any, wrt: Any = None) -> Function:
     ----------
     fun : a Function, or anything that `function` takes.
     wrt : a name (shaped as that input; a part such as ``"x[1:]"`` as that part), a list of names (one axis of all their
-        scalars), a tuple (a tuple of gradients), a named line. Default: the only input, else the list of all inputs
-        where all are scalars, else the tuple of all.
+        scalars), a tuple (a tuple of gradients), a named line, the position of an argument (JAX's ``argnums`` is
+        another word for it). Default: the only input, else the list of all inputs where all are scalars, else the
+        tuple of all.
 
     Raises
     ------

@@ -230,8 +230,11 @@ class Scope:
         """An element or slice of an input: parsed as the language does, over the element nodes of each input."""
         base = text.split("[", 1)[0].strip()
         if "[" not in text or base not in self.names:
+            parts = text.replace(",", " ").split()
+            listed = f"write [{', '.join(f'{p!r}' for p in parts)}]" if all(p in self.names for p in parts) else ""
             raise UnknownNameError(
-                f"{text} is neither an input nor a part of one", hint=nearest(base, self._listed()) or self._known()
+                f"{text} is neither an input nor a part of one",
+                hint=listed.replace("'", '"') or nearest(base, self._listed()) or self._known(),
             )
         target = self._single(base)
         shown = parse(text, arguments=[Argument(base, target.shape)])

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from symdiff import locks
 from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
 from symdiff.errors import ArgumentError, Place, ShapeError
+from symdiff.guesses import GRAPH, missing, typed_instead
 from symdiff.ir.unshaped import Unshaped
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
@@ -378,6 +379,8 @@ class Graph:
 
     def __getattr__(self, name: str) -> Any:
         """What a `networkx.DiGraph` has (`nodes`, `edges`, `in_degree`, …), which the graph is from now on."""
+        if name in GRAPH.typed:
+            raise missing("a Graph", name, typed_instead(name, GRAPH, ()))
         import_module(VIEW).let_be_one(self)
         return object.__getattribute__(self, name)
 
