@@ -471,6 +471,12 @@ Traceback (most recent call last):
 symdiff.errors.LimitError: a text of 13 characters; the limit is 10 characters
 raise symdiff.Limits.text, or write with symdiff.limits(text=13)
 """,
+    "MissingAttributeError": """
+>>> sd.jac("x**2*y")
+Traceback (most recent call last):
+symdiff.errors.MissingAttributeError: symdiff has no attribute 'jac'
+write sd.jacobian(f)
+""",
     "ParseError": """
 >>> sd.function("2x + 1")
 Traceback (most recent call last):

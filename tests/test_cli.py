@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,7 @@ from symdiff.cli import main
 
 
 def run(*arguments, stdin=None):
-    command = [sys.executable, "-m", "symdiff.cli", *arguments]
+    command = [sys.executable, "-m", "symdiff", *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True)
     return done.returncode, done.stdout.strip(), done.stderr
 
@@ -35,6 +37,12 @@ CASES = [
     (["grad", "q = x + y\nq*z", "--wrt", "q", "--at", "x=-2,y=5,z=-4"], "d/dq = -4.0"),
     (["hessian", "x**2*y", "--at", "x=3,y=2"], "d2/dxdx = 4.0\nd2/dydx = 6.0\nd2/dydy = 0.0"),
     (["hessian", "x**2*y", "--wrt", "x"], "d2/dxdx = 2*y"),
+    (["jacobian", "[x*y, x + y]"], "d/dx = [y, 1]\nd/dy = [x, 1]"),
+    (["jacobian", "[x*y, x + y]", "--wrt", "y", "--at", "x=3,y=2"], "d/dy = [3.0, 1.0]"),
+    (["jacobian", "x**2*y", "--wrt", "x"], "d/dx = 2*x*y"),
+    (["derivative", "sin(2*x)", "-n", "3"], "d3/dx3 = -8*cos(2*x)"),
+    (["derivative", "x**2*y", "--wrt", "y", "--at", "x=3,y=2"], "d/dy = 9.0"),
+    (["cache"], None),
 ]
 
 
@@ -71,6 +79,135 @@ def test_check(capsys):
     assert [row["input"] for row in found["rows"]] == ["y"]
     assert main(["check", "x**2*y", "--at", "x=3"]) == 1
     assert "missing" in capsys.readouterr().err
+
+
+def test_steps(capsys):
+    text = "q = x + y\nf = q*z"
+    assert main(["steps", text, "--inputs", "x,y,z", "--at", "x=-2,y=5,z=-4"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "expression", "value", "gradient"]
+    assert "q     x + y       3      -4" in lines
+    assert main(["steps", text, "--inputs", "x,y,z", "--at", "x=-2,y=5,z=-4", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["steps"]}
+    assert rows["q"] == {"name": "q", "expression": "x + y", "value": 3.0, "gradient": -4.0}
+
+
+def test_derivatives_are_by_one_name(capsys):
+    assert main(["derivative", "x*y"]) == 1
+    assert "--wrt x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["eval", "x + 1", "--at", "x=2"], ["grad", "x**2"], ["emit", "x", "--as", "c"],
+                                       ["steps", "f(x) = x + 1", "--at", "x=2"], ["cache", "info"],
+                                       ["completion", "bash"]])  # fmt: skip
+def test_output_goes_to_a_file(capsys, tmp_path, arguments):
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == ""
+    assert (tmp_path / "out").read_text(encoding="utf-8") == printed
+    assert main([*arguments, "-o", str(tmp_path / "no" / "out")]) == 2
+
+
+def test_bench(capsys, monkeypatch):
+    monkeypatch.setattr("symdiff.cli.bench.SHORTEST", 1e-4)
+    monkeypatch.setattr("symdiff.cli.bench.REPEATS", 2)
+    assert main(["bench", "f(x, y) = sin(x*y)", "--points", "10", "--of", "grad"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("grad at x=0.")
+    assert out[1].split() == ["first", "value", "call", "point", "of", "10"]
+    assert [line.split()[0] for line in out[2:]] == ["symdiff", "NumPy", "SymPy"]
+    assert main(["bench", "sum(x**2)", "--points", "10", "--at", "x=[1,2]", "--json"]) == 0
+    times = json.loads(capsys.readouterr().out)["seconds"]
+    assert all(0 < t < 60 for row in times.values() for t in row.values())
+    assert main(["bench", "sum(x**2)"]) == 1
+    assert "--at x=[1,2]" in capsys.readouterr().err
+
+
+def test_doctor(capsys, monkeypatch):
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    for words in ("symdiff-compiler", sd.__version__, "llvmlite", "vectors", "BLAS", "vectorcall", "own linker"):
+        assert words in text
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["works"] == {"a formula": "yes"}
+    assert list(found) == ["installed", "this machine", "fast paths", "extras", "programs", "works"]
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("symdiff.codegen.image.can_map", lambda: False)
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["programs"]["dot"] == "missing, for pictures of graphs"
+    assert found["fast paths"]["own linker of images"].startswith("no: ")
+
+
+def test_doctor_says_what_extras_lack(monkeypatch):
+    from symdiff.cli import doctor
+
+    listed = ["numpy>=2.0", 'here>=1; extra == "plain"', "away; extra == 'plain'", 'here; extra == "full"']
+    monkeypatch.setattr(doctor.metadata, "requires", lambda name: listed)
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.0" if name == "here" else "")
+    assert dict(doctor._extras()) == {"plain": "missing: away", "full": "yes"}
+
+
+COMPLETED = [
+    ((), "he", {"hessian"}),
+    (("emit", "x", "--as"), "l", {"latex", "llvm"}),
+    (("cache",), "i", {"info"}),
+    (("eval", "x"), "--js", {"--json"}),
+    (("completion",), "z", {"zsh"}),
+]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+@pytest.mark.parametrize(("before", "word", "want"), COMPLETED)
+def test_completion_in_bash(capsys, before, word, want):
+    assert main(["completion", "bash"]) == 0
+    words = ["symdiff", *before, word]
+    script = f"{capsys.readouterr().out}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}\n"
+    script += '_symdiff; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=60)
+    assert (set(done.stdout.split()), done.stderr) == (want, "")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.parametrize(("before", "word", "want"), COMPLETED)
+def test_completion_in_fish(capsys, tmp_path, before, word, want):
+    assert main(["completion", "fish"]) == 0
+    script = f"{capsys.readouterr().out}\ncomplete -C '{' '.join(['symdiff', *before, word])}'"
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert {line.split("\t")[0] for line in done.stdout.splitlines()} == want
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_completion_is_read_by_zsh(capsys):
+    assert main(["completion", "zsh"]) == 0
+    script = f"autoload -U compinit; compinit -D -u\n{capsys.readouterr().out}\nprint $_comps[symdiff]"
+    done = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True, timeout=60)
+    assert "_symdiff" in done.stdout, done.stderr
+
+
+def main_help(name):
+    return " ".join(run(name, "--help")[1].split())
+
+
+def test_each_command_says_what_it_does():
+    from symdiff import cli
+
+    for name in ("eval", "compile", "doctor"):
+        what = cli.COMMANDS[name][1]
+        assert main_help(name).startswith(f"usage: symdiff {name}")
+        assert f"{what[0].upper()}{what[1:]}." in main_help(name)
+
+
+def test_a_command_loads_no_other():
+    code = "import sys; from symdiff.cli import main; main(['eval', '1 + 1'])\n"
+    code += "print(sorted(m for m in sys.modules if m.startswith('symdiff.cli.')), 'sympy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[1] == "['symdiff.cli.command', 'symdiff.cli.value'] False"
 
 
 def test_file_and_standard_input(tmp_path):

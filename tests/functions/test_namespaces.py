@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 import symdiff as sd
-from symdiff.cli import FORMS
+from symdiff.cli.emit import FORMS
 from symdiff.frontend.calls import PROCESS
 from symdiff.functions.recipes import restored
 

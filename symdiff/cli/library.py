@@ -1,0 +1,60 @@
+"""`symdiff compile`: a library with a C interface, of the functions in a text, a saved file or a Python module."""
+
+from __future__ import annotations
+
+import argparse
+
+import symdiff as sd
+from symdiff.cli.command import Command, give, names_in
+from symdiff.ship.formulas import DERIVATIVES, derived, read_formulas
+
+
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "formulas",
+        metavar="FORMULAS",
+        help="a text file with a header for each function (or -), a file that `save` wrote, or module:function",
+    )
+    parser.add_argument("-o", "--output", dest="folder", metavar="DIR", required=True, help="the folder for the files")
+    parser.add_argument(
+        "--of", default="value", metavar="value,grad", help=f"of {', '.join(DERIVATIVES)}; of f alone: f:grad"
+    )
+    parser.add_argument("--wrt", metavar="x,y", help="the names to differentiate by; default: all inputs")
+    parser.add_argument("--as", dest="kinds", default="a,h", metavar="a,h", help="kinds of files; default: a,h")
+    parser.add_argument("--name", help="of the library; default: that of the first function")
+    parser.add_argument(
+        "--target", metavar="TRIPLE", help="the machine, such as aarch64-linux-gnu; default: this system"
+    )
+    parser.add_argument("--cpu", help="the processor, as LLVM names it, or native; default for x86-64: any since 2013")
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of numbers in a text")
+    parser.add_argument("--numbers", metavar="k", default="", help="names in a text that are numbers, beside arrays")
+    parser.add_argument("--fp", choices=("strict", "contract", "fast"), help="default: contract")
+    parser.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
+    parser.add_argument("--no-blas", action="store_true", help="loops where BLAS and LAPACK would be called")
+    parser.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(output=None)
+
+
+def _run(options: argparse.Namespace) -> int:
+    wrt = None if options.wrt is None else names_in(options.wrt)
+    functions = derived(
+        read_formulas(options.formulas, options.dtype, names_in(options.numbers)), names_in(options.of), wrt
+    )
+    files = sd.emit(
+        functions,
+        options.folder,
+        kinds=names_in(options.kinds),
+        name=options.name,
+        target=options.target,
+        cpu=options.cpu,
+        fp=options.fp,
+        math=options.math,
+        libraries=names_in(options.link),
+        blas=False if options.no_blas else None,
+    )
+    give(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files)))
+    return 0
+
+
+COMMAND = Command(_add, _run)
