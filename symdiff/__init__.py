@@ -56,6 +56,7 @@ PUBLIC = {
     "named": "frontend.symbols",
     "nlp": "functions.nlp",
     "operator": "functions.laplacians",
+    "plot": "pictures.plotting",
     "simplify": "functions.simplifying",
     "sparse_hessian": "functions.sparse",
     "sparse_jacobian": "functions.sparse",
@@ -137,6 +138,7 @@ if TYPE_CHECKING:
     from symdiff.interop.conversions import to_torch as to_torch
     from symdiff.ir.graph import Graph as Graph
     from symdiff.named_functions import *  # noqa: F403
+    from symdiff.pictures.plotting import plot as plot
     from symdiff.ship.emit import emit as emit
 
 else:

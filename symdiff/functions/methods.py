@@ -26,6 +26,7 @@ METHODS = {
     "laplacian": "functions.laplacians:laplacian",
     "latex": "functions.texts:latex_text",
     "linearize": "functions.linearize:linearize",
+    "plot": "pictures.plotting:plot",
     "python": "functions.source_texts:python_text",
     "simplify": "functions.simplifying:simplify",
     "sparse_hessian": "functions.sparse:sparse_hessian",
@@ -41,6 +42,9 @@ METHODS = {
 
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from symdiff.functions.checking import GradientCheck
     from symdiff.functions.function import Function
     from symdiff.functions.linearize import Linearization
@@ -79,6 +83,7 @@ if TYPE_CHECKING:
         def laplacian(self, wrt: Any = None) -> Function: ...
         def latex(self) -> str: ...
         def linearize(self, wrt: Any = None) -> Linearization: ...
+        def plot(self, orders: int = 1, *, points: int = 800, ax: Axes | None = None, **ranges: Any) -> Figure: ...
         def python(self, xp: str = "numpy") -> str: ...
         def simplify(self) -> Function: ...
         def sparse_hessian(

@@ -17,8 +17,8 @@ OWN = {
 }  # fmt: skip
 HANDED_ON = {
     "c", "check_grad", "derivative", "diff", "dot", "draw", "explain", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "laplacian", "latex", "linearize", "python", "simplify", "sparse_hessian", "sparse_jacobian", "ssa", "steps",
-    "taylor", "value_and_grad", "vjp", "vmap",
+    "laplacian", "latex", "linearize", "plot", "python", "simplify", "sparse_hessian", "sparse_jacobian", "ssa",
+    "steps", "taylor", "value_and_grad", "vjp", "vmap",
 }  # fmt: skip
 """The methods that are functions of other modules."""
 
