@@ -147,6 +147,10 @@ class NeedsStructure(NeedsShape, AttributeError):
     """An attribute of a scalar, which is none if the inputs it is made of are trees; `hasattr` is then False."""
 
 
+class NotYet(ShapeError, AttributeError):
+    """An attribute that a function has once its shapes are known; `hasattr` is False before."""
+
+
 @dataclass(frozen=True)
 class Open:
     """What reading a source comes to where shapes that nobody declared decide what it means: a value, not an error.

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from symdiff.errors import NotYet, ShapeError
 
 if TYPE_CHECKING:
     from symdiff.functions.compiled import CompiledCase
@@ -16,6 +18,9 @@ class Exchange:
     """The part of `Function` and `CompiledFunction` that saves them and hands them to C."""
 
     __slots__ = ()
+    has_grad: ClassVar[bool] = False
+    has_hessian: ClassVar[bool] = False
+    """Whether `grad` and `hessian` are derivatives at a point: iminuit asks. They are functions that make functions."""
 
     @property
     def _storage(self) -> Any:
@@ -90,7 +95,11 @@ class Exchange:
         """The C function at `address` as a function of Python's ctypes, which keeps the machine code alive."""
         from symdiff.functions.c_callables import as_ctypes
 
-        return as_ctypes(self._native())
+        try:
+            native = self._native()
+        except ShapeError as error:  # libraries look whether functions have this attribute
+            raise NotYet(error.message, hint=error.hint, place=error.place) from None
+        return as_ctypes(native)
 
     def low_level_callable(self) -> Any:
         """The function as a `scipy.LowLevelCallable`: `quad`, `dblquad`, `nquad` call it without Python in between.

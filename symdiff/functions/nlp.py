@@ -41,8 +41,9 @@ def nlp(
     """A nonlinear program: minimize an objective, where constraints lie between bounds, for any solver.
 
     Its methods have the names and the conventions of cyipopt, so that it is the `problem_obj` of ``cyipopt.Problem``;
-    `scipy` gives what ``scipy.optimize.minimize`` takes. Derivatives are exact and sparse: the Jacobian of the
-    constraints, and the lower triangle of the Hessian of ``obj_factor*objective + lagrange @ constraints``.
+    `scipy` gives what ``scipy.optimize.minimize`` takes, and `nlopt` sets up an ``nlopt.opt``. Derivatives are exact
+    and sparse: the Jacobian of the constraints, and the lower triangle of the Hessian of
+    ``obj_factor*objective + lagrange @ constraints``.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def nlp(
     DifferentiationError
         For an objective that is not scalar-valued.
     ShapeError
-        Where two functions have arguments of one name and different shapes, or shapes are not declared.
+        Where two functions have arguments of one name and different shapes, or those of variables are not declared.
 
     Examples
     --------
@@ -80,11 +81,22 @@ def nlp(
     """
     listed = constraints if isinstance(constraints, list | tuple) else [] if constraints is None else [constraints]
     functions = [f if isinstance(f, Function) else read_source(f, wrt) for f in (objective, *listed)]
-    for f in functions:
-        if f._cases is not None:
-            raise ShapeError(f"nlp: the shapes of {f.__name__} are known at each call only", hint="declare shapes")
+    functions = [_of_known_shapes(f, parameters or {}) for f in functions]
     one_scalar(functions[0], "the gradient of the objective")
     return NonlinearProgram(functions[0], functions[1:], _variables(functions, wrt), parameters or {})
+
+
+def _of_known_shapes(f: Function, parameters: Mapping[str, Any]) -> Function:
+    """A function with shapes that are not declared taken from the values of parameters."""
+    if f._cases is None:
+        return f
+    shapes = {a.name: np.shape(parameters[a.name]) if a.name in parameters else a.shape for a in f.arguments}
+    for a in f.arguments:
+        if a.name not in parameters and (a.deferred or any(type(size) is not int for size in a.shape)):
+            raise ShapeError(
+                f"nlp: the shape of {a.written} in {f.__name__} is known at each call only", hint="declare shapes"
+            )
+    return f._for_shapes(shapes)
 
 
 def _variables(functions: Sequence[Function], wrt: Any) -> list[Argument]:
@@ -244,8 +256,7 @@ class NonlinearProgram:
         if jacobian is not None:
             from scipy.optimize import NonlinearConstraint
 
-            if upper is None:
-                upper = lower if np.all(np.asarray(lower) == 0) else np.inf
+            lower, upper = _bounds(lower, upper)
             more: dict[str, Any] = {}
             if word not in WITHOUT_SLOPES:
                 more["jac"] = lambda x: shaped(jacobian(x, *self._values))
@@ -253,6 +264,60 @@ class NonlinearProgram:
                 more["hess"] = lambda x, v: shaped(symmetric(self._entries(x, v, 0.0)))
             given["constraints"] = NonlinearConstraint(self.constraints, lower, upper, **more)
         return given
+
+    # NLopt
+
+    def nlopt(self, optimizer: Any, lower: Any = 0.0, upper: Any = None, tolerance: float = 1e-8) -> None:
+        """Give an ``nlopt.opt`` the objective, to minimize, and the constraints, with their derivatives.
+
+        Parameters
+        ----------
+        optimizer : an ``nlopt.opt`` of `n` variables.
+        lower, upper : the bounds of the constraints, as for `scipy`.
+        tolerance : by how much constraints may be violated.
+
+        Raises
+        ------
+        ArgumentError
+            For an optimizer of another number of variables.
+        """
+        if optimizer.get_dimension() != self.n:
+            raise ArgumentError(f"the optimizer has {optimizer.get_dimension()} variables, the program {self.n}")
+
+        def objective(x: Vector, slope: Vector) -> float:
+            if slope.size:
+                slope[:] = self.gradient(x)
+            return self.objective(x)
+
+        optimizer.set_min_objective(objective)
+        low, high = (np.broadcast_to(np.asarray(b, np.float64), (self.m,)) for b in _bounds(lower, upper))
+        equal = low == high
+        for rows, sign, bound, add in (
+            (equal, 1.0, low, optimizer.add_equality_mconstraint),
+            (~equal & np.isfinite(low), -1.0, low, optimizer.add_inequality_mconstraint),
+            (~equal & np.isfinite(high), 1.0, high, optimizer.add_inequality_mconstraint),
+        ):
+            if rows.any():
+                add(self._signed(np.flatnonzero(rows), sign, bound[rows]), np.full(rows.sum(), tolerance))
+
+    def _signed(self, rows: Any, sign: float, bound: Vector) -> Any:
+        """Some constraints as NLopt takes them: ``sign*(constraint - bound)``, which is not to be positive."""
+        matrix = self._jacobian
+        assert matrix is not None
+
+        def constraint(result: Vector, x: Vector, slope: Vector) -> None:
+            result[:] = sign * (self.constraints(x)[rows] - bound)
+            if slope.size:
+                slope[:] = sign * matrix(x, *self._values).toarray()[rows]
+
+        return constraint
+
+
+def _bounds(lower: Any, upper: Any) -> tuple[Any, Any]:
+    """The bounds of constraints: `upper` is `lower` where it is None and `lower` is 0, and else infinity."""
+    if upper is None:
+        upper = lower if np.all(np.asarray(lower) == 0) else np.inf
+    return lower, upper
 
 
 class _Symmetric:

@@ -26,6 +26,12 @@ PROGRAMS = {
     "scalars": ("f(x, y, a) = a*x**2*y", "c(y, x) = [x*y, x + sin(y)]", ["y", "x"], {"a": 3.0}),
     "several arrays": ("f(A[2, 2], x[2]) = sum((A @ x)**2)", "c(x[2], A[2, 2]) = A*x", ["x", "A"], {}),
     "a pack": ("f([x, y], a) = (a - x)^2 + 100*(y - x^2)^2", "c([x, y]) = x*y", "x_y", {"a": 1.0}),
+    "shapes of parameters are those of their values": (
+        "f(x[2], a) = sum((x - a)**2)",
+        "c(x[2], W[m, 2]) = W @ x",
+        "x",
+        {"a": 2.0, "W": np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]])},
+    ),
     "linear": ("f(x[3]) = sum(x)", "c(x[3]) = x[1:] - x[:-1]", "x", {}),
 }
 
