@@ -43,6 +43,7 @@ PUBLIC = {
     "diff": "functions.series",
     "emit": "ship.emit",
     "expr": "functions.build",
+    "from_sympy": "interop.sympy",
     "function": "functions.build",
     "grad": "functions.transforms",
     "hessian": "functions.transforms",
@@ -65,6 +66,7 @@ PUBLIC = {
     "taylor": "functions.series",
     "to_jax": "interop.conversions",
     "to_numba": "interop.conversions",
+    "to_sympy": "interop.sympy",
     "to_torch": "interop.conversions",
     "value_and_grad": "functions.transforms",
     "vjp": "functions.products",
@@ -136,6 +138,8 @@ if TYPE_CHECKING:
     from symdiff.interop.conversions import to_jax as to_jax
     from symdiff.interop.conversions import to_numba as to_numba
     from symdiff.interop.conversions import to_torch as to_torch
+    from symdiff.interop.sympy import from_sympy as from_sympy
+    from symdiff.interop.sympy import to_sympy as to_sympy
     from symdiff.ir.graph import Graph as Graph
     from symdiff.named_functions import *  # noqa: F403
     from symdiff.pictures.plotting import plot as plot

@@ -324,9 +324,9 @@ class Expr(ArrayMethods):
         raise unknown_attribute_of(type(self), name)
 
     def _sympy_(self) -> Any:
-        from symdiff.frontend.sympy_bridge import to_sympy
+        from symdiff.frontend.sympy_bridge import sympy_of
 
-        return to_sympy(self.graph, self.node)
+        return sympy_of(self.graph, self.node)
 
     def __str__(self) -> str:
         from symdiff.display.text import expression
@@ -490,9 +490,9 @@ def as_node(graph: Graph, value: Any) -> int:
         if isinstance(value, list | tuple):
             return _as_stack(graph, value)
     if is_sympy(value):
-        from symdiff.frontend.sympy_bridge import from_sympy
+        from symdiff.frontend.sympy_bridge import graph_of_sympy
 
-        return from_sympy(value, graph)[1]
+        return graph_of_sympy(value, graph)[1]
     kind = type(value).__name__
     if isinstance(value, complex | np.complexfloating) or getattr(value, "dtype", np.dtype(float)).kind == "c":
         raise CallError("complex numbers are not supported")

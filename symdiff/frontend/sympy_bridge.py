@@ -1,4 +1,4 @@
-"""SymPy expressions into graphs; `to_sympy` leads back.
+"""SymPy expressions into graphs; `sympy_of` leads back.
 
 The walk goes over the objects of an expression once each, so shared parts stay shared however large the tree would be.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from symdiff.errors import ArgumentError, CallError, NeedsShape, Open, ShapeError, SymdiffError, nearest, quote
 from symdiff.frontend.calls import PROCESS, Known, LanguageFunction, look_up, piecewise
 from symdiff.frontend.sympy_arithmetic import Plan, power, sympy_constant, sympy_product, sympy_total
-from symdiff.frontend.sympy_export import to_sympy
+from symdiff.frontend.sympy_export import sympy_of
 from symdiff.frontend.sympy_functions import CLASSES
 from symdiff.frontend.sympy_leaves import element_of, frozen, is_leaf, symbol_name, symbol_shape
 from symdiff.frontend.sympy_matrices import matrix_plan
@@ -23,7 +23,7 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, movement
 from symdiff.types import Shape
 
-__all__ = ["from_sympy", "read_sympy", "symbol_name", "to_sympy"]
+__all__ = ["graph_of_sympy", "read_sympy", "symbol_name", "sympy_of"]
 
 APART = "write the real and the imaginary part apart"
 UNEVALUATED = frozenset(("Integral", "Limit"))
@@ -33,7 +33,7 @@ Derive = Callable[[Graph, int, int, int], int]
 """(graph, node, input, n): the n-th derivative of a scalar node by an input, in the same graph."""
 
 
-def from_sympy(
+def graph_of_sympy(
     expression: Any,
     graph: Graph | None = None,
     listed: Mapping[str, Shape | None] | None = None,
@@ -93,10 +93,10 @@ def read_sympy(
     Raises
     ------
     ArgumentError
-        As `from_sympy`.
+        As `graph_of_sympy`.
     """
     try:
-        own, node, symbols = from_sympy(expression, listed=listed, derive=derive, definitions=definitions)
+        own, node, symbols = graph_of_sympy(expression, listed=listed, derive=derive, definitions=definitions)
         body = Body.of(own, [node])
         return Converted(body, body.copy(graph), symbols)
     except NeedsShape as error:

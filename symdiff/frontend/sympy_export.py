@@ -23,7 +23,7 @@ LONGEST_EXPANSION = 100
 """Nodes of an operation's own formula, up to which it is exported."""
 
 
-def to_sympy(graph: Graph, node: int) -> Any:
+def sympy_of(graph: Graph, node: int) -> Any:
     """A node as a SymPy expression; a vector as an Array, a matrix as a Matrix, elements of a tensor as `x[i]`.
 
     Raises

@@ -128,6 +128,9 @@ class Exchange:
     def _native(self) -> CompiledCase:
         return cast("CompiledCase", getattr(self, "_default", lambda: self)())
 
+    def _sympy_(self) -> Any:
+        return import_module("symdiff.interop.sympy").sympified(self)  # of a later room
+
     def __reduce__(self) -> tuple[Any, ...]:
         return cast("tuple[Any, ...]", self._storage.reduce_function(self))
 

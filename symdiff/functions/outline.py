@@ -110,14 +110,14 @@ def outline(
     if isinstance(source, int | float | np.ndarray | np.number):
         return Outline(None, {}, [], None, set())
     if is_sympy(source):
-        from symdiff.frontend.sympy_bridge import from_sympy
+        from symdiff.frontend.sympy_bridge import graph_of_sympy
 
         listed = listed_shapes(arguments, {})
         opened = [n for n in arrays_in(source) if n in listed and listed[n] is None]
         if opened:  # elements of arrays whose shapes a call says
             names = [n for a in arguments or () for n in a.inputs]
             return Outline(None, dict.fromkeys(names, ()), [], None, set(names).difference(opened))
-        graph, node, _ = from_sympy(source, listed=listed, derive=iterated, definitions=definitions)
+        graph, node, _ = graph_of_sympy(source, listed=listed, derive=iterated, definitions=definitions)
         source = Expr(graph, node)
     if isinstance(source, Expr):
         graph = source.graph

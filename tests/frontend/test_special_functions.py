@@ -7,7 +7,7 @@ import sympy as sp
 from mpmath import mp
 
 import symdiff as sd
-from symdiff.frontend.sympy_bridge import to_sympy
+from symdiff.frontend.sympy_bridge import sympy_of
 from symdiff.ops import CALLABLE, OPS
 from symdiff.ops.base import Special, Unavailable
 
@@ -29,7 +29,7 @@ def test_sympy_there_and_back(e):
     point = {k: v for k, v in POINT.items() if k in f.inputs}
     want = float(sp.re(e.subs({sp.Symbol(k, positive=True): v for k, v in point.items()}).evalf(30)))
     assert f(**point) == pytest.approx(want, rel=1e-12)
-    back = to_sympy(f.graph, f.nodes[0])
+    back = sympy_of(f.graph, f.nodes[0])
     again = sp.re(back.subs({s: point[s.name] for s in back.free_symbols}).evalf(30))
     assert float(again) == pytest.approx(want, rel=1e-12)
 

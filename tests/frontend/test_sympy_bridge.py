@@ -19,7 +19,7 @@ from symdiff.frontend.bodies import expansion
 from symdiff.frontend.expr import Expr
 from symdiff.frontend.parser import parse
 from symdiff.frontend.symbols import symbols
-from symdiff.frontend.sympy_bridge import from_sympy, read_sympy, symbol_name, to_sympy
+from symdiff.frontend.sympy_bridge import graph_of_sympy, read_sympy, symbol_name, sympy_of
 from symdiff.frontend.sympy_export import LONGEST_EXPANSION
 from symdiff.interpret import evaluate
 from symdiff.ir.graph import Graph
@@ -81,7 +81,7 @@ def wanted(e, point):
 
 @pytest.mark.parametrize("e", EXPRESSIONS, ids=str)
 def test_values_agree_with_sympy_and_its_text(e):
-    graph, node, names = from_sympy(e)
+    graph, node, names = graph_of_sympy(e)
     assert set(names) == {str(s) for s in e.free_symbols}
     read = parse(str(e), arguments=[Argument(n) for n in "xyz"])
     for point in POINTS:
@@ -94,15 +94,15 @@ def test_values_agree_with_sympy_and_its_text(e):
 
 @pytest.mark.parametrize("e", OTHER_TEXTS, ids=str)
 def test_values_agree_with_sympy(e):
-    graph, node, _ = from_sympy(e)
+    graph, node, _ = graph_of_sympy(e)
     for point in POINTS:
         np.testing.assert_allclose(numbers(graph, node, point), wanted(e, point), rtol=3e-13)
 
 
 @pytest.mark.parametrize("e", EXPRESSIONS + OTHER_TEXTS, ids=str)
 def test_back_to_sympy(e):
-    graph, node, _ = from_sympy(e)
-    back = to_sympy(graph, node)
+    graph, node, _ = graph_of_sympy(e)
+    back = sympy_of(graph, node)
     for point in POINTS:
         np.testing.assert_allclose(wanted(back, point), wanted(e, point), rtol=1e-13, atol=1e-15)
 
@@ -117,9 +117,9 @@ def test_every_operation_has_a_counterpart(op):
         len(expansion(op, op.samples[0] if op.payload else None).order) > LONGEST_EXPANSION)  # fmt: skip
     if op.sympy is None or (long and not op.sympy):
         with pytest.raises(ArgumentError, match="no counterpart"):
-            to_sympy(graph, node)
+            sympy_of(graph, node)
         return
-    back = to_sympy(graph, node)
+    back = sympy_of(graph, node)
     for point in [(0.5, 0.25, 0.75), (1.5, 0.75, 2.5), (2.5, 2.5, 1.0)]:
         value = numbers(graph, node, point)
         if not math.isnan(value) and op.name != "erfcinv":  # of which SymPy gives no number
@@ -140,7 +140,7 @@ LEAVES = [
 @pytest.mark.parametrize(("leaf", "name"), LEAVES, ids=[n for _, n in LEAVES])
 def test_names(leaf, name):
     assert symbol_name(leaf) == name
-    graph, node, names = from_sympy(leaf)
+    graph, node, names = graph_of_sympy(leaf)
     assert names == {name: leaf}
     assert graph.payloads[node] == name
 
@@ -163,7 +163,7 @@ def test_names(leaf, name):
 )  # fmt: skip
 def test_refusals_say_what(e, message):
     with pytest.raises(ArgumentError, match=message) as caught:
-        from_sympy(e)
+        graph_of_sympy(e)
     assert isinstance(caught.value, SymdiffError)
 
 
@@ -178,9 +178,9 @@ MATRICES = [
 
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_matrices_keep_their_shape(matrix):
-    graph, node, _ = from_sympy(matrix)
+    graph, node, _ = graph_of_sympy(matrix)
     assert graph.types[node].shape == matrix.shape
-    assert to_sympy(graph, node) == sp.ImmutableMatrix(matrix)
+    assert sympy_of(graph, node) == sp.ImmutableMatrix(matrix)
 
 
 @pytest.mark.parametrize("name", ["det", "inv", "logdet", "det_sign", "adjugate"])
@@ -195,14 +195,14 @@ def test_linear_algebra_of_few_rows(name, size):
 
 
 def test_arrays_and_elements():
-    graph, node, _ = from_sympy(sp.Array([x, y, 1]))
+    graph, node, _ = graph_of_sympy(sp.Array([x, y, 1]))
     assert graph.types[node].shape == (3,)
-    assert to_sympy(graph, node) == sp.Array([x, y, 1])
+    assert sympy_of(graph, node) == sp.Array([x, y, 1])
     w = sp.MatrixSymbol("W", 2, 3)
-    graph, node, _ = from_sympy(w[1, 2] + w[0, 0])
+    graph, node, _ = graph_of_sympy(w[1, 2] + w[0, 0])
     assert expression(graph, node) == "W[0, 0] + W[1, 2]"
     graph = Graph()
-    assert to_sympy(graph, movement.element(graph, graph.input("v", (3,)), (1,))) == sp.IndexedBase("v")[1]
+    assert sympy_of(graph, movement.element(graph, graph.input("v", (3,)), (1,))) == sp.IndexedBase("v")[1]
 
 
 def test_sharing_is_kept():
@@ -210,7 +210,7 @@ def test_sharing_is_kept():
     for _ in range(60):
         e = sp.Add(e, sp.Mul(e, y, evaluate=False), evaluate=False)
     started = time.process_time()
-    graph, node, _ = from_sympy(e)
+    graph, node, _ = graph_of_sympy(e)
     assert time.process_time() - started < 0.5
     assert len(graph) == 122
     point = (1.0, 0.5, 0.0)
@@ -221,7 +221,7 @@ def test_deep_chains_convert_without_recursion():
     e = x
     for _ in range(5000):
         e = sp.Add(sp.Mul(e, y, evaluate=False), sp.Integer(1), evaluate=False)
-    graph, node, _ = from_sympy(e)
+    graph, node, _ = graph_of_sympy(e)
     assert numbers(graph, node, (1.0, 1.0, 0.0)) == 5001.0
 
 
@@ -245,13 +245,13 @@ def test_expr_is_sympifiable_and_mixes():
 def test_order_does_not_depend_on_the_hash_seed():
     program = (
         "import sympy as sp\n"
-        "from symdiff.frontend.sympy_bridge import from_sympy\n"
+        "from symdiff.frontend.sympy_bridge import graph_of_sympy\n"
         "from symdiff.display.text import expression\n"
         "v = sp.symbols('a:h')\n"
         "e = sum(sp.sin(p)*q for p in v for q in v) + sp.Max(*v)\n"
         "e += sp.Piecewise((1, sp.And(*[s > 0 for s in v])), (2, True))\n"
         "e = e*sp.Min(*v)*sp.exp(sum(v))/sp.prod(v)\n"
-        "print(expression(*from_sympy(e)[:2]), list(from_sympy(e)[2]))\n"
+        "print(expression(*graph_of_sympy(e)[:2]), list(graph_of_sympy(e)[2]))\n"
     )
     shown = set()
     for seed in ("1", "2", "77"):
@@ -294,7 +294,7 @@ def test_matrix_expressions(expression, wanted):
     rng = np.random.default_rng(4)
     values = {"A": rng.normal(size=(3, 3)), "B": rng.normal(size=(3, 3)), "x": rng.normal(size=(3, 1))}
     symbols = [sp.MatrixSymbol(n, *v.shape) for n, v in values.items()]
-    graph, node = from_sympy(expression(*symbols))[:2]
+    graph, node = graph_of_sympy(expression(*symbols))[:2]
     given = {graph.input(n, v.shape): v for n, v in values.items()}
     np.testing.assert_allclose(evaluate(graph, [node], given)[0], wanted(*values.values()), rtol=1e-12, atol=1e-13)
 

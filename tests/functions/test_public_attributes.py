@@ -18,7 +18,7 @@ OWN = {
 HANDED_ON = {
     "c", "check_grad", "derivative", "diff", "dot", "draw", "explain", "grad", "hessian", "hvp", "jacobian", "jvp",
     "laplacian", "latex", "linearize", "plot", "python", "simplify", "sparse_hessian", "sparse_jacobian", "ssa",
-    "steps", "taylor", "value_and_grad", "vjp", "vmap",
+    "steps", "taylor", "to_jax", "to_numba", "to_sympy", "to_torch", "value_and_grad", "vjp", "vmap",
 }  # fmt: skip
 """The methods that are functions of other modules."""
 

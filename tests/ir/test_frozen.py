@@ -15,7 +15,7 @@ from symdiff.display.latex import latex
 from symdiff.display.text import expression
 from symdiff.errors import ArgumentError, LimitError, ShapeError, StorageError, SymdiffError, VerifyError
 from symdiff.frontend.parser import parse
-from symdiff.frontend.sympy_export import to_sympy
+from symdiff.frontend.sympy_export import sympy_of
 from symdiff.functions.function import Function
 from symdiff.interpret import evaluate
 from symdiff.ir.body import Body
@@ -222,7 +222,7 @@ def test_what_is_printed_is_the_formula(name):
     equal(g(*CASES[name][3]), f(*CASES[name][3]))
     np.testing.assert_allclose(scope["f"](*CASES[name][3]), f(*CASES[name][3]), rtol=1e-14)
     if name == "scalars":
-        assert to_sympy(f.graph, node).subs({"x": 0.3, "y": 0.7}).evalf() == pytest.approx(float(f(0.3, 0.7)))
+        assert sympy_of(f.graph, node).subs({"x": 0.3, "y": 0.7}).evalf() == pytest.approx(float(f(0.3, 0.7)))
         assert f.steps(0.3, 0.7)["x"].gradient == pytest.approx(sd.grad(f)(0.3, 0.7)[0])
 
 
