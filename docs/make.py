@@ -62,9 +62,7 @@ def meaning(op: Op) -> str:
     """What computes the value."""
     routine = op.routine
     if isinstance(routine, Expand):
-        if not isinstance(routine.text, str):
-            return "an expression made for each n"
-        return f"`{cell(routine.text)}`"
+        return "an expression made for each n" if op.payload is not None else f"`{cell(routine.of(None))}`"
     return next((f"`{getattr(routine, f)}`" for f in ("opcode", "name", "symbol") if hasattr(routine, f)), "")
 
 

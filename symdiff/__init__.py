@@ -7,9 +7,9 @@ array([12.,  9.])
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from symdiff.loading import load_module as _load
 from symdiff.version import VERSION
 
 __version__ = VERSION
@@ -77,13 +77,11 @@ PUBLIC = {
 A name is added by a line here, and one below, by which type checkers know it.
 """
 
-_MODULES = frozenset(
-    (
-        *("budget", "cli", "codegen", "content", "dataclass", "differentiate", "display", "errors", "frontend"),
-        *("functions", "guesses", "interop", "interpret", "ir", "later", "locks", "numeric", "ops", "optimize"),
-        *("pictures", "ship", "signature", "sizes", "trees", "types", "version"),
-    )
-)
+_NAMES = """
+budget cli codegen content dataclass differentiate digest display errors frontend functions guesses interop interpret ir
+later loading locks numeric ops optimize pictures ship signature sizes trees types version
+"""
+_MODULES = frozenset(_NAMES.split())
 """The modules of the package, which are loaded when they are first used, too."""
 
 if TYPE_CHECKING:
@@ -151,13 +149,13 @@ else:
     def __getattr__(name: str) -> Any:
         """A public name, a module of the package, or a function of the language: `symdiff.sin`, `symdiff.where`, …"""
         if name in PUBLIC:
-            found = globals()[name] = getattr(import_module(f"symdiff.{PUBLIC[name]}"), name)
+            found = globals()[name] = getattr(_load(f"symdiff.{PUBLIC[name]}"), name)
             return found
         if name in _MODULES:
-            return import_module(f"symdiff.{name}")
+            return _load(f"symdiff.{name}")
         found = None if name.startswith("__") else _of_language("functions").named_function(name)
         if found is None:
-            return import_module("symdiff.functions.habits").guessed(name, PUBLIC)
+            return _load("symdiff.functions.habits").guessed(name, PUBLIC)
         if _of_language("calls").is_function(name):  # not one of a user's, which another may replace
             globals()[name] = found
         return found
@@ -165,8 +163,11 @@ else:
 
 def _of_language(module: str) -> Any:
     """A module that knows the functions of the language, of which each is an attribute here."""
-    return import_module(f"symdiff.frontend.{module}")
+    return _load(f"symdiff.frontend.{module}")
 
 
 def __dir__() -> list[str]:
     return sorted([*PUBLIC, *_of_language("functions").names()])
+
+
+_load("symdiff.functions.function")  # what every function needs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
@@ -63,6 +62,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that proposes the known name most like `name`, or nothing."""
     if len(name) > 64:
         return ""
+    import difflib  # it takes a while, and most processes make no mistake
+
     found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f"did you mean {found[0]}?" if found else ""
 

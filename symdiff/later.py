@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
+
+from symdiff.loading import load_module
 
 
 class Later:
@@ -19,7 +20,7 @@ class Later:
     def function(self) -> Callable[..., Any]:
         """The function, in whose place this stood."""
         module, _, name = self.place.partition(":")
-        found: Callable[..., Any] = getattr(import_module(f"symdiff.{module}"), name)
+        found: Callable[..., Any] = getattr(load_module(f"symdiff.{module}"), name)
         setattr(self.owner, self.name, found)
         return found
 

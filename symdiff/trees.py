@@ -26,7 +26,7 @@ SHOWN_LEAVES, SHOWN_PLACE = 12, 80
 
 _NUMBERS = frozenset((float, int, bool, np.float64, np.float32, np.int64, np.int32, np.bool_))
 _LEAVES = _NUMBERS | {np.ndarray}
-_OTHER = re.compile(r"\W")
+_OTHER = r"\W"
 _STEP = re.compile(r"""\[\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-?\d+)\s*\]|\.(\w+)""")
 
 
@@ -133,7 +133,7 @@ def _walk(structure: Structure, place: str, tags: tuple[str, ...]) -> Iterator[t
         yield structure, place, tags
         return
     for step, child in zip(steps_of(structure), children_of(structure), strict=True):
-        yield from _walk(child, place + _step(structure, step), (*tags, _OTHER.sub("_", str(step))))
+        yield from _walk(child, place + _step(structure, step), (*tags, re.sub(_OTHER, "_", str(step))))
 
 
 @dataclass(frozen=True)

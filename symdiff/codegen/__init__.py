@@ -4,10 +4,10 @@ What stands here is loaded when it is asked for; LLVM when something is compiled
 """
 
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symdiff.guesses import NotCalled
+from symdiff.loading import load_module
 
 if TYPE_CHECKING:
     from symdiff.codegen.kernel import Kernel, Options
@@ -33,5 +33,5 @@ sys.modules[__name__].__class__ = NotCalled
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    found = globals()[name] = getattr(load_module(f"{__name__}.{_MODULES[name]}"), name)
     return found

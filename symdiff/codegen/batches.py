@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
@@ -30,6 +30,9 @@ from symdiff.codegen.module import Module, Support, assemble_module
 from symdiff.codegen.moves import RECORD, moves
 from symdiff.codegen.scans import SCANS
 from symdiff.codegen.status import Status, status
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 BATCH = "batch"
 KINDS = {"float64": 0, "float32": 1, "bool": 2}

@@ -212,12 +212,20 @@ def language(*names: str, parts: bool = True) -> Callable[[Callable[..., int]], 
     """
 
     def register(build: Callable[..., int]) -> Callable[..., int]:
-        found = list(inspect.signature(build).parameters.values())[1:]
-        parameters = tuple([("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in found])
-        kinds = {q: ANNOTATIONS[p.annotation.removesuffix(" | None")] for q, p in zip(parameters, found, strict=True)}
-        optional = {p.name: p.default for p in found if p.default is not p.empty}
-        starred = any(p.kind is p.VAR_POSITIONAL for p in found)
-        named = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY and not starred)
+        code = build.__code__  # `inspect.signature` would take a tenth of the time that a first formula takes
+        graph_and_plain, every = code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+        plain, by_name = code.co_varnames[1:graph_and_plain], code.co_varnames[graph_and_plain:every]
+        star = code.co_varnames[every : every + 1] if code.co_flags & inspect.CO_VARARGS else ()
+        found = (*plain, *star, *by_name)
+        parameters = (*plain, *("*" + p for p in star), *by_name)
+        annotations = build.__annotations__
+        kinds = {q: ANNOTATIONS[annotations[p].removesuffix(" | None")] for q, p in zip(parameters, found, strict=True)}
+        defaults = build.__defaults__ or ()
+        optional = {
+            **dict(zip(plain[len(plain) - len(defaults) :], defaults, strict=True)),
+            **(build.__kwdefaults__ or {}),
+        }
+        named = frozenset(() if star else by_name)
         texts = any(kind.is_text for kind in kinds.values())
         for name in names or (build.__name__.strip("_"),):
             FUNCTIONS[name] = ArrayFunction(name, build, parameters, optional, kinds, named, texts, parts)

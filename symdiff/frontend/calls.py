@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import ParseError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.spellings import LACKING, MISSING
 from symdiff.ir.graph import Graph
+from symdiff.loading import load_module
 from symdiff.ops import Op, core
 from symdiff.types import BOOL
 
@@ -145,7 +145,7 @@ _loaded = False
 def load_library() -> None:
     """Have all functions of the language in the table."""
     global _loaded
-    import_module(LIBRARY)
+    load_module(LIBRARY)
     _loaded = True
 
 

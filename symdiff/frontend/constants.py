@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.budget import current
 from symdiff.errors import NeedsShape, ParseError, Place, ShapeError
@@ -15,6 +14,9 @@ from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, INT64, check_rank, fixed, product
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 LARGEST_EXPRESSION = 256
 LARGEST_ARRAY = 10_000_000

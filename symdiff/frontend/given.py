@@ -12,8 +12,8 @@ from symdiff.errors import ArgumentError, CallError, Source, SymdiffError, quote
 from symdiff.frontend import lexer
 from symdiff.types import Dim, Shape
 
-_RANGE = re.compile(r"(?P<head>.*?)(?P<first>\d*):(?P<last>\d+)\Z")
-_LETTERS = re.compile(r"(?P<head>.*?)(?P<first>[A-Za-z]):(?P<last>[A-Za-z])\Z")
+_RANGE = r"(?P<head>.*?)(?P<first>\d*):(?P<last>\d+)\Z"
+_LETTERS = r"(?P<head>.*?)(?P<first>[A-Za-z]):(?P<last>[A-Za-z])\Z"
 
 
 def as_float(value: float) -> float:
@@ -78,13 +78,13 @@ def listed_in(text: str) -> list[str]:
 
 def expanded(part: str) -> Sequence[str]:
     """The names that `x1:41` or `a:d` stands for."""
-    found = _RANGE.match(part)
+    found = re.match(_RANGE, part)
     if found:
         head, first, last = found["head"], int(found["first"] or 0), int(found["last"])
         if last - first > current().nodes:
             raise exceeded("nodes", last - first, f"{last - first:,} names")
         return [f"{head}{k}" for k in range(first, last)]
-    found = _LETTERS.match(part)
+    found = re.match(_LETTERS, part)
     if found:
         return [found["head"] + chr(k) for k in range(ord(found["first"]), ord(found["last"]) + 1)]
     return [part]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, TypeVar
+
+from symdiff.loading import load_module
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -31,5 +32,5 @@ def handles(what: str) -> Callable[[Handler], Handler]:
 def handler(what: str) -> Callable[..., Any]:
     """The function that answers."""
     if what not in _HANDLERS:
-        import_module(_ANSWERING)
+        load_module(_ANSWERING)
     return _HANDLERS[what]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from symdiff.ops import OPS
@@ -178,7 +179,9 @@ def inverse_of(name: str) -> str:
     return OPS[name].inverse if name in OPS else INVERSES.get(name, "")
 
 
-_LATEX = re.compile(r"\\([A-Za-z]+)(?:\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}|\s*\{([^{}]{1,30})\}|\s+(\w{1,30}))?")
+_pattern = functools.cache(re.compile)
+
+_LATEX = r"\\([A-Za-z]+)(?:\s*\{([^{}]{1,30})\}\s*\{([^{}]{1,30})\}|\s*\{([^{}]{1,30})\}|\s+(\w{1,30}))?"
 _LATEX_WORDS = {
     "cdot": "*",
     "times": "*",
@@ -227,13 +230,13 @@ _LATEX_FUNCTIONS = (
 
 def is_latex(text: str, start: int) -> bool:
     """Whether a backslash after a value starts a command of LaTeX, and is no division from the left."""
-    found = _LATEX.match(text, start)
+    found = _pattern(_LATEX).match(text, start)
     return found is not None and found[1] in (*_LATEX_WORDS, *_LATEX_FONTS, *_LATEX_FUNCTIONS)
 
 
 def latex_hint(text: str, start: int) -> str:
     """What to type for the LaTeX that starts at a backslash, or nothing where it is none."""
-    found = _LATEX.match(text, start)
+    found = _pattern(_LATEX).match(text, start)
     if found is None:
         return ""
     word, above, below, braced, bare = found.groups()
@@ -248,16 +251,16 @@ def latex_hint(text: str, start: int) -> str:
     return f"write {_LATEX_WORDS.get(word, word)}({inner})" if inner else f"write {word} without the backslash"
 
 
-_CHOICE = re.compile(r"\s*([^?:\n]{1,40}?)\s*\?\s*([^?:\n]{1,40}?)\s*:\s*([^?:\n]{1,40}?)\s*(?:\n|\Z)")
+_CHOICE = r"\s*([^?:\n]{1,40}?)\s*\?\s*([^?:\n]{1,40}?)\s*:\s*([^?:\n]{1,40}?)\s*(?:\n|\Z)"
 
-_BINDS = re.compile(r"(?<![<>=!])=(?!=)")
+_BINDS = r"(?<![<>=!])=(?!=)"
 
 
 def choice(text: str, start: int) -> str:
     """What to type for `c ? a : b`, whose question mark is at an offset."""
     first = text.rfind("\n", 0, start) + 1
-    bound = list(_BINDS.finditer(text, first, start))
-    found = _CHOICE.match(text, bound[-1].end() if bound else first)
+    bound = list(_pattern(_BINDS).finditer(text, first, start))
+    found = _pattern(_CHOICE).match(text, bound[-1].end() if bound else first)
     if found is None or found.string[found.end(1) :].lstrip()[:1] != "?":
         return "write a if c else b, or where(c, a, b)"
     condition, yes, no = found.groups()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from symdiff.budget import current
+from symdiff.digest import sha256
 from symdiff.errors import ArgumentError, quote
 from symdiff.frontend.given import checked_name
 from symdiff.frontend.lexer import RESERVED
 from symdiff.types import Shape
 
-_ELEMENT = re.compile(r"(?P<base>.+)\[(?P<index>\d+)\]\Z")
+_ELEMENT = r"(?P<base>.+)\[(?P<index>\d+)\]\Z"
 
 
 def symbol_name(symbol: Any) -> str:
@@ -51,7 +51,7 @@ def _fitting(name: str) -> str:
     if name in RESERVED:
         name += "_"
     if len(name) > current().name:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        digest = sha256(name.encode()).hex()[:8]
         name = f"{name[: current().name - 9]}_{digest}"
     return name
 
@@ -108,7 +108,7 @@ def element_of(leaf: Any) -> tuple[str, tuple[Any, ...]] | None:
 
     if isinstance(leaf, sympy.Indexed):
         return symbol_name(leaf.base), tuple(leaf.indices)
-    found = _ELEMENT.match(leaf.name) if isinstance(leaf, sympy.Symbol) else None
+    found = re.match(_ELEMENT, leaf.name) if isinstance(leaf, sympy.Symbol) else None
     return (found["base"], (sympy.Integer(found["index"]),)) if found is not None else None
 
 

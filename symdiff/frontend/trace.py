@@ -21,7 +21,7 @@ from symdiff.signature import Argument, parameters_of
 from symdiff.trees import DEEPEST, arrange, fields_of, keys_of, too_deep
 from symdiff.types import FLOAT64
 
-_OBJECTS = re.compile(
+_OBJECTS = (
     r"dtype\('O'\)|\bobject\b|loop of ufunc|with a sequence|scalar arrays|Expr'? (object|which)|"
     r"of type Expr|real number, not 'Expr'|'Expr'|ndarray' object has no|"
     r"not supported for the input types"
@@ -117,7 +117,7 @@ def explained(error: Exception, name: str, otherwise: str = "") -> SymdiffError:
         hint = "an expression has those that make new values: x.T, x.sum(); instead of x.sort() write np.sort(x)"
     elif isinstance(error, IndexError):
         hint = "to choose from an array of numbers by an expression write sd.array(a)[k]"
-    elif _OBJECTS.search(text):
+    elif re.search(_OBJECTS, text):
         hint = f"NumPy takes expressions in an array or a list for objects: {BUILD}"
     elif cause is not None:
         hint = cause.hint

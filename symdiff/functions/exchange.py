@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from symdiff.errors import NotYet, ShapeError
+from symdiff.loading import load_module
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from symdiff.functions.compiled import CompiledCase
 
 
@@ -25,7 +26,7 @@ class Exchange:
     @property
     def _storage(self) -> Any:
         """The module that reads and writes functions of all kinds, and is therefore above them."""
-        return import_module("symdiff.functions.storage")
+        return load_module("symdiff.functions.storage")
 
     @property
     def _texts(self) -> Any:
@@ -74,13 +75,13 @@ class Exchange:
         >>> [p.name for p in f.emit(tempfile.mkdtemp(), kinds=("o", "h"))]
         ['energy.o', 'energy.h']
         """
-        emit = import_module("symdiff.ship.emit").emit  # of a later room, which takes functions of all kinds
+        emit = load_module("symdiff.ship.emit").emit  # of a later room, which takes functions of all kinds
         made: tuple[Path, ...] = emit(self if name is None else {name: self}, path, kinds=kinds, **options)
         return made
 
     def _emitted_text(self, kind: str) -> str:
         """What the file of a kind says for this function alone."""
-        return str(import_module("symdiff.ship.emit").emitted_text(self, kind))
+        return str(load_module("symdiff.ship.emit").emitted_text(self, kind))
 
     @property
     def address(self) -> int:
@@ -129,7 +130,7 @@ class Exchange:
         return cast("CompiledCase", getattr(self, "_default", lambda: self)())
 
     def _sympy_(self) -> Any:
-        return import_module("symdiff.interop.sympy").sympified(self)  # of a later room
+        return load_module("symdiff.interop.sympy").sympified(self)  # of a later room
 
     def __reduce__(self) -> tuple[Any, ...]:
         return cast("tuple[Any, ...]", self._storage.reduce_function(self))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from symdiff.differentiate.reverse import reverse
 from symdiff.differentiate.structured.sweeps import forward_terms
+from symdiff.digest import sha256
 from symdiff.errors import DifferentiationError, ShapeError, Source
 from symdiff.frontend.calls import NO_DEFINITIONS, Known, LanguageFunction, bind, written_call
 from symdiff.frontend.constants import does_not_fit, undeclared
@@ -81,11 +81,11 @@ class Layer(LanguageFunction):
         found = {w: definitions[w] for w in sorted(words) if w != name and w in definitions}
         self.uses = {w: entry for w, entry in found.items() if isinstance(entry, Layer)}
         said = [name, text, self.backward, self.partials, {w: used.key for w, used in self.uses.items()}]
-        self.key = f"defined_{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]}"
+        self.key = f"defined_{sha256(json.dumps(said, sort_keys=True).encode()).hex()[:24]}"
         self.routine: Outside | None = routine
         self.result = result
         if routine is not None:
-            self.key = f"defined_{hashlib.sha256(f'{self.key} {routine.symbol}'.encode()).hexdigest()[:24]}"
+            self.key = f"defined_{sha256(f'{self.key} {routine.symbol}'.encode()).hex()[:24]}"
             self.routine = dataclasses.replace(routine, symbol=self.key)
         self.op: Op | None = None
         self.is_wrapped = False

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr
@@ -28,7 +27,7 @@ WITHOUT_SLOPES = frozenset(("nelder-mead", "powell", "cobyla", "cobyqa"))
 WITH_HESSIANS = frozenset(("trust-constr", "newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact"))
 """Methods of SciPy's `minimize` that take no gradient, and those that take second derivatives."""
 
-Vector = npt.NDArray[np.float64]
+Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def nlp(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part, with_trees
 from symdiff.functions.wrt import check_by_all
 from symdiff.guesses import refuse_options
+from symdiff.loading import load_module
 from symdiff.ops import core
 from symdiff.signature import Argument, listed_parameters, parameters_of
 from symdiff.trees import Structure, leaves_of
@@ -30,7 +30,7 @@ from symdiff.types import Shape, show
 Results = Callable[[Sequence[str], str, "int | None", Mapping[str, Any]], "list[str] | None"]
 """(outputs, name of the function, number of things the derivative is by, other arguments): the names of the outputs."""
 
-_HEAD = re.compile(r"[\[.]")
+_HEAD = r"[\[.]"
 
 TRANSFORMS: dict[str, Callable[..., Function]] = {}
 """The transforms that are recorded, by name: those of functions whose shapes are known."""
@@ -128,7 +128,7 @@ def recorded(
 def transform_named(name: str) -> Callable[..., Function] | None:
     """The transform of a name; None where there is none."""
     if name not in TRANSFORMS and name in MODULES:
-        import_module(f"symdiff.functions.{MODULES[name]}")
+        load_module(f"symdiff.functions.{MODULES[name]}")
     return TRANSFORMS.get(name)
 
 
@@ -285,7 +285,7 @@ def _check(f: Function, wrt: Any) -> None:
             continue
         if tree_part(f.arguments, item) is not None:
             continue
-        name = _HEAD.split(name_of(item), maxsplit=1)[0].strip()
+        name = re.split(_HEAD, name_of(item), maxsplit=1)[0].strip()
         if name not in known and not any(name.startswith(start) for start in opened):
             raise UnknownNameError(
                 f"{name} is neither an input nor a named line",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.dataclass import dataclass
 from symdiff.interpret import Value, Values
@@ -16,7 +15,10 @@ from symdiff.ir.body import Body
 from symdiff.ops import Op, core
 from symdiff.ops.base import Expand, Fold, Instruction, Intrinsic, Library, MatrixRoutine, Movement
 
-Array = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 Function = Callable[[Array], Array]
 """Values of a function at many points: (points, variables) to (points, results)."""
 

@@ -9,7 +9,6 @@ only by who says so.
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from symdiff.content import integer, items, printable, refuse, shown, word, written_shape
+from symdiff.digest import sha256
 from symdiff.errors import ArgumentError, StorageError, SymdiffError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
@@ -39,7 +39,7 @@ FORMAT, FORMAT_WITH_CODE = 1, 2
 
 LARGEST_FILE, CHUNK = 2**32, 2**24
 HEAD = struct.Struct("<8sIIQQ")
-DIGEST = hashlib.sha256().digest_size
+DIGEST = 32
 RECIPE = "Recipe"
 """The kind of a function whose shapes each call fixes: the container holds how it is made."""
 
@@ -146,7 +146,7 @@ def closed(content: dict[str, Any], data: bytes) -> bytes:
     text = _written(content)
     written = FORMAT_WITH_CODE if "code" in content else FORMAT
     head = HEAD.pack(MAGIC, written, 0, len(text), len(data))
-    return b"".join([head, hashlib.sha256(head + text + data).digest(), text, data])
+    return b"".join([head, sha256(head, text, data), text, data])
 
 
 def _written(content: Any) -> bytes:
@@ -246,9 +246,8 @@ def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     _, _, flags, text, data = HEAD.unpack(view[: HEAD.size])
     if len(view) != start + text + data:
         raise StorageError("the saved function is cut off, or something follows it", hint="save it again")
-    digest = hashlib.sha256(view[: HEAD.size])
-    digest.update(view[start:])
-    if flags or version < 1 or digest.digest() != bytes(view[HEAD.size : start]):
+    digest = sha256(view[: HEAD.size], view[start:])
+    if flags or version < 1 or digest != bytes(view[HEAD.size : start]):
         raise StorageError("the saved function is damaged: its digest does not fit", hint="save it again")
     content = _read(view[start : start + text])
     if type(content) is not dict:

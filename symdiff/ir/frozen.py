@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from symdiff.content import written_shape
+from symdiff.digest import sha256
 from symdiff.errors import ArgumentError, SymdiffError
 from symdiff.ir.body import Body, Nodes
 from symdiff.ir.flat import canonical_order, flatten_alone
@@ -102,7 +102,7 @@ def _digest(body: Frozen, inside: Iterable[Frozen]) -> str:
     types = [[t.dtype, written_shape(t.shape)] for t in body.operand_types]
     said = [body.graph.dtype, types, [place[r] for r in body.results], description]
     text = json.dumps(said, default=_plain)
-    return hashlib.sha256(text.encode() + data).hexdigest()
+    return sha256(text.encode(), data).hex()
 
 
 def _plain(value: Any) -> Any:

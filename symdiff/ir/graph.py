@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import math
 import operator
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff import locks
 from symdiff.budget import Limits, current, exceeded, kept_limits, stricter, time_left
+from symdiff.digest import sha256
 from symdiff.errors import ArgumentError, Place, ShapeError
 from symdiff.guesses import GRAPH, missing, typed_instead
 from symdiff.ir.unshaped import Unshaped
+from symdiff.loading import load_module
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import Instruction, Intrinsic
 from symdiff.sizes import is_open
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, known_product, tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _pauses = 0
 _pause_lock = locks.lock(locks.COLLECTOR)
@@ -255,7 +257,7 @@ class Graph:
                 return self.constant(array[()])
             array.flags.writeable = False
             value = array
-            key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+            key = (array.dtype.str, array.shape, sha256(array.tobytes()))
             type_ = tensor(str(array.dtype), array.shape)
         found = self._interned.get(key)
         return found if found is not None else self._append(key, core.CONSTANT, (), value, type_)
@@ -374,14 +376,14 @@ class Graph:
         """The class, for `isinstance`: that of a `networkx.DiGraph` where anybody can know one."""
         if type(self) is not Graph or "networkx" not in sys.modules:
             return type(self)
-        view: type[Graph] = import_module(VIEW).NetworkxView
+        view: type[Graph] = load_module(VIEW).NetworkxView
         return view
 
     def __getattr__(self, name: str) -> Any:
         """What a `networkx.DiGraph` has (`nodes`, `edges`, `in_degree`, …), which the graph is from now on."""
         if name in GRAPH.typed:
             raise missing("a Graph", name, typed_instead(name, GRAPH, ()))
-        import_module(VIEW).let_be_one(self)
+        load_module(VIEW).let_be_one(self)
         return object.__getattribute__(self, name)
 
     def __getstate__(self) -> dict[str, Any]:

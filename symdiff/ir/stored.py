@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.budget import current
 from symdiff.content import LARGEST_ARRAY, integer, items, printable, read_shape, refuse, shown, word, written_shape
@@ -20,6 +19,9 @@ from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import OPS, Op, core
 from symdiff.ops.base import PAYLOADS, Expand
 from symdiff.types import BOOL, FLOATS, INT64, Shape, product, tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 LARGEST_ORDER = 64
 

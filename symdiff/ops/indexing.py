@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff import content
 from symdiff.errors import LOST_INDEX, IndexRangeError, ShapeError, out_of_range
@@ -16,6 +15,8 @@ from symdiff.ops.structure import CONSTANT, check_count, checked_axis, numeric_t
 from symdiff.types import BOOL, FLOAT64, INT64, Shape, TensorType, fixed, product, show, tensor
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from symdiff.ir.graph import Graph
 
 

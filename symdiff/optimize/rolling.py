@@ -10,14 +10,16 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import core, indexing, movement, reduction
 from symdiff.types import c_strides, fixed, product
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 FEWEST = 8
 """So many scalars of a class become an array."""
@@ -33,7 +35,7 @@ SHARE = 0.75
 
 ARITHMETIC = frozenset((core.ADD, core.SUB, core.MUL, core.DIV))
 
-Places = npt.NDArray[np.int64]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def rolled(graph: Graph, outputs: Sequence[int], targets: Sequence[int], fewest: int = FEWEST) -> dict[int, int]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.errors import LimitError
 from symdiff.interpret import compute
@@ -22,7 +21,7 @@ from symdiff.types import INT64, TensorType, fixed, product, show, tensor
 
 LARGEST = 4096
 
-Elements = npt.NDArray[np.object_]
+Elements = np.ndarray[Any, np.dtype[np.object_]]
 
 
 class Element:

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Colors = npt.NDArray[np.int64]
-Indices = npt.NDArray[np.signedinteger[Any]]
+Colors = np.ndarray[Any, np.dtype[np.int64]]
+Indices = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 MOST_STEPS = 200_000
 """So many neighbours are visited one by one; above, columns are coloured in rounds."""
 MOST_PAIRS = 2e8

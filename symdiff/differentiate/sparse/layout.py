@@ -11,10 +11,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.dataclass import dataclass
 from symdiff.differentiate.sparse.patches import Patch, Patches, Sizes, combined
@@ -22,6 +21,9 @@ from symdiff.differentiate.sparse.pattern import Indices, index_type
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement
 from symdiff.types import c_strides
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 MOST_CELLS = 1000
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.dataclass import dataclass
 from symdiff.ir.graph import Graph
 from symdiff.ops import core, indexing, movement, reduction
 from symdiff.types import c_strides
 
-Vector = npt.NDArray[np.int64]
+Vector = np.ndarray[Any, np.dtype[np.int64]]
 Line = int | Vector
 """How a coordinate grows along an axis of a box: a stride, or what is added at each index."""
 

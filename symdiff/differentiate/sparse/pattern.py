@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.dataclass import dataclass
 
-Indices = npt.NDArray[np.signedinteger[Any]]
+Indices = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 
 
 def index_type(largest: int) -> type[np.signedinteger[Any]]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from symdiff.differentiate.chain import number_at
 from symdiff.differentiate.finite import Finite
@@ -19,7 +18,7 @@ from symdiff.types import fixed
 MOST_KNOWN = 10**7
 """Of larger arrays nobody looks which elements are 0."""
 
-Mask = npt.NDArray[np.bool_]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 MOVED = frozenset(
     (
