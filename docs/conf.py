@@ -24,7 +24,7 @@ extensions = ["myst_parser"]
 exclude_patterns = ["_*"]
 nitpicky = True
 myst_heading_anchors = 4
-myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_links_external_new_tab = False
 suppress_warnings = ["myst.header"]  # pages that start a section with a third-level heading
 highlight_language = "python"
@@ -71,6 +71,7 @@ def prepare(app: Any, name: str, source: list[str]) -> None:
 def write_reference(app: Any) -> None:
     """The pages that come from docstrings, records and examples."""
     reference_pages.write(HERE / "reference" / "generated")
+    figures.write_figures(HERE / "_figures")
     figures.write_gallery(HERE / "gallery" / "generated", HERE / "_figures")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import re
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,52 @@ def training(names: Names, path: Path, theme: str) -> None:
         ax.set(xlabel="iteration", ylabel="loss")
 
 
+def spiral_regions(names: Names, path: Path, theme: str) -> None:
+    """The spirals, and where the network sees which class."""
+    X, labels, scores, weights = (names[n] for n in ("X", "labels", "scores", "weights"))
+    with axes(path, theme, height=4.2) as ax:
+        grid = np.stack(np.meshgrid(*[np.linspace(-1.2, 1.2, 200)] * 2), axis=-1).reshape(-1, 2)
+        seen = np.argmax(scores(grid, *weights), axis=1).reshape(200, 200)
+        at = grid.reshape(200, 200, 2)
+        ax.contourf(at[..., 0], at[..., 1], seen, levels=[-0.5, 0.5, 1.5, 2.5], colors=COLOURS[theme], alpha=0.25)
+        for k, colour in enumerate(COLOURS[theme]):
+            ax.plot(*X[labels == k].T, "o", markersize=3, color=colour)
+        ax.set(aspect="equal", xticks=[], yticks=[])
+
+
+def two_peaks(names: Names, path: Path, theme: str) -> None:
+    """The data, the fit, and the range of one error around it."""
+    x, y, peaks, fit, covariance = (names[n] for n in ("x", "y", "peaks", "fit", "covariance"))
+    J = sd.jacobian(peaks, names["names"])(x, *fit.x)
+    error = np.sqrt(np.einsum("ni,ij,nj->n", J, covariance, J))
+    with axes(path, theme) as ax:
+        model = peaks(x, *fit.x)
+        ax.plot(x, y, "o", markersize=3, color=COLOURS[theme][1], label="data")
+        ax.plot(x, model, label="fit")
+        ax.fill_between(x, model - 3 * error, model + 3 * error, alpha=0.3, label="three errors of the fit")
+        ax.set_xlabel("x")
+        ax.legend()
+
+
+def trajectory(names: Names, path: Path, theme: str) -> None:
+    """The planned states and the force."""
+    states, force, T = names["states"], names["force"], names["T"]
+    t = np.linspace(0, T, len(states))
+    with axes(path, theme) as ax:
+        ax.plot(t, states[:, 0], label="x")
+        ax.plot(t, states[:, 1], label="v")
+        ax.stairs(force, t, label="u", baseline=None, color=COLOURS[theme][2])
+        ax.set_xlabel("t")
+        ax.legend()
+
+
+def solution(names: Names, path: Path, theme: str) -> None:
+    """The solution on the square."""
+    with axes(path, theme, height=3.8) as ax:
+        shown = ax.imshow(names["solution"], extent=(0, 1, 0, 1), origin="lower", cmap="viridis")
+        ax.figure.colorbar(shown, ax=ax, label="u")
+
+
 def drawn(make: Callable[[Names], Any]) -> Callable[[Names, Path, str], None]:
     """What writes the picture of a circuit."""
 
@@ -154,9 +201,26 @@ FIGURES: dict[str, list[tuple[str, str, Callable[[Names, Path, str], None]]]] = 
 """The pictures of an example: a name, what is seen, and what draws it of the example's variables."""
 
 
+TUTORIALS: dict[str, tuple[str, Callable[[Names, Path, str], None]]] = {
+    "circuits-to-network": ("regions", spiral_regions),
+    "six-parameters": ("fit", two_peaks),
+    "optimal-control": ("trajectory", trajectory),
+    "newton-krylov": ("solution", solution),
+}
+"""The picture of a tutorial: its name, and what draws it of the tutorial's variables."""
+
+CIRCUITS: dict[str, Callable[[], Any]] = {
+    "derivative": lambda: sd.grad("f(x, y) = x*sin(y)", "y").draw(2.0, 1.0),
+    "guarded": lambda: sd.grad("f(x) = where(x > 0, sqrt(x), 0)").draw(-1.0),
+}
+"""Pictures of circuits for other pages."""
+
+
 def figure_names() -> set[str]:
     """The names of the files for light pages."""
-    return {f"{example}-{name}.svg" for example, made in FIGURES.items() for name, _, _ in made}
+    found = {f"{example}-{name}.svg" for example, made in FIGURES.items() for name, _, _ in made}
+    found |= {f"{page}-{name}.svg" for page, (name, _) in TUTORIALS.items()}
+    return found | {f"circuit-{name}.svg" for name in CIRCUITS}
 
 
 def run(example: str) -> tuple[Names, str]:
@@ -167,6 +231,38 @@ def run(example: str) -> tuple[Names, str]:
     return names, said.getvalue()
 
 
+def run_tutorial(page: str) -> Names:
+    """The variables of a tutorial's blocks, without those that need other libraries."""
+    text = (Path(__file__).parent / "tutorials" / f"{page}.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for comment, block in re.findall(r"(?ms)^(<!-- [^\n]* -->\n)?```python\n(.*?)^```", text):
+            prompted = [e.source for e in doctest.DocTestParser().get_examples(block)]
+            for source in () if comment else prompted or [block]:
+                exec(compile(source, page, "exec"), names)  # of our own page
+    return names
+
+
+def is_newer(files: Iterable[Path], sources: Iterable[Path]) -> bool:
+    """Whether files are there and newer than what they are made of."""
+    newest = max(p.stat().st_mtime for p in (*sources, Path(__file__)))
+    return all(p.exists() and p.stat().st_mtime > newest for p in files)
+
+
+def write_figures(folder: Path) -> None:
+    """The pictures of pages that are written by hand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for page, (name, make) in TUTORIALS.items():
+        light, dark = folder / f"{page}-{name}.svg", folder / f"{page}-{name}-dark.svg"
+        if not is_newer([light, dark], [Path(__file__).parent / "tutorials" / f"{page}.md"]):
+            names = run_tutorial(page)
+            make(names, light, "light")
+            make(names, dark, "dark")
+    for name, picture in CIRCUITS.items():
+        for theme, ending in (("light", ""), ("dark", "-dark")):
+            (folder / f"circuit-{name}{ending}.svg").write_text(picture().svg(theme), encoding="utf-8")
+
+
 def write_gallery(pages: Path, figures: Path) -> None:
     """Run each example, draw its pictures and write its page, where it is newer than these."""
     for folder in (pages, figures):
@@ -175,9 +271,8 @@ def write_gallery(pages: Path, figures: Path) -> None:
         example, page = source.stem, pages / f"{source.stem}.md"
         told = FIGURES.get(example, [])
         paths = [(figures / f"{example}-{n}.svg", figures / f"{example}-{n}-dark.svg", make) for n, _, make in told]
-        newest = max(source.stat().st_mtime, Path(__file__).stat().st_mtime)
         files = [page, *(p for light, dark, _ in paths for p in (light, dark))]
-        if all(p.exists() and p.stat().st_mtime > newest for p in files):
+        if is_newer(files, [source]):
             continue
         names, said = run(example)
         for light, dark, make in paths:

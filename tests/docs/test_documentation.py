@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import symdiff
-from docs import figures
+from docs import check_links, figures
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import functions, look_up
 from symdiff.pictures.layout import is_installed
@@ -164,6 +164,34 @@ def test_pictures_are_drawn(example, tmp_path):
         for theme in ("light", "dark"):
             make(names, tmp_path / f"{name}.svg", theme)
             assert "</svg>" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8"), what
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("page", figures.TUTORIALS)
+def test_pictures_of_tutorials_are_drawn(page, tmp_path):
+    pytest.importorskip("matplotlib")
+    _, make = figures.TUTORIALS[page]
+    make(figures.run_tutorial(page), tmp_path / "x.svg", "dark")
+    assert "</svg>" in (tmp_path / "x.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.heavy
+def test_the_site_is_built_without_warnings_and_its_links_lead_somewhere(tmp_path):
+    for name in ("sphinx", "furo", "myst_parser", "matplotlib"):
+        pytest.importorskip(name)
+    command = [sys.executable, "-m", "sphinx", "-qWn", str(ROOT / "docs"), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.rglob("*.html"))) > 80
+    assert check_links.broken_links(tmp_path) == []
+
+
+def test_a_broken_link_is_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#there">x</a><a href="b.html#gone">x</a><a href="c.html">x</a><a href="https://d.e/f">x</a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="there"><img src="gone.svg"></p>')
+    assert check_links.broken_links(tmp_path) == ["a.html: b.html#gone", "a.html: c.html", "b.html: gone.svg"]
 
 
 def test_the_gallery_shows_every_example():
