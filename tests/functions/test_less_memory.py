@@ -36,6 +36,13 @@ def crossed(layers, n=64):
     return sd.grad(sd.function(text, inputs=["x0", "x1"], shapes={"x0": n, "x1": n}), "x0")
 
 
+def shared(layers, n=24):
+    """Weights of which all layers have a part in the gradient: smaller budgets may lead to larger workspaces."""
+    lines = [f"h{k + 1} = tanh(W @ h{k} + sin(h{k}) @ W)" for k in range(layers)]
+    text = "\n".join([*lines, f"sum(h{layers}**2)"])
+    return sd.grad(sd.function(text, inputs=["h0", "W"], shapes={"h0": (n, n), "W": (n, n)}), "W")
+
+
 def arguments(function):
     random = np.random.default_rng(3)
     return [random.uniform(-1, 1, a.shape) if a.shape else 0.9 for a in function.arguments]
@@ -112,6 +119,20 @@ def test_a_budget_that_cannot_be_kept_is_refused_with_the_least_that_was_found()
         gradient.compile(memory=100)
     least = int(str(refused.value.hint).split("=")[1].split(" ")[0].replace(",", ""))
     assert gradient.compile(memory=least, opt=0).kernel.statistics.workspace <= least
+
+
+@pytest.mark.parametrize(("make", "layers"), [(shared, 12), (crossed, 60)])
+def test_what_fits_fits_into_a_larger_budget_and_the_least_is_the_least(make, layers):
+    program = make(layers)._program()
+    graph, inputs, outputs = program.graph, program.inputs, program.outputs
+    budgets = [int(part * program.plan.workspace) for part in (0.05, 0.45, 0.65, 0.8)]
+    found = [make_plan(graph, inputs, outputs, budget).workspace for budget in budgets]
+    fits = [taken <= budget for taken, budget in zip(found, budgets, strict=True)]
+    assert fits == sorted(fits)
+    least = min(found)
+    assert least < budgets[-1]
+    assert {taken for taken, own in zip(found, fits, strict=True) if not own} == {least}
+    assert make_plan(graph, inputs, outputs, least).workspace == least
 
 
 def test_explain_tells_what_the_budget_costs():

@@ -29,8 +29,11 @@ from symdiff.optimize.planning.memory import (
 from symdiff.optimize.planning.plan import Buffer, Plan, Step, operations_of
 from symdiff.sizes import is_open
 
-MOST_TRIES = 5
-"""How often a plan is made with another budget for its arrays, whose places in the workspace leave gaps."""
+RATIO = 0.9
+"""How much the limit for the arrays of a plan, whose places in the workspace leave gaps, is smaller than the one before."""
+
+MOST_AGAIN = 16
+"""A plan with so many times the steps is not made, nor any with a smaller limit."""
 
 
 def plan_within(
@@ -44,22 +47,41 @@ def plan_within(
     """The plan whose workspace is at most `memory` bytes, or else the one with the smallest that was found.
 
     `plan` is the one that keeps everything. Where sizes are open nothing is let go. Where there are checkpoints the
-    steps stay in their order.
+    steps stay in their order. Whatever the budget, plans are looked for with the same limits, from the largest down: what
+    fits into a budget fits into a larger one.
     """
     if any(is_open(n) for buffer in buffers for n in buffer.shape):
         return plan
-    least, limit = plan, memory
     if regions is None:
         steps = frugal_order(buffers, steps)
-    for _ in range(MOST_TRIES):
-        made = Budget(buffers, steps, limit, regions)
+    limits = _limits(plan, buffers, steps)
+    # where a limit holds, more is taken than that without the last array that went, and results may be in its place
+    largest = max([size_in_bytes(b) for b in buffers if b.kind == "work"], default=0)
+    first = next((k for k, limit in enumerate(limits) if limit <= memory + 2 * largest), len(limits) - 1)
+    least = plan
+    for limit in (*limits[first:], *limits[:first]):
+        try:
+            made = Budget(buffers, steps, limit, regions, MOST_AGAIN * len(steps))
+        except TooLong:  # nor are there shorter ones with smaller limits
+            continue
         tried = arrange_memory(made.buffers, made.steps, constants)
-        if tried.workspace < least.workspace:
+        if (tried.workspace, tried.operations) < (least.workspace, least.operations):
             least = tried
         if least.workspace <= memory:
             break
-        limit -= max(limit // 8, min(tried.workspace - memory, limit // 2))
     return replace(least, again=least.operations - plan.operations, spared=plan.workspace - least.workspace)
+
+
+def _limits(plan: Plan, buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[int]:
+    """Budgets for arrays, from one that is large enough for all down to what a step needs at once."""
+    own = [
+        sum(size_in_bytes(buffers[b]) for b in {*read(step), *written(step)} if buffers[b].kind == "work")
+        for step in steps
+    ]
+    limits = [plan.workspace]
+    while limits[-1] > max(own, default=0):
+        limits.append(int(limits[-1] * RATIO))
+    return limits
 
 
 def plan_between(
@@ -114,6 +136,10 @@ def frugal_order(buffers: Sequence[Buffer], steps: Sequence[Step]) -> list[Step]
     return order
 
 
+class TooLong(Exception):
+    """Steps would have to run again too often."""
+
+
 class Budget:
     """The steps that keep at most so many bytes of arrays at once, where that can be, and nothing between checkpoints.
 
@@ -124,12 +150,24 @@ class Budget:
     """
 
     def __init__(
-        self, buffers: Sequence[Buffer], steps: Sequence[Step], limit: int | None, regions: Regions | None = None
+        self,
+        buffers: Sequence[Buffer],
+        steps: Sequence[Step],
+        limit: int | None,
+        regions: Regions | None = None,
+        most: int | None = None,
     ) -> None:
+        """`most` says how many steps there may be at most.
+
+        Raises
+        ------
+        TooLong
+            Where there would be more.
+        """
         self.buffers = list(buffers)
         self.steps: list[Step] = []
         self._given = steps
-        self._limit = limit
+        self._limit, self._most = limit, most
         self._sizes = {
             k: 0 if limit is None else -(-size_in_bytes(b) // ALIGNMENT) * ALIGNMENT
             for k, b in enumerate(buffers)
@@ -234,6 +272,8 @@ class Budget:
                 self._gone.leave(b, self._costs[b])
             self._made.add(b)
         self.steps.append(renumbered(step, self._there))
+        if self._most is not None and len(self.steps) > self._most:
+            raise TooLong
 
     def _hold(self, arrays: Sequence[int]) -> None:
         """Keep arrays until they are released as often."""
