@@ -30,7 +30,7 @@ from symdiff.optimize.planning.plan import Buffer, Plan, Step, operations_of
 from symdiff.sizes import is_open
 
 RATIO = 0.9
-"""How much the limit for the arrays of a plan, whose places in the workspace leave gaps, is smaller than the one before."""
+"""How much each limit for the arrays of a plan, whose places leave gaps, is of the one before."""
 
 MOST_AGAIN = 16
 """A plan with so many times the steps is not made, nor any with a smaller limit."""
@@ -47,8 +47,8 @@ def plan_within(
     """The plan whose workspace is at most `memory` bytes, or else the one with the smallest that was found.
 
     `plan` is the one that keeps everything. Where sizes are open nothing is let go. Where there are checkpoints the
-    steps stay in their order. Whatever the budget, plans are looked for with the same limits, from the largest down: what
-    fits into a budget fits into a larger one.
+    steps stay in their order. Whatever the budget, plans are looked for with the same limits, from the largest down:
+    what fits into a budget fits into a larger one.
     """
     if any(is_open(n) for buffer in buffers for n in buffer.shape):
         return plan
