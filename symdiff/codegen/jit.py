@@ -114,9 +114,9 @@ other and others through a table. Where code may lie anywhere, each constant and
 that compiles a tenth slower, a large module a fifth, and runs slower."""
 
 
-def target_machine(opt: int) -> Any:
-    """A new target machine for this processor; an engine needs one of its own."""
-    cpu, features = host_processor()
+def target_machine(opt: int, processor: tuple[str, str] | None = None) -> Any:
+    """A new target machine for this processor, or one by its name and features; an engine needs one of its own."""
+    cpu, features = processor or host_processor()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     if NEAR:
         return target.create_target_machine(cpu=cpu, features=features, opt=opt, reloc="pic", codemodel="small")
@@ -229,15 +229,15 @@ def ready_key(ir: str, opt: int) -> str:
     return cache.key(ir, opt, ())
 
 
-def object_code(ir: str, opt: int) -> bytes:
-    """The object file of a module, for this processor.
+def object_code(ir: str, opt: int, processor: tuple[str, str] | None = None) -> bytes:
+    """The object file of a module, for this processor or one by its name and features.
 
     Raises
     ------
     CompileError
         Where LLVM refuses it.
     """
-    return _object_code(ir, opt, True)
+    return _object_code(ir, opt, True, processor)
 
 
 @functools.cache
@@ -247,12 +247,12 @@ def _target() -> tuple[str, ...]:
 
 
 @functools.cache
-def _compiler(opt: int) -> Any:
+def _compiler(opt: int, processor: tuple[str, str] | None = None) -> Any:
     """The target machine that compiles at a level; llvmlite lets in one thread at a time."""
-    return target_machine(opt)
+    return target_machine(opt, processor)
 
 
-def _object_code(ir: str, opt: int, verify: bool) -> bytes:
+def _object_code(ir: str, opt: int, verify: bool, processor: tuple[str, str] | None = None) -> bytes:
     """Machine code, not linked yet. It takes a tenth less time than where an engine compiles it.
 
     Raises
@@ -262,7 +262,7 @@ def _object_code(ir: str, opt: int, verify: bool) -> bytes:
     """
 
     def compiled() -> bytes:
-        code: bytes = _compiler(opt).emit_object(parse_module(ir, verify))
+        code: bytes = _compiler(opt, processor).emit_object(parse_module(ir, verify))
         return code
 
     left = budget.time_left()

@@ -32,6 +32,7 @@ from symdiff.sizes import example
 from symdiff.types import FLOAT64, TensorType
 
 if TYPE_CHECKING:
+    from symdiff.codegen.target import Target
     from symdiff.optimize.program import Program
 
 MAKING = locks.lock(locks.COMPILING)
@@ -199,8 +200,12 @@ class Kernel:
         """What it computes."""
         return self._make_program()
 
-    def _write(self, opt: int) -> tuple[Module, Statistics]:
-        module, statistics = write_module(self.program, self.layout, self.options.piece or piece_size(opt))
+    def module_for(self, target: Target) -> Module:
+        """The module of points for another processor, which runs this process's code otherwise."""
+        return self._write(self.opt, target)[0]
+
+    def _write(self, opt: int, target: Target | None = None) -> tuple[Module, Statistics]:
+        module, statistics = write_module(self.program, self.layout, self.options.piece or piece_size(opt), target)
         if any(is_of_c(what) for _, what in module.imports):
             from symdiff.codegen.tensors.workspace import support
 

@@ -22,6 +22,7 @@ from symdiff.codegen.layout import Layout
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
 from symdiff.codegen.status import Status
+from symdiff.codegen.target import Target
 from symdiff.types import FLOAT32
 
 if TYPE_CHECKING:
@@ -110,10 +111,11 @@ class WrittenLoop:
         self.on_heap = on_heap
 
 
-def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int, status: Status) -> WrittenLoop:
+def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int, target: Target) -> WrittenLoop:
     """The functions of a kernel: its loop and, where there are several, its pieces."""
+    status = target.status
     number = "float" if program.graph.dtype == "float32" else "double"
-    routines = Routines(number)
+    routines = Routines(number, target=target)
     if len(pieces) == 1:
         text = _whole(program, layout, pieces[0], routines, status)
     else:

@@ -111,9 +111,10 @@ def write_module(
 
     Where it gives Python's lock away, who links it adds the functions of `LOCK_DECLARATIONS`.
     """
-    state = (target or Target.host()).status
+    target = target or Target.host()
+    state = target.status
     pieces, slots = cut(program, size)
-    written = write_loop(program, layout, pieces, slots, state)
+    written = write_loop(program, layout, pieces, slots, target)
     declarations = [*state.declarations]
     imports = [(name, name) for name in state.functions]
     if any(is_of_c(what) for _, what in written.routines.imports):

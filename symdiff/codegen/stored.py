@@ -28,16 +28,26 @@ from symdiff.codegen.tensors.blas import Blas
 from symdiff.codegen.tensors.kernel import TensorCode, TensorKernel
 from symdiff.codegen.tensors.workspace import support
 from symdiff.codegen.vector_math import VectorLibrary
-from symdiff.content import integer, items, refuse
+from symdiff.content import integer, items, refuse, shown
 from symdiff.errors import StorageError
 from symdiff.ops.base import Library, Special
 from symdiff.types import TensorType
 from symdiff.version import VERSION
 
 if TYPE_CHECKING:
+    from symdiff.codegen.target import Target
     from symdiff.optimize.program import Program, TensorProgram
 
 CPU = "/proc/cpuinfo"
+NATIVE = "native"
+LEVELS = {
+    "x86-64": "fpu cmov cx8 fxsr mmx syscall sse sse2",
+    "x86-64-v2": "cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3",
+    "x86-64-v3": "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave",
+    "x86-64-v4": "avx512f avx512bw avx512cd avx512dq avx512vl",
+}
+"""The levels of x86-64 (System V ABI, AMD64 supplement, §3.1.1), and what the system says of a processor that has what
+each adds to those before."""
 LARGEST_IMAGE = 2**32
 SUPPORTS: dict[str, Callable[[], Code]] = {"interrupts": interrupts, "workspace": support}
 KINDS: dict[str, Callable[[str], Import]] = {
@@ -49,17 +59,20 @@ KINDS: dict[str, Callable[[str], Import]] = {
 """What a module imports, by what a description calls it; beside these, C functions and what kernels share."""
 
 
-def describe_kernel_code(kernel: Kernel) -> tuple[dict[str, Any], bytes]:
+def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[str, Any], bytes]:
     """What is kept of a kernel's code for points, and of code of ours that it needs: a description, and bytes.
+
+    `processor` is "native", this machine's, or a level of x86-64.
 
     Raises
     ------
     StorageError
-        Where this machine's code cannot be kept, or the kernel's depends on this process.
+        Where this machine's code cannot be kept, or the kernel's depends on this process; for other processors.
     """
     if not can_map():
         raise StorageError("machine code is kept on Linux for x86-64 only", hint="save it without code=True")
-    module, _ = kernel._write(kernel.opt)
+    target = kept_target(processor)
+    module = kernel.module_for(target)
     used = [code for make in _supports(kernel, module) if (code := make()) is not None]
     parts: list[tuple[str | None, str, int, tuple[str, ...]]] = [(None, module.text, kernel.opt, module.exports)]
     parts += [
@@ -70,7 +83,7 @@ def describe_kernel_code(kernel: Kernel) -> tuple[dict[str, Any], bytes]:
     images, data = [], []
     try:
         for key, ir, level, exports in parts:
-            laid = lay_out(jit.object_code(ir, level), exports)
+            laid = lay_out(jit.object_code(ir, level, (target.cpu, target.features)), exports)
             images.append([key, len(laid.data), laid.size, laid.writable, laid.imports, laid.exports, laid.own])
             data.append(laid.data)
     except NoImage as error:
@@ -80,7 +93,7 @@ def describe_kernel_code(kernel: Kernel) -> tuple[dict[str, Any], bytes]:
     constants = [np.ascontiguousarray(a) for a in plan.constants] if plan is not None else []
     description = {
         "machine": machine_identity(),
-        "features": sorted(processor_features()),
+        "features": sorted(processor_features() if processor == NATIVE else level_features(processor)),
         "imports": [[symbol, *_written(what)] for symbol, what in module.imports],
         "statistics": list(_numbers(kernel.statistics)),
         "level": kernel.opt,
@@ -90,6 +103,50 @@ def describe_kernel_code(kernel: Kernel) -> tuple[dict[str, Any], bytes]:
         "images": images,
     }
     return description, b"".join([*data, *(a.tobytes() for a in constants)])
+
+
+def kept_target(processor: str) -> Target:
+    """The target of code that is kept for processes as this one on a processor.
+
+    Raises
+    ------
+    StorageError
+        For a processor that no code is kept for.
+    """
+    from dataclasses import replace
+
+    from symdiff.codegen.target import Target
+
+    host = Target.host()
+    if processor == NATIVE:
+        return host
+    if processor not in LEVELS:
+        raise StorageError(
+            f"no machine code is kept for {shown(processor)}: it is for Linux on x86-64",
+            hint=f"one of {', '.join([NATIVE, *LEVELS])}; wherever no code fits, load compiles",
+        )
+    level = Target.of(cpu=processor)
+    return replace(host, cpu=processor, features="", lanes=level.lanes, has_fma=level.has_fma)
+
+
+def level_features(level: str) -> list[str]:
+    """What a processor has of a level of x86-64, as the system names it."""
+    names = list(LEVELS)
+    return " ".join([LEVELS[name] for name in names[: names.index(level) + 1]]).split()
+
+
+def fits(description: Mapping[str, Any]) -> bool:
+    """Whether code that was kept is for this machine.
+
+    Raises
+    ------
+    StorageError
+        For a description that is not one.
+    """
+    if not can_map() or description.get("machine") != machine_identity():
+        return False
+    needed = items(description.get("features"), "the features of the processor")
+    return processor_features().issuperset(map(str, needed))
 
 
 def restore_kernel(
@@ -111,10 +168,7 @@ def restore_kernel(
     StorageError
         For a description that is not one.
     """
-    if not can_map() or description.get("machine") != machine_identity():
-        return None
-    needed = items(description.get("features"), "the features of the processor")
-    if not processor_features().issuperset(map(str, needed)):
+    if not fits(description):
         return None
     found, rest = _images(description, data)
     for key, ready in found[1:]:

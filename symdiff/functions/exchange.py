@@ -42,10 +42,11 @@ class Exchange:
 
         return source_texts
 
-    def save(self, path: str | os.PathLike[str], *, code: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], *, code: bool | str | Sequence[str] = False) -> None:
         """Write the function to a file that `symdiff.load` reads: formula, signature and options.
 
-        With `code`, also its machine code for this machine, which `symdiff.load(path, code=True)` uses where it fits.
+        With `code`, also its machine code for this machine, which `symdiff.load(path, code=True)` uses where it fits;
+        or for processors by their names: "native" (this one), "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
 
         Raises
         ------
@@ -53,6 +54,15 @@ class Exchange:
             Where the file cannot be written.
         StorageError
             Where the code cannot be kept: for arrays of any size, and elsewhere than on Linux for x86-64.
+
+        Examples
+        --------
+        >>> import os, tempfile, symdiff as sd
+        >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
+        >>> f = sd.grad("f(x, y) = x**2*y")
+        >>> f.save(path, code=["x86-64", "x86-64-v3", "native"])
+        >>> sd.load(path, code=True)(3.0, 2.0)
+        array([12.,  9.])
         """
         self._storage.save(self, path, code)
 

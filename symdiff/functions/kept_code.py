@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from symdiff.budget import current, kept_limits, under
@@ -19,8 +19,13 @@ from symdiff.types import TensorType, tensor
 LARGEST_COUNT = 2**62
 
 
-def describe_code(function: Function | CompiledFunction) -> tuple[dict[str, Any], bytes]:
-    """What is kept of a function's machine code for this machine: a description, and bytes.
+def describe_code(
+    function: Function | CompiledFunction, processors: Sequence[str] | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """What is kept of a function's machine code: a description, and bytes.
+
+    There is code for each of the processors, by their names ("native" is this one, which None stands for): first that
+    which takes most of a processor, and in its description those of the others, whose bytes come after its own.
 
     Raises
     ------
@@ -32,11 +37,32 @@ def describe_code(function: Function | CompiledFunction) -> tuple[dict[str, Any]
     compiled = function._default() if isinstance(function, Function) and function._cases is None else function
     if not isinstance(compiled, CompiledCase):
         raise StorageError("code for arrays of any size is not kept", hint="save f.specialize(…), which has one size")
-    description, data = describe_kernel_code(compiled.kernel)
+    names = list(dict.fromkeys(processors or ("native",)))
+    made = [describe_kernel_code(compiled.kernel, name) for name in names]
+    made.sort(key=lambda each: -len(each[0]["features"]))
+    (description, data), *others = made
     program = compiled.kernel.program
     description["types"] = [[t.dtype, written_shape(t.shape)] for t in program.types]
     description["takes"] = [program.operations, program.memory]
+    if others:
+        description["own"] = len(data)
+        description["others"] = [{**other, "own": len(kept)} for other, kept in others]
+        data = b"".join([data, *(kept for _, kept in others)])
     description["bytes"] = len(data)
+    return description, data
+
+
+def _fitting(description: Mapping[str, Any], data: memoryview) -> tuple[Mapping[str, Any], memoryview]:
+    """Of the descriptions of code in a file, with their bytes, the first that fits this machine; else the first."""
+    from symdiff.codegen.stored import fits
+
+    start = 0
+    every = [description, *items(description.get("others", []), "the code for other processors")]
+    for each in every if len(every) > 1 else ():
+        end = start + integer(each.get("own"), 0, len(data) - start, "the length of a processor's code")
+        if fits(each):
+            return each, data[start:end]
+        start = end
     return description, data
 
 
@@ -83,7 +109,7 @@ def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], F
         return made._known.program_within(made.arguments, options.fp, name, content["options"].get("memory"))
 
     inputs = [a.type(dtype) for a in arguments]
-    kernel = restore_kernel(description, data, inputs, types, options, program)
+    kernel = restore_kernel(*_fitting(description, data), inputs, types, options, program)
     if kernel is None:
         return None
     ordered = ordered or len(arguments) < 2

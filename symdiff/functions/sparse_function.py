@@ -192,7 +192,7 @@ class SparseFunction(Exchange):
             hint="call its values(…) with expressions: they are a vector of its entries",
         )
 
-    def to_bytes(self, calls: list[Any] | None = None, code: bool = False) -> bytes:
+    def to_bytes(self, calls: list[Any] | None = None, code: bool | str | Sequence[str] = False) -> bytes:
         """The function of the entries, and where they are, as bytes that `symdiff.load` reads from a file.
 
         `calls` gets the Python functions that it calls; None refuses these. `code`: with machine code.
@@ -210,7 +210,7 @@ class SparseFunction(Exchange):
         places = b"".join([a.astype("<i8").tobytes() for a in (pattern.starts, pattern.columns)])
         return storage.closed(content, places + storage.to_bytes(self.values, calls, code))  # type: ignore[no-any-return]
 
-    def save(self, path: str | os.PathLike[str], *, code: bool = False) -> None:
+    def save(self, path: str | os.PathLike[str], *, code: bool | str | Sequence[str] = False) -> None:
         """Write the function to a file that `symdiff.load` reads; `code`: with machine code, as `Function.save`.
 
         Raises
@@ -349,7 +349,7 @@ class OpenSparseFunction(SparseFunction):
     def __signature__(self) -> inspect.Signature:
         return inspect.signature(self.function)
 
-    def to_bytes(self, calls: list[Any] | None = None, code: bool = False) -> bytes:
+    def to_bytes(self, calls: list[Any] | None = None, code: bool | str | Sequence[str] = False) -> bytes:
         """How it is made, as bytes that `symdiff.load` reads from a file."""
         content = {
             "symdiff": VERSION,

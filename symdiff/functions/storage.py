@@ -53,19 +53,21 @@ SAVED = "_saved"
 """Where a function keeps its own bytes once it was pickled."""
 
 
-def to_bytes(function: Function | CompiledFunction, calls: list[Any] | None = None, code: bool = False) -> bytes:
+def to_bytes(
+    function: Function | CompiledFunction, calls: list[Any] | None = None, code: bool | str | Sequence[str] = False
+) -> bytes:
     """A function as bytes that any symdiff of this version or later reads on any machine.
 
     They hold what the function needs of its graph, its arguments, names and notes, and the options of a compiled one;
-    a graph's other nodes and the places in the user's text are left out, machine code unless `code` is true. Python
-    functions that it calls are not in them: `calls` gets these.
+    a graph's other nodes and the places in the user's text are left out, machine code unless `code` is true or names
+    processors. Python functions that it calls are not in them: `calls` gets these.
 
     Raises
     ------
     StorageError
         Where it calls a C function, or Python functions and `calls` is None; where its code cannot be kept.
     """
-    machine_code = describe_code(function) if code else None
+    machine_code = describe_code(function, processors(code)) if code else None
     options: Mapping[str, Any] = {}
     source = function
     if isinstance(source, CompiledFunction):
@@ -336,7 +338,16 @@ def loads(data: bytes, *calls: Any) -> Any:
     return _recent(data) if len(data) <= LARGEST_KEPT and not calls else from_bytes(data, calls)
 
 
-def save(function: Function | CompiledFunction, path: str | os.PathLike[str], code: bool = False) -> None:
+def processors(code: bool | str | Sequence[str]) -> Sequence[str] | None:
+    """The processors that `code` names; None for this one."""
+    if code is True:
+        return None
+    return [code] if isinstance(code, str) else list(code or ())
+
+
+def save(
+    function: Function | CompiledFunction, path: str | os.PathLike[str], code: bool | str | Sequence[str] = False
+) -> None:
     """Write a function to a file, which is replaced as a whole: a reader sees the old one or the new one.
 
     Raises

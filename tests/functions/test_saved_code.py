@@ -13,7 +13,7 @@ import pytest
 import symdiff as sd
 from symdiff.codegen import stored
 from symdiff.codegen.image import can_map
-from symdiff.functions import storage
+from symdiff.functions import kept_code, storage
 
 pytestmark = pytest.mark.skipif(not can_map(), reason="machine code is kept on Linux for x86-64 only")
 
@@ -219,3 +219,68 @@ def test_the_files_of_one_formula_are_the_same(tmp_path):
         sd.function("f(x, y) = x*exp(y)").save(path, code=True)
     assert first.read_bytes() == second.read_bytes()
     assert json.loads(json.dumps(storage._opened(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
+
+
+LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
+
+SCALAR = {
+    "scalars": lambda: sd.grad("f(x, y) = x**2*y + sin(x*y) + hypot(x, y)").compile(math="scalar"),
+    "arrays": lambda: sd.value_and_grad("f(A[5, 5], b[5]) = sum(tanh(A @ b)**2)", "b").compile(math="scalar"),
+    "loops": lambda: sd.function("f(x[300], y[300]) = cumsum(x*y)*exp(x) + sum(x*y)").compile(math="scalar"),
+    "constants": lambda: sd.function(lambda x: WEIGHTS @ x, {"x": (300,)}).compile(math="scalar"),
+}
+
+
+@pytest.mark.parametrize("make", SCALAR.values(), ids=SCALAR)
+def test_code_for_other_processors_has_the_same_bits(make, tmp_path, monkeypatch):
+    function, path = make(), tmp_path / "f.sd"
+    point = [RNG.normal(size=a.shape) if a.shape else 0.75 for a in function.arguments]
+    wanted = function(*point)
+    function.save(path, code=LEVELS)
+    for level in reversed(LEVELS):
+        able = frozenset(stored.level_features(level))
+        if not able <= stored.processor_features():
+            continue
+        with monkeypatch.context() as context:
+            context.setattr(stored, "processor_features", lambda able=able: able)
+            loaded = sd.load(path, code=True)
+            assert same(loaded(*point), wanted)
+            content, data = storage._opened(memoryview(path.read_bytes()))
+            code = data[len(data) - content["code"]["bytes"] :]
+            chosen, own = kept_code._fitting(content["code"], code)
+            assert sorted(stored.level_features(level)) == chosen["features"]
+            assert len(own) == chosen["own"]
+    with monkeypatch.context() as context:
+        context.setattr(stored, "processor_features", frozenset)
+        assert stored.fits(content["code"]) is False
+        assert same(sd.load(path, code=True)(*point), wanted)
+
+
+def test_older_processors_get_older_instructions():
+    f = sd.function("f(x[300], y[300]) = x*y + 1").compile()
+    texts = {}
+    for level in ("x86-64", "x86-64-v3"):
+        target = stored.kept_target(level)
+        texts[level] = f.kernel.module_for(target).text
+        assert (target.cpu, target.has_fma, target.is_host) == (level, level == "x86-64-v3", True)
+    assert "<2 x double>" in texts["x86-64"]
+    assert "<4 x double>" not in texts["x86-64"]
+    assert "<4 x double>" in texts["x86-64-v3"]
+
+
+@pytest.mark.parametrize("name", ["aarch64-linux-gnu", "skylake", ""])
+def test_processors_that_no_code_is_kept_for(name, tmp_path):
+    with pytest.raises(sd.StorageError, match="no machine code is kept for"):
+        sd.function("f(x) = x").save(tmp_path / "f.sd", code=["native", name])
+
+
+@pytest.mark.parametrize("change", [{"others": [3]}, {"others": "x"}, {"own": -1}, {"others": [{"own": 10**9}]}])
+def test_descriptions_of_other_processors_that_are_none(change, tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x) = x*2").save(path, code=["x86-64", "x86-64-v2"])
+    content, data = storage._opened(memoryview(path.read_bytes()))
+    content["code"] = {**content["code"], "machine": ["another"], **change}
+    content.setdefault("definitions", [])
+    path.write_bytes(storage.closed(content, bytes(data)))
+    with pytest.raises(sd.StorageError, match="code"):
+        sd.load(path, code=True)

@@ -17,6 +17,7 @@ from symdiff.sizes import Sizes
 from symdiff.types import TensorType, tensor
 
 if TYPE_CHECKING:
+    from symdiff.codegen.target import Target
     from symdiff.optimize.program import TensorProgram
 
 
@@ -34,8 +35,8 @@ class OpenKernel(TensorKernel):
         self.sizes: Sizes = found
         super().__init__(program, options)
 
-    def _write(self, opt: int) -> tuple[Module, Statistics]:
-        written = super()._write(opt)
+    def _write(self, opt: int, target: Target | None = None) -> tuple[Module, Statistics]:
+        written = super()._write(opt, target)
         if self.sizes.fixed:
             raise CompileError(f"the code needs numbers for {', '.join(self.sizes.fixed)}")
         return written

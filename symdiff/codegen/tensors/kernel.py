@@ -231,14 +231,14 @@ class TensorKernel(Kernel):
         # What keeps the code alive keeps the arrays that it reads.
         self._code = TensorCode(self._code, program.plan.constants)
 
-    def _write(self, opt: int) -> tuple[Module, Statistics]:
-        written = self._tensor_module()
+    def _write(self, opt: int, target: Target | None = None) -> tuple[Module, Statistics]:
+        written = self._tensor_module(target)
         self.may_fail = written.may_fail
         return written.module, written.statistics
 
-    def _tensor_module(self) -> TensorModule:
+    def _tensor_module(self, target: Target | None = None) -> TensorModule:
         vectors = self.options.math == "vector" and self.options.fp != "strict"
-        return write_tensor_module(cast("TensorProgram", self.program), self.layout, vectors)
+        return write_tensor_module(cast("TensorProgram", self.program), self.layout, vectors, target)
 
     def _point_opt(self) -> int:
         return self.batch_opt
