@@ -67,7 +67,7 @@ def to_bytes(
     StorageError
         Where it calls a C function, or Python functions and `calls` is None; where its code cannot be kept.
     """
-    machine_code = describe_code(function, processors(code)) if code else None
+    machine_code = describe_code(function, _processors(code)) if code else None
     options: Mapping[str, Any] = {}
     source = function
     if isinstance(source, CompiledFunction):
@@ -338,7 +338,7 @@ def loads(data: bytes, *calls: Any) -> Any:
     return _recent(data) if len(data) <= LARGEST_KEPT and not calls else from_bytes(data, calls)
 
 
-def processors(code: bool | str | Sequence[str]) -> Sequence[str] | None:
+def _processors(code: bool | str | Sequence[str]) -> Sequence[str] | None:
     """The processors that `code` names; None for this one."""
     if code is True:
         return None
