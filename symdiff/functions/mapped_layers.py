@@ -117,3 +117,10 @@ class MappedLayer:
         if not has:
             new = movement.broadcast(graph, new, (size, *inner.shape(found)))
         return reduction.sum_over(graph, new, 0) if total else new
+
+
+def innermost(layer: Any) -> Any:
+    """What is called for each element of all axes."""
+    while isinstance(layer, MappedLayer):
+        layer = layer.base
+    return layer

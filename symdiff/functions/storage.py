@@ -27,7 +27,7 @@ from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
-from symdiff.functions.mapped_layers import MappedLayer
+from symdiff.functions.mapped_layers import MappedLayer, innermost
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
@@ -91,15 +91,9 @@ def to_bytes(
     for part in (description, *(entry["graph"] for entry in description.get("bodies", ()))):
         operations, payloads = part["operations"], part["payloads"]
         listed.add([LAYERS[tag] for tag in operations if tag in LAYERS])
-        for item in payloads:
-            if isinstance(item, MappedLayer):
-                raise StorageError(
-                    f"calls of {item.base.name} over one more axis are not saved",
-                    hint="save the function that vmap was given, and map it where it is loaded",
-                )
-        listed.add(item for item in payloads if isinstance(item, Layer))
+        listed.add(layer for item in payloads if isinstance(layer := innermost(item), Layer))
         part["operations"] = [listed.labels[LAYERS[tag]] if tag in LAYERS else tag for tag in operations]
-        part["payloads"] = [listed.labels[item] if isinstance(item, Layer) else item for item in payloads]
+        part["payloads"] = [_of_user(item, listed.labels) for item in payloads]
     content = {
         "symdiff": VERSION,
         "kind": "CompiledFunction" if isinstance(function, CompiledFunction) else "Function",
@@ -301,6 +295,18 @@ def _function(content: dict[str, Any], arrays: memoryview, definitions: Mapping[
         notes=notes,
         stable=stable,
     )
+
+
+def _of_user(item: Any, labels: Mapping[Layer, str]) -> Any:
+    """What a node carries, as data where that is a function of the user: what the file calls it, and its axes."""
+    layer = innermost(item)
+    if not isinstance(layer, Layer):
+        return item
+    axes = []
+    while isinstance(item, MappedLayer):
+        axes.append(list(item.varies))
+        item = item.base
+    return [labels[layer], axes[::-1]] if axes else labels[layer]
 
 
 def _plain(value: Any) -> Any:

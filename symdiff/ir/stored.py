@@ -217,7 +217,7 @@ def _build(
             if op.payload == "body":
                 payload = bodies[integer(next(left_payloads), 0, len(bodies) - 1, "a body")]
             elif op.payload is not None:
-                payload = _read_payload(op, next(left_payloads), definitions)
+                payload = _read_payload(op, next(left_payloads), definitions, len(args))
             _check_operands(graph, op, args, payload)
             node = graph.add(op, args, payload)
         own = graph.types[node].shape
@@ -229,13 +229,21 @@ def _build(
     return graph, ids
 
 
-def _read_payload(op: Op, value: Any, definitions: Mapping[str, Any]) -> Any:
-    """What a node of `op` carries; `definitions` are the functions of users, by what the file calls them."""
+def _read_payload(op: Op, value: Any, definitions: Mapping[str, Any], count: int) -> Any:
+    """What a node of `op` with `count` operands carries; `definitions` are the functions of users, by what the file
+    calls them.
+    """
     if op in (core.CUSTOM, core.FOREIGN):
-        title = printable(value, "a definition")
+        title, axes = items(value, "a call", 2) if op is core.CUSTOM and type(value) is list else (value, [])
+        title = printable(title, "a definition")
         if title not in definitions:
             raise refuse(f"{title} is not defined")
-        return definitions[title]
+        found = definitions[title]
+        for varies in items(axes, "the axes of a call"):
+            if any(type(has) is not bool for has in items(varies, "an axis of a call", count - 1)):
+                raise refuse("an axis of a call is not said for each operand")
+            found = found.mapped(varies)
+        return found
     kind = PAYLOADS.get(op.payload or "")
     if kind is not None:
         return kind.read(value)

@@ -1,15 +1,18 @@
 """Functions over one more axis: every operation against a loop, axes, shapes, files, derivatives."""
 
+import json
 import pickle
 
 import numpy as np
 import pytest
 
 import symdiff as sd
+from symdiff.functions.mapped_layers import MappedLayer
 from symdiff.interpret import evaluate
 from symdiff.ir.batching import LEAVES, REFUSED, RULES, batched, rule_of
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
+from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import OPS, indexing
 from tests.ops.tensor_cases import CASES, identify, operands_of
 
@@ -224,12 +227,37 @@ def test_functions_of_users_over_two_axes(name, space):
     np.testing.assert_allclose(sd.grad(over, "b")(x, several), [one(x, v) for v in several], rtol=1e-12)
 
 
-def test_what_calls_over_an_axis_is_not_saved(space, tmp_path):
+@pytest.mark.parametrize("name", ["shares", "both"])
+def test_calls_over_axes_are_saved(name, space, tmp_path):
+    f, x, w, _ = of_users(name, (0, None), space)
+    whole = sd.vmap(f, (0, None))
+    one = sd.function(lambda x, w: sd.sum(whole(x, w) ** 2), {"x": x.shape, "w": w.shape})
+    two = sd.function(lambda x, b: sd.sum(sd.vmap(whole, (None, 0))(x, b) ** 2), {"x": x.shape, "b": (2, 3)})
+    for g, at in ((one, (x, w)), (two, (x, np.stack([w, w + 0.1])))):
+        g.save(tmp_path / "g")
+        again = sd.load(tmp_path / "g")
+        assert again(*at) == g(*at)
+        wrt = g.names[-1]
+        np.testing.assert_array_equal(sd.grad(again, wrt)(*at), sd.grad(g, wrt)(*at))
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(sd.grad(g, wrt)))(*at), sd.grad(g, wrt)(*at))
+
+
+def test_axes_of_calls_are_read_with_distrust(space):
     f = sd.vmap(sd.function("f(x[3]) = shares(x)", namespace=space))
     g = sd.function(lambda x: sd.sum(f(x) ** 2), {"x": (2, 3)})
-    assert g(np.ones((2, 3))) == pytest.approx(2 / 3)
-    with pytest.raises(sd.StorageError, match="calls of shares over one more axis are not saved"):
-        g.save(tmp_path / "g")
+    description, data, _ = flatten(g.graph, g.nodes)
+    (place,) = [k for k, item in enumerate(description["payloads"]) if isinstance(item, MappedLayer)]
+    layer = description["payloads"][place].base
+
+    def read(said):
+        description["payloads"][place] = said
+        return unflatten(json.loads(json.dumps(description)), memoryview(data), "float64", {"shares": layer})
+
+    graph, ids = read(["shares", [[True], [False]]])
+    assert MappedLayer(MappedLayer(layer, (True,)), (False,)) in [graph.payloads[n] for n in ids]
+    for wrong in (["shares"], ["shares", [[1]]], ["shares", [[True, True]]], ["shares", True], ["other", [[True]]]):
+        with pytest.raises(sd.StorageError):
+            read(wrong)
 
 
 REFUSALS = [
