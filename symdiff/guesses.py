@@ -164,8 +164,8 @@ FUNCTION = Table(
         to_python pycode to_py numpy_code
     {f}.draw() or {f}.dot() <-
         show display view visualize render graphviz draw_graph plot_graph diagram tree picture svg
-    {f}(X) with an array X, which Matplotlib plots <-
-        plot plot3d graphed
+    {f}.plot(…) <-
+        plot3d graphed plot_function
     {f}.expr.subs({"x": 1.0}), and sd.function(…) of it <-
         at subs substitute replace partial_eval bind xreplace fix
     {f}.stats() <-

@@ -6,12 +6,27 @@ They have an order, in which nested sections take them and in which the fork tak
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 SPECIALIZING, COMPILING, GRAPHS, COLLECTOR, CACHE, ENGINES, DEFINING = range(7)
 """What each lock is for, outermost first."""
+
+
+def has_one_lock() -> bool:
+    """Whether this is a CPython whose threads share one lock, on which what reads and writes its objects relies.
+
+    A free-threaded build is none, even where its lock is on: its objects are laid out and counted otherwise.
+    """
+    return (
+        sys.implementation.name == "cpython"
+        and "t" not in getattr(sys, "abiflags", "")
+        and "free-threading" not in sys.version
+        and bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+    )
+
 
 _guards: list[tuple[int, Callable[[], object], Callable[[], object]]] = []
 

@@ -21,7 +21,8 @@ from symdiff.codegen.target import Target
 from symdiff.display.tables import table_lines
 from symdiff.errors import SymdiffError
 from symdiff.functions.build import function
-from symdiff.functions.direct import Direct, Plain
+from symdiff.functions.direct import is_enabled
+from symdiff.functions.function import Function
 from symdiff.version import DISTRIBUTION, VERSION
 
 NEEDED = ("numpy", "scipy", "sympy", "networkx", "llvmlite")
@@ -92,7 +93,7 @@ def _blas() -> str:
 def _fast_paths() -> Iterator[tuple[str, str]]:
     why = "its objects are laid out otherwise" if is_supported_python() else "no CPython with one lock, on 64 bits"
     yield "calls without Python", _told(builtin_code() is not None, f"no: {why}")
-    yield "vectorcall", _told(not issubclass(Direct, Plain), f"no: {why}")
+    yield "vectorcall", _told(is_enabled(Function), f"no: {why}")
     yield "own linker of images", _told(image.can_map(), "no: LLVM's engine links, on Linux for x86-64 ours does")
     yield "memory of big arrays", _told(recycling.pool() is not None, "no: this NumPy has no memory handlers")
     yield "threads", f"f.compile(threads=0) uses {threads.processors()}"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import sys
 from collections.abc import Mapping
 
 import numpy as np
 
 from symdiff import numeric
 from symdiff.dataclass import dataclass
+from symdiff.locks import has_one_lock
 
 # Slots of NumPy's public table of array functions.
 ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94
@@ -68,13 +68,7 @@ def _double(thing: object, offset: int) -> float:
 
 def is_supported_python() -> bool:
     """Whether this is a CPython with one lock for all threads, on a 64-bit machine."""
-    return (
-        sys.implementation.name == "cpython"
-        and POINTER == 8
-        and "free-threading" not in sys.version
-        and getattr(sys, "_is_gil_enabled", lambda: True)()
-        and np.dtype(np.float64).itemsize == 8
-    )
+    return has_one_lock() and POINTER == 8 and np.dtype(np.float64).itemsize == 8
 
 
 @functools.cache

@@ -9,9 +9,10 @@ Where anything is not as the headers say, `Direct` is an ordinary class and noth
 from __future__ import annotations
 
 import ctypes
-import sys
 from types import BuiltinFunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
+
+from symdiff.locks import has_one_lock
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 ADDRESS = object.__basicsize__
@@ -64,13 +65,7 @@ class Plain:
 
 def supported() -> bool:
     """Whether this is a CPython with one lock for all threads, on a 64-bit machine."""
-    return (
-        sys.implementation.name == "cpython"
-        and POINTER == 8
-        and ADDRESS == 2 * POINTER
-        and "free-threading" not in sys.version
-        and getattr(sys, "_is_gil_enabled", lambda: True)()
-    )
+    return has_one_lock() and POINTER == 8 and ADDRESS == 2 * POINTER
 
 
 def _make_base() -> type[Any]:
@@ -147,6 +142,11 @@ def enable(cls: type[Any]) -> None:
     if found == [0, id(mark)] and _word(probe, SLOT) == 0:
         words[FLAGS] |= HAVE_VECTORCALL
         _enabled.add(cls)
+
+
+def is_enabled(cls: type[Any]) -> bool:
+    """Whether CPython looks for an address in objects of a class."""
+    return cls in _enabled
 
 
 def _word(thing: object, place: int) -> int:

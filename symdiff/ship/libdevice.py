@@ -51,5 +51,5 @@ def libdevice(target: Target, called: Sequence[str], libraries: Sequence[str]) -
             return path.read_bytes()
     raise CompileError(
         f"{', '.join(needed)} of CUDA's libdevice {'is' if len(needed) == 1 else 'are'} called, which is not here",
-        hint='set CUDA_HOME to the folder of CUDA, or `pip install "symdiff[cuda]"`; arithmetic needs none',
+        hint='set CUDA_HOME to the folder of CUDA, or `pip install "symdiff-compiler[cuda]"`; arithmetic needs none',
     )

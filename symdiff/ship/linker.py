@@ -81,7 +81,7 @@ def find_compiler(target: Target) -> list[str] | None:
         return None
     raise CompileError(
         f"there is no C compiler that links for {target.triple}",
-        hint='install one, or `pip install "symdiff[ship]"` for the one that ziglang brings, or emit "a" and link that',
+        hint='install one, or `pip install "symdiff-compiler[ship]"` for that of ziglang, or emit "a" and link that',
     )
 
 

@@ -2,7 +2,7 @@
 
 The formula is sin(x*y) + exp(-x**2)*log(1 + y**2)/sqrt(1 + x**2 + y**2), the gradient is by x and y. All run in one
 process, on one processor, in turns; a cell is the median, and in brackets its ratio to symdiff's: above 1 the other is
-slower. A peer that is not installed is named and left out (`pip install "symdiff[bench]"`).
+slower. A peer that is not installed is named and left out (`pip install "symdiff-compiler[bench]"`).
 """
 
 from __future__ import annotations

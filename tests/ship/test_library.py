@@ -185,7 +185,7 @@ def test_without_a_compiler_it_is_said(tmp_path, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(sd.CompileError, match="no C compiler") as found:
         ROSENBROCK.emit(tmp_path, kinds="so")
-    assert "symdiff[ship]" in found.value.hint
+    assert "symdiff-compiler[ship]" in found.value.hint
 
 
 def test_what_target_refuses():
