@@ -11,8 +11,8 @@ import symdiff as sd
 from symdiff.functions import methods
 
 OWN = {
-    "address", "arguments", "assembly", "body", "compile", "ctypes", "emit", "expr", "graph", "inputs", "llvm",
-    "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "stats",
+    "address", "arguments", "assembly", "body", "compile", "ctypes", "emit", "expr", "graph", "has_grad", "has_hessian",
+    "inputs", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "stats",
     "types",
 }  # fmt: skip
 HANDED_ON = {
