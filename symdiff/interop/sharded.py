@@ -243,7 +243,7 @@ class Objective:
 
     def value(self, *parameters: Any) -> float:
         """The sum of the values."""
-        return self._sum("value", parameters)  # type: ignore[no-any-return]
+        return float(self._sum("value", parameters))
 
     def gradient(self, *parameters: Any) -> Any:
         """The gradient of the sum, in the structure of `symdiff.grad`."""

@@ -12,8 +12,8 @@ from symdiff.functions import methods
 
 OWN = {
     "address", "arguments", "assembly", "body", "compile", "ctypes", "emit", "expr", "graph", "has_grad", "has_hessian",
-    "inputs", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize", "stats",
-    "types",
+    "inputs", "llvm", "llvm_ir", "low_level_callable", "names", "nodes", "outputs", "save", "sparsity", "specialize",
+    "stats", "types",
 }  # fmt: skip
 HANDED_ON = {
     "c", "check_grad", "derivative", "diff", "dot", "draw", "explain", "grad", "hessian", "hvp", "jacobian", "jvp",
