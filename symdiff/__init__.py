@@ -31,6 +31,7 @@ PUBLIC = {
     "MissingAttributeError": "errors",
     "Namespace": "functions.define",
     "ParseError": "errors",
+    "Progress": "reporting",
     "ShapeError": "errors",
     "StorageError": "errors",
     "SymdiffError": "errors",
@@ -57,6 +58,7 @@ PUBLIC = {
     "named": "frontend.symbols",
     "nlp": "functions.nlp",
     "operator": "functions.laplacians",
+    "progress": "reporting",
     "plot": "pictures.plotting",
     "simplify": "functions.simplifying",
     "sparse_hessian": "functions.sparse",
@@ -79,7 +81,7 @@ A name is added by a line here, and one below, by which type checkers know it.
 
 _NAMES = """
 budget cli codegen content dataclass differentiate digest display errors frontend functions guesses interop interpret ir
-later loading locks numeric ops optimize pictures ship signature sizes trees types version
+later loading locks numeric ops optimize pictures reporting ship signature sizes trees types version
 """
 _MODULES = frozenset(_NAMES.split())
 """The modules of the package, which are loaded when they are first used, too."""
@@ -141,6 +143,8 @@ if TYPE_CHECKING:
     from symdiff.ir.graph import Graph as Graph
     from symdiff.named_functions import *  # noqa: F403
     from symdiff.pictures.plotting import plot as plot
+    from symdiff.reporting import Progress as Progress
+    from symdiff.reporting import progress as progress
     from symdiff.ship.emit import emit as emit
 
 else:

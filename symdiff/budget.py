@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+from symdiff import reporting
 from symdiff.errors import ArgumentError, LimitError, Place, nearest
 
 
@@ -57,7 +59,28 @@ CHEAP = 1_000_000
 
 _PROCESS = Limits({})
 _current: ContextVar[Limits] = ContextVar("_current", default=_PROCESS)
-_deadline: ContextVar[float | None] = ContextVar("_deadline", default=None)
+
+
+class _Timed:
+    """A block of work on one function: when it began and has to end, and how far it is."""
+
+    __slots__ = ("done", "end", "look", "report", "stage", "start", "total")
+
+    def __init__(self, seconds: float) -> None:
+        self.start = time.monotonic()
+        self.end, self.look = self.start + seconds, self.start + reporting.LONG
+        self.report: reporting.Reporter | None = None
+        self.stage, self.done, self.total = "reading", 0, 0
+
+    def tell(self, now: float) -> None:
+        """Report how far it is; where nobody listens, never again."""
+        self.report = self.report or reporting.reporter()
+        self.look = now + reporting.EVERY if self.report else math.inf
+        if self.report:
+            self.report(reporting.Progress(self.stage, self.done, self.total or None, now - self.start))
+
+
+_block: ContextVar[_Timed | None] = ContextVar("_block", default=None)
 
 _UNCHANGED = nullcontext()
 
@@ -167,32 +190,47 @@ _UNITS = {"text": "characters", "name": "characters"}
 
 def timed() -> AbstractContextManager[None]:
     """A block that may take the seconds of the limits; within another one it shares that one's."""
-    return _UNCHANGED if _deadline.get() is not None else _timed()
+    return _UNCHANGED if _block.get() is not None else _timed()
 
 
 @contextmanager
 def _timed() -> Iterator[None]:
-    token = _deadline.set(time.monotonic() + current().seconds)
+    block = _Timed(current().seconds)
+    token = _block.set(block)
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _block.reset(token)
+        if block.report is not None:
+            block.report(reporting.Progress(reporting.DONE, 0, None, time.monotonic() - block.start))
 
 
-def time_left() -> float | None:
-    """The seconds that are left in a `timed` block; None outside of one.
+def stage(name: str, total: int = 0) -> None:
+    """Say what the `timed` block is at, and how many parts that has where they are known."""
+    block = _block.get()
+    if block is not None:
+        block.stage, block.done, block.total = name, 0, total
+
+
+def time_left(done: int | None = None) -> float | None:
+    """The seconds that are left in a `timed` block; None outside of one. `done`: how far the stage is.
 
     Raises
     ------
     LimitError
         Where none are left.
     """
-    end = _deadline.get()
-    if end is None:
+    block = _block.get()
+    if block is None:
         return None
-    left = end - time.monotonic()
+    now = time.monotonic()
+    left = block.end - now
     if left <= 0:
         raise too_slow()
+    if done is not None:
+        block.done = done
+    if now >= block.look:
+        block.tell(now)
     return left
 
 

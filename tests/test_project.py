@@ -13,9 +13,10 @@ PACKAGE = ROOT / "symdiff"
 MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 # The rooms in the order of the pipeline: a module imports only from its own room and those before it.
-ROOMS = ["version", "dataclass", "digest", "loading", "locks", "errors", "guesses", "later", "budget", "sizes", "types",
-         "content", "ops", "ir", "trees", "signature", "display", "frontend", "numeric", "interpret", "differentiate",
-         "optimize", "codegen", "functions", "pictures", "ship", "interop", "cli", "__main__"]  # fmt: skip
+ROOMS = ["version", "dataclass", "digest", "loading", "locks", "errors", "guesses", "later", "reporting", "budget",
+         "sizes", "types", "content", "ops", "ir", "trees", "signature", "display", "frontend", "numeric",
+         "interpret", "differentiate", "optimize", "codegen", "functions", "pictures", "ship", "interop", "cli",
+         "__main__"]  # fmt: skip
 
 
 def room(dotted):

@@ -14,10 +14,11 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from symdiff import budget, locks
+from symdiff import budget, locks, reporting
 from symdiff.codegen import cache
 from symdiff.codegen.image import READY, Code, MappedCode, NoExecution, NoImage, can_map, lay_out
 from symdiff.codegen.llvm import llvm, llvm_lock, version
@@ -266,6 +267,8 @@ def _object_code(ir: str, opt: int, verify: bool, processor: tuple[str, str] | N
         return code
 
     left = budget.time_left()
+    if len(ir) >= LONG:
+        budget.stage("machine code", ir.count("\ndefine "))
     return compiled() if len(ir) < LONG else _patiently(compiled, budget.current().seconds if left is None else left)
 
 
@@ -285,8 +288,11 @@ def _patiently(work: Callable[[], bytes], seconds: float) -> bytes:
         done.set()
 
     threading.Thread(target=run, name="symdiff compiles").start()
-    if not done.wait(min(seconds, threading.TIMEOUT_MAX)):
-        raise budget.too_slow()
+    end = time.monotonic() + seconds
+    while not done.wait(max(0.0, min(end - time.monotonic(), reporting.EVERY))):
+        budget.time_left()
+        if time.monotonic() >= end:
+            raise budget.too_slow()
     if isinstance(results[0], BaseException):
         raise results[0]
     return results[0]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar, cast
 import numpy as np
 
 from symdiff import locks
+from symdiff.budget import timed
 from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.body import is_of_c
@@ -249,8 +250,9 @@ class Kernel:
         owned: list[object] = [self._code]
         loop, body, workspace = self._code[LOOP], 0, 0
         if width > 1 or opt != self.opt:
-            module, workspace = self._write_vectors() if width > 1 else (self._write(opt)[0], 0)
-            code = jit.link(module.text, module.addresses(), module.exports, opt, self._verify, self.options.cache)
+            with timed():
+                module, workspace = self._write_vectors() if width > 1 else (self._write(opt)[0], 0)
+                code = jit.link(module.text, module.addresses(), module.exports, opt, self._verify, self.options.cache)
             owned.append(code)
             if width > 1:
                 body = code[BODY]

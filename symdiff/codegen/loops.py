@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from symdiff.budget import stage, time_left
 from symdiff.codegen.body import CodeWriter, Operations, Routines, is_of_c
 from symdiff.codegen.fills import fill_call, fill_lines
 from symdiff.codegen.layout import FAILED as FAILED
@@ -120,7 +121,9 @@ def write_loop(program: Program, layout: Layout, pieces: list[Piece], slots: int
         text = _whole(program, layout, pieces[0], routines, status)
     else:
         text = _driver(layout, len(pieces), slots * 8, status)
+        stage("writing", len(pieces))
         for k, piece in enumerate(pieces):
+            time_left(k)
             text += write_piece(program, Pointers(layout, from_array=True), piece, routines, f"p{k}")
     text += fill_lines(program, layout, [o for piece in pieces for o in piece.fills], Operations(number, routines))
     on_heap = slots * 8 > LARGEST_FRAME

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symdiff.budget import stage, time_left
 from symdiff.codegen.body import CodeWriter, Operations, Routines
 from symdiff.codegen.fills import fill_lines
 from symdiff.codegen.layout import Layout
@@ -41,7 +42,9 @@ def write_vector_body(
         calls = [f"store ptr %q{k}, ptr %c{k}" for k in operands]
         calls += [f"call void @p{k}(ptr %current, ptr %steps, ptr %work)" for k in range(len(pieces))]
         text = _loop(list(operands), lanes, start, calls)
+        stage("writing", len(pieces))
         for k, piece in enumerate(pieces):
+            time_left(k)
             text += write_piece(program, Pointers(layout, from_array=True), piece, routines, f"p{k}")
     fills = [output for piece in pieces for output in piece.fills]
     text += fill_lines(program, layout, fills, Operations("double", routines))

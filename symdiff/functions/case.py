@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symdiff.budget import CHEAP, current, exceeded, timed, under
+from symdiff.budget import CHEAP, current, exceeded, stage, timed, under
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.ir.body import Body
@@ -132,6 +132,7 @@ class Case:
             dtype = self.graph.dtype
             operands = [(a.type(dtype), self.leaves(a)) for a in arguments]
             with under(self.graph.limits), timed():
+                stage("optimizing")
                 self.programs[fp] = optimize(self.graph, operands, self.nodes, fp=fp, stable=self.stable)
         return self.programs[fp]
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from symdiff.budget import timed, under
+from symdiff.budget import stage, timed, under
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, CallError, ShapeError, UnknownNameError, nearest
 from symdiff.frontend.expr import Expr, is_sympy
@@ -138,6 +138,7 @@ def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[s
         made: Function = record(f, transform, args, keywords)
     else:
         with under(f.graph.limits), timed():
+            stage("deriving")
             made = TRANSFORMS[transform](f, *args, **keywords)
     several = len(f.arguments) > 1 and _wrt(args, keywords) is None
     if several and isinstance(made, Function) and not (f.arguments[0].place and len(parameters_of(f.arguments)) == 1):

@@ -176,7 +176,7 @@ class Graph:
         limits = current()
         if node >= limits.nodes:
             raise exceeded("nodes", 2 * node, f"more than {limits.nodes:,} nodes", place=self._derived(args))
-        time_left()
+        time_left(node)
         # those of the process can be assigned to at any time
         self._checked, self._enough = limits, min(limits.nodes, node + (1024 if limits.__dict__ else 64))
 
