@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from symdiff.errors import ArgumentError, ClusterError, ShapeError, StorageError, UnknownNameError, nearest
 from symdiff.functions.build import Request
@@ -17,6 +19,9 @@ from symdiff.functions.products import hvp
 from symdiff.functions.record import read_source
 from symdiff.functions.transforms import grad, hessian, one_scalar, value_and_grad
 from symdiff.signature import parameters_of
+from symdiff.trees import Branch, Structure, arrange, children_of, read_tree, shifted_structure, steps_of
+
+Vector = npt.NDArray[np.float64]
 
 ADDED_AT_ONCE = 8
 """So many results are added by one task; its result is one of the next that many."""
@@ -232,7 +237,8 @@ class Objective:
         self._cluster = cluster
         if f._cases is None:
             one_scalar(f, "a sum over shards")
-        self._reference = cluster.keep(shipped(f, cluster.dumps))
+        self._sent = shipped(f, cluster.dumps)
+        self._reference = cluster.keep(self._sent)
 
     def __repr__(self) -> str:
         return f"<Objective: {self.function.__name__} summed over {len(self.shards)} shards>"
@@ -263,6 +269,23 @@ class Objective:
         """The product of the Hessian and a direction, which follows `wrt`, for ``minimize(…, hessp=objective.hvp)``."""
         return self._sum("hvp", parameters)
 
+    def flat(self, *parameters: Any) -> tuple[FlatObjective, Vector]:
+        """The same sum as an objective of one vector, for solvers, and the vector that these parameters are.
+
+        Parameters
+        ----------
+        parameters : all parameters, several or trees, as they are given to `value`.
+
+        Raises
+        ------
+        ArgumentError
+            Where derivatives are not by all parameters.
+        """
+        if self.wrt is not None:
+            raise ArgumentError("an objective of one vector has derivatives by all parameters", hint="leave wrt out")
+        made = FlatObjective(self, parameters)
+        return made, made.vector(*parameters)
+
     def _sum(self, what: str, point: tuple[Any, ...]) -> Any:
         cluster = self._cluster
         for _ in range(ATTEMPTS):
@@ -274,9 +297,91 @@ class Objective:
                 return cluster.result(level[0])
             except Lost:
                 self.shards.mend()
+                if not cluster.is_there(self._reference):
+                    self._reference = cluster.keep(self._sent)
         raise ClusterError(
             f"workers were lost {ATTEMPTS} times during one sum", hint="the logs of the cluster say what ended them"
         )
+
+
+class FlatObjective:
+    """An objective of several parameters, or of trees, as one of a vector: their elements one after the other.
+
+    Made by `Objective.flat`.
+    """
+
+    def __init__(self, objective: Objective, parameters: tuple[Any, ...]) -> None:
+        self.objective = objective
+        trees = [read_tree(p, f"parameter {k}") or (0, [p]) for k, p in enumerate(parameters)]
+        structures: list[Structure] = []
+        leaves: list[Any] = []
+        for structure, parts in trees:
+            structures.append(shifted_structure(structure, len(leaves)))
+            leaves += parts
+        self._one = len(parameters) == 1
+        self._structure: Structure = structures[0] if self._one else tuple(structures)
+        self._shapes = [np.shape(leaf) for leaf in leaves]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+
+    def vector(self, *parameters: Any) -> Vector:
+        """The vector of parameters."""
+        return self._joined(parameters[0] if self._one else parameters)
+
+    def parameters(self, x: Any) -> Any:
+        """The parameters of a vector: one as it is, several as a tuple."""
+        parts = np.split(np.asarray(x, np.float64), np.cumsum(self._sizes)[:-1])
+        return arrange(self._structure, [p.reshape(s) for p, s in zip(parts, self._shapes, strict=True)])
+
+    def _joined(self, value: Any) -> Vector:
+        return np.concatenate([np.ravel(leaf) for leaf in self._parts(value)]).astype(np.float64)
+
+    def _point(self, x: Any) -> tuple[Any, ...]:
+        return (self.parameters(x),) if self._one else self.parameters(x)
+
+    def __call__(self, x: Any) -> float:
+        """The value, as `value`."""
+        return self.value(x)
+
+    def value(self, x: Any) -> float:
+        """The sum of the values."""
+        return self.objective.value(*self._point(x))
+
+    def gradient(self, x: Any) -> Vector:
+        """The gradient, a vector."""
+        return self._joined(self.objective.gradient(*self._point(x)))
+
+    grad = gradient
+
+    def value_and_grad(self, x: Any) -> tuple[float, Vector]:
+        """The pair of both."""
+        value, slope = self.objective.value_and_grad(*self._point(x))
+        return value, self._joined(slope)
+
+    def hvp(self, x: Any, direction: Any) -> Vector:
+        """The product of the Hessian and a vector."""
+        return self._joined(self.objective.hvp(*self._point(x), *self._point(direction)))
+
+    def hessian(self, x: Any) -> Vector:
+        """The Hessian, a matrix."""
+        rows = []
+        for row, height in zip(self._parts(self.objective.hessian(*self._point(x))), self._sizes, strict=True):
+            blocks = zip(self._parts(row), self._sizes, strict=True)
+            rows.append(np.concatenate([np.reshape(block, (height, width)) for block, width in blocks], axis=1))
+        return np.concatenate(rows)
+
+    def _parts(self, value: Any) -> list[Any]:
+        return _leaves(self._structure, value)
+
+
+def _leaves(structure: Structure, value: Any) -> list[Any]:
+    """The parts of a value, in the order in which a structure has its leaves."""
+    if isinstance(structure, int):
+        return [value]
+    found: list[Any] = []
+    for step, child in zip(steps_of(structure), children_of(structure), strict=True):
+        named = isinstance(structure, Branch) and structure.kind not in (dict, list)
+        found += _leaves(child, getattr(value, step) if named else value[step])
+    return found
 
 
 def function_of_shard(fun: Any, wrt: Any) -> Function:

@@ -144,6 +144,39 @@ def test_where_shards_come_from(client, kind):
     assert found == (sd.function(f)(1.5, x) if kind == "one array" else sd.function(f)(1.5, x, 2 * x))
 
 
+def test_trees_as_one_vector(client):
+    rng = np.random.default_rng(3)
+    p = {"v": rng.normal(size=2), "W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=40)
+    objective = sum_over(network, list(zip(np.split(x, 4), np.split(y, 4), strict=True)), client=client)
+    flat_one, x0 = objective.flat(p)
+    again = flat_one.parameters(x0)
+    assert again.keys() == p.keys()
+    for name in p:
+        np.testing.assert_array_equal(again[name], p[name])
+
+    def moved(direction, step):
+        return objective.value(flat_one.parameters(x0 + step * direction))
+
+    for direction in np.eye(x0.size)[[0, 3, 9]]:
+        slope = (moved(direction, 1e-6) - moved(direction, -1e-6)) / 2e-6
+        assert flat_one.gradient(x0) @ direction == pytest.approx(slope, rel=1e-6)
+        np.testing.assert_allclose(flat_one.hvp(x0, direction), flat_one.hessian(x0) @ direction, atol=1e-11)
+    found = minimize(flat_one.value_and_grad, x0, jac=True, hessp=flat_one.hvp, method="trust-ncg")
+    assert found.fun < 0.5 * flat_one(x0)
+    assert flat_one.value(found.x) == objective.value(flat_one.parameters(found.x))
+
+
+def test_several_parameters_as_one_vector(client):
+    f, x = "f(a[2], b, x[n]) = sum((a[0]*x - a[1])**2)*b**2", np.linspace(0.0, 1.0, 8)
+    flat_one, x0 = sum_over(f, np.split(x, 2), client=client).flat([1.0, 2.0], 3.0)
+    np.testing.assert_array_equal(x0, [1.0, 2.0, 3.0])
+    whole = sd.hessian("f(p[3], x[n]) = sum((p[0]*x - p[1])**2)*p[2]**2", "p")(x0, x)
+    np.testing.assert_allclose(flat_one.hessian(x0), whole, rtol=1e-12)
+    with pytest.raises(sd.ArgumentError, match="by all parameters"):
+        sum_over(f, np.split(x, 2), "a", client=client).flat([1.0, 2.0], 3.0)
+
+
 WRONG = {
     "no shards": (lambda: sum_over(GIVEN, []), sd.ArgumentError, "no shards"),
     "an array as a value": (lambda: sum_over("f(p[2], x[2]) = p*x", [np.ones(2)]), sd.DifferentiationError, "shape"),
@@ -251,6 +284,14 @@ def test_what_is_lost_for_good_is_an_error(workers):
         scattered.value(0.0)
     with pytest.raises(sd.ClusterError, match="has changed since"):
         changed.value(0.0)
+
+
+@pytest.mark.heavy
+def test_a_cluster_that_is_restarted_gets_everything_again(workers):
+    objective = sum_over(GIVEN, [np.ones(3), np.ones(4)], client=workers)
+    assert objective.value(0.0) == 7.0
+    workers.restart(timeout=60, wait_for_workers=False)
+    assert objective.value(0.0) == 7.0
 
 
 @pytest.mark.heavy
