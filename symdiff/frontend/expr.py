@@ -27,6 +27,9 @@ from symdiff.types import BOOL, Dim, check_rank
 
 SHOWN_LENGTH = 80
 
+ABSENT: Any = None
+"""What no node is: comparing with it takes no time."""
+
 BUILD = "an array with expressions in it is made by np.stack([a, b]), np.concatenate or sd.array([[a, b], [c, d]])"
 """What to type where NumPy was to put an expression into an array of numbers."""
 
@@ -65,8 +68,8 @@ class Expr(ArrayMethods):
     __slots__ = ("graph", "node")
     __array_priority__ = 1000.0
 
-    def __init__(self, graph: Graph, node: int = -1) -> None:
-        if node < 0:
+    def __init__(self, graph: Graph, node: int = ABSENT) -> None:
+        if node is None:
             raise CallError(
                 "Expr is the type of what sd.symbols and sd.expr make, and is not called",
                 hint='write sd.symbols("x y") for symbols, sd.expr("x**2*y") for the expression in a text',
