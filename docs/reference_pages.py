@@ -372,7 +372,7 @@ def element_pages() -> dict[str, Callable[[], str]]:
 
 # The command line
 
-MACHINES = ("cache", "doctor", "bench", "completion")
+MACHINES = ("cache", "doctor", "bench", "completion", "draw", "plot")
 """Commands whose answers are those of a machine."""
 
 

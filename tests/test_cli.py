@@ -14,6 +14,7 @@ import pytest
 
 import symdiff as sd
 from symdiff.cli import main
+from symdiff.pictures.layout import is_installed
 
 
 def run(*arguments, stdin=None):
@@ -90,6 +91,36 @@ def test_steps(capsys):
     assert main(["steps", text, "--inputs", "x,y,z", "--at", "x=-2,y=5,z=-4", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["steps"]}
     assert rows["q"] == {"name": "q", "expression": "x + y", "value": 3.0, "gradient": -4.0}
+    seeded = ["steps", text, "--inputs", "x,y,z", "--at", "x=-2,y=5,z=-4", "--seed", "x=1", "--json"]
+    assert main(seeded) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["steps"]}
+    assert rows["f"]["tangent"] == -4.0
+
+
+def test_draw(capsys, tmp_path):
+    if not any(map(is_installed, ("dot", "grandalf"))):
+        pytest.skip("neither Graphviz nor grandalf is installed")
+    formula = ["draw", "f(x, y, z) = (x + y)*z", "--at", "x=-2,y=5,z=-4"]
+    assert main(formula) == 0
+    assert capsys.readouterr().out.startswith("<svg")
+    path = tmp_path / "circuit.html"
+    assert main([*formula, "--highlight", "x", "--theme", "dark", "--no-fold", "-o", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert "</html>" in path.read_text(encoding="utf-8")
+    assert main(["draw", "x*y", "--of", "grad", "--wrt", "x,y", "-o", str(tmp_path / "gradient.dot")]) == 0
+    assert "digraph" in (tmp_path / "gradient.dot").read_text(encoding="utf-8")
+    assert main([*formula, "-o", str(tmp_path / "circuit.xyz")]) == 1
+    assert "no picture is of this kind" in capsys.readouterr().err
+
+
+def test_plot(capsys, tmp_path):
+    path = tmp_path / "kink.svg"
+    plain = ["plot", "abs(x) + a", "--at", "a=0.5", "-o", str(path), "--range"]
+    assert main([*plain, "x=1"]) == 1
+    assert "--range x=-3:3" in capsys.readouterr().err
+    pytest.importorskip("matplotlib")
+    assert main([*plain, "x=-pi/2:1", "--orders", "2"]) == 0
+    assert "<svg" in path.read_text(encoding="utf-8")
 
 
 def test_derivatives_are_by_one_name(capsys):

@@ -19,6 +19,8 @@ COMMANDS = {
     "derivative": ("derivative", "the n-th derivative by one name: its formula, or its value at a point"),
     "steps": ("steps", "every value on the way at a point, and the derivative by it"),
     "check": ("check", "the derivatives at a point beside what difference quotients give"),
+    "draw": ("draw", "the circuit of the formula as a picture, with values and derivatives at a point"),
+    "plot": ("plot", "the formula and its derivatives as curves, with marks where they are not smooth"),
     "bench": ("bench", "how long a formula takes to its first value, a call and a point of a batch"),
     "emit": ("emit", "code for the value or a derivative"),
     "compile": ("library", "a library with a C interface, which runs without Python"),
@@ -39,6 +41,8 @@ EPILOG = """examples:
   symdiff emit "x**2" --of grad --as c -o square.c
   symdiff compile formulas.txt -o build --of value,grad --as a,h
   echo "a*exp(-b*t)" | symdiff grad - --json
+  symdiff draw "f(x, y, z) = (x + y)*z" --at x=-2,y=5,z=-4 -o circuit.svg
+  symdiff plot "abs(x) + a" --range x=-1:1 --at a=0.5 -o kink.png
   symdiff bench "f(x, y) = sin(x*y)" --of grad
   symdiff cache info
   symdiff doctor

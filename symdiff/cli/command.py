@@ -26,13 +26,14 @@ class Command:
     run: Callable[[argparse.Namespace], int]
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """The options that say where the output goes, and in which form."""
-    parser.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
+def add_output(parser: argparse.ArgumentParser, file: str = "") -> None:
+    """The options that say where the output goes, and in which form; `file`: into which file."""
+    told = f"write to {file or 'a file instead of the terminal'}"
+    parser.add_argument("-o", "--output", metavar="FILE", help=told)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_formula(parser: argparse.ArgumentParser, *more: str) -> None:
+def add_formula(parser: argparse.ArgumentParser, *more: str, file: str = "") -> None:
     """The options that say which formula; `more` may be "wrt" and "at"."""
     parser.add_argument("formula", nargs="?", metavar="EXPR", help="the formula, or - to read it from standard input")
     parser.add_argument("-f", "--file", metavar="PATH", help="read the formula from a file")
@@ -42,7 +43,7 @@ def add_formula(parser: argparse.ArgumentParser, *more: str) -> None:
     if "at" in more:
         told = "the point; a vector is [1, 2]; values may be constant expressions"
         parser.add_argument("--at", metavar="x=1,y=2", help=told)
-    add_output(parser)
+    add_output(parser, file)
     parser.set_defaults(misused=parser.error)
 
 
