@@ -198,6 +198,11 @@ def test_probing_for_attributes_is_answered_as_python_does():
         sd.__wrapped__  # noqa: B018
 
 
+def test_what_a_property_raises_is_not_replaced():
+    with pytest.raises(sd.ShapeError, match="the shapes of x"):
+        sd.function("f(x) = sum(x)").ctypes  # noqa: B018
+
+
 def test_type_checkers_and_editors_do_not_see_guesses():
     assert {"lambdify", "parse", "pi"}.isdisjoint(dir(sd))
     assert {"eval", "args"}.isdisjoint(dir(sd.function("x", ["x"])))

@@ -82,6 +82,8 @@ class Naming:
     if not TYPE_CHECKING:  # type checkers refuse them by themselves
 
         def __getattr__(self, name):
+            if hasattr(type(self), name):  # a property raised an AttributeError: once more
+                return object.__getattribute__(self, name)
             raise unknown_attribute(self, name)
 
         def __array_ufunc__(self, ufunc, method, *inputs, **options):
