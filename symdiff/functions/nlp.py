@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -232,15 +232,18 @@ class NonlinearProgram:
     def scipy(self, lower: Any = 0.0, upper: Any = None, method: str = "trust-constr") -> dict[str, Any]:
         """Keyword arguments for ``scipy.optimize.minimize``: method, fun, and what the method uses of derivatives.
 
-        Matrices are sparse for "trust-constr", for other methods dense, as they need them.
+        Matrices are sparse for "trust-constr", for other methods dense, as they need them. For "ipopt" they are those
+        of ``cyipopt.minimize_ipopt``, which takes second derivatives with constraints of one bound each.
 
         Parameters
         ----------
         lower, upper : the bounds of the constraints, (m,) or one for all. `upper` is `lower` where it is None and
             `lower` is 0, which makes equations, and else infinity.
-        method : the method of `minimize`.
+        method : the method of `minimize`, or "ipopt".
         """
         symmetric, word = _Symmetric(self._second), method.lower()
+        if word == "ipopt":
+            return self._minimize_ipopt(symmetric, lower, upper)
 
         def shaped(matrix: Any) -> Any:
             return matrix if word == "trust-constr" else matrix.toarray()
@@ -263,6 +266,33 @@ class NonlinearProgram:
                 more["hess"] = lambda x, v: shaped(symmetric(self._entries(x, v, 0.0)))
             given["constraints"] = NonlinearConstraint(self.constraints, lower, upper, **more)
         return given
+
+    def _minimize_ipopt(self, symmetric: _Symmetric, lower: Any, upper: Any) -> dict[str, Any]:
+        def curve(x: Vector, lagrange: Vector, factor: float) -> Any:
+            return symmetric(self._entries(x, lagrange, factor)).toarray()
+
+        def constraint(rows: Any, sign: float, bound: Vector, equal: bool) -> dict[str, Any]:
+            matrix = self._jacobian
+            assert matrix is not None
+
+            def hessian(x: Vector, multipliers: Vector) -> Any:
+                lagrange = np.zeros(self.m)
+                lagrange[rows] = sign * multipliers
+                return curve(x, lagrange, 0.0)
+
+            return {
+                "type": "eq" if equal else "ineq",
+                "fun": lambda x: sign * (self.constraints(x)[rows] - bound),
+                "jac": lambda x: sign * matrix(x, *self._values).toarray()[rows],
+                "hess": hessian,
+            }
+
+        return {
+            "fun": self.objective,
+            "jac": self.gradient,
+            "hess": lambda x: curve(x, np.zeros(self.m), 1.0),
+            "constraints": [constraint(*one) for one in self._one_sided(lower, upper)],
+        }
 
     # NLopt
 
@@ -289,18 +319,25 @@ class NonlinearProgram:
             return self.objective(x)
 
         optimizer.set_min_objective(objective)
+        equation, inequality = optimizer.add_equality_mconstraint, optimizer.add_inequality_mconstraint
+        for rows, sign, bound, equal in self._one_sided(lower, upper):
+            add = equation if equal else inequality
+            add(self._negative(rows, sign if equal else -sign, bound), np.full(len(rows), tolerance))
+
+    def _one_sided(self, lower: Any, upper: Any) -> Iterator[tuple[Any, float, Vector, bool]]:
+        """The constraints with one bound each: some rows, of which ``sign*(row - bound)`` is 0, or not negative."""
         low, high = (np.broadcast_to(np.asarray(b, np.float64), (self.m,)) for b in _bounds(lower, upper))
         equal = low == high
-        for rows, sign, bound, add in (
-            (equal, 1.0, low, optimizer.add_equality_mconstraint),
-            (~equal & np.isfinite(low), -1.0, low, optimizer.add_inequality_mconstraint),
-            (~equal & np.isfinite(high), 1.0, high, optimizer.add_inequality_mconstraint),
+        for chosen, sign, bound in (
+            (equal, 1.0, low),
+            (~equal & np.isfinite(low), 1.0, low),
+            (~equal & np.isfinite(high), -1.0, high),
         ):
-            if rows.any():
-                add(self._signed(np.flatnonzero(rows), sign, bound[rows]), np.full(rows.sum(), tolerance))
+            if chosen.any():
+                yield np.flatnonzero(chosen), sign, bound[chosen], chosen is equal
 
-    def _signed(self, rows: Any, sign: float, bound: Vector) -> Any:
-        """Some constraints as NLopt takes them: ``sign*(constraint - bound)``, which is not to be positive."""
+    def _negative(self, rows: Any, sign: float, bound: Vector) -> Any:
+        """Some constraints as NLopt takes them: ``sign*(row - bound)``, which is not to be positive."""
         matrix = self._jacobian
         assert matrix is not None
 

@@ -138,12 +138,20 @@ def test_a_control_problem_with_its_exact_sparse_hessian():
 
 
 def test_scipys_signature():
-    problem = program("one vector of constraints")
-    found = cyipopt.minimize_ipopt(
-        problem.objective,
-        np.ones(problem.n),
-        jac=problem.gradient,
-        hess=lambda x: 2.0 * np.eye(problem.n),
-        bounds=[(0.5, 2.0)] * problem.n,
-    )
+    given = program("hs071").scipy(lower=[25, 40], upper=[np.inf, 40], method="ipopt")
+    found = cyipopt.minimize_ipopt(x0=[1.0, 5.0, 5.0, 1.0], bounds=[(1.0, 5.0)] * 4, **given)
     assert found.success
+    np.testing.assert_allclose(found.x, [1, 4.74299963, 3.82114998, 1.37940829], rtol=1e-6)
+    assert found.nit <= 10  # more with differences, or another sign
+
+
+def test_scipys_signature_with_two_sides_and_without_constraints():
+    problem = sd.nlp("f(x[2]) = (x[0] - 3)**2 + (x[1] + 2)**2", "c(x[2]) = [x[0]*x[1], x[0], x[1]]")
+    bounds = {"lower": [-1.0, -5.0, -np.inf], "upper": [1.0, 5.0, 5.0]}
+    found = cyipopt.minimize_ipopt(x0=[1.0, 0.5], **problem.scipy(method="ipopt", **bounds))
+    assert found.success
+    assert found.x.prod() == pytest.approx(-1.0, abs=1e-6)
+    free = sd.nlp("f(x[2]) = (x[0] - 3)**2 + (x[1] + 2)**4 + x[1]**2")
+    found = cyipopt.minimize_ipopt(x0=[1.0, 0.5], **free.scipy(method="ipopt"))
+    assert found.success
+    np.testing.assert_allclose(free.gradient(found.x), 0.0, atol=1e-6)
