@@ -58,13 +58,13 @@ def quote(text: str) -> str:
     return "'" + escape(text if len(text) <= QUOTED_LENGTH else text[: QUOTED_LENGTH - 1] + "…") + "'"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that proposes the known name most like `name`, or nothing."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """A sentence that proposes the known name most like `name`, or nothing; `cutoff`: how like it has to be."""
     if len(name) > 64:
         return ""
     import difflib  # it takes a while, and most processes make no mistake
 
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
     return f"did you mean {found[0]}?" if found else ""
 
 

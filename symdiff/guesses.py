@@ -15,6 +15,8 @@ from typing import Any, NoReturn, TypeVar, cast
 from symdiff.errors import CallError, MissingAttributeError, nearest
 
 SHOWN_OPERANDS = 60
+ALIKE = 0.75
+"""How like a name has to be to one that somebody asks for: less would propose what nobody means."""
 
 
 class Table:
@@ -41,6 +43,7 @@ MODULE = Table(
     sd.grad(f), or sd.diff(e, "x") for an expression <-
         D Diff Derivative Gradient autodiff autograd deriv derivatives derive differential differentiate dfdx
         gradients grads nabla partial pdiff partials total_derivative tape GradientTape gradient_fn
+        forward_diff finite_diff dx
     sd.jacobian(f) <-
         jac jacobi jacobian_matrix
     sd.jacobian(f, mode="forward"), sd.jacobian(f, mode="reverse"), or sd.jacobian(f), which chooses <-
@@ -52,35 +55,55 @@ MODULE = Table(
     import numpy as np, and functions of NumPy take expressions <-
         np numpy jnp
     sd.value_and_grad(f) <-
-        value_and_gradient val_and_grad value_grad fun_and_grad
+        value_and_gradient val_and_grad value_grad fun_and_grad grad_and_value
     sd.jvp(f) for products with tangents, sd.jacobian(f, mode="forward") for all <-
-        forward forward_mode fwd pushforward jtimes tangent linearise
+        forward forward_mode fwd pushforward jtimes tangent linearise jacobian_vector_product
+        directional_derivative
     sd.vjp(f) for products with cotangents, sd.jacobian(f, mode="reverse") for all <-
         reverse reverse_mode backward backprop back pullback adjoint cotangent
+        vector_jacobian_product
+    sd.derivative(f, name, n) <-
+        higher_derivative nth_derivative high_order_derivative
+    sd.jacobian(f), of whose entries they are made; sd.laplacian(f) is there <-
+        divergence curl div_grad
+    leave it out: functions take dicts, lists and tuples of arrays <-
+        tree_map pytree tree
+    sd.solve(A, b), sd.det(A), sd.erf(x), …: functions of NumPy and SciPy are names of symdiff <-
+        linalg special lax nn scipy
+    e.subs({"x": 1.0}) <-
+        subs substitute replace xreplace
+    sympy.expand(sd.to_sympy(e)), and likewise for others; sd.simplify(e) is there <-
+        expand factor collect cancel together apart trigsimp ratsimp
+    help(sd.grad), and the folder docs <-
+        help docs examples tutorial
+    sd.array([a, b]) <-
+        ndarray
     sd.hvp(f) <-
-        hessian_vector_product hvp_fn hessp
+        hessian_vector_product hvp_fn hessp hess_vec
     sd.function("f(x, y) = x**2*y"), or sd.function(e, ["x", "y"]) <-
-        fn func f build make create Func Lambda define_function from_string from_str from_expr from_text lambdify_text
+        fn func f build make create Func Lambda define_function from_string from_str from_expr from_text from_callable
+        from_python from_numpy lambdify_text
         ufuncify autowrap make_jaxpr
     sd.expr("x**2*y"), or sd.function("x**2*y", ["x", "y"]) to call it <-
         parse sympify S parse_expr formula expression from_latex parse_latex Expression compile_expr
     sd.symbol("x"), sd.symbols("x y"), or sd.symbol("W", shape=(2, 3)) <-
-        Variable variable variables Symbols Dummy SX MX sym Tensor tensor placeholder input inputs MatrixSymbol
+        Variable variable variables Var Symbols Dummy scalar vector Scalar Vector declare param Param
+        SX MX sym Tensor tensor placeholder input inputs MatrixSymbol
         Indexed IndexedBase Input Parameter parameter
     sd.function("x**2*y", ["x", "y"])(1.0, 2.0) <-
-        eval evaluate run call compute subs evalf execute N feval
+        eval evaluate run call compute evalf execute N feval
     sd.function(…): its first call compiles it; f.compile(…) does at once, with options <-
         compile jit njit numba compiled cfunc build_function pmap aot
     sd.taylor(f, name, order) <-
         series Series taylor_series jet expand_series fps
     scipy.integrate.quad(f, 0, 1), which takes functions of symdiff <-
-        integrate Integral quad integral odeint trapezoid_rule
+        integrate Integral quad integral trapezoid_rule
     scipy.optimize.minimize(sd.value_and_grad(f), x0, jac=True), or sd.nlp(f, …) for Ipopt <-
-        minimize minimise optimise optimize argmin_of maximize nlpsol qpsol Opti ipopt
+        minimize minimise optimise optimize argmin_of maximize nlpsol qpsol Opti ipopt gradient_descent
     scipy.optimize.root(f, x0, jac=sd.jacobian(f)) <-
-        root fsolve roots_of nsolve rootfinder newton solveset
+        root fsolve roots_of nsolve rootfinder newton solveset find_root newton_solve
     scipy.integrate.solve_ivp(f, span, y0, jac=sd.jacobian(f, …)) <-
-        solve_ivp ode ODE integrator dsolve cvodes
+        solve_ivp odeint ode ODE integrator dsolve cvodes
     scipy.optimize.least_squares(f, x0, jac=sd.jacobian(f)) <-
         curve_fit fit least_squares lsq_linear lm
     sd.where(c, a, b); the text of a formula may also hold Piecewise((a, c), (b, True)) <-
@@ -260,6 +283,14 @@ OPTIONS: dict[str, str] = {
     **dict.fromkeys(("real", "positive", "integer", "negative", "nonnegative"), "leave it out: all values are real"),
     **dict.fromkeys(("modules", "backend", "cse", "static_argnums", "jit"), "leave it out: it is native code anyway"),
     **dict.fromkeys(("has_aux", "holomorphic", "allow_int", "create_graph", "retain_graph"), "leave it out"),
+    **dict.fromkeys(("sparse",), "write sd.sparse_jacobian(f), sd.sparse_hessian(f)"),
+    **dict.fromkeys(("forward", "reverse"), 'write mode="forward" or mode="reverse"'),
+    **dict.fromkeys(("n", "degree"), "write order=…"),
+    **dict.fromkeys(("optimize", "level", "O", "optimization"), "write opt=…, from 0 to 3"),
+    **dict.fromkeys(("parallel", "nthreads", "num_threads", "workers"), "write threads=0 for all processors"),
+    **dict.fromkeys(("fastmath", "fast"), 'write fp="fast"'),
+    **dict.fromkeys(("verbose", "progress", "callback"), "write with sd.progress(): …"),
+    **dict.fromkeys(("target", "device", "cpu", "arch"), "leave it out; sd.emit(f, path, target=…) is for others"),
     **dict.fromkeys(("order",), "take the transform again, or sd.derivative(f, name, n)"),
 }
 """Options of functions and transforms, which are no options here."""
@@ -294,11 +325,11 @@ def typed_instead(name: str, table: Table, known: Collection[str], before: str =
     meant = found_among(name, table.typed)
     if meant:
         return _said(table.typed[meant])
-    return nearest(name, known).replace("mean ", f"mean {before}", 1)
+    return nearest(name, known, ALIKE).replace("mean ", f"mean {before}", 1)
 
 
 def _said(typed: str) -> str:
-    return typed if typed.startswith(("import ", "leave ", "run ")) else f"write {typed}"
+    return typed if typed.startswith(("help(", "import ", "leave ", "run ")) else f"write {typed}"
 
 
 def missing(owner: str, name: str, hint: str) -> MissingAttributeError:
@@ -308,6 +339,11 @@ def missing(owner: str, name: str, hint: str) -> MissingAttributeError:
 
 class NotCalled(ModuleType):
     """A module whose name reads as a verb, which somebody may call."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        raise missing(self.__name__, name, typed_instead(name, MODULE, ()))
 
     def __call__(self, *args: Any, **keywords: Any) -> NoReturn:
         """Refuse.
@@ -342,17 +378,30 @@ def _shown(operand: Any) -> str:
     return str(getattr(operand, "__name__", None) or repr(operand))
 
 
+LISTS = {
+    "function": 'list the inputs: sd.function("x**2*y", ["x", "y"])',
+    "symbols": 'write sd.symbols("x y z")',
+    "symbol": 'write sd.symbols("x y z")',
+    "Symbol": 'write sd.symbols("x y z")',
+}
+"""What to type for several values where a list is wanted."""
+
 C = TypeVar("C", bound=Callable[..., Any])
 
 
 def with_options(function: C) -> C:
     """The function, which refuses options that it has not with what to type."""
-    known = function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
+    places = function.__code__.co_argcount
+    known = function.__code__.co_varnames[: places + function.__code__.co_kwonlyargcount]
 
     @functools.wraps(function)
     def checked(*args: Any, **keywords: Any) -> Any:
         if keywords:
             refuse_options(function.__name__, keywords, known)
+        if len(args) > places:
+            name = function.__name__
+            hint = LISTS.get(name) or f"write {known[places]}=…"
+            raise CallError(f"{name} is given too many values without their names", hint=hint)
         return function(*args, **keywords)
 
     return cast("C", checked)
@@ -368,5 +417,6 @@ def refuse_options(function: str, given: Mapping[str, object], known: Collection
     """
     for name in given:
         if name not in known:
-            hint = OPTIONS.get(name) or nearest(name, known) or f"its options are: {', '.join(known)}"
+            listed = ", ".join(option for option in known if option != "self")
+            hint = OPTIONS.get(name) or nearest(name, known) or f"its options are: {listed}"
             raise CallError(f"{function} has no option {name}", hint=hint)

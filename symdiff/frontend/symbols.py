@@ -49,6 +49,8 @@ def symbols(names: str | Sequence[str], shape: Any = ()) -> Expressions:
 
 def named(name: str, value: Any) -> Expr:
     """`value` under a name, as the line `name = value` of a text: derivatives can be taken by it."""
+    if isinstance(value, str) and not isinstance(name, str):
+        raise CallError("the name comes first", hint=f'write sd.named("{value}", …)')
     e = as_expr(value)
     with e.graph.lock:
         return Expr(e.graph, e.graph.named(checked_name(name), e.node))

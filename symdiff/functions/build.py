@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
+import numpy as np
+
 from symdiff.budget import timed
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, LimitError, Open, SymdiffError
@@ -38,7 +40,7 @@ def function(
     *,
     outputs: Any = None,
     shapes: Mapping[Any, Any] | None = None,
-    dtype: str = FLOAT64,
+    dtype: Any = FLOAT64,
     name: str | None = None,
     namespace: Definitions = PROCESS,
 ) -> Function:
@@ -56,7 +58,7 @@ def function(
         Where no shape is given for any name that needs one, each takes the shape of its argument at the call. A
         parameter of a Python callable may be a tree, ``{"params": {"W": (3, 4), "b": 4}}``: dicts, lists, tuples of
         shapes in each other, or of arrays that have them.
-    dtype : "float64" or "float32".
+    dtype : "float64" or "float32", or NumPy's type of this name.
     name : what the function is called in listings; ``f`` where the text does not say.
     namespace : whose definitions texts can call; those of `define` where none is given.
 
@@ -83,6 +85,8 @@ def function(
     >>> gradient({"W": [[1.0, 2.0]], "b": [4.0]}, [1.0, 1.0])
     {'W': array([[-2., -2.]]), 'b': array([2.])}
     """
+    if not isinstance(dtype, str):
+        dtype = _dtype_name(dtype)
     if dtype not in (FLOAT64, FLOAT32):
         raise ArgumentError(f"dtype is {dtype!r}", hint='"float64" or "float32"')
     if not isinstance(namespace, Definitions):
@@ -111,6 +115,14 @@ def function(
         arguments, sizes = settle(arguments, sizes, scalars, shapes_of(source))
         scalars = list(dict.fromkeys([*scalars, *(n for n, shape in sizes.items() if not shape)]))
     return Request(source, arguments, outputs, sizes, dtype, name, tuple(scalars), namespace.known).make()
+
+
+def _dtype_name(dtype: Any) -> str:
+    """The name of a type of numbers of NumPy's or Python's."""
+    try:
+        return str(np.dtype(dtype).name)
+    except TypeError:
+        return str(dtype)
 
 
 def turned_round(source: Any, inputs: Any) -> str:

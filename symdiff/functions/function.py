@@ -22,6 +22,7 @@ from symdiff.functions.methods import Methods
 from symdiff.functions.naming import Naming
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.tree_arguments import TreeBinder
+from symdiff.guesses import with_options
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import movement
@@ -284,6 +285,7 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
         twin._make_callable()
         return twin
 
+    @with_options
     def compile(
         self,
         *,

@@ -79,6 +79,9 @@ def guessed(name: str, public: Collection[str]) -> Any:
 
 def _typed_instead(name: str, known: Collection[str]) -> str:
     """What to type for a name of the module, or of a function in the language, that does not exist."""
+    if name not in MODULE.typed and not name.startswith("_") and hasattr(Function, name):
+        method = callable(getattr(Function, name)) and not isinstance(vars(Function).get(name), property)
+        return f"write f.{name}{'(…)' if method else ''} of a function"
     if name not in MODULE.typed and not found_among(name, known):
         said = called(name, "x")
         if said:

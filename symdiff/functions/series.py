@@ -110,8 +110,8 @@ def taylor(fun: Any, wrt: Any = None, order: int = 1) -> Function:
 
 
 @recorded("d{n}_{f}", results=same_results)
-def derivative(fun: Any, name: Any, n: int = 1) -> Function:
-    """The n-th derivative by a scalar input or named line.
+def derivative(fun: Any, name: Any = None, n: int = 1) -> Function:
+    """The n-th derivative by a scalar input or named line; by the only input where no name is given.
 
     It is repeated forward differentiation or, from order 4 on where that takes fewer operations, a Taylor coefficient
     times n!; `explain()` tells.
