@@ -35,7 +35,8 @@ class Circuit:
         operation that it names.
     labels : what each is called: its name, or `t1`, `t2`, … .
     lines : the named line of an operation, by node.
-    written : so many nodes of the graph were written by the user; differentiation appended the others. 0: unknown.
+    appended : the nodes that differentiation appended: those that came after what the user wrote, but for the forms
+        that named lines were brought into. Empty where that is not known.
     """
 
     graph: Graph
@@ -44,7 +45,7 @@ class Circuit:
     labels: Mapping[int, str]
     lines: Mapping[int, int]
     names: Mapping[str, int]
-    written: int
+    appended: frozenset[int]
 
     @property
     def is_scalar(self) -> bool:
@@ -74,7 +75,7 @@ class Circuit:
 
     def is_appended(self, node: int) -> bool:
         """Whether differentiation appended a node."""
-        return 0 < self.written <= node
+        return node in self.appended
 
     def text(self, node: int) -> str:
         """What a node computes, of the names of its operands; nothing for an input."""
@@ -131,7 +132,11 @@ def read_circuit(f: Function) -> Circuit:
             while f"t{count}" in taken:
                 count += 1
             labels[node] = f"t{count}"
-    return Circuit(graph, outputs, tuple(nodes), labels, lines, names, graph.written if not moved else 0)
+    appended: set[int] = set()
+    if graph.written and not moved and live and live[-1] >= graph.written:
+        formula = set(graph.live(names.values()))
+        appended = {n for n in nodes if n >= graph.written and n not in formula}
+    return Circuit(graph, outputs, tuple(nodes), labels, lines, names, frozenset(appended))
 
 
 LEAVES = (core.INPUT, core.NAMED, core.CONSTANT)

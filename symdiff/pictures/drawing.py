@@ -267,7 +267,7 @@ class Drafter:
                 continue
             made = Unit(f"o{node}-{title}", OUTPUT, title, order=unit.order, part=unit.part, faded=unit.faded)
             made.places = 1
-            if self.circuit.written and not self.circuit.is_scalar:
+            if self.circuit.appended and not self.circuit.is_scalar:
                 made.part = APPENDED if any(u.part == APPENDED for u in scene.units) else unit.part
             scene.wires.append(Wire(at, self._add(scene, made), faded=unit.faded))
         if not unit.leaves and any(u not in own and u not in self.hidden for u in self.users[node]):

@@ -70,18 +70,18 @@ def _lines(circuit: Circuit, nodes: tuple[int, ...]) -> list[Folding]:
     inputs = [n for n in nodes if circuit.graph.ops[n] is core.INPUT]
     beside = inputs if len(inputs) <= MOST_INPUTS else []
     left.difference_update(beside)
-    parts = []
+    halves: tuple[list[Folding], list[Folding]] = ([], [])
     for title, anchor in found:
         own = _reach(circuit, anchor, left)
         if own:
             left.difference_update(own)
-            parts.append(Folding(title, tuple([n for n in nodes if n in own])))
-    for appended in (False, True):
-        rest = tuple(n for n in nodes if n in left and circuit.is_appended(n) == appended)
+            halves[circuit.is_appended(anchor)].append(Folding(title, tuple([n for n in nodes if n in own])))
+    for appended, half in enumerate(halves):
+        rest = tuple([n for n in nodes if n in left and circuit.is_appended(n) == bool(appended)])
         if rest:
             titles = [t for t, n in circuit.outputs.items() if n in rest]
-            place = len(parts) if appended else sum(not circuit.is_appended(p.nodes[-1]) for p in parts)
-            parts.insert(place, Folding(titles[0] if titles else "the rest", rest))
+            half.append(Folding(titles[0] if titles else "the rest", rest))
+    parts = [*halves[0], *halves[1]]
     if len(parts) < 2:
         return []
     return [*(Folding(circuit.labels[n], (n,)) for n in beside), *parts]

@@ -120,7 +120,7 @@ def _dot_input(scene: Scene, sizes: Sequence[Extent]) -> str:
     if first:
         lines.append("b [shape=point, width=0.01, style=invis];")
         lines += [f"{k} -> b [style=invis];" for k in last]
-        lines += [f"b -> {k} [style=invis];" for k in first]
+        lines += [f"b -> {k} [style=invis, weight=0];" for k in first]
     return "\n".join([*lines, "}"])
 
 

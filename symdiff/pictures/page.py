@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from symdiff.functions.circuit import Circuit
 from symdiff.functions.steps import Steps
 from symdiff.pictures.layout import Placed
 from symdiff.pictures.scenes import Scene
@@ -54,16 +55,14 @@ def write_page(
     scenes: Sequence[Scene],
     placed: Sequence[Placed],
     steps: Steps,
-    nodes: Sequence[int],
-    output: str,
+    circuit: Circuit,
 ) -> str:
     """The page.
 
     Parameters
     ----------
     text : the formula.
-    steps, nodes : the rows of the table, and the node of each.
-    output : what the gradients are of; empty where there are none.
+    steps : the rows of the table, one for each node of the circuit.
     """
     script = asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -72,7 +71,7 @@ def write_page(
         "first": scenes[0].key,
         "scenes": {scene.key: {"title": scene.title, "parent": scene.parent} for scene in scenes},
         "backward": "gradient" in steps.columns,
-        "output": output,
+        "output": next(iter(circuit.outputs)),
     }
     told = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     templates = [
@@ -90,7 +89,8 @@ def write_page(
             f"<title>{html.escape(title)}</title>",
             f"<style>\n{_style()}</style></head>",
             f"<body><header><h1>{html.escape(title)}</h1><nav hidden></nav>{_bar(len(steps.columns) > 2)}</header>",
-            f'<main><div class="stage"><div class="told" aria-live="polite"></div></div>{_table(steps, nodes)}</main>',
+            '<main><div class="stage"><div class="told" aria-live="polite"></div></div>',
+            f"{_table(steps, circuit)}</main>",
             f"<pre>{html.escape(text)}</pre>",
             *templates,
             f'<script type="application/json" id="data">{told}</script>',
@@ -138,14 +138,15 @@ def _face(key: str) -> str:
     )
 
 
-def _table(steps: Steps, nodes: Sequence[int]) -> str:
+def _table(steps: Steps, circuit: Circuit) -> str:
     head = "".join(f"<th>{column}</th>" for column in steps.columns)
     rows = []
-    for node, row in zip(nodes, steps.cells(), strict=True):
+    for node, row in zip(circuit.nodes, steps.cells(), strict=True):
         cells = "".join(
             f'<td class="{c}" title="{html.escape(t)}">{html.escape(t)}</td>'
             for c, t in zip(steps.columns, row, strict=True)
         )
-        rows.append(f'<tr data-node="n{node}">{cells}</tr>')
+        kind = ' class="appended"' if circuit.is_appended(node) else ""
+        rows.append(f'<tr data-node="n{node}"{kind}>{cells}</tr>')
     body = "\n".join(rows)
     return f"<aside><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></aside>"

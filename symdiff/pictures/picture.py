@@ -87,8 +87,7 @@ class Picture:
         """
         placed, circuit = self.placed(*self.scenes), self.circuit
         steps = table(circuit, self.numbers or Numbers({}, {}, {}))
-        output = next(iter(circuit.outputs))
-        return write_page(self.title, str(self._function), self.scenes, placed, steps, circuit.nodes, output)
+        return write_page(self.title, str(self._function), self.scenes, placed, steps, circuit)
 
     def dot(self) -> str:
         """The first scene in Graphviz's language, with the texts of units and wires."""

@@ -180,6 +180,13 @@ def test_a_derivative_has_two_halves():
         assert unit.value == ""
 
 
+def test_lines_that_were_brought_into_another_form_are_in_the_half_of_the_formula():
+    f = sd.function("a = x/(1 + exp(-x))\nb = a/(1 + exp(-a))\nf = b*y", ["x", "y"])
+    scene = sd.grad(f, "x").draw(0.5, 2.0).first
+    assert {u.name: u.part for u in scene.units if u.name in "abf" and u.name}["a"] == "formula"
+    assert any(u.kind == "operation" and u.part == "appended" for u in scene.units)
+
+
 def test_the_formula_of_a_function_has_no_halves():
     assert not NEURON.draw(*POINT).first.has_parts
     sd.grad(NEURON)
