@@ -231,7 +231,8 @@ def error_page() -> str:
     """The errors: the public ones, in the order of their family."""
     found = [getattr(symdiff, name) for name in symdiff.__all__ if is_error(getattr(symdiff, name))]
     lines = ["# Errors", "", reference_examples.ERRORS.strip(), ""]
-    for cls in sorted(found, key=lambda c: ([b.__name__ for b in reversed(c.__mro__)], c.__name__)):
+    family = {cls: [b.__name__ for b in reversed(cls.__mro__) if issubclass(b, symdiff.SymdiffError)] for cls in found}
+    for cls in sorted(found, key=family.__getitem__):
         parents = [b for b in cls.__bases__ if b is not object]
         shown = ", ".join(
             f"{{py:obj}}`~symdiff.{b.__name__}`" if b.__name__ in symdiff.__all__ else f"`{b.__name__}`"

@@ -309,6 +309,10 @@ class NonlinearProgram:
         ------
         ArgumentError
             For an optimizer of another number of variables.
+
+        Examples
+        --------
+        See docs/howto/nlopt.md.
         """
         if optimizer.get_dimension() != self.n:
             raise ArgumentError(f"the optimizer has {optimizer.get_dimension()} variables, the program {self.n}")
