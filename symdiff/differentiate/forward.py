@@ -12,7 +12,7 @@ from symdiff.differentiate.partials import Application, has_partial
 from symdiff.differentiate.reverse import depending, mark
 from symdiff.ir.graph import Graph, collector_paused
 from symdiff.ops import movement
-from symdiff.ops.core import INDEX
+from symdiff.ops.core import CHECKPOINT, INDEX
 from symdiff.types import BOOL
 
 
@@ -107,6 +107,10 @@ def _sweep(
         tangent = tangent_of(guards, node, tangents)
         if tangent is None:
             continue
+        if graph.ops[node] is CHECKPOINT and graph.types[node].shape:  # whose tangent is kept where it is
+            value = graph.add(CHECKPOINT, (tangent[0], node))
+            guards.note_clean(value, guards.clean(tangent[0]))
+            tangent = value, tangent[1]
         tangents[node] = tangent
         mark(places, node, node, first_new, len(graph))
     return [guards.masked(*tangents[o]) if o in tangents else None for o in outputs]

@@ -65,7 +65,8 @@ class CheckpointTrail(Trail):
         ops = graph.ops
         self._adjoints = [n for n in live if ops[n] is core.CHECKPOINT_ADJOINT]
         self._values = [n for n in live if ops[n] is core.CHECKPOINT]
-        self._starts = [a for n in self._values for a in graph.args[n][1:]]
+        self._begins = {n: graph.args[n][1:] for n in self._values}
+        self._starts = [a for own in self._begins.values() for a in own]
         super().__init__([*self._adjoints, *self._values, *self._starts])
         self.graph = graph
 
@@ -98,7 +99,14 @@ class CheckpointTrail(Trail):
     @property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints in the graph of the program."""
-        return Checkpoints(*map(self._found, (self._values, self._starts, self._adjoints)))
+        pairs = [
+            (value, start)
+            for node in self._values
+            for value in self._found([node])
+            for start in self._found(self._begins[node])
+        ]
+        found = self._found
+        return Checkpoints(found(self._values), found(self._starts), found(self._adjoints), tuple(pairs))
 
     def _found(self, nodes: Iterable[int]) -> tuple[int, ...]:
         return tuple(sorted({place for n in nodes for place in self.at[n] if place is not None}))

@@ -26,11 +26,13 @@ class Checkpoints:
     values : the nodes with the values of checkpoints.
     starts : those that they are computed from, where that is said.
     adjoints : the adjoints of checkpoints: what depends on them is on the way back.
+    pairs : values, each with what it is computed from.
     """
 
     values: tuple[int, ...]
     starts: tuple[int, ...]
     adjoints: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 class Phases:
@@ -38,8 +40,9 @@ class Phases:
 
     Attributes
     ----------
-    of : for each node.
+    of : for each node; those below 0 are on the way to a checkpoint that has a tangent.
     first : the nodes that a checkpoint depends on, which always come first.
+    twins : tangents of checkpoints, each with the checkpoint.
     free : those that depend on nothing else, and may come late.
     """
 
@@ -47,19 +50,62 @@ class Phases:
         args = graph.args
         self.first = set(graph.live(checkpoints.values))
         self.of = [0] * len(graph)
+        self.twins = _twins(graph, checkpoints)
+        if self.twins:  # what leads to one checkpoint comes before what leads to the next
+            self._in_parts(graph, checkpoints)
         self.free = set(self.first)
         passed = {n for n in checkpoints.adjoints if n not in self.first and args[n]}
         for node in range(len(graph)):
             if node not in self.first:
-                before = max([self.of[a] for a in args[node]], default=0)
+                before = max([0, *(self.of[a] for a in args[node])])
                 self.of[node] = before + (node in passed)
                 if graph.ops[node] is not INPUT and self.free.issuperset(args[node]):
                     self.free.add(node)
+
+    def _in_parts(self, graph: Graph, checkpoints: Checkpoints) -> None:
+        after: dict[int, list[int]] = {}
+        for value, start in self.twins:
+            after.setdefault(start, []).append(value)
+        own = {value for value, _ in self.twins}
+        groups = [(value, *after.get(value, ())) for value in checkpoints.values if value not in own]
+        left = set(self.first)
+        for k, group in enumerate(groups):
+            found = left.intersection(graph.live(group))
+            left -= found
+            for node in found:
+                self.of[node] = k - len(groups)
 
     @property
     def last(self) -> int:
         """The last one."""
         return max(self.of, default=0)
+
+
+def _twins(graph: Graph, checkpoints: Checkpoints) -> list[tuple[int, int]]:
+    """The values, with their starts, that need what leads to these, too: tangents of checkpoints."""
+    ends = set(checkpoints.values)
+    starts: dict[int, set[int]] = {}
+    for value, start in checkpoints.pairs:
+        if value != start and start in ends:
+            starts.setdefault(value, set()).add(start)
+    found = []
+    for value, own in starts.items():
+        for start in sorted(own):
+            leading = _between(graph, start, ends)
+            if not leading.isdisjoint(_between(graph, value, ends)):
+                found.append((value, start))
+    return found
+
+
+def _between(graph: Graph, end: int, ends: Collection[int]) -> set[int]:
+    """What is computed between a checkpoint and those before it."""
+    found, stack = set[int](), [end]
+    while stack:
+        for a in graph.args[stack.pop()]:
+            if a not in found and a not in ends and graph.args[a]:
+                found.add(a)
+                stack.append(a)
+    return found
 
 
 class Regions:
@@ -78,8 +124,12 @@ class Regions:
         back: Collection[int],
         ends: Collection[int],
         starts: Collection[int],
+        pairs: Collection[tuple[int, int]] = (),
     ) -> None:
-        """`back` are the arrays that are written on the way back, `ends` and `starts` those of checkpoints."""
+        """`back` are the arrays that are written on the way back, `ends` and `starts` those of checkpoints.
+
+        `pairs` are ends whose parts are one: tangents with what they are tangents of.
+        """
         work = {b for b, buffer in enumerate(buffers) if buffer.kind == "work"}
         there = [k for k, step in enumerate(steps) if not any(b in back for b in written(step))]
         writers: dict[int, list[int]] = {}
@@ -92,17 +142,19 @@ class Regions:
                 writers.setdefault(b, []).append(k)
         kept = {*ends, *starts}
         owners: dict[int, int] = {}
+        joined = set(pairs)
         for end in sorted((b for b in ends if b in writers), key=lambda b: writers[b][-1]):
             stack = [end]
             while stack:
                 for k in writers[stack.pop()]:
-                    for b in read(steps[k]):
+                    for b in dict.fromkeys((*read(steps[k]), *written(steps[k]))):
                         if b not in work or b in kept or b not in writers:
                             continue
                         if b not in owners:
                             owners[b] = end
                             stack.append(b)
-                        elif owners[b] != end:  # what two need stays
+                        elif owners[b] != end and joined.isdisjoint(((end, owners[b]), (owners[b], end))):
+                            # what two need stays
                             kept.add(b)
         inside = [b for b in owners if b not in kept]
         on_the_way = set(there)

@@ -5,6 +5,7 @@ The axes of a nest are put in the order of memory, and neighbours that are one a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -226,18 +227,23 @@ def _between(
     fusion = Fusion(graph, outputs, MOST_INSTRUCTIONS_OF_LOOPS, phases)
     buffers = Buffers(graph, fusion, inputs)
     steps: list[Step] = []
-    back: set[int] = set()
+    back, parts = set[int](), dict[int, int]()
     for group in fusion.order():
         made = _lower(group, fusion, buffers)
         steps += made
-        if group.phase:
+        if group.phase > 0:
             back.update(b for step in made for b in written(step))
+        parts.update((b, group.phase) for step in made for b in written(step))
     steps = without_unread(buffers.buffers, steps)
-    there = [step for step in steps if back.isdisjoint(written(step))]
-    steps = [*frugal_order(buffers.buffers, there), *(step for step in steps if not back.isdisjoint(written(step)))]
-    regions = Regions(
-        buffers.buffers, steps, back, buffers.those_of(checkpoints.values), buffers.those_of(checkpoints.starts)
-    )
+    there: dict[int, list[Step]] = {}
+    for step in steps:
+        if back.isdisjoint(written(step)):
+            there.setdefault(parts[written(step)[0]], []).append(step)
+    ends, starts = buffers.those_of(checkpoints.values), buffers.those_of(checkpoints.starts)
+    pairs = [p for e, s in phases.twins for p in itertools.product(buffers.those_of((e,)), buffers.those_of((s,)))]
+    way_back = [step for step in steps if not back.isdisjoint(written(step))]
+    steps = [*(step for part in there.values() for step in frugal_order(buffers.buffers, part)), *way_back]
+    regions = Regions(buffers.buffers, steps, back, ends, starts, pairs)
     found = plan_between(plan, buffers.buffers, steps, buffers.constants, regions)
     if memory is not None and found.workspace > memory:
         found = plan_within(found, buffers.buffers, steps, buffers.constants, memory, regions)
