@@ -36,7 +36,9 @@ def _made(plain: type, frozen: bool, slots: bool, eq: bool, repr: bool) -> type:
         methods["__repr__"] = _repr
     if eq:
         methods["__eq__"] = _later(cls, "__eq__", lambda: _written_eq(cls))
-        methods["__hash__"] = _later(cls, "__hash__", lambda: _written_hash(cls)) if frozen else None
+        compared = "__eq__" not in own  # what is hashed will be compared
+        written = lambda: _written_hash(cls) + "\n" + (_written_eq(cls) if compared else "")  # noqa: E731
+        methods["__hash__"] = _later(cls, "__hash__", written) if frozen else None
     if frozen:
         methods["__setattr__"], methods["__delattr__"] = _refusals(cls)
         if slots:
@@ -56,10 +58,11 @@ def _later(cls: Any, name: str, write: Callable[[], str | tuple[str, dict[str, A
         written = write()
         text, known = written if isinstance(written, tuple) else (written, {})
         exec(text, known)
-        made = known[name]
-        made.__qualname__, made.__module__ = method.__qualname__, cls.__module__
-        setattr(cls, name, made)
-        return made(self, *args, **keywords)
+        for other in ("__init__", "__eq__", "__hash__"):
+            if made := known.get(other):
+                made.__qualname__, made.__module__ = f"{cls.__qualname__}.{other}", cls.__module__
+                setattr(cls, other, made)
+        return known[name](self, *args, **keywords)
 
     method.__name__, method.__qualname__ = name, f"{cls.__qualname__}.{name}"
     return method

@@ -72,6 +72,34 @@ LOCK = locks.lock(locks.GRAPHS)
 """Held while any graph grows. One lock for all graphs, so that importing from one into another cannot deadlock."""
 
 
+class Seen:
+    """An attribute that a graph has as a `networkx.DiGraph`, which it is from when somebody asks for it.
+
+    There is one for each, and no `__getattr__`, for which CPython would look up all attributes the long way.
+    """
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, graph: Any, owner: type[Any]) -> Any:
+        if graph is None:
+            return self
+        load_module(VIEW).let_be_one(graph)
+        return getattr(graph, self.name)
+
+
+class Refused:
+    """An attribute that no graph has and people ask for; the error says what to type."""
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, graph: Any, owner: type[Any]) -> Any:
+        if graph is None:
+            return self
+        raise missing("a Graph", self.name, typed_instead(self.name, GRAPH, ()))
+
+
 LARGEST_CONSTANT_EXPRESSION = 64
 SIZE_ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": operator.add,
@@ -371,6 +399,10 @@ class Graph:
 
     # Being a `networkx.DiGraph`, which networkx need not be loaded for
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
     @property  # type: ignore[misc]
     def __class__(self) -> type[Graph]:
         """The class, for `isinstance`: that of a `networkx.DiGraph` where anybody can know one."""
@@ -378,13 +410,6 @@ class Graph:
             return type(self)
         view: type[Graph] = load_module(VIEW).NetworkxView
         return view
-
-    def __getattr__(self, name: str) -> Any:
-        """What a `networkx.DiGraph` has (`nodes`, `edges`, `in_degree`, …), which the graph is from now on."""
-        if name in GRAPH.typed:
-            raise missing("a Graph", name, typed_instead(name, GRAPH, ()))
-        load_module(VIEW).let_be_one(self)
-        return object.__getattribute__(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
         raise ArgumentError("a graph alone is not pickled", hint="pickle or save the Function")
@@ -394,3 +419,22 @@ LIST = core.STACK
 """Makes an array of scalars that stay apart in it: a list of results is one for each element of a batch."""
 
 __all__ = ["Graph", "collector_paused"]
+
+NETWORKX = (
+    *("__networkx_backend__", "__networkx_cache__", "_adj", "_node", "_pred", "_succ", "graph"),
+    *("add_edge", "add_edges_from", "add_node", "add_nodes_from", "add_weighted_edges_from", "adj", "adjacency"),
+    *("adjlist_inner_dict_factory", "adjlist_outer_dict_factory", "clear", "clear_edges", "copy", "degree"),
+    *("edge_attr_dict_factory", "edge_subgraph", "edges", "get_edge_data", "graph_attr_dict_factory", "has_edge"),
+    *("has_node", "has_predecessor", "has_successor", "in_degree", "in_edges", "is_directed", "is_multigraph", "name"),
+    *("nbunch_iter", "neighbors", "node_attr_dict_factory", "node_dict_factory", "nodes", "number_of_edges"),
+    *("number_of_nodes", "order", "out_degree", "out_edges", "pred", "predecessors", "remove_edge"),
+    *("remove_edges_from", "remove_node", "remove_nodes_from", "reverse", "size", "subgraph", "succ", "successors"),
+    *("to_directed", "to_directed_class", "to_undirected", "to_undirected_class", "update"),
+)
+"""The attributes of a `networkx.DiGraph`."""
+
+for _kind, _names in ((Seen, NETWORKX), (Refused, GRAPH.typed)):
+    for _name in _names:
+        _attribute = _kind()
+        _attribute.__set_name__(Graph, _name)
+        setattr(Graph, _name, _attribute)

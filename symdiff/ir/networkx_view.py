@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import networkx as nx
 
 from symdiff.errors import SymdiffError
-from symdiff.ir.graph import LOCK, Graph
+from symdiff.ir.graph import LOCK, NETWORKX, Graph
 
 
 def _read_only(*_: Any, **__: Any) -> NoReturn:
@@ -91,6 +91,11 @@ class NetworkxView(Graph, nx.DiGraph):  # type: ignore[misc]
         """A plain `networkx.DiGraph` whose edges lead from users to operands."""
         return self.copy().reverse()
 
+
+for _name in NETWORKX:  # before those by which a Graph becomes one
+    _own = next((c.__dict__[_name] for c in (NetworkxView, *nx.DiGraph.__mro__) if _name in c.__dict__), None)
+    if _own is not None:
+        setattr(NetworkxView, _name, _own)
 
 _CLASS: Any = object.__dict__["__class__"]
 """Through this an object's class is written, which a `Graph` answers itself."""

@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 
 import symdiff as sd
+from symdiff.ir.graph import NETWORKX, Graph
 
 EDGES = [(0, 3), (1, 4), (3, 4)]
 
@@ -52,6 +53,18 @@ def test_nodes_that_come_later_are_seen():
     assert before == EDGES
     assert f.graph.number_of_nodes() == len(f.graph) == len(f.graph.ops) > 5
     assert list(f.graph.edges)[:2] != []
+
+
+def test_all_that_networkx_has_makes_it_one():
+    """The table has every attribute, and a view has networkx's own in the place of those that make one."""
+    own = set(dir(object)) | set(dir(list)) | {"__dict__", "__module__", "__weakref__"}
+    assert set(dir(nx.DiGraph)) | set(vars(nx.DiGraph())) - own <= set(NETWORKX) | set(dir(Graph))
+    assert {name for name in NETWORKX if not hasattr(nx.DiGraph(), name)} == set()
+    for name in NETWORKX:
+        graph = made()
+        assert hasattr(graph, name), name
+        assert type(graph).__name__ == "NetworkxView"
+    assert "__getattr__" not in vars(Graph)  # it would make all attributes slow
 
 
 def test_what_no_graph_has():
