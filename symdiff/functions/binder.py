@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CallError, ShapeError, nearest
-from symdiff.functions.foreign import NUMBERS, answers_itself, culprit, describe_foreign, entry_of
+from symdiff.functions.foreign import NUMBERS, answers_itself, culprit, describe_foreign, entry_of, has_labels
 from symdiff.functions.specialize import is_open_argument
 from symdiff.signature import Argument, parameters_of
 from symdiff.types import FLOAT64, Shape, fixed, show
@@ -53,12 +53,20 @@ class Binder:
     """Puts positions and keywords in order and turns values into what the kernel takes.
 
     `by_all` tells that this is a derivative by all arguments because nobody named any; `elementwise` that the kernel is
-    a ufunc of numbers, which every kind of array takes part in by NumPy's protocol.
+    a ufunc of numbers, which every kind of array takes part in by NumPy's protocol. `labels` are the names that the
+    last axes of a derivative go through.
     """
 
     def __init__(
-        self, name: str, arguments: Sequence[Argument], ordered: bool, dtype: str, by_all: bool = False
+        self,
+        name: str,
+        arguments: Sequence[Argument],
+        ordered: bool,
+        dtype: str,
+        by_all: bool = False,
+        labels: tuple[tuple[str, ...], ...] = (),
     ) -> None:
+        self.labels = labels
         self.name, self.arguments, self.ordered, self.dtype = name, tuple(arguments), ordered, dtype
         self.by_all, self.elementwise = by_all, False
         # a size known by name only: another Binder, made when it has a number, looks at the shape
@@ -217,7 +225,7 @@ class Binder:
             return value
         kind = type(value)
         if kind is not np.ndarray and answers_itself(kind):
-            if self.elementwise:
+            if self.elementwise or (not self._cores and has_labels(kind)):
                 raise AnswersItself
             raise self.refusal(k, value)
         array = self.as_array(k, value)

@@ -9,6 +9,7 @@ import inspect
 import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from itertools import combinations
 from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -336,6 +337,13 @@ class GeneralCall:
                 raise self.binder.refusal(k, values[k])
         one = min(foreign)
         given = [v if k in foreign else self.binder.convert_one(k, v) for k, v in enumerate(values)]
+        lazy = len(self._types) > 1 and type(values[one]).__module__.startswith("dask")  # which has no such ufuncs
+        if not self.binder.elementwise or lazy:
+            if options:
+                raise self.binder.refusal(one, values[one])
+            kinds = [(fixed(t.shape), np.dtype(t.dtype)) for t in self._types]
+            labelled = import_module("symdiff.interop.labelled")  # of a later room
+            return labelled.answer(self, given, foreign, kinds, self.structure)
         try:
             result = self.kernel.batch_ufunc(*given, **options)
         except SymdiffError:

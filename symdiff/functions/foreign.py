@@ -57,6 +57,11 @@ def has_protocol(kind: Any) -> bool:
     return getattr(kind, "__array_ufunc__", None) is not None
 
 
+def has_labels(kind: Any) -> bool:
+    """Whether objects of a type have labels or chunks that results of more axes can have, too."""
+    return kind.__module__.partition(".")[0] in ("pandas", "xarray", "dask")
+
+
 def entry_of(value: Any) -> Any:
     """The first entry of a nested list that is not to be taken by position: it answers itself, or has a mask."""
     stack = [value] if isinstance(value, list | tuple) else []

@@ -72,6 +72,8 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
     """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
     _sparsity: Callable[[], Any] | None = None
     """Where a Jacobian or Hessian can have entries."""
+    _labels: tuple[tuple[str, ...], ...] = ()
+    """Of a derivative by numbers: what its last axes go through."""
     _by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
 
@@ -384,7 +386,7 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
         return self._known.program(self.arguments, fp)
 
     def _binder(self) -> Binder:
-        return Binder(self.__name__, self.arguments, self._ordered, self._known.graph.dtype, self._by_all)
+        return Binder(self.__name__, self.arguments, self._ordered, self._known.graph.dtype, self._by_all, self._labels)
 
     def _inlined(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """This function's formula with expressions for its arguments."""
@@ -501,7 +503,7 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
         made = Function.__new__(Function)
         known = replace(self._known, compiled=None, programs={}, **case)
         known.check_results()
-        made.__dict__.update(self.__dict__, _case=known, _by_all=False, _sparsity=None, **attributes)
+        made.__dict__.update(self.__dict__, _case=known, _by_all=False, _labels=(), _sparsity=None, **attributes)
         made._make_callable()
         return made
 

@@ -143,6 +143,11 @@ def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[s
     several = len(f.arguments) > 1 and _wrt(args, keywords) is None
     if several and isinstance(made, Function) and not (f.arguments[0].place and len(parameters_of(f.arguments)) == 1):
         made._by_all = True
+    if isinstance(made, Function):
+        wrt = _wrt(args, keywords)
+        numbers = several and all(a.members is None and not a.shape for a in f.arguments)
+        names = tuple([a.name for a in f.arguments] if numbers else listed_names(wrt) if isinstance(wrt, list) else ())
+        made._labels = (names,) * (2 if transform == "hessian" else transform in ("grad", "value_and_grad", "jacobian"))
     return made
 
 

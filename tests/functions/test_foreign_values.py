@@ -150,7 +150,7 @@ def test_pandas():
     found = f(pandas.Series([1.0, 2.0], ["a", "b"]), pandas.Series([10.0, 20.0], ["b", "a"]))
     assert found["a"] == found["b"] == 20.0
     with pytest.raises(CallError, match="to_numpy"):
-        sd.grad(f)(found, found)
+        sd.grad(f)(pandas.DataFrame({"a": found}), 2.0)
 
 
 def test_xarray():
