@@ -266,9 +266,9 @@ def _object_code(ir: str, opt: int, verify: bool, processor: tuple[str, str] | N
         code: bytes = _compiler(opt, processor).emit_object(parse_module(ir, verify))
         return code
 
-    left = budget.time_left()
     if len(ir) >= LONG:
         budget.stage("machine code", ir.count("\ndefine "))
+    left = budget.time_left()
     return compiled() if len(ir) < LONG else _patiently(compiled, budget.current().seconds if left is None else left)
 
 
