@@ -26,6 +26,7 @@ from symdiff.cli import main, parser
 from symdiff.frontend.arguments import ArrayFunction
 from symdiff.frontend.calls import LanguageFunction, functions, look_up
 from symdiff.functions.methods import METHODS
+from symdiff.ir import graph
 from symdiff.ops import FAMILIES
 
 TOPICS = {
@@ -98,7 +99,8 @@ def members(cls: type) -> list[tuple[str, Any]]:
         if base.__module__.startswith("symdiff.") and not base.__module__.endswith("networkx_view"):
             for name, value in vars(base).items():
                 told = inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)
-                if told and not name.startswith("_") and inspect.getdoc(getattr(cls, name)):
+                of_networkx = isinstance(value, graph.Seen | graph.Refused)
+                if told and not of_networkx and not name.startswith("_") and inspect.getdoc(getattr(cls, name)):
                     found.setdefault(name, value)
     return list(found.items())
 
