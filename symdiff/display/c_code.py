@@ -31,6 +31,9 @@ WIDEST = 100
 LARGEST_STACK = 4096
 """So many values that go from part to part lie on the stack; of more, the caller gives the memory."""
 
+FEW_CONSTANTS = 64
+"""Up to so many elements are written one by one: compilers make of a loop what takes 20 ns to begin."""
+
 ROWS = 8
 """Numbers in a row of a table."""
 
@@ -318,13 +321,18 @@ class CWriter:
     def _table(self, output: int) -> list[str]:
         """The constants of an output that has many; none where all are 0."""
         values = self._constants(output)
-        if not any(values):
+        if not any(values) or len(values) <= FEW_CONSTANTS:
             return []
         head = f"static const {self.number} {self.name}_constants{output}[{len(values)}] = {{"
         return [head, *_rows(list(map(self._literal, values)), ROWS, "    "), "};", ""]
 
     def _fill(self, output: int) -> None:
         values = self._constants(output)
+        if len(values) <= FEW_CONSTANTS:
+            nodes = enumerate(self.program.outputs[output])
+            written = [k for k, node in nodes if self.program.graph.ops[node] is core.CONSTANT]
+            self.lines += [f"    out[{output}][{k}] = {self._literal(values[k])};" for k in written]
+            return
         value = f"{self.name}_constants{output}[i]" if any(values) else self._literal(0.0)
         self.lines += [
             f"    for (int i = 0; i < {len(values)}; i++) {{",

@@ -333,3 +333,14 @@ def test_functions_from_outside_are_refused():
 def test_ulps():
     assert ulps([1.0, np.nan, 0.0, np.inf], [1.0, np.nan, -0.0, np.inf]).tolist() == [0, 0, 0, 0]
     assert ulps([1.0, np.nan, np.inf], [1.0 + 2**-52, 1.0, 1.0]).tolist() == [1, np.inf, np.inf]
+
+
+def test_few_constants_are_written_one_by_one(tmp_path):
+    f = sd.hessian("f(x[6]) = x[0]*x[3] + x[1]*x[4] + x[2]**2*x[5]", "x")
+    text = f.c()
+    assert "_constants" not in text
+    assert "for (" not in text
+    x = np.arange(1.0, 7.0)
+    status, found = called(library(text, tmp_path)["hessian_f"], f, x)
+    assert status == 0
+    assert found.reshape(6, 6).tolist() == f(x).tolist()
