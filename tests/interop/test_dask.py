@@ -286,6 +286,17 @@ def test_what_is_lost_for_good_is_an_error(workers):
         changed.value(0.0)
 
 
+def test_a_python_function_is_sent_without_what_texts_may_call(client):
+    """Definitions that were used hold graphs, which are not pickled."""
+    names = sd.Namespace()
+    names.define("doubled(x) = 2*x")
+    assert sd.function("doubled(y)", ["y"], namespace=names)(2.0) == 4.0
+    f = sd.function(lambda w, x: sd.sum(sd.tanh(x @ w)), namespace=names)
+    shards = [np.eye(3), np.ones((2, 3))]
+    found = sum_over(f, shards, client=client).value(np.ones(3))
+    np.testing.assert_allclose(found, 3 * np.tanh(1.0) + 2 * np.tanh(3.0), rtol=1e-15)
+
+
 @pytest.mark.heavy
 def test_a_cluster_that_is_restarted_gets_everything_again(workers):
     objective = sum_over(GIVEN, [np.ones(3), np.ones(4)], client=workers)
