@@ -118,6 +118,13 @@ def wrt_of(options: argparse.Namespace, f: sd.Function) -> list[str]:
     return [n for entry in f.inputs for n in ((entry,) if isinstance(entry, str) else entry)]
 
 
+def asked_derivative(options: argparse.Namespace) -> tuple[sd.Function, list[str], dict[str, Any] | None]:
+    """What a derivative is asked of: the function, the names to differentiate by, and the point if one is given."""
+    point = point_in(options.at)
+    f = asked_function(options, point)
+    return f, wrt_of(options, f), None if options.at is None else point
+
+
 def as_plain(value: Any) -> Any:
     """A value as numbers and lists of Python's."""
     if isinstance(value, tuple):

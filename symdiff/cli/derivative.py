@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import symdiff as sd
-from symdiff.cli.command import Command, add_formula, as_plain, asked_function, give, point_in, titled, wrt_of
+from symdiff.cli.command import Command, add_formula, as_plain, asked_derivative, give, titled
 from symdiff.errors import ArgumentError
 
 
@@ -16,13 +16,11 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    point = point_in(options.at)
-    f = asked_function(options, point)
-    wrt = wrt_of(options, f)
+    f, wrt, point = asked_derivative(options)
     if len(wrt) != 1:
         raise ArgumentError("a derivative is by one name", hint=f"--wrt {wrt[0] if wrt else 'x'}")
     made = sd.derivative(f, wrt[0], options.order)
-    found = as_plain(made(**point)) if options.at is not None else str(made.expr)
+    found = as_plain(made(**point)) if point is not None else str(made.expr)
     title = f"d/d{wrt[0]}" if options.order == 1 else f"d{options.order}/d{wrt[0]}{options.order}"
     give(options, {"wrt": wrt[0], "order": options.order, "derivative": found}, titled(title, found))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import symdiff as sd
-from symdiff.cli.command import Command, add_formula, as_plain, asked_function, give, point_in, titled, wrt_of
+from symdiff.cli.command import Command, add_formula, as_plain, asked_derivative, give, titled
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -13,11 +13,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    point = point_in(options.at)
-    f = asked_function(options, point)
-    wrt = wrt_of(options, f)
+    f, wrt, point = asked_derivative(options)
     g = sd.grad(f, tuple(wrt))
-    if options.at is not None:
+    if point is not None:
         found = {n: as_plain(v) for n, v in zip(wrt, g(**point), strict=True)}
         give(options, {"gradient": found}, "\n".join(f"d/d{n} = {v}" for n, v in found.items()))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import symdiff as sd
-from symdiff.cli.command import Command, add_formula, as_plain, asked_function, give, point_in, titled, wrt_of
+from symdiff.cli.command import Command, add_formula, as_plain, asked_derivative, give, titled
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -13,11 +13,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    point = point_in(options.at)
-    f = asked_function(options, point)
-    wrt = wrt_of(options, f)
+    f, wrt, point = asked_derivative(options)
     h = sd.hessian(f, tuple(wrt))
-    rows = [[as_plain(v) for v in row] for row in h(**point)] if options.at is not None else None
+    rows = [[as_plain(v) for v in row] for row in h(**point)] if point is not None else None
     if rows is None:
         rows = [[str(e) for e in row] for row in h.expr]
     lines = [titled(f"d2/d{a}d{b}", rows[i][j]) for i, a in enumerate(wrt) for j, b in enumerate(wrt) if j <= i]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import symdiff as sd
-from symdiff.cli.command import Command, add_formula, as_plain, asked_function, give, point_in, titled, wrt_of
+from symdiff.cli.command import Command, add_formula, as_plain, asked_derivative, give, titled
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -13,12 +13,10 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    point = point_in(options.at)
-    f = asked_function(options, point)
-    wrt = wrt_of(options, f)
+    f, wrt, point = asked_derivative(options)
     j = sd.jacobian(f, tuple(wrt))
-    values = j(**point) if options.at is not None else j.expr
-    found = {n: as_plain(v) if options.at is not None else str(v) for n, v in zip(wrt, values, strict=True)}
+    values = j(**point) if point is not None else j.expr
+    found = {n: as_plain(v) if point is not None else str(v) for n, v in zip(wrt, values, strict=True)}
     give(options, {"jacobian": found}, "\n".join(titled(f"d/d{n}", v) for n, v in found.items()))
     return 0
 
