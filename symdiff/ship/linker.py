@@ -14,6 +14,7 @@ from pathlib import Path
 
 from symdiff.codegen.target import Target
 from symdiff.errors import CompileError
+from symdiff.ship.windows_entry import LOADED, write_entry
 
 PATIENCE = 300
 """Seconds that linking may take: the first time for some systems, zig compiles their C library."""
@@ -26,9 +27,6 @@ VECTOR = "_ZGV"
 
 FOUND_BY = {"linux": "-Wl,-soname,{}", "macos": "-Wl,-install_name,@rpath/{}"}
 """How a library is told the name by which programs find it, for compilers."""
-
-ENTRIES = {"x86_64": "movl $1, %eax\nret", "aarch64": "mov w0, #1\nret"}
-"""What a library of Windows does when it is loaded: it says that all went well."""
 
 
 def link_shared(
@@ -97,8 +95,10 @@ def _zig(target: Target, given: Path, made: Path, defined: Sequence[str], called
     command = [sys.executable, "-m", "ziglang", "build-lib", "-dynamic", "-target", zig_triple(target)]
     command += ["-fno-compiler-rt", "-fno-ubsan-rt"]
     linked = [*command, str(given), f"-femit-bin={made}"]
-    if target.system == "windows" and target.family in ENTRIES:
-        return [*linked, str(_entry(target, given.parent, defined)), "-fno-emit-implib", "-lucrtbase"]
+    if target.system == "windows" and target.family in LOADED:
+        entry = given.parent / "entry.s"
+        entry.write_text(write_entry(target, defined, called))
+        return [*linked, str(entry), "-fno-emit-implib", "-lucrtbase"]
     linked += {"linux": [f"-fsoname={made.name}"], "macos": ["-install_name", f"@rpath/{made.name}"]}.get(
         target.system, []
     )
@@ -109,23 +109,6 @@ def _zig(target: Target, given: Path, made: Path, defined: Sequence[str], called
         _run([*command, str(text), f"-femit-bin={library}", f"-fsoname={library.name}"], library.name)
         linked.append(str(library))
     return [*linked, "-lc", "-lm"]
-
-
-def _entry(target: Target, folder: Path, defined: Sequence[str]) -> Path:
-    """The assembly language of what a library of Windows has beside its functions, which it exports."""
-    exports = " ".join(f"-export:{name}" for name in defined)
-    lines = [
-        ".globl DllMainCRTStartup",
-        "DllMainCRTStartup:",
-        ENTRIES[target.family],
-        ".globl _fltused",
-        "_fltused:",
-        '.section .drectve, "yn"',
-        f'.ascii " {exports}"',
-    ]
-    path = folder / "entry.s"
-    path.write_text("\n".join([*lines, ""]))
-    return path
 
 
 def _run(command: Sequence[str], soname: str) -> None:
