@@ -376,7 +376,47 @@ def test_compile_numbers_beside_arrays(capsys, tmp_path):
     assert "in[0]  k: a number" in header
 
 
+def test_compile_a_parameter_with_the_name_of_another_function(capsys, tmp_path):
+    given = tmp_path / "formulas.txt"
+    given.write_text("g(x) = 2*x\nf(x) = g(x) + 1\nh(x, g) = g*x\n")
+    header = compiled(capsys, given, "-o", tmp_path, "--as", "h")[".h"].read_text()
+    assert "in[1]  g: a number" in header
+    assert "int h_batch(" in header
+
+
+def test_compile_derivatives_of_compiled_functions(capsys, tmp_path, monkeypatch):
+    f = sd.function("f(x, y) = x*y")
+    f.compile().save(tmp_path / "f.sd")
+    (tmp_path / "ready.py").write_text(
+        "import symdiff as sd\nprint('loaded')\nc = sd.function('c(x) = x**2').compile()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for given in ("f.sd", "ready:c , c"):
+        header = compiled(capsys, given, "-o", ".", "--as", "h", "--of", "grad")[".h"].read_text()
+        assert "_grad(const double" in header
+
+
+WRONG_MODULES = {
+    "needs.py": "import nothing_of_that_name",
+    "divides.py": "\n1/0",
+    "typo.py": "f = (",
+}
+
 COMPILE_ERRORS = [
+    (
+        "needs:f",
+        [],
+        1,
+        "the module needs cannot be loaded: ModuleNotFoundError: No module named 'nothing_of_that_name'",
+    ),
+    ("divides:f", [], 1, "divides.py, line 2"),
+    ("typo:f", [], 1, "SyntaxError"),
+    ("math.py:pi", [], 1, "without .py: math:pi"),
+    ("saved.sd", ["--dtype", "float32"], 1, "--dtype is for texts, and a function that was saved has it"),
+    ("math:pi", ["--numbers", "k"], 1, "--numbers is for texts, and a function of a module has it"),
+    ("FILE", ["--numbers", "kk,p"], 1, "the text has no kk"),
+    ("FILE", ["--as", ","], 1, "no kind of file is asked for"),
+    ("FILE", ["--name", "stdint"], 1, "stdint.h would be found in place of the system's own"),
     ("nowhere:f", [], 1, "there is no file and no module nowhere"),
     ("math:nothing", [], 1, "the module math has no 'nothing'"),
     ("nowhere.txt", [], 2, "nowhere.txt"),
@@ -393,12 +433,27 @@ COMPILE_ERRORS = [
 
 
 @pytest.mark.parametrize(("formulas", "more", "status", "said"), COMPILE_ERRORS)
-def test_compile_errors(capsys, tmp_path, formulas, more, status, said):
+def test_compile_errors(capsys, tmp_path, monkeypatch, formulas, more, status, said):
     (tmp_path / "formulas.txt").write_text(FORMULAS)
+    sd.function("f(x) = x").save(tmp_path / "saved.sd")
+    for name, text in WRONG_MODULES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
     given = str(tmp_path / "formulas.txt") if formulas == "FILE" else formulas
     assert main(["compile", given, "-o", str(tmp_path / "build"), *more]) == status
     assert said in capsys.readouterr().err
     assert not (tmp_path / "build").exists()
+
+
+def test_compile_writes_all_files_or_none(capsys, tmp_path):
+    given = tmp_path / "formulas.txt"
+    given.write_text("f(x) = x**2")
+    assert main(["compile", str(given), "-o", ""]) == 1
+    assert main(["compile", str(given), "-o", str(given)]) == 2
+    assert "a folder is asked for, and this is a file" in capsys.readouterr().err
+    (tmp_path / "build" / "f.h").mkdir(parents=True)
+    assert main(["compile", str(given), "-o", str(tmp_path / "build")]) == 2
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["f.h"]
 
 
 def test_emitted_code_is_that_of_a_library(capsys):

@@ -6,6 +6,7 @@ import argparse
 
 import symdiff as sd
 from symdiff.cli.command import Command, give, names_in
+from symdiff.errors import ArgumentError
 from symdiff.ship.formulas import DERIVATIVES, derived, read_formulas
 
 
@@ -26,7 +27,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         "--target", metavar="TRIPLE", help="the machine, such as aarch64-linux-gnu; default: this system"
     )
     parser.add_argument("--cpu", help="the processor, as LLVM names it, or native; default for x86-64: any since 2013")
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of numbers in a text")
+    parser.add_argument("--dtype", choices=("float64", "float32"), help="of numbers in a text; default: float64")
     parser.add_argument("--numbers", metavar="k", default="", help="names in a text that are numbers, beside arrays")
     parser.add_argument("--fp", choices=("strict", "contract", "fast"), help="default: contract")
     parser.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
@@ -37,6 +38,8 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if not options.folder:
+        raise ArgumentError("the folder for the files has no name", hint="-o DIR, or -o . for this one")
     wrt = None if options.wrt is None else names_in(options.wrt)
     functions = derived(
         read_formulas(options.formulas, options.dtype, names_in(options.numbers)), names_in(options.of), wrt

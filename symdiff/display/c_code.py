@@ -114,7 +114,7 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, comple
         For an operation that `math.h` does not have.
     """
     names = CNames()
-    given = [names.new(source.name) for source in sources]
+    given = [names.take(source.name) if complete else names.new(source.name) for source in sources]
     number = "float" if single else "double"
     prototypes, blocks = list[str](), list[str]()
     for source, name in zip(sources, given, strict=True):

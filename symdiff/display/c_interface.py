@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from symdiff.display.c_names import c_comment
+
+BATCH_WORDS = ("n", "in", "in_strides", "out", "out_strides", "work", "from", "to", "status", "i", "k")
+"""The names in the function of a batch."""
 
 Described = Sequence[tuple[str, Sequence[int]]]
 """Inputs or outputs: as a person writes each, and its shape."""
@@ -21,11 +24,13 @@ def interface(name: str, number: str, inputs: Described, outputs: Described, wor
 
     if not work:
         define(f"size_t {name}_work_bytes(void)", ["return 0;"])
+    # the function is called where these are: one that has the name of one of them would be hidden by it
+    own = {word: f"{word}_" if word == name else word for word in BATCH_WORDS}
     strides = (
-        f"int64_t n, const {number} *const *in, const int64_t *in_strides,\n"
-        f"    {number} *const *out, const int64_t *out_strides, void *work"
+        f"int64_t {own['n']}, const {number} *const *{own['in']}, const int64_t *{own['in_strides']},\n"
+        f"    {number} *const *{own['out']}, const int64_t *{own['out_strides']}, void *{own['work']}"
     )
-    define(f"int {name}_batch({strides})", _batch(name, number, len(inputs), len(outputs)))
+    define(f"int {name}_batch({strides})", _batch(name, number, len(inputs), len(outputs), own))
     define(f"size_t {name}_batch_work_bytes(void)", [f"return {name}_work_bytes();"])
     for side, arrays in (("in", inputs), ("out", outputs)):
         count = len(arrays)
@@ -43,24 +48,24 @@ def interface(name: str, number: str, inputs: Described, outputs: Described, wor
     return prototypes, lines
 
 
-def _batch(name: str, number: str, inputs: int, outputs: int) -> list[str]:
+def _batch(name: str, number: str, inputs: int, outputs: int, words: Mapping[str, str]) -> list[str]:
     """Point after point."""
-    sides = [("in", f"const {number} *from", inputs), ("out", f"{number} *to", outputs)]
-    arrays = [f"{declared}[{max(1, count)}];" for _, declared, count in sides]
-    unused = [line for side, _, count in sides if not count for line in (f"(void){side};", f"(void){side}_strides;")]
-    body = ["for (int64_t i = 0; i < n; i++) {"]
-    for side, declared, count in sides:
-        place = declared.rpartition("*")[2]
+    n, i, k, status, work = (words[word] for word in ("n", "i", "k", "status", "work"))
+    sides = [("in", f"const {number} *", "from", inputs), ("out", f"{number} *", "to", outputs)]
+    arrays = [f"{declared}{words[place]}[{max(1, count)}];" for _, declared, place, count in sides]
+    unused = [f"(void){words[word]};" for side, *_, count in sides if not count for word in (side, f"{side}_strides")]
+    body = [f"for (int64_t {i} = 0; {i} < {n}; {i}++) {{"]
+    for side, _, place, count in sides:
         if count:
             body += [
-                f"    for (int k = 0; k < {count}; k++) {{",
-                f"        {place}[k] = {side}[k] + i * {side}_strides[k];",
+                f"    for (int {k} = 0; {k} < {count}; {k}++) {{",
+                f"        {words[place]}[{k}] = {words[side]}[{k}] + {i} * {words[f'{side}_strides']}[{k}];",
                 "    }",
             ]
     call = [
-        f"    const int status = {name}(from, to, work);",
-        "    if (status != 0) {",
-        "        return status;",
+        f"    const int {status} = {name}({words['from']}, {words['to']}, {work});",
+        f"    if ({status} != 0) {{",
+        f"        return {status};",
         "    }",
     ]
     return [*arrays, *unused, *body, *call, "}", "return 0;"]

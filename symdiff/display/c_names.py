@@ -96,6 +96,11 @@ class CNames:
         self._used.add(f"{name}_{k}")
         return f"{name}_{k}"
 
+    def take(self, name: str) -> str:
+        """This very name, which nothing else gets then."""
+        self._used.add(name)
+        return name
+
     def __contains__(self, name: str) -> bool:
         return name in self._used or (self.around is not None and name in self.around)
 

@@ -90,7 +90,7 @@ def write_cpp_header(package: Package) -> str:
     names = [f.name for f in package.functions]
     if "std" in (package.name, *names):
         raise ArgumentError("std has a meaning in C++", hint="another name")
-    guard = f"{package.name.upper()}_HPP"
+    guard = f"SYMDIFF_{package.name}_HPP"
     within = CNames()
     for name in names:
         within.new(name)

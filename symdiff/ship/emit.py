@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from symdiff.ship import ptx as _ptx  # noqa: F401
 from symdiff.ship import wasm as _wasm  # noqa: F401
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
+from symdiff.ship.reserved import found_first
 
 
 def emit(
@@ -39,9 +41,9 @@ def emit(
         function. Code that they share is there once.
     path : the folder, which is made where there is none.
     kinds : what to write: "o" an object, "a" a static library, "so" a shared one, "h" the header, "c" C99 of
-        scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" a
-        module of Python that loads the shared library and needs NumPy alone, "hpp" a wrapper for C++20, "pc" and
-        "cmake" what pkg-config and CMake find the library by, "wasm" a WebAssembly module with a loader and types for
+        scalar programs (docs/sources.md), "ll" LLVM's intermediate representation, "s" assembly language, "ctypes" (or
+        "py") a module of Python that loads the shared library and needs NumPy alone, "hpp" a wrapper for C++20, "pc"
+        and "cmake" what pkg-config and CMake find it by, "wasm" a WebAssembly module with a loader and types for
         JavaScript, "ptx" kernels for NVIDIA's processors.
     name : of the library; None: the name of the first function.
     target : the machine that it is for, a `Target` or a triple such as "aarch64-linux-gnu"; None: this system, for
@@ -66,11 +68,13 @@ def emit(
     Raises
     ------
     ArgumentError
-        For names that C cannot use, and unknown kinds or targets.
+        For names that C cannot use, or that would hide a file of the system's, and unknown kinds or targets.
     CompileError
         Where a function needs what no library has, such as a function of SciPy's or of Python.
     ShapeError
         Where shapes are known at each call only.
+    OSError
+        Where a file cannot be written; then none is.
 
     Examples
     --------
@@ -81,6 +85,8 @@ def emit(
     ['librosenbrock.a', 'rosenbrock.h']
     """
     chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
+    if not chosen:
+        raise ArgumentError("no kind of file is asked for", hint='kinds=("a", "h")')
     packages: dict[str, Package] = {}
     contents = []
     for kind in chosen:
@@ -92,12 +98,46 @@ def emit(
             else:
                 packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]
-        contents.append((kind.file(package), kind.make(package)))
+        file = kind.file(package)
+        if found_first(file):
+            raise ArgumentError(
+                f"{file} would be found in place of the system's own",
+                hint=f'another name for the library: name="my_{package.name}"',
+            )
+        contents.append((file, kind.make(package)))
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, data in contents:
-        (folder / file).write_bytes(data)
+    _make_folder(folder)
+    write_files({folder / file: data for file, data in contents})
     return tuple([folder / file for file, _ in contents])
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a folder is asked for, and this is a file", str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write files, all or, where one cannot be written, none; each is replaced as a whole.
+
+    Raises
+    ------
+    OSError
+        Where one cannot be written.
+    """
+    for path in contents:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    written: dict[Path, Path] = {}
+    try:
+        for path, data in contents.items():
+            written[path] = path.with_name(f".{os.getpid()}.{os.urandom(4).hex()}.tmp")
+            written[path].write_bytes(data)
+        for path, temporary in written.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in written.values():
+            temporary.unlink(missing_ok=True)
 
 
 def packed(

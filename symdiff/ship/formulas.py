@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from symdiff.errors import ArgumentError, DifferentiationError, Source, SymdiffE
 from symdiff.frontend.lexer import Tokens, tokenize
 from symdiff.frontend.statements import Statement, split
 from symdiff.functions import build, products, sparse, storage, transforms
+from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.types import FLOAT64
 
@@ -35,7 +38,7 @@ OF_NUMBERS = ("grad", "value-and-grad", "hessian", "hvp", "sparse-hessian")
 """Those that are of functions whose value is a single number."""
 
 
-def read_formulas(given: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Any]:
+def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] = ()) -> dict[str, Any]:
     """The functions by name of a file that `save` wrote, of a text file (or ``-``), or ``module:function,…``.
 
     In a text each header is a function, of numbers of a type; lines above are there for it. `numbers` names those of
@@ -44,24 +47,33 @@ def read_formulas(given: str, dtype: str = FLOAT64, numbers: Sequence[str] = ())
     Raises
     ------
     ArgumentError
-        Where there is none.
+        Where there is none; for a type or `numbers` where there is no text.
     OSError
         For a file that cannot be read.
     """
     if given == "-":
-        return functions_of(sys.stdin.read(), dtype, numbers)
+        return functions_of(sys.stdin.read(), dtype or FLOAT64, numbers)
     path = Path(given)
     module, colon, names = given.rpartition(":")
     if not path.exists() and colon and module:
+        _of_texts_only("of a module", dtype, numbers)
         return _imported(module, names)
     data = path.read_bytes()
     if data.startswith(storage.MAGIC):
+        _of_texts_only("that was saved", dtype, numbers)
         function = storage.load(path)
         return {function.__name__: function}
     try:
-        return functions_of(data.decode("utf-8"), dtype, numbers)
+        return functions_of(data.decode("utf-8"), dtype or FLOAT64, numbers)
     except UnicodeDecodeError:
         raise ArgumentError(f"{given} is neither text nor what `save` wrote") from None
+
+
+def _of_texts_only(which: str, dtype: str | None, numbers: Sequence[str]) -> None:
+    """Refuse what says how a text is read, beside a function that is read already."""
+    for option, told in (("--dtype", dtype), ("--numbers", numbers)):
+        if told:
+            raise ArgumentError(f"{option} is for texts, and a function {which} has it", hint=f"leave {option} out")
 
 
 def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Function]:
@@ -77,6 +89,9 @@ def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -
     tokens = tokenize(Source(text))
     statements = split(tokens)
     found: dict[str, Function] = {}
+    unknown = sorted(set(numbers).difference(tokens.texts))
+    if unknown:
+        raise ArgumentError(f"the text has no {', '.join(unknown)}")
     for k, statement in enumerate(statements):
         if statement.parameters is not None:
             assert statement.name is not None
@@ -98,7 +113,8 @@ def _used(text: str, tokens: Tokens, statements: Sequence[Statement]) -> str:
     for statement in reversed(statements):
         start, stop = tokens.starts[statement.first], tokens.ends[statement.last - 1]
         if statement is statements[-1] or statement.name in names:
-            names.update(tokens.texts[statement.body : statement.last])
+            own = {p.name for p in statement.parameters or ()}
+            names.update(set(tokens.texts[statement.body : statement.last]) - own)
         else:
             pieces += [text[stop:end], re.sub(r"[^\n]", " ", text[start:stop])]
             end = start
@@ -111,18 +127,29 @@ def _imported(module: str, names: str) -> dict[str, Any]:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        loaded = importlib.import_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what it prints is no part of what the command says
+            loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.split(".")[0] and error.name != module:
-            raise
-        raise ArgumentError(f"there is no file and no module {module}") from None
+        if error.name not in (module, module.split(".")[0]):
+            raise _broken(module, error) from error
+        hint = f"without .py: {module[:-3]}:{names}" if module.endswith(".py") else ""
+        raise ArgumentError(f"there is no file and no module {module}", hint=hint) from None
+    except Exception as error:
+        raise _broken(module, error) from error
     found: dict[str, Any] = {}
-    for name in names.split(","):
+    for name in map(str.strip, names.split(",")):
         if not hasattr(loaded, name):
             raise ArgumentError(f"the module {module} has no {name!r}")
         value = getattr(loaded, name)
         found[name] = value if hasattr(value, "emit") else build.function(value, name=name)
     return found
+
+
+def _broken(module: str, error: Exception) -> ArgumentError:
+    """What is said of a module that cannot be loaded, with the line in which it fails."""
+    file, line, *_ = traceback.extract_tb(error.__traceback__)[-1]
+    place = f" in {file}, line {line}" if not file.startswith("<frozen") else ""
+    return ArgumentError(f"the module {module} cannot be loaded: {type(error).__name__}: {error}{place}")
 
 
 def derived(functions: dict[str, Any], of: Sequence[str], wrt: Sequence[str] | None) -> dict[str, Any]:
@@ -152,11 +179,20 @@ def derived(functions: dict[str, Any], of: Sequence[str], wrt: Sequence[str] | N
                 continue
             suffix, make = DERIVATIVES[which]
             try:
-                made[name + suffix] = make(function, _by(function, wrt))
+                made[name + suffix] = function if not suffix else make(_formula(function), _by(function, wrt))
             except SymdiffError as error:
                 error.message = f"{which} of {name}: {error.message}"
                 raise
     return made
+
+
+def _formula(function: Any) -> Any:
+    """What can be differentiated: of compiled code the function that it was compiled from."""
+    if isinstance(function, CompiledFunction):
+        if function.origin is None:
+            raise ArgumentError("there is code without its formula", hint="compile the one that it was made from")
+        return function.origin[0]
+    return function
 
 
 def _check_numbers(functions: dict[str, Any], wanted: Sequence[tuple[str, str, str]]) -> None:
@@ -167,7 +203,7 @@ def _check_numbers(functions: dict[str, Any], wanted: Sequence[tuple[str, str, s
         if which in OF_NUMBERS and wrong:
             others = [name for name in functions if name not in arrays]
             named = [f"{name}:{which}" for name in others] + [f"{name}:jacobian" for name in wrong]
-            several = "those of them are no numbers" if len(wrong) > 1 else "whose value is no number"
+            several = "whose values are no numbers" if len(wrong) > 1 else "whose value is no number"
             raise DifferentiationError(
                 f"{which} of {', '.join(wrong)}, {several}",
                 hint=f"name the functions, --of {','.join(named)}; a jacobian is of all",

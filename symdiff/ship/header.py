@@ -28,7 +28,7 @@ RESULTS = """\
 
 def write_header(package: Package) -> str:
     """The text of the header."""
-    guard = f"{package.name.upper()}_H"
+    guard = f"SYMDIFF_{package.name}_H"
     target = package.target
     machine = f"{target.triple}{f' ({target.cpu})' if target.cpu else ''}"
     parts = [

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from symdiff.dataclass import dataclass
-from symdiff.display.c_names import LIBRARY, MATH
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.frontend.expr import Expr
 from symdiff.functions import build
@@ -18,9 +17,9 @@ from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.functions.sparse_function import OpenSparseFunction, SparseFunction
 from symdiff.ir.graph import Graph
-from symdiff.ops import OPS, core
-from symdiff.ops.base import Library
+from symdiff.ops import core
 from symdiff.optimize.program import Program, TensorProgram
+from symdiff.ship.reserved import is_taken
 from symdiff.types import BOOL, fixed
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -38,22 +37,6 @@ _WORDS = (
 )
 KEYWORDS = frozenset(_WORDS.split())
 """Words that no function of C or C++ can have for its name."""
-
-C_FUNCTIONS = frozenset(op.routine.symbol for op in OPS.values() if isinstance(op.routine, Library))
-"""The functions of the C library that operations call."""
-
-_LIBRARY = (
-    "abort abs assert atexit atof atoi atol atoll bsearch calloc ceil copysign difftime div exit fabs fclose fdim "
-    "feof ferror fflush fgetc fgets floor fma fmax fmin fopen fprintf fputc fputs fread free frexp fscanf fseek "
-    "ftell fwrite getc getchar getenv gets gmtime ilogb index j0 j1 jn labs ldexp ldiv llabs lldiv llrint llround "
-    "localtime logb longjmp lrint lround malloc memchr memcmp memcpy memmove memset mktime modf nan nearbyint "
-    "nextafter nexttoward perror printf putc putchar puts qsort raise rand read realloc remainder remove rename "
-    "rewind rint round scalbln scalbn scanf select setjmp setvbuf signal sincos snprintf sprintf sqrt srand sscanf "
-    "strcat strchr strcmp strcpy strcspn strdup strerror strftime strlen strncmp strncpy strpbrk strrchr strspn "
-    "strstr strtod strtok strtol strtoul system time tmpfile tmpnam tolower toupper trunc ungetc write y0 y1"
-)
-TAKEN = MATH | LIBRARY | C_FUNCTIONS | frozenset(_LIBRARY.split())
-"""Functions of the C library, and words of compilers: one of these names would take their place in a whole program."""
 
 SUFFIXES = (
     "",
@@ -184,7 +167,7 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or len(name) > LONGEST_NAME:
             raise ArgumentError(f"{name!r} is no name in C", hint="letters, digits and _, a letter first")
-        if name in KEYWORDS or name in TAKEN or "__" in name:
+        if name in KEYWORDS or is_taken(name):
             raise ArgumentError(
                 f"{name} has a meaning in C or C++", hint=f'another name: sd.emit({{"my_{name}": …}}, …)'
             )

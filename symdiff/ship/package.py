@@ -114,6 +114,9 @@ class FileKind:
 KINDS: dict[str, FileKind] = {}
 """Every kind of file by its name."""
 
+ALIASES = {"py": "ctypes", "obj": "o", "lib": "a", "dll": "so", "dylib": "so", "d.mts": "d.ts"}
+"""Other words for kinds: the endings that their files have."""
+
 
 def add_kind(
     name: str, file: Callable[[Package], str], doc: str, needs: tuple[str, ...] = (), triple: str = ""
@@ -135,8 +138,9 @@ def chosen_kinds(names: Sequence[str]) -> list[FileKind]:
         For a name that is none.
     """
     for name in names:
-        if name not in KINDS:
+        if name not in KINDS and name not in ALIASES:
             raise ArgumentError(f"there is no kind of file {name!r}", hint=f"there are {', '.join(sorted(KINDS))}")
+    names = [ALIASES.get(name, name) for name in names]
     every = dict.fromkeys(names)
     for name in names:
         every.update(dict.fromkeys(KINDS[name].needs))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import itertools
 import keyword
+from collections.abc import Sequence
 from pathlib import Path
 
 from symdiff.ship import loaded
@@ -20,7 +23,7 @@ def write_python_module(package: Package, library: str) -> str:
     same = Path(loaded.__file__).read_text(encoding="utf-8").partition('"""\n\n')[2]
     imported, _, rest = same.partition("import numpy as np\n")
     imported = imported.replace("import ctypes\n", "import ctypes\nimport pathlib\n")
-    names = [_name(f.name) for f in package.functions]
+    names = _names([f.name for f in package.functions])
     parts = [
         f'"""The functions of {library}, compiled by symdiff {VERSION}: {", ".join(names)}."""\n\n',
         imported,
@@ -32,8 +35,17 @@ def write_python_module(package: Package, library: str) -> str:
     return "".join(parts)
 
 
-def _name(name: str) -> str:
-    return f"{name}_" if keyword.iskeyword(name) else name
+def _names(names: Sequence[str]) -> list[str]:
+    """The names in Python: with `_` where the language or the module itself has something of that name."""
+    own = {*dir(builtins), *keyword.kwlist, *vars(loaded), "pathlib"}
+    used = {name for name in names if name not in own}
+    found = []
+    for name in names:
+        if name in own:
+            name = next(wanted for k in itertools.count(1) if (wanted := name + "_" * k) not in used)
+            used.add(name)
+        found.append(name)
+    return found
 
 
 def _loaded(function: Exported) -> str:

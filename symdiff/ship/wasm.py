@@ -7,8 +7,9 @@ from pathlib import Path
 
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.ship.header import described
-from symdiff.ship.interface import C_FUNCTIONS, Array, Exported
+from symdiff.ship.interface import Array, Exported
 from symdiff.ship.package import Package, add_kind
+from symdiff.ship.reserved import C_FUNCTIONS
 from symdiff.ship.wasm_linker import link_module
 from symdiff.version import VERSION
 
