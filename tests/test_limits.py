@@ -193,9 +193,9 @@ def test_a_bound_can_be_raised_for_what_was_made_without_limits():
 def test_compiling_takes_no_longer_than_it_may():
     f = sd.function(" + ".join(f"sin(x*{k})*cos(x + {k})" for k in range(800)), ["x"])
     with sd.limits(seconds=0.02):
-        start = time.monotonic()
+        start = time.process_time()
         error = refusal(lambda: f(1.0))
-        assert time.monotonic() - start < 20
+        assert time.process_time() - start < 20
     assert "symdiff.limits(seconds=" in error.hint
     assert sd.function("x**2", ["x"])(3.0) == 9.0
 

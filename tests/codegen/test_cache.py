@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -331,11 +330,11 @@ def test_code_that_llvm_cannot_load_is_made_again(folder, monkeypatch):
 
 
 RUN = """
-import sys, time
+import sys
 import symdiff as sd
 from symdiff.codegen import cache
-while time.time() < float(sys.argv[1]):
-    pass
+print("ready", flush=True)
+sys.stdin.readline()
 for k in range(12):
     f = sd.grad(f"sin(x*{k % 6} + y)*exp(-y)", ["x", "y"])
     print(f(0.3, 0.4).tobytes().hex())
@@ -344,22 +343,31 @@ print(info.hits, info.misses, info.refused, info.unwritten, file=sys.stderr)
 """
 
 
-def start(folder, at=0.0):
+def start(folder):
+    """A process that has loaded what it needs, and waits for a line."""
     environment = {**os.environ, "SYMDIFF_CACHE": "1", "SYMDIFF_CACHE_DIR": str(folder)}
-    return subprocess.Popen([sys.executable, "-c", RUN, str(at)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, env=environment)  # fmt: skip
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", RUN], text=True, env=environment, **pipes)
+
+
+def go_on(processes):
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=120) for process in processes]
 
 
 def test_two_writers_and_a_later_reader(folder):
-    at = time.time() + 3
-    both = [start(folder, at), start(folder, at)]
-    results = [p.communicate(timeout=120) for p in both]
+    both = [start(folder), start(folder)]
+    results = go_on(both)
     assert [p.returncode for p in both] == [0, 0], results
     assert results[0][0] == results[1][0]
     for _, err in results:
         assert err.split()[2:] == ["0", "0"]
     last = start(folder)
-    out, err = last.communicate(timeout=120)
+    ((out, err),) = go_on([last])
     assert out == results[0][0]
     hits, misses, refused, unwritten = map(int, err.split())
     assert hits >= 6

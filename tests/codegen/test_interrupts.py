@@ -28,17 +28,17 @@ def alarm():
 
     def dropped(unraisable):
         if unraisable.exc_type is Rang:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            signal.setitimer(signal.ITIMER_PROF, 0.01)
         else:
             hook(unraisable)
 
-    before, hook = signal.signal(signal.SIGALRM, ring), sys.unraisablehook
+    before, hook = signal.signal(signal.SIGPROF, ring), sys.unraisablehook
     sys.unraisablehook = dropped
     try:
-        yield lambda: (signal.setitimer(signal.ITIMER_REAL, SOON), time.monotonic() + SOON)[1]
+        yield lambda: (signal.setitimer(signal.ITIMER_PROF, SOON), time.process_time() + SOON)[1]
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
         sys.unraisablehook = hook
 
 
@@ -61,7 +61,7 @@ def test_a_signal_is_heard_in_loops(name, alarm):
     rings = alarm()
     with pytest.raises(Rang):
         f(*point)
-    assert time.monotonic() - rings < 4  # 0.3 s on a machine that does nothing else
+    assert time.process_time() - rings < 4  # 0.3 s on a machine that does nothing else
     g = sd.function("f(x) = sum(sin(arange(2000)*x))", shapes={"x": ()})
     assert np.isfinite(g(1.0))  # what was interrupted leaves nothing behind
 
@@ -75,21 +75,21 @@ def test_a_signal_is_heard_in_batches(threads, strides, alarm):
     rings = alarm()
     with pytest.raises(Rang):
         f(x, y, out=out)  # which takes some seconds
-    assert time.monotonic() - rings < 3
+    assert time.process_time() - rings < 3
     assert np.allclose(f(x[:100], 0.0), f(1.0, 0.0), rtol=1e-12)
 
 
 def test_handlers_that_do_not_raise_do_not_disturb():
     seen = []
-    before = signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
+    before = signal.signal(signal.SIGPROF, lambda *_: seen.append(1))
     f = sd.function("f(x) = sum(sin(arange(60000000)*x))", shapes={"x": ()})
     expected = f(0.5)
-    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.05)
+    signal.setitimer(signal.ITIMER_PROF, 0.02, 0.05)
     try:
         assert f(0.5) == expected
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
     assert seen
 
 
@@ -99,4 +99,4 @@ def test_a_signal_is_heard_while_llvm_compiles(alarm):
     rings = alarm()
     with pytest.raises(Rang):
         f.compile()
-    assert time.monotonic() - rings < 3
+    assert time.process_time() - rings < 3

@@ -31,12 +31,28 @@ def test_pieces_do_not_change_a_bit(piece, opt):
     equal(prog, compile_program(prog, Options(opt=opt, piece=piece)))
 
 
-@pytest.mark.parametrize("count", [5_000, 100_000])
-def test_large(count):
-    prog = random_program(count)
+@pytest.fixture(scope="module")
+def largest():
+    """A program of 100,000 operations, its kernel, and the seconds of processor time that it took to compile."""
+    prog = random_program(100_000)
+    begin = time.process_time()
     kernel = compile_program(prog)
+    return prog, kernel, time.process_time() - begin
+
+
+def check_large(prog, kernel):
     assert kernel.statistics.pieces == pytest.approx(kernel.statistics.instructions / piece_size(kernel.opt), rel=0.02)
     equal(prog, kernel)
+
+
+def test_large():
+    prog = random_program(5_000)
+    check_large(prog, compile_program(prog))
+
+
+def test_largest(largest):
+    prog, kernel, _ = largest
+    check_large(prog, kernel)
 
 
 def test_large_float32():
@@ -135,16 +151,16 @@ def test_slots_are_used_again():
         assert not {slot for _, slot in piece.saves} & {slot for _, slot in piece.loads}
 
 
-def test_cost_of_an_operation_does_not_grow():
+def test_cost_of_an_operation_does_not_grow(largest):
     compile_program(random_program(20))
-    costs = {}
-    for count in (1_000, 10_000, 100_000):
+    costs = {100_000: largest[2] / largest[1].statistics.instructions * 1e6}
+    for count in (1_000, 10_000):
         prog = random_program(count)
         best = np.inf
-        for _ in range(3 if count < 100_000 else 1):
-            begin = time.perf_counter()
+        for _ in range(3):
+            begin = time.process_time()
             kernel = compile_program(prog)
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.process_time() - begin)
         costs[count] = best / kernel.statistics.instructions * 1e6
     print({count: f"{cost:.1f} µs/op" for count, cost in costs.items()})
     assert costs[100_000] < 2 * costs[1_000]
@@ -152,10 +168,10 @@ def test_cost_of_an_operation_does_not_grow():
 
 
 def test_waiting_values_do_not_explode():
-    begin = time.perf_counter()
+    begin = time.process_time()
     kernel = compile_program(wide(10_000))
     assert kernel.opt == 0
-    assert time.perf_counter() - begin < 8
+    assert time.process_time() - begin < 8
 
 
 def test_many_outputs_of_one_node():

@@ -198,7 +198,7 @@ def test_star_colorings_of_an_arrow_need_two_colors():
 
 def test_large_stencils_are_colored_in_no_time():
     counts, columns = rows_of(laplacian(300, 300))
-    start = time.perf_counter()
+    start = time.process_time()
     colors = coloring.color_columns(counts, columns, 300 * 300, [(300, 300)])
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert colors.max() + 1 == 5

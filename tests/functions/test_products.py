@@ -444,7 +444,7 @@ def test_a_newton_krylov_solve_of_a_hundred_thousand_unknowns():
     product = sd.jvp(residual, "u")
     laplace = sparse.diags([1.0, -2.0, 1.0], [-1, 0, 1], (count, count), format="csc")
     solver = linalg.splu(laplace)
-    u, start = np.zeros(count), time.perf_counter()
+    u, start = np.zeros(count), time.process_time()
     for _ in range(6):
         operator = linalg.LinearOperator((count, count), lambda v, u=u: product(u, v.ravel(), step))
         inverse = linalg.LinearOperator((count, count), solver.solve)
@@ -454,7 +454,7 @@ def test_a_newton_krylov_solve_of_a_hundred_thousand_unknowns():
             break
     theta = 1.5171645990507543  # theta = sqrt(2) cosh(theta/4), the lower branch at 1
     np.testing.assert_allclose(u.max(), 2 * math.log(math.cosh(theta / 4)), rtol=1e-6)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 @pytest.mark.parametrize(("source", "wrt", "point"), FORMULAS + VECTORS, ids=str)

@@ -25,6 +25,9 @@ from tests.fuzz.generate import program, text
 PATIENCE = 10.0
 """Seconds of processor time for one text; by the clock six times as many, for a machine that others use, too."""
 
+START = 120.0
+"""Seconds by the clock until a child has begun its first text."""
+
 CHUNK = 250
 
 
@@ -95,10 +98,10 @@ def watch(kind, first, last):
             lines.put(line)
 
     threading.Thread(target=read).start()
-    seed, wrong = first, []
+    seed, wrong, wait = first, [], START
     while True:
         try:
-            line = lines.get(timeout=6 * PATIENCE)
+            line = lines.get(timeout=wait)
         except queue.Empty:
             process.kill()
             process.communicate()
@@ -108,7 +111,7 @@ def watch(kind, first, last):
             process.communicate()
             return wrong, last
         if word == "begin":
-            seed = int(rest)
+            seed, wait = int(rest), 6 * PATIENCE
         elif word == "failed":
             wrong.append((seed, rest.partition(" ")[2]))
         else:

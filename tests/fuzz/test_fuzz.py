@@ -23,7 +23,7 @@ def test_crashes_hangs_and_foreign_errors_are_found(line, what, monkeypatch, tmp
         f"def run(kind, seed):\n    if seed == 3:\n        {line}\n"
         "fuzzing.run = run\nfuzzing.child('text', *map(int, sys.argv[1:]))\n"
     )
-    monkeypatch.setattr(fuzzing, "PATIENCE", 2.0)
+    monkeypatch.setattr(fuzzing, "PATIENCE", 0.5)
     monkeypatch.setattr(fuzzing, "command", lambda kind, *ends: [sys.executable, str(script), *map(str, ends)])
     ((seed, found),) = fuzzing.fuzz("text", 6, 1)
     assert seed == 3

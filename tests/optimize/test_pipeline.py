@@ -240,17 +240,17 @@ def chain(length):
 def test_long_chains_take_linear_time(monkeypatch):
     monkeypatch.setattr(pipeline, "VERIFY", False)
 
-    def seconds(length):
+    def seconds(length, times):
         graph, operands, outputs = chain(length)
         best = math.inf
-        for _ in range(2):
-            start = time.perf_counter()
+        for _ in range(times):
+            start = time.process_time()
             program = pipeline.optimize(graph, operands, outputs)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         assert len(program.graph) == length + 1
         return best
 
-    small, large = seconds(10_000), seconds(100_000)
+    small, large = seconds(10_000, 3), seconds(100_000, 1)
     assert large < 30 * small
 
 
