@@ -8,6 +8,7 @@ import symdiff as sd
 from symdiff.cli.command import Command, give, names_in
 from symdiff.errors import ArgumentError
 from symdiff.ship.formulas import DERIVATIVES, derived, read_formulas
+from symdiff.ship.units import read_units
 
 
 def _add(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,12 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--math", choices=("vector", "scalar"), default="vector", help="of batches; default: vector")
     parser.add_argument("--no-blas", action="store_true", help="loops where BLAS and LAPACK would be called")
     parser.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
+    parser.add_argument(
+        "--units",
+        metavar="'v=m/s, drag=N'",
+        default="",
+        help="of inputs and results, for the header; in a text also by lines # units: v in m/s, drag in N",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(output=None)
 
@@ -41,11 +48,9 @@ def _run(options: argparse.Namespace) -> int:
     if not options.folder:
         raise ArgumentError("the folder for the files has no name", hint="-o DIR, or -o . for this one")
     wrt = None if options.wrt is None else names_in(options.wrt)
-    functions = derived(
-        read_formulas(options.formulas, options.dtype, names_in(options.numbers)), names_in(options.of), wrt
-    )
+    formulas = read_formulas(options.formulas, options.dtype, names_in(options.numbers))
     files = sd.emit(
-        functions,
+        derived(formulas.functions, names_in(options.of), wrt),
         options.folder,
         kinds=names_in(options.kinds),
         name=options.name,
@@ -55,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
         math=options.math,
         libraries=names_in(options.link),
         blas=False if options.no_blas else None,
+        units=formulas.units_with(read_units(options.units)),
     )
     give(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files)))
     return 0

@@ -182,6 +182,11 @@ def tokenize(source: Source) -> Tokens:
     return result
 
 
+def comments(source: Source) -> list[tuple[int, int]]:
+    """Where the comments of a text begin and end."""
+    return [match.span() for match in _TOKEN.finditer(source.text) if match.lastindex == COMMENT]
+
+
 def _may_be_text(tokens: Tokens, openings: list[int]) -> bool:
     """Whether the next token may be in quotes: as the start of an argument of a call. The parser knows of which."""
     if not openings or openings[-1] == 0 or tokens.kinds[openings[-1] - 1] != NAME:

@@ -41,12 +41,14 @@ class Emitted:
     function : the function, of a sparse matrix that of its entries.
     order : the order of the entries by columns; None for what is no sparse matrix.
     sparsity : its numbers of rows and columns, where each column begins, and the row of each entry.
+    operands : what is said of its inputs and outputs; where nothing is given, their names and shapes.
     """
 
     name: str
     function: Function
     order: Sequence[int] | None = None
     sparsity: Sequence[int] = ()
+    operands: Sequence[str] = ()
 
     @classmethod
     def of(cls, name: str, f: Any) -> Emitted:
@@ -115,14 +117,14 @@ def _source(one: Emitted, fp: str) -> CSource:
     inputs = [(a.written, fixed(a.shape)) for a in f.arguments]
     shapes = [fixed(type_.shape) for type_ in program.types]
     outputs = [(_shown(title, shape), shape) for title, shape in zip(results, shapes, strict=True)]
-    heading = [
+    said = one.operands or [
         *(f"in[{k}]: {written}" for k, (written, _) in enumerate(inputs)),
         *(f"out[{k}]: {written}" for k, (written, _) in enumerate(outputs)),
     ]
     text = str(f).split("\n")
     text = text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
     elements = [_element_names(a) for a in f.arguments]
-    heading = [*text, "", *heading]
+    heading = [*text, "", *said]
     return CSource(
         one.name,
         program,

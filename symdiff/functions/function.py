@@ -32,6 +32,7 @@ from symdiff.types import Shape, TensorType, show
 
 if TYPE_CHECKING:
     from symdiff.codegen import Options
+    from symdiff.functions.derivation import Derivation
     from symdiff.optimize.program import Program, TensorProgram
 
 
@@ -76,6 +77,8 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
     """Of a derivative by numbers: what its last axes go through."""
     _by_all = False
     """Whether it is a derivative by every argument, of several, because nobody named any."""
+    _derivation: Derivation | None = None
+    """Which transform of which function it is."""
 
     def __init__(
         self,
@@ -503,7 +506,8 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
         made = Function.__new__(Function)
         known = replace(self._known, compiled=None, programs={}, **case)
         known.check_results()
-        made.__dict__.update(self.__dict__, _case=known, _by_all=False, _labels=(), _sparsity=None, **attributes)
+        of_transform = {"_by_all": False, "_labels": (), "_sparsity": None, "_derivation": None}
+        made.__dict__.update(self.__dict__, _case=known, **of_transform, **attributes)
         made._make_callable()
         return made
 

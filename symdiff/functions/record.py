@@ -16,6 +16,7 @@ from symdiff.frontend.expr import Expr, is_sympy
 from symdiff.frontend.sympy_leaves import is_array
 from symdiff.functions.build import function
 from symdiff.functions.cases import cases_of, results_of, structured_base
+from symdiff.functions.derivation import Derivation
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import name_of, shape_of
 from symdiff.functions.tree_arguments import tree_part, with_trees
@@ -148,6 +149,8 @@ def applied(f: Function, transform: str, args: tuple[Any, ...], keywords: dict[s
         numbers = several and all(a.members is None and not a.shape for a in f.arguments)
         names = tuple([a.name for a in f.arguments] if numbers else listed_names(wrt) if isinstance(wrt, list) else ())
         made._labels = (names,) * (2 if transform == "hessian" else transform in ("grad", "value_and_grad", "jacobian"))
+        if f._cases is None and made is not f:
+            made._derivation = Derivation.of(f, transform, args, keywords)
     return made
 
 
@@ -310,7 +313,8 @@ class Transformed:
 
     def build(self, shapes: Mapping[str, Shape]) -> Function:
         """The transform of the function for these shapes, in the same graph."""
-        made = TRANSFORMS[self.transform](self.base._for_shapes(shapes), *self.args, **self.keywords)
+        base = self.base._for_shapes(shapes)
+        made = TRANSFORMS[self.transform](base, *self.args, **self.keywords)
         if any(a.name not in shapes and a.members is None for a in made.arguments):
             raise ArgumentError(
                 f"{made.__name__} takes {listed_parameters(made.arguments)}: a cotangent for each output",
@@ -324,6 +328,8 @@ class Transformed:
                     f"{made.__name__}: {argument.name} has shape {show(argument.shape)}, the value given has shape "
                     f"{show(given)}"
                 )
+        if made is not base:
+            made._derivation = Derivation.of(base, self.transform, self.args, self.keywords)
         return made
 
     def results(self) -> list[str] | None:

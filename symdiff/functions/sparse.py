@@ -16,6 +16,7 @@ from symdiff.differentiate.sparse.derivatives import (
 )
 from symdiff.errors import ArgumentError, DifferentiationError, StorageError
 from symdiff.functions.choosing import Way, cheapest
+from symdiff.functions.derivation import Derivation
 from symdiff.functions.function import Function
 from symdiff.functions.record import read_source, without_symbols
 from symdiff.functions.sparse_function import FORMATS, MatrixLayout, OpenSparseFunction, SparseFunction
@@ -159,7 +160,9 @@ def transformed(transform: str, f: Function, wrt: Any, title: str, options: Mapp
     """The sparse function of a transform of a function whose shapes are known."""
     make = _jacobian if transform == "sparse_jacobian" else _hessian
     with under(f.graph.limits), timed():
-        return make(f, wrt, title, **options)
+        made = make(f, wrt, title, **options)
+    made.values._derivation = Derivation.of(f, transform, (wrt,), {})
+    return made
 
 
 def read_open(content: Mapping[str, Any], function: Any) -> SparseFunction:

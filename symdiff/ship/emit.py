@@ -18,6 +18,7 @@ from symdiff.ship import wasm as _wasm  # noqa: F401
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
 from symdiff.ship.reserved import found_first
+from symdiff.ship.units import Given
 
 
 def emit(
@@ -32,6 +33,7 @@ def emit(
     math: str = "vector",
     libraries: Sequence[str] = (),
     blas: bool | None = None,
+    units: Given | None = None,
 ) -> tuple[Path, ...]:
     """Write functions as a library that runs without Python, with the C interface that docs/c-abi.md describes.
 
@@ -59,6 +61,10 @@ def emit(
     blas : whether BLAS and LAPACK are called for products and decompositions of larger matrices, or loops take their
         place, which is slower for large ones; None: they are called where there is an operating system, and not by
         WebAssembly and kernels.
+    units : the units of inputs and results, which the header and other files tell: texts by the names of arguments,
+        members of packs, functions (for their results), outputs and named lines, ``{"v": "m/s", "drag": "N"}``; a list
+        for the numbers of a vector, one by one; a dict for what holds in one function alone. Plain numbers are in "1".
+        Those of derivatives follow, as texts: nothing is converted.
 
     Returns
     -------
@@ -68,7 +74,8 @@ def emit(
     Raises
     ------
     ArgumentError
-        For names that C cannot use, or that would hide a file of the system's, and unknown kinds or targets.
+        For names that C cannot use, or that would hide a file of the system's, unknown kinds or targets, and units of
+        what there is not.
     CompileError
         Where a function needs what no library has, such as a function of SciPy's or of Python.
     ShapeError
@@ -94,7 +101,8 @@ def emit(
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
-                packages[triple] = packed(functions, name, target or triple or None, cpu, fp, math, libraries, blas)
+                given = target or triple or None, cpu, fp, math, libraries, blas, units
+                packages[triple] = packed(functions, name, *given)
             else:
                 packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]
@@ -149,11 +157,12 @@ def packed(
     math: str = "vector",
     libraries: Sequence[str] = (),
     blas: bool | None = None,
+    units: Given | None = None,
 ) -> Package:
     """The library of functions, of which files of each kind are made; arguments and errors as for `emit`."""
     if math not in ("vector", "scalar"):
         raise ArgumentError(f"math is {math!r}", hint='give "vector" or "scalar"')
-    given = exported(functions, fp)
+    given = exported(functions, fp, units)
     title = given[0].name if name is None else name
     check_names([title])
     made = target if isinstance(target, Target) else Target.of(target, cpu=cpu, blas=blas)

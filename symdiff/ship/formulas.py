@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from symdiff.errors import ArgumentError, DifferentiationError, Source, SymdiffError
+from symdiff.dataclass import dataclass
+from symdiff.errors import ArgumentError, DifferentiationError, ParseError, Source, SymdiffError, nearest
 from symdiff.frontend.lexer import Tokens, tokenize
 from symdiff.frontend.statements import Statement, split
 from symdiff.functions import build, products, sparse, storage, transforms
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
+from symdiff.ship.derived_units import unit_names
+from symdiff.ship.units import commented_units
 from symdiff.types import FLOAT64
 
 DERIVATIVES: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -38,7 +43,25 @@ OF_NUMBERS = ("grad", "value-and-grad", "hessian", "hvp", "sparse-hessian")
 """Those that are of functions whose value is a single number."""
 
 
-def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] = ()) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """Functions by name, and the units that their text gives each of them."""
+
+    functions: dict[str, Any]
+    units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def units_with(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The units for `emit`; those given beside the text take the place of its own."""
+        if not self.units:
+            return dict(given)
+        own = {f: {name: unit for name, unit in units.items() if name not in given} for f, units in self.units.items()}
+        for name in own:
+            if name in given:
+                own[name][name] = given[name]
+        return {**given, **{name: units for name, units in own.items() if units}}
+
+
+def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] = ()) -> Formulas:
     """The functions by name of a file that `save` wrote, of a text file (or ``-``), or ``module:function,…``.
 
     In a text each header is a function, of numbers of a type; lines above are there for it. `numbers` names those of
@@ -57,12 +80,12 @@ def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] =
     module, colon, names = given.rpartition(":")
     if not path.exists() and colon and module:
         _of_texts_only("of a module", dtype, numbers)
-        return _imported(module, names)
+        return Formulas(_imported(module, names))
     data = path.read_bytes()
     if data.startswith(storage.MAGIC):
         _of_texts_only("that was saved", dtype, numbers)
         function = storage.load(path)
-        return {function.__name__: function}
+        return Formulas({function.__name__: function})
     try:
         return functions_of(data.decode("utf-8"), dtype or FLOAT64, numbers)
     except UnicodeDecodeError:
@@ -76,32 +99,61 @@ def _of_texts_only(which: str, dtype: str | None, numbers: Sequence[str]) -> Non
             raise ArgumentError(f"{option} is for texts, and a function {which} has it", hint=f"leave {option} out")
 
 
-def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> dict[str, Function]:
+def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -> Formulas:
     """The function of each header in a text, with the lines above it that it uses; of a text without headers ``f``.
+
+    Comments such as ``# units: v in m/s, drag in N`` give units to the functions whose headers follow.
 
     Raises
     ------
     ArgumentError
         Where two have one name.
     ParseError
-        For a text that is not in the language.
+        For a text that is not in the language, and such comments that cannot be read.
     """
-    tokens = tokenize(Source(text))
+    source = Source(text)
+    tokens = tokenize(source)
     statements = split(tokens)
     found: dict[str, Function] = {}
     unknown = sorted(set(numbers).difference(tokens.texts))
     if unknown:
         raise ArgumentError(f"the text has no {', '.join(unknown)}")
+    ends: dict[str, int] = {}
     for k, statement in enumerate(statements):
         if statement.parameters is not None:
             assert statement.name is not None
             if statement.name in found:
                 raise ArgumentError(f"there are two functions called {statement.name}")
+            end = text.find("\n", tokens.ends[statement.last - 1])
+            ends[statement.name] = len(text) if end < 0 else end
             shapes = {p.name: () for p in statement.parameters if p.name in numbers}
             found[statement.name] = build.function(_used(text, tokens, statements[: k + 1]), shapes=shapes, dtype=dtype)
     if not found:
         function = build.function(text, shapes=dict.fromkeys(numbers, ()), dtype=dtype)
         found[function.__name__] = function
+        ends[function.__name__] = len(text)
+    return Formulas(found, _units(source, found, ends))
+
+
+def _units(source: Source, functions: Mapping[str, Function], ends: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """The units of each function, by the comments before the end of its line."""
+    found: dict[str, dict[str, Any]] = {}
+    for start, units, places in commented_units(source):
+        after = [name for name, end in ends.items() if end > start]
+        known = {name: unit_names(functions[name]) for name in after}
+        every = list(dict.fromkeys(itertools.chain.from_iterable(known.values())))
+        for name in units:
+            if name not in every:
+                listed = f"there are {', '.join(every[:20])}" if every else "no function follows"
+                raise ParseError(
+                    f"a unit of {name}, which nothing is called",
+                    hint=nearest(name, every) or listed,
+                    place=places[name],
+                )
+        for owner in after:
+            own = {name: unit for name, unit in units.items() if name in known[owner]}
+            if own:
+                found.setdefault(owner, {}).update(own)
     return found
 
 

@@ -120,7 +120,12 @@ def _function(function: Exported) -> str:
 
 def described(function: Exported) -> str:
     """The comment of a function: its formula, its inputs and outputs."""
-    return comment([*_formula(function), "", *_listed("in", function.inputs), *_listed("out", function.outputs)])
+    return comment([*_formula(function), "", *described_operands(function)])
+
+
+def described_operands(function: Exported) -> list[str]:
+    """What there is to say of the inputs and outputs: their numbers, and in which units they are."""
+    return [*_listed("in", function.inputs), *_listed("out", function.outputs)]
 
 
 def _formula(function: Exported) -> list[str]:
@@ -142,15 +147,12 @@ def _broken(line: str) -> list[str]:
 
 
 def _listed(side: str, arrays: Sequence[Array]) -> list[str]:
-    return [f"{side}[{k}]  {array.written}: {_size(array.shape)}" for k, array in enumerate(arrays)]
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    if not shape:
-        return "a number"
-    if len(shape) == 1:
-        return f"{shape[0]} numbers"
-    return " x ".join(map(str, shape)) + ", row by row"
+    lines = []
+    for k, array in enumerate(arrays):
+        first, *below = array.described()
+        start = f"{side}[{k}]  "
+        lines += [start + first, *(" " * len(start) + line for line in below)]
+    return lines
 
 
 def comment(lines: Sequence[str]) -> str:

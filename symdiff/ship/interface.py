@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,10 @@ from symdiff.functions.sparse_function import OpenSparseFunction, SparseFunction
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
 from symdiff.optimize.program import Program, TensorProgram
+from symdiff.ship.derived_units import FunctionUnits, derivations_of, unit_names
 from symdiff.ship.reserved import is_taken
+from symdiff.ship.told import told
+from symdiff.ship.units import Given, Units, UnitTable
 from symdiff.types import BOOL, fixed
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -58,11 +62,34 @@ SUFFIXES = (
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """An input or output: its name, its shape, and how a person writes it."""
+    """An input or output.
+
+    Attributes
+    ----------
+    name, shape : its name and shape.
+    written : how a person writes it.
+    units : in what its numbers are, and what they are by; of the entries of a sparse matrix those of the matrix.
+    matrix : the shape of the matrix, where the numbers are the entries of a sparse one.
+    """
 
     name: str
     shape: tuple[int, ...]
     written: str
+    units: Units = ()
+    matrix: tuple[int, int] | None = None
+
+    def described(self) -> list[str]:
+        """Its size, what its numbers are by and in, on a line and those below it."""
+        if not self.shape:
+            size = "a number"
+        elif len(self.shape) == 1:
+            size = f"{self.shape[0]} number{'s' * (self.shape[0] != 1)}"
+        else:
+            size = " x ".join(map(str, self.shape)) + ", row by row"
+        if self.matrix is not None:
+            size += f", the entries of a sparse {self.matrix[0]} x {self.matrix[1]} matrix by columns"
+        first, *below = told(self.units, "at " if self.matrix is not None else "")
+        return [f"{self.written}: {size}{first}", *below]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +120,7 @@ class Exported:
     program : the code.
     function : what it is made of, with numbers for conditions; of a sparse matrix the function of the entries.
     fp : the rules of floating point.
+    source : the function as it was given, of a sparse matrix that of its entries.
     """
 
     name: str
@@ -104,6 +132,7 @@ class Exported:
     program: Program | TensorProgram
     function: Function
     fp: str
+    source: Function
 
     @property
     def element(self) -> str:
@@ -114,13 +143,13 @@ class Exported:
 Shippable = Function | CompiledFunction | SparseFunction
 
 
-def exported(functions: Any, fp: str | None) -> list[Exported]:
+def exported(functions: Any, fp: str | None, units: Given | None = None) -> list[Exported]:
     """The functions of a library: one, several, or a dict with the names that they are to have in C.
 
     Raises
     ------
     ArgumentError
-        For what is no function, or a name that C cannot use.
+        For what is no function, a name that C cannot use, and units that cannot be or of what there is not.
     CompileError
         For functions whose inputs are no numbers.
     ShapeError
@@ -130,7 +159,7 @@ def exported(functions: Any, fp: str | None) -> list[Exported]:
     if not named:
         raise ArgumentError("there is no function to emit")
     check_names(list(named))
-    return [_exported(name, function, fp) for name, function in named.items()]
+    return with_units([_exported(name, function, fp) for name, function in named.items()], units)
 
 
 def _named(functions: Any) -> dict[str, Shippable]:
@@ -193,7 +222,7 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
         raise ArgumentError(
             f"nothing says in which order {name} takes {listed}", hint=f"give it a header: {name}({listed}) = …"
         )
-    formula, sparsity = str(given), None
+    formula, sparsity, source = str(given), None, function
     if isinstance(given, SparseFunction):
         sparsity, function = _compressed(given, function)
     function = _of_numbers(function)
@@ -207,9 +236,38 @@ def _exported(name: str, given: Shippable, fp: str | None) -> Exported:
     outputs = []
     for title, type_ in zip(function.outputs, program.types, strict=True):
         shape = fixed(type_.shape)
-        outputs.append(Array(title, shape, title + (f"[{', '.join(map(str, shape))}]" if shape else "")))
+        written = title + (f"[{', '.join(map(str, shape))}]" if shape else "")
+        outputs.append(Array(title, shape, written, matrix=sparsity.shape if sparsity else None))
     dtype = function.graph.dtype
-    return Exported(name, tuple(inputs), tuple(outputs), dtype, formula, sparsity, program, function, fp)
+    return Exported(name, tuple(inputs), tuple(outputs), dtype, formula, sparsity, program, function, fp, source)
+
+
+def with_units(functions: Sequence[Exported], given: Given | None) -> list[Exported]:
+    """The functions with the units of their arrays, by those that are given.
+
+    Raises
+    ------
+    ArgumentError
+        For units that cannot be, and names that nothing has.
+    """
+    table = UnitTable(given)
+    aliases: dict[str, str] = {}
+    for one in functions:
+        if one.source._derivation is None:
+            aliases.setdefault(one.source.__name__, one.name)
+    if table:
+        known: dict[str, dict[str, None]] = {}
+        for one in functions:
+            for owner in {one.name: 0, one.source.__name__: 0, **{step.name: 0 for step in derivations_of(one.source)}}:
+                known.setdefault(owner, {}).update(dict.fromkeys([one.name, *unit_names(one.source)]))
+        table.check(known)
+    made = []
+    for one in functions:
+        units = FunctionUnits(one.source, one.name, table, aliases)
+        inputs = [replace(a, units=u) for a, u in zip(one.inputs, units.inputs, strict=True)]
+        outputs = [replace(a, units=u) for a, u in zip(one.outputs, units.outputs, strict=True)]
+        made.append(replace(one, inputs=tuple(inputs), outputs=tuple(outputs)))
+    return made
 
 
 def _of_numbers(function: Function) -> Function:

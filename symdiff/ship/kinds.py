@@ -6,7 +6,7 @@ from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ship.archive import write_archive
 from symdiff.ship.build_files import write_cmake, write_pkg_config
 from symdiff.ship.cpp_header import write_cpp_header
-from symdiff.ship.header import write_header
+from symdiff.ship.header import described_operands, write_header
 from symdiff.ship.linker import link_shared
 from symdiff.ship.package import Package, add_kind
 from symdiff.ship.python_module import write_python_module
@@ -65,7 +65,8 @@ def _cmake(package: Package) -> bytes:
 @add_kind("c", lambda package: f"{package.name}.c", "C99 that needs no other file, for scalar programs")
 def _source(package: Package) -> bytes:
     functions = [
-        Emitted(f.name, f.function, sparsity=f.sparsity.numbers if f.sparsity else ()) for f in package.functions
+        Emitted(f.name, f.function, sparsity=f.sparsity.numbers if f.sparsity else (), operands=described_operands(f))
+        for f in package.functions
     ]
     return c_source(functions, package.functions[0].fp, complete=True).encode()
 

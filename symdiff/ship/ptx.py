@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from symdiff.codegen.objects import MEMORY
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.ship.header import described
 from symdiff.ship.package import Package, add_kind
 
 TRIPLE = "nvptx64-nvidia-cuda"
@@ -21,4 +22,5 @@ def _ptx(package: Package) -> bytes:
         raise CompileError(
             f"a kernel cannot call {', '.join(missing)}", hint="blas=False has loops for products of matrices"
         )
-    return package.module.assembly().encode()
+    told = "\n".join([described(f) for f in package.functions])
+    return told.encode("ascii", "backslashreplace") + f"\n{package.module.assembly()}".encode()

@@ -50,4 +50,9 @@ def _names(names: Sequence[str]) -> list[str]:
 
 def _loaded(function: Exported) -> str:
     doc = function.formula if len(function.formula) <= LONGEST_DOC else function.formula[:LONGEST_DOC] + " ..."
+    lines = []
+    for array in (*function.inputs, *function.outputs):
+        first, *below = array.described()
+        lines += [first, *(f"    {line}" for line in below)]
+    doc = "\n".join([doc, "", *lines])
     return f"LoadedFunction(_LIBRARY, {function.name!r}, {function.dtype!r}, {doc!r})"
