@@ -16,34 +16,22 @@ from typing import Any
 from symdiff.codegen.llvm import llvm
 from symdiff.codegen.pairs import has_sincos
 from symdiff.codegen.status import NO_STATUS, Status, machine, status
+from symdiff.codegen.triples import WITH_NUMBERS, family_of, normal, passes_in_registers, system_of
 from symdiff.dataclass import dataclass
-from symdiff.errors import ArgumentError, CompileError
+from symdiff.errors import ArgumentError, CompileError, nearest
 
-FAMILIES = {
-    "amd64": "x86_64",
-    "x64": "x86_64",
-    "arm64": "aarch64",
-    "arm": "arm",
-    "thumb": "arm",
-    "i386": "i386",
-    "i486": "i386",
-    "i586": "i386",
-    "i686": "i386",
-}
-"""How the words for families of processors begin in triples; the first that fits counts."""
-
-DEFAULT_CPUS = {"x86_64": "x86-64-v3", "nvptx64": "sm_75"}
+DEFAULT_CPUS = {"x86_64": "x86-64-v3", "i386": "pentium4", "nvptx64": "sm_75"}
 """The processors that code is shipped for where none is named: since 2013 those of x86-64 have AVX2 and FMA, since 2018
 those of NVIDIA are as this one or better."""
 
 DEFAULT_FEATURES = {"riscv64": "+m,+a,+f,+d,+c"}
-"""Features of the processors that Linux runs on, where LLVM takes less for granted."""
+"""Features of most processors, where LLVM takes less for granted."""
 
 SAFE = (("x86-64", ""), ("x86-64-v2", ""), ("x86-64-v3", ""), ("x86-64-v4", ""))
 """Processors and features that LLVM is known to know."""
 
-ABIS = {"riscv64": "lp64d"}
-"""How numbers are passed, where that is not LLVM's choice."""
+ABIS = {"riscv64": "lp64", "riscv32": "ilp32"}
+"""How numbers are passed, where that is not LLVM's choice; a letter says which are in registers of their own."""
 
 ALWAYS_FUSED = ("aarch64", "riscv64", "ppc64le", "s390x")
 """Families all of whose processors compute a*b + c in one instruction."""
@@ -153,11 +141,7 @@ class Target:
     @property
     def system(self) -> str:
         """The operating system: "linux", "macos", "windows", "wasm", or "none" where there is none."""
-        parts = self.triple.lower().split("-")[1:]
-        for system, words in SYSTEMS.items():
-            if any(part.startswith(word) for part in parts for word in words):
-                return system
-        return "wasm" if self.family.startswith("wasm") else "none"
+        return system_of(self.triple)
 
     @property
     def has_masks(self) -> bool:
@@ -199,8 +183,14 @@ class Target:
             opt=opt,
             reloc=self.relocation,
             codemodel="small",
-            abiname=ABIS.get(self.family, ""),
+            abiname=self._abi,
         )
+
+    @property
+    def _abi(self) -> str:
+        features = self.features.split(",")
+        letter = "d" if "+d" in features else "f" if "+f" in features else ""
+        return ABIS[self.family] + letter if self.family in ABIS else ""
 
     def compiled(self, type_: str, operands: int, intrinsic: str) -> str:
         """The assembly of a function that calls one of LLVM's."""
@@ -215,20 +205,6 @@ class Target:
 
 WITH_BLAS = ("linux", "macos", "windows")
 """The systems for which there are BLAS and LAPACK."""
-
-SYSTEMS = {
-    "linux": ("linux",),
-    "macos": ("darwin", "macos", "ios"),
-    "windows": ("windows", "win32", "mingw"),
-    "wasm": ("wasi", "emscripten"),
-}
-"""The words by which triples name systems."""
-
-
-def family_of(triple: str) -> str:
-    """The family of processors that a triple is of."""
-    word = triple.split("-")[0].lower()
-    return next((family for start, family in FAMILIES.items() if word.startswith(start)), word)
 
 
 @functools.cache
@@ -298,16 +274,21 @@ def _of(
     if vector_library not in (None, "", LIBMVEC):
         raise ArgumentError(f"vector_library is {vector_library!r}", hint=f'give "{LIBMVEC}" or ""')
     own = llvm.get_process_triple()
-    triple = triple or own
+    triple = normal(triple or own)
     family = family_of(triple)
     if cpu == "native":
         if family != family_of(own):
             raise ArgumentError(f"the processor of this machine is no {family}", hint="name one of the target's")
         cpu, native = host_processor()
+        if features:
+            _check_processor(triple, cpu, features)
         features = ",".join(filter(None, (native, features)))
     elif (cpu or features) and (cpu, features) not in SAFE:
         _check_processor(triple, cpu or "", features)
-    features = ",".join(filter(None, (DEFAULT_FEATURES.get(family, ""), features)))
+    usual = DEFAULT_FEATURES.get("riscv64" if triple.startswith("riscv32") and "linux" in triple else family, "")
+    if passes_in_registers(triple) and not cpu:
+        usual = WITH_NUMBERS.get(triple.split("-")[0], "")
+    features = ",".join(filter(None, (usual, features)))
     relocation = relocation or RELOCATIONS.get(family, "pic")
     base = Target(triple, DEFAULT_CPUS.get(family, "") if cpu is None else cpu, features, relocation=relocation)
     glibc = base.system == "linux" and "musl" not in triple and "android" not in triple
@@ -318,6 +299,11 @@ def _of(
         raise ArgumentError(
             f"LLVM has no target {triple!r}: {error}", hint="a triple is as aarch64-linux-gnu"
         ) from None
+    if passes_in_registers(triple) and " s0" not in base.compiled("float", 1, "llvm.fabs.f32").replace("\ts0", " s0"):
+        raise ArgumentError(
+            f"{triple} passes numbers in registers for them, and {cpu or 'its processors'} may have none",
+            hint="name a processor that has: cpu=…, or a triple without hf",
+        )
     return replace(
         base,
         lanes=lanes,
@@ -336,21 +322,39 @@ llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
 triple, cpu, features = sys.argv[1:]
 machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, features=features)
-machine.emit_assembly(llvm.parse_assembly("define void @f() { ret void }"))
+text = "define double @f(double %x, float %y) { %z = fpext float %y to double %r = fmul double %x, %z ret double %r }"
+machine.emit_assembly(llvm.parse_assembly(text))
 """
+
+FEATURES = re.compile(r"(?:[+-][\w.-]+,?)+")
+"""How features are written: LLVM ends the process where there is no sign."""
 
 
 @functools.cache
 def _check_processor(triple: str, cpu: str, features: str) -> None:
     """Refuse what LLVM does not know: it says so on standard error, goes on without, and may end the process."""
+    if features and not FEATURES.fullmatch(features):
+        raise ArgumentError(f"features are {features!r}", hint='each with its sign: "+avx2,-fma"')
     if not sys.executable:
         return
+    said = _probed(triple, cpu, features)
+    if not said and cpu != "help" and "help" not in re.split("[+,-]", features):
+        return
+    processors, _, known = _probed(triple, "help", "").partition("Available features")
+    for given, listed in ((cpu, processors), *((word[1:], known) for word in features.split(","))):
+        names = re.findall(r"(?m)^  (\S+) +- ", listed)
+        if given and names and given not in names:
+            what = "processor" if listed is processors else "feature"
+            hint = nearest(given, names, 0.5) or f"such as {', '.join(names[-4:])}"
+            raise ArgumentError(f"LLVM knows no {what} {given!r} for {triple}", hint=hint)
+    raise ArgumentError(f"LLVM makes no code for {triple} with {cpu!r} and {features!r}: {said.splitlines()[0]}")
+
+
+def _probed(triple: str, cpu: str, features: str) -> str:
+    """What LLVM has to say about a processor."""
     command = [sys.executable, "-c", PROBE, triple, cpu, features]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0 and "is not a recognized" not in done.stderr:
-        return
-    said = (done.stderr.strip().splitlines() or ["it fails"])[0]
-    raise ArgumentError(f"LLVM does not know the processor {cpu!r} with {features!r}: {said}")
+    return done.stderr.strip() or ("it fails" if done.returncode else "")
 
 
 def _lanes(target: Target) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from symdiff.codegen.target import Target
 from symdiff.errors import CompileError
-from symdiff.ship.windows_entry import LOADED, write_entry
+from symdiff.ship.windows_entry import LOADED, windows_entry
 
 PATIENCE = 300
 """Seconds that linking may take: the first time for some systems, zig compiles their C library."""
@@ -83,11 +83,16 @@ def find_compiler(target: Target) -> list[str] | None:
     )
 
 
+ZIG_FAMILIES = {"i386": "x86", "ppc64le": "powerpc64le"}
+"""What zig calls families, where that is another word."""
+
+
 def zig_triple(target: Target) -> str:
     """The target as zig names it."""
     system = {"none": "freestanding", "wasm": "wasi"}.get(target.system, target.system)
-    abi = {"linux": "-musl" if "musl" in target.triple else "-gnu", "windows": "-gnu"}.get(target.system, "")
-    return f"{target.family}-{system}{abi}"
+    environment = target.triple.split("-")[3:]
+    abi = {"linux": "".join(["-", *(environment or ["gnu"])]), "windows": "-gnu"}.get(target.system, "")
+    return f"{ZIG_FAMILIES.get(target.family, target.family)}-{system}{abi}"
 
 
 def _zig(target: Target, given: Path, made: Path, defined: Sequence[str], called: Sequence[str]) -> list[str]:
@@ -97,7 +102,7 @@ def _zig(target: Target, given: Path, made: Path, defined: Sequence[str], called
     linked = [*command, str(given), f"-femit-bin={made}"]
     if target.system == "windows" and target.family in LOADED:
         entry = given.parent / "entry.s"
-        entry.write_text(write_entry(target, defined, called))
+        entry.write_text(windows_entry(target, defined, called))
         return [*linked, str(entry), "-fno-emit-implib", "-lucrtbase"]
     linked += {"linux": [f"-fsoname={made.name}"], "macos": ["-install_name", f"@rpath/{made.name}"]}.get(
         target.system, []

@@ -54,7 +54,7 @@ BY_ADDRESS = ("lgamma",)
 """Functions of the C library that zig's list of it has by their addresses alone."""
 
 
-def write_entry(target: Target, defined: Sequence[str], called: Sequence[str]) -> str:
+def windows_entry(target: Target, defined: Sequence[str], called: Sequence[str]) -> str:
     """The text of a module for a library that exports what it defines; `called` are functions from outside."""
     family, exports = target.family, " ".join(f"-export:{name}" for name in defined)
     lines = [*_function("DllMainCRTStartup", LOADED[family]), ".globl _fltused", "_fltused:"]

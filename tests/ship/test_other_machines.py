@@ -13,7 +13,7 @@ from tests.ship.c_programs import ROSENBROCK, STRICT, call, flat, main, run_c, s
 
 RNG = np.random.default_rng(3)
 
-MACHINES = {"aarch64-linux-gnu": "qemu-aarch64", "riscv64-linux-gnu": "qemu-riscv64"}
+MACHINES = {"aarch64-linux-gnu": "qemu-aarch64", "riscv64-linux-gnu": "qemu-riscv64", "arm-linux-gnueabihf": "qemu-arm"}
 """The triple of a machine, by which its compiler is named, and what runs its programs."""
 
 

@@ -115,7 +115,7 @@ def test_which_targets_have_one(tmp_path, triple, blas):
 
 def test_singular_values_are_refused_without_lapack(tmp_path):
     f = sd.function("f(A[9, 9]) = svdvals(A)")
-    with pytest.raises(sd.CompileError, match="wasm32 has no LAPACK, whose dgesdd is called"):
+    with pytest.raises(sd.CompileError, match="wasm32-unknown-unknown has no LAPACK, whose dgesdd is called"):
         sd.emit(f, tmp_path, kinds="wasm")
 
 

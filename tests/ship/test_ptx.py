@@ -130,7 +130,7 @@ def test_a_thread_that_fails_says_so(tmp_path):
 MANY = ", ".join(f"x{k}" for k in range(260))
 
 REFUSED = {
-    "another machine": (ROSENBROCK, {"target": "aarch64-linux-gnu"}, "aarch64-linux-gnu has no kernels"),
+    "another machine": (ROSENBROCK, {"target": "aarch64-linux-gnu"}, "aarch64-unknown-linux-gnu has no kernels"),
     "no libdevice": (ROSENBROCK, {"libraries": ["/nowhere/libdevice.10.bc"]}, "cos, exp, sin of CUDA's libdevice are"),
     "BLAS": (sd.function("f(A[50, 50], B[50, 50]) = A @ B"), {"blas": True}, "a kernel cannot call dgemm_"),
     "a large workspace": (sd.function("f(x[3000]) = cumsum(cumsum(x)*x)*x"), {}, "bytes of workspace at each point"),

@@ -244,7 +244,11 @@ def test_the_compiler_of_typescript_takes_the_types(tmp_path):
 
 
 REFUSED = {
-    "another machine": (ROSENBROCK, {"target": "aarch64-linux-gnu"}, "aarch64-linux-gnu is no target of WebAssembly"),
+    "another machine": (
+        ROSENBROCK,
+        {"target": "aarch64-linux-gnu"},
+        "is no target of WebAssembly",
+    ),
     "what JavaScript has not": (sd.function("f(x) = lgamma(x)"), {}, "JavaScript has no lgamma"),
     "BLAS": (sd.function("f(A[50, 50], B[50, 50]) = A @ B"), {"blas": True}, "JavaScript has no dgemm_"),
     "the name of the memory": ({"memory": ROSENBROCK}, {}, "the memory of the module is called memory"),
