@@ -99,8 +99,12 @@ def _cumsum(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> 
 
 
 def _recurrence(args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
-    axis = payload[0]
-    order = f"np.flip({{}}, ({axis},))" if payload[1] else "{}"
+    return recurrence_text(args, *payload)
+
+
+def recurrence_text(args: Sequence[str], axis: int, reverse: bool) -> str:
+    """The statement of a recurrence along an axis."""
+    order = f"np.flip({{}}, ({axis},))" if reverse else "{}"
     pairs = "zip(" + ", ".join(f"np.moveaxis({order.format(a)}, {axis}, 0)" for a in args) + ")"
     rows = f"list(itertools.accumulate({pairs}, lambda h, ab: ab[0]*h + ab[1], initial=0.0))[1:]"
     return order.format(f"np.stack({rows}, {axis})")

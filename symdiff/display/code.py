@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.display.array_code import STRUCTURE, TORCH_STRUCTURE, of_record
+from symdiff.display.batch_code import OTHERWISE, TOGETHER, with_batch, with_new_axes
 from symdiff.display.lines import meaning
 from symdiff.display.python_libraries import JAX, NUMPY, PythonLibrary, python_library
 from symdiff.display.text import Outputs, output_names
@@ -21,7 +23,7 @@ from symdiff.ops import Op, core
 from symdiff.ops.base import OPERAND_NAMES, Expand, Fold, Instruction, Intrinsic, Library, Outside, Special
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Branch, Structure, children_of
-from symdiff.types import TensorType, fixed
+from symdiff.types import BOOL, FLOAT32, TensorType, fixed
 
 LIBRARY = {
     "asin": "np.arcsin",
@@ -72,6 +74,24 @@ OPERATORS = {
 }
 
 
+LENT = frozenset(
+    (
+        core.INPUT,
+        core.INDEX,
+        core.RESHAPE,
+        core.BROADCAST,
+        core.TRANSPOSE,
+        core.DIAGONAL,
+        core.EINSUM,
+        core.GATHER,
+        core.CUMSUM,
+        core.RECURRENCE,
+        core.IOTA,
+    )
+)
+"""The operations whose arrays may lie in the memory of an operand, or cannot be written to."""
+
+
 def python_source(
     graph: Graph,
     name: str,
@@ -79,13 +99,14 @@ def python_source(
     outputs: Outputs,
     structure: Structure | None = None,
     xp: str = "numpy",
+    taken: Sequence[str] = (),
 ) -> str:
     """The Python source of a function that computes the outputs, one statement for each node.
 
     Several outputs are returned as a tuple; or as `structure` says, named tuples as plain ones. Where all arguments are
     scalars, arrays may be given for them; parameters take the trees that the arguments are leaves of. `xp` is the
-    library that it is for. Numbers are returned as NumPy's functions do, and for other libraries as arrays without
-    axes, which they can differentiate.
+    library that it is for; no variable has one of the names `taken`. Numbers are returned as NumPy's functions do, and
+    for other libraries as arrays without axes, which they can differentiate.
 
     Raises
     ------
@@ -101,7 +122,7 @@ def python_source(
         arguments = [
             Argument(graph.payloads[n], graph.types[n].shape) for n in graph.live(roots) if graph.ops[n] is core.INPUT
         ]
-    names = _Names(library)
+    names = _Names(library, taken)
     function = names.new(name)
     inputs: dict[str, str] = {}
     shown: list[str] = []
@@ -128,16 +149,23 @@ def python_source(
         for member, place in zip(argument.members, argument.places, strict=True):
             inputs[member] = names.new(member)
             body.append(f"{inputs[member]} = {parameter}[..., {', '.join(map(str, place))}]")
-    writer = _Statements(graph, roots, library, names, inputs, body)
+    batches = all(a.members is not None or not a.shape for a in arguments)
+    varying = _varying(graph, roots) if batches else {}
+    together = ""
+    if any(_wants_sizes(graph, node) for node in varying):
+        together = names.new("batch")
+        body += _broadcast_inputs(graph, roots, list(inputs.values()), together, library)
+    writer = _Statements(graph, roots, library, names, inputs, body, together, varying)
     values = Body(graph, (), roots).fold(writer)
     results = [writer.result(r, values[r]) for r in roots]
-    if all(a.members is not None or not a.shape for a in arguments):
-        results = _in_batches(graph, roots, results, arguments, batch, body, names, library)
+    if batches:
+        results = _in_batches(graph, roots, results, arguments, batch, body, names, library, together)
+    if library is not JAX:
+        results = _own(graph, roots, results, library)
     if library is NUMPY:
         arrays = any(a.shape for a in arguments)
         results = [
-            r if graph.types[n].shape else _number(r, graph.ops[n] is core.CONSTANT, arrays)
-            for n, r in zip(roots, results, strict=True)
+            r if graph.types[n].shape else _number(r, graph, n, arrays) for n, r in zip(roots, results, strict=True)
         ]
     if structure is None:
         structure = 0 if isinstance(outputs, int) else tuple(range(len(roots)))
@@ -146,9 +174,26 @@ def python_source(
     return "\n".join([*lines, "", "", f"def {function}({', '.join(shown)}):", *(f"    {line}" for line in body), ""])
 
 
-def _number(text: str, literal: bool, arrays: bool) -> str:
+def _number(text: str, graph: Graph, node: int, arrays: bool) -> str:
     """A number as functions return it: NumPy's where some argument is an array, otherwise Python's own."""
-    return f"as_number({text})" if not arrays else f"np.float64({text})" if literal else f"{text}[()]"
+    if not arrays:
+        return f"as_number({text})"
+    dtype = graph.types[node].dtype
+    return f"np.{'bool_' if dtype == BOOL else dtype}({text})" if graph.ops[node] is core.CONSTANT else f"{text}[()]"
+
+
+def _own(graph: Graph, roots: Sequence[int], results: Sequence[str], library: PythonLibrary) -> list[str]:
+    """The results, copied where they may lie in the memory of an argument or of another result."""
+    found: list[str] = []
+    seen: set[int] = set()
+    for root, text in zip(roots, results, strict=True):
+        source = root
+        while graph.ops[source].numpy == "{0}":
+            source = graph.args[source][0]
+        lent = source in seen or graph.ops[source] in LENT
+        seen.add(source)
+        found.append(library.statement(f"{text}.copy()") if lent and text.isidentifier() else text)
+    return found
 
 
 def _head(body: Sequence[str], library: PythonLibrary, dtype: str) -> list[str]:
@@ -176,25 +221,52 @@ def _in_batches(
     body: list[str],
     names: _Names,
     library: PythonLibrary,
+    together: str,
 ) -> list[str]:
     """The results, those that do not depend on all arguments with the axes of the batch that all of these make."""
     found = list(results)
     wanted = {name for argument in arguments for name in argument.inputs[:1]} if arguments else set()
-    together = ""
+    known = bool(together)
     for k, root in enumerate(roots):
         own = {graph.payloads[n] for n in graph.live([root]) if graph.ops[n] is core.INPUT}
-        if all(own.intersection(a.inputs) for a in arguments) or not wanted:
+        if all(own.intersection(a.inputs) for a in arguments) or not wanted or (known and own):
             continue
         if not together:
             together = names.new("batch")
             body.append(f"{together} = {library.alias}.broadcast_shapes({', '.join(batch)})")
         shape = f"({together} + {fixed(graph.types[root].shape)})" if graph.types[root].shape else together
         value = found[k]
-        if library.tensors and graph.ops[root] is core.CONSTANT and not graph.types[root].shape:
-            value = _tensor(value)
+        if graph.ops[root] is core.CONSTANT and not graph.types[root].shape:
+            value = _scalar(value, graph.dtype, library)
         copied = "" if library is JAX else ".copy()"
         found[k] = library.statement(f"np.broadcast_to({value}, {shape}){copied}")
     return found
+
+
+def _varying(graph: Graph, roots: Sequence[int]) -> dict[int, bool]:
+    """The nodes that depend on an input."""
+    found: dict[int, bool] = {}
+    for node in graph.live(roots):
+        if graph.ops[node] is core.INPUT or any(a in found for a in graph.args[node]):
+            found[node] = True
+    return found
+
+
+def _wants_sizes(graph: Graph, node: int) -> bool:
+    """Whether a statement is another one where there are axes of a batch in front."""
+    ranks = {len(graph.types[a].shape) for a in (node, *graph.args[node])}
+    return graph.ops[node] in OTHERWISE or (bool(graph.ops[node].kinds) and len(ranks) > 1)
+
+
+def _broadcast_inputs(
+    graph: Graph, roots: Sequence[int], inputs: Sequence[str], batch: str, library: PythonLibrary
+) -> list[str]:
+    """Statements that give all inputs the axes of the batch, and tell their sizes."""
+    lines = [f"{batch} = {library.alias}.broadcast_shapes({', '.join([f'{name}.shape' for name in inputs])})"]
+    if len(inputs) > 1:
+        made = library.statement(f"np.broadcast_arrays({', '.join(inputs)})")
+        lines.append(f"{', '.join(inputs)} = {made}")
+    return lines
 
 
 def _arranged(structure: Structure, results: Sequence[str]) -> str:
@@ -211,9 +283,9 @@ def _arranged(structure: Structure, results: Sequence[str]) -> str:
 class _Names:
     """Python names, each given once."""
 
-    def __init__(self, library: PythonLibrary) -> None:
+    def __init__(self, library: PythonLibrary, taken: Sequence[str] = ()) -> None:
         own = {library.alias, "special", "number"} if library is not NUMPY else {"np", "special"}
-        self.used = own | {
+        self.used = {*own, *taken} | {
             "functools",
             "itertools",
             "float",
@@ -252,8 +324,11 @@ class _Statements(Domain[str]):
         names: _Names,
         inputs: Mapping[str, str],
         lines: list[str],
+        batch: str,
+        varying: Container[int],
     ) -> None:
         self.graph, self.library, self.names, self.inputs, self.lines = graph, library, names, inputs, lines
+        self.batch, self.varying = batch, varying
         self.roots = frozenset(roots)
         self.special = range(len(graph))
         self.wanted: dict[int, str] = {}
@@ -288,7 +363,21 @@ class _Statements(Domain[str]):
         graph = self.graph
         if node in self.roots and graph.ops[node] is core.STACK:
             values = {a: self.result(a, values[a]) for a in graph.args[node]}
-        return self._line(self.wanted.get(node, "v1"), _statement(graph, node, values, self.library))
+        batch = self.batch if node in self.varying else ""
+        values = self._in_batch(node, values) if batch else values
+        return self._line(self.wanted.get(node, "v1"), _statement(graph, node, values, self.library, batch))
+
+    def _in_batch(self, node: int, values: dict[int, str]) -> dict[int, str]:
+        """The operands with the axes by which they fit each other where those of a batch are in front."""
+        graph, args = self.graph, self.graph.args[node]
+        if graph.ops[node] in TOGETHER:
+            shapes = {a: fixed(graph.types[a].shape) for a in args if a not in self.varying}
+            return {**values, **{a: with_batch(values[a], self.batch, shape) for a, shape in shapes.items()}}
+        if not graph.ops[node].kinds:
+            return values
+        rank = len(graph.types[node].shape)
+        own = {a: len(graph.types[a].shape) for a in args if a in self.varying}
+        return {**values, **{a: with_new_axes(values[a], count, rank) for a, count in own.items()}}
 
     def result(self, node: int, value: str) -> str:
         """A result: under the name of the adjoint that it is."""
@@ -345,27 +434,38 @@ def _literal(value: Any, library: PythonLibrary) -> str:
     return repr(value).replace("nan", f"{library.alias}.nan").replace("inf", f"{library.alias}.inf")
 
 
-def _tensor(text: str) -> str:
-    """A number as an array of a library that takes its own arrays alone."""
-    return f"torch.tensor({text})" if text in ("True", "False") else f"number({text})"
+def _scalar(text: str, dtype: str, library: PythonLibrary) -> str:
+    """A number of a library that takes its own arrays alone, or of another size than Python's, as one of these."""
+    condition = text in ("True", "False")
+    if library.tensors:
+        return f"torch.tensor({text})" if condition else f"number({text})"
+    return text if condition or dtype != FLOAT32 else f"{library.number_type(dtype)}({text})"
 
 
-def _statement(graph: Graph, node: int, values: Mapping[int, str], library: PythonLibrary) -> str:
+def _statement(graph: Graph, node: int, values: Mapping[int, str], library: PythonLibrary, batch: str) -> str:
     op, payload, operands = graph.ops[node], graph.payloads[node], graph.args[node]
     args = [values[a] for a in operands]
     numbers = [graph.ops[a] is core.CONSTANT and not graph.types[a].shape for a in operands]
-    if library.tensors and (op.name not in OPERATORS or all(numbers)):
-        args = [_tensor(text) if plain else text for text, plain in zip(args, numbers, strict=True)]
+    if op.name not in OPERATORS or all(numbers):
+        args = [
+            _scalar(text, graph.dtype, library) if plain else text for text, plain in zip(args, numbers, strict=True)
+        ]
     if op is core.FOREIGN:
         _check_outside(op, payload.name, library)
         return f"{payload.name}({', '.join(args)})"
     if op.numpy or op in STRUCTURE:
         shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
-        special = TORCH_STRUCTURE.get(op) if library.tensors else None
-        if special is None and op.numpy:
-            return library.statement(of_record(op, args, payload, *shapes))
-        return library.statement((special or STRUCTURE[op])(args, payload, *shapes))
-    if args and all(numbers) and not library.tensors:
+        if batch and op in OTHERWISE:
+            text = OTHERWISE[op](batch, args, payload, *shapes)
+        elif library.tensors and op in TORCH_STRUCTURE:
+            text = TORCH_STRUCTURE[op](args, payload, *shapes)
+        else:
+            written = functools.partial(of_record, op) if op.numpy else STRUCTURE[op]
+            text = written(args, payload, *shapes)
+        if graph.dtype == FLOAT32:
+            text = text.replace(".astype(float)", ".astype(np.float32)")
+        return library.statement(text)
+    if args and all(numbers) and not library.tensors and graph.dtype != FLOAT32:
         # Python's own floats raise where those of libraries give inf
         args[0] = f"np.float64({args[0]})" if library is NUMPY else f"{library.alias}.asarray({args[0]})"
     order = [] if payload is None else [str(payload)]

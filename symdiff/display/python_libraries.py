@@ -129,6 +129,7 @@ TORCH = PythonLibrary(
         (r"\bnp\.broadcast_arrays\(", "np.broadcast_tensors("),
         (r"\bnp\.concatenate\(", "np.cat("),
         (r"\bnp\.transpose\(", "np.permute("),
+        (r"\bnp\.take_along_axis\(", "np.take_along_dim("),
         (r"\.copy\(\)", ".clone()"),
         (r"\baxis=", "dim="),
         (r"\baxes=", "dims="),

@@ -50,7 +50,13 @@ def sparse_python_text(f: SparseFunction, xp: str) -> str:
     places = f"{pattern.columns.tolist()}, {starts.tolist()}"
     matrix = f"(data, {places})" if f.format != "coo" else f"(data, ({starts.tolist()}, {pattern.columns.tolist()}))"
     source = python_source(
-        values.graph, f.__name__, values.arguments, dict(values._output_pairs()), values._structure, xp
+        values.graph,
+        f.__name__,
+        values.arguments,
+        dict(values._output_pairs()),
+        values._structure,
+        xp,
+        ("sparse", "data"),
     )
     head, _, result = source.rpartition("    return ")
     head = head.replace("import numpy as np\n", "import numpy as np\nfrom scipy import sparse\n", 1)

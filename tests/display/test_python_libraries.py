@@ -209,6 +209,69 @@ def test_batches(xp):
     same(emitted(f, xp)(x, y), f(x, y), xp == "numpy")
 
 
+THROUGH_ARRAYS = [
+    "x*[x, y] + x", "[x, y] @ [y, 2]", "[[x, y], [y, 2]] @ [x, 1]", "outer([x, y], [1, x]).T",
+    "reshape([[x, y], [y, 2]], 4)", "sort([x, y, 0.4])", "solve([[x, y], [y, 2]], [1, x])",
+    "concatenate([[x, y], [1, 2]])", "[1, 2]*x", "full(3, x) + arange(3)", 'scatter([x, y], "::-2", 4)',
+    "scatter_add([x, y], [1, 1], 3)", "take([[x, y], [1, 2]], [1, 0, 1], axis=1)",
+    "[[x, 1, 3], [y, 2, 4]][:, round(x)]", "where(x > 0.4, [x, y], [1, 2])", "softmax([x, y, 1])",
+    "recurrence([x, y], [y, 1])", "min([[x, y], [y, 1]], axis=0)", "broadcast_to([[x], [y]], (2, 3))",
+    "[1, x*0 + 1] + [[1, 2], [3, y]]",
+]  # fmt: skip
+"""What is no operation on each element, of numbers of which there may be many."""
+
+
+@pytest.mark.parametrize("xp", SLOW)
+@pytest.mark.parametrize("text", THROUGH_ARRAYS)
+def test_batches_through_arrays(text, xp):
+    loaded(xp)
+    f = sd.function(text, {"x": (), "y": ()})
+    row, column = np.array([0.35, 0.15, 0.8]), np.array([[0.2], [0.9]])
+    for one in (f, sd.jacobian(f)):
+        for point in ((0.35, 0.6), (row, 0.6), (column, row)):
+            same(emitted(one, xp)(*point), one(*point), xp == "numpy")
+
+
+@pytest.mark.parametrize("xp", LIBRARIES)
+def test_batches_of_hessians_and_packs(xp):
+    loaded(xp)
+    f = sd.hessian(sd.function("f(x, y) = x**2*sin(y) + x"))
+    same(emitted(f, xp)(np.array([[0.2], [0.9]]), np.array([0.3, 0.4])), f([[0.2], [0.9]], [0.3, 0.4]), xp == "numpy")
+    g = sd.function("f([a, b], x) = outer([a, b], [x, 1])")
+    point = np.arange(8.0).reshape(4, 2), np.arange(4.0)
+    same(emitted(g, xp)(*point), g(*point), xp == "numpy")
+
+
+LENT = [
+    "x",
+    "x[::-1]",
+    "x[1:]",
+    "x[None, :]",
+    "W.T",
+    "ravel(W)",
+    "broadcast_to(x, (2, 3))",
+    "diag(W[:, :2])",
+    "q = x\nr = q\nr",
+]
+
+
+@pytest.mark.parametrize("xp", ["numpy", "torch"])
+@pytest.mark.parametrize("text", LENT)
+def test_results_are_memory_of_their_own(text, xp):
+    loaded(xp)
+    f = sd.function(text, {"x": (3,), "W": (2, 3)})
+    given = np.array(X), np.array(W)
+    value = emitted(f, xp)(*given)
+    value[...] = -99.0
+    assert (np.asarray(value) == -99.0).all()
+    np.testing.assert_array_equal(given[0], X)
+    np.testing.assert_array_equal(given[1], W)
+    twice = sd.function(lambda x: [x * 2, (x * 2, x[0])], {"x": 3})
+    one, (two, _) = emitted(twice, xp)(X)
+    one[0] = -99.0
+    assert two[0] == 2 * X[0]
+
+
 @pytest.mark.parametrize("format", ["csr", "csc", "coo"])
 def test_sparse_matrices(format):
     f = sd.sparse_jacobian(sd.function("f(x[4]) = [x[0]*x[1], sin(x[2]), x[0] + x[3]**2, x[1]*x[2], 2]"), format=format)
@@ -227,6 +290,37 @@ def test_floats():
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, f(X))
     assert type(emitted(sd.function("f(x) = x", dtype="float32"))(0.1)) is float
+
+
+SINGLE = [
+    "[x, 1]",
+    "3",
+    "where(x < y, 1, 0)",
+    "[[x, 1], [y, 2]]",
+    "arange(3)*x",
+    "sort([x, y, 1])",
+    "1/3 + 0*x",
+    "x < y",
+]
+
+
+@pytest.mark.parametrize("xp", SLOW)
+@pytest.mark.parametrize("text", SINGLE)
+def test_floats_stay_floats(text, xp):
+    loaded(xp)
+    f = sd.function(text, {"x": (), "y": ()}, dtype="float32")
+    for point in ((0.5, 1.5), (np.arange(3.0), 1.5)):
+        found, wanted = np.asarray(emitted(f, xp)(*point)), np.asarray(f(*point))
+        assert found.dtype == (np.float32 if xp != "numpy" and wanted.dtype == np.float64 else wanted.dtype)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_sparse_matrices_of_floats_and_of_constants():
+    for text in ("[x*y, 3*x]", "[2*x + y, 3]", "[3, 4]"):
+        f = sd.sparse_jacobian(sd.function(text, ["x", "y"], dtype="float32"))
+        assert emitted(f)(1.0, 3.0).dtype == f(1.0, 3.0).dtype == np.float32
+    f = sd.sparse_jacobian(sd.function("[sparse*data, 2]", ["sparse", "data"]))
+    np.testing.assert_array_equal(emitted(f)(2.0, 3.0).toarray(), f(2.0, 3.0).toarray())
 
 
 def test_libraries_differentiate_the_source():
