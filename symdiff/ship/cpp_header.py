@@ -194,7 +194,7 @@ class _Class:
     def text(self) -> str:
         name = self.function.name
         words = f"(({self.calls}::{name}_work_bytes() + 7) / 8)"
-        lines = [described(self.function), f"class {self.name} {{", "public:", *self._alias()]
+        lines = [described(self.function, numbered=False), f"class {self.name} {{", "public:", *self._alias()]
         lines += [f"    {self.name}() : work_{words} {{}}", "", *self._into(), "", *self._call(), "", *self._batch()]
         if self.function.sparsity is not None:
             lines += ["", *self._sparsity()]

@@ -15,13 +15,25 @@ from symdiff.functions.function import Function
 from symdiff.functions.wrt import Independent
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
+from symdiff.ship.told import first_names
 from symdiff.ship.units import Axes, Stretch, UnitPowers, Units, UnitTable, one_unit
 from symdiff.signature import Argument
 from symdiff.types import fixed
 
-_KNOWN = "derivative grad hessian hvp jacobian jvp laplacian sparse_hessian sparse_jacobian value_and_grad vjp"
-KNOWN = frozenset(_KNOWN.split())
-"""Transforms whose results have units that follow from those of what they are of."""
+WORDS = {
+    "derivative": "the {n}-th derivative of {f} by {by}",
+    "grad": "the gradient of {f} by {by}",
+    "hessian": "the Hessian of {f} by {by}",
+    "hvp": "the product of the Hessian of {f} by {by} with {added}",
+    "jacobian": "the Jacobian of {f} by {by}",
+    "jvp": "the derivative of {f} along {added}",
+    "laplacian": "the Laplacian of {f} by {by}",
+    "sparse_hessian": "the Hessian of {f} by {by}, a sparse matrix",
+    "sparse_jacobian": "the Jacobian of {f} by {by}, a sparse matrix",
+    "value_and_grad": "the value of {f} and its gradient by {by}",
+    "vjp": "the gradient by {by} of {f} weighed by {added}",
+}
+"""What is said of derivatives, by the transforms whose results have units that follow from others."""
 
 
 def unit_names(function: Function) -> list[str]:
@@ -51,6 +63,7 @@ class FunctionUnits:
     Attributes
     ----------
     inputs, outputs : of each array, in order; of a sparse matrix as of a dense one.
+    what : of a derivative which it is, in words; else empty.
     """
 
     def __init__(self, function: Function, name: str, table: UnitTable, aliases: Mapping[str, str]) -> None:
@@ -71,8 +84,9 @@ class FunctionUnits:
             outputs = []
             for i, (title, shape) in enumerate(titles):
                 given = self._given([title, owner, *([name] if not k else [])], shape, title)
-                outputs.append(_joined(given, made[i] if i < len(made) else (Axes.alike(shape, None),)))
+                outputs.append(_joined(given, made[i] if i < len(made) else (Axes.alike(shape, None, title),)))
         self.outputs = outputs
+        self.what = _Step(steps[0], function.arguments, self.axes).what() if steps else ""
         self.inputs = [self._input(a) for a in function.arguments]
 
     def _given(self, names: Sequence[str], shape: tuple[int, ...], what: str) -> Units | None:
@@ -123,7 +137,7 @@ class _Step:
     ) -> None:
         self.step, self.axes = step, axes
         wrt = step.args[0] if step.args else step.keywords.get("wrt", step.keywords.get("name"))
-        known = step.transform in KNOWN
+        known = step.transform in WORDS
         self.targets = [self._target(target) for target in step.targets(wrt).targets] if known else []
         before = {a.name for a in step.arguments}
         self.added = [a for a in arguments if a.name not in before]
@@ -171,6 +185,21 @@ class _Step:
             return [(*units, *self._repeated()) for units in below]
         return []
 
+    def what(self) -> str:
+        """Which derivative it is."""
+        name = self.step.transform
+        if name not in WORDS:
+            return ""
+        by = ", ".join(dict.fromkeys(part.name for target in self.targets for part in target.parts if part.name))
+        added = ", ".join([a.written.partition("[")[0] if a.place is None else a.written for a in self.added])
+        words = WORDS[name].format(f=self.step.name, by=first_names(by), added=first_names(added), n=self._order)
+        return words.replace("1-th", "first").replace("2-th", "second").replace("3-th", "third")
+
+    @property
+    def _order(self) -> int:
+        step, orders = self.step, [a for a in self.step.args[1:] if isinstance(a, int)]
+        return 2 if step.transform == "laplacian" else int((orders or [step.keywords.get("n", 1)])[0])
+
     def _along(self, directions: dict[str, Axes]) -> UnitPowers | None:
         """By what the units of directions differ from those of what they belong to."""
         found: list[UnitPowers | None] = []
@@ -198,13 +227,11 @@ class _Step:
 
     def _repeated(self) -> Units:
         """What a derivative of higher order divides by."""
-        step, orders = self.step, [a for a in self.step.args[1:] if isinstance(a, int)]
-        n = 2 if step.transform == "laplacian" else (orders or [step.keywords.get("n", 1)])[0]
         units = {target.unit for target in self.targets}
         unit = units.pop() if len(units) == 1 else None
         names = [part.name for target in self.targets for part in target.parts]
         once = Axes((), (Stretch(", ".join(dict.fromkeys(names)), 1, unit),), "by").power(-1)
-        return (once,) * n
+        return (once,) * self._order
 
 
 def _flat(units: Units) -> Axes | None:
@@ -212,7 +239,8 @@ def _flat(units: Units) -> Axes | None:
     shape = tuple(itertools.chain.from_iterable(axes.shape for axes in units))
     several = [axes for axes in units if axes.unit is None and any(part.unit is not None for part in axes.parts)]
     if not several:
-        return Axes.alike((math.prod(shape),), one_unit(units))
+        name = units[0].parts[0].name if len(units) == 1 and units[0].parts else ""
+        return Axes.alike((math.prod(shape),), one_unit(units), name)
     rest = [axes for axes in units if axes is not several[0]]
     if len(several) > 1 or math.prod(several[0].shape) != math.prod(shape):
         return None

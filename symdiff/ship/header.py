@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
-from symdiff.ship.interface import Array, Exported
+from symdiff.display.c_names import CNames
+from symdiff.ship.interface import SUFFIXES, Array, Exported
 from symdiff.ship.package import Package
 from symdiff.version import VERSION
 
 WIDTH = 100
 """Characters of a line in comments."""
+
+MOST_ARRAYS = 8
+"""Inputs and outputs of the function whose call is shown."""
 
 MOST_LINES = 40
 """Lines of a formula; of a longer one the first are shown."""
@@ -26,25 +31,29 @@ RESULTS = """\
 """
 
 
+TOLD = """\
+/*
+ * What each function tells of its inputs and outputs: how many there are; the name (in UTF-8), the rank and the
+ * shape of the one with the number k, which begins at 0. Where there is none they give 0, the rank -1.
+ */
+"""
+
+
 def write_header(package: Package) -> str:
     """The text of the header."""
     guard = f"SYMDIFF_{package.name}_H"
     target = package.target
     machine = f"{target.triple}{f' ({target.cpu})' if target.cpu else ''}"
+    head = [f"{package.name}.h: functions compiled by symdiff {VERSION} for {machine}", "", *_rules()]
+    head += ["", *_example(package.functions), *linked_with(package)]
     parts = [
-        comment(
-            [
-                f"{package.name}.h: functions compiled by symdiff {VERSION} for {machine}",
-                "",
-                *_rules(),
-                "",
-                *linked_with(package),
-            ]
-        ),
+        comment(head),
         f"#ifndef {guard}\n#define {guard}\n\n#include <stddef.h>\n#include <stdint.h>\n",
         RESULTS,
         '#ifdef __cplusplus\nextern "C" {\n#endif\n',
         *(_function(f) for f in package.functions),
+        TOLD,
+        *(_told(f) for f in package.functions),
         f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {guard} */\n",
     ]
     return "\n".join(parts)
@@ -60,6 +69,37 @@ def _rules() -> list[str]:
         "A batch computes n points. Point i of an array begins i*stride elements after its first; a stride of 0 is",
         "the same array for all points. It ends at the first point that fails.",
     ]
+
+
+def _example(functions: Sequence[Exported]) -> list[str]:
+    """How the first function is called that has few arrays."""
+    function = next((f for f in functions if f.inputs and len(f.inputs) + len(f.outputs) <= MOST_ARRAYS), None)
+    if function is None:
+        return []
+    names = CNames()
+    for taken in ("in", "out", "work", "code", *(f"{f.name}{suffix}" for f in functions for suffix in SUFFIXES)):
+        names.new(taken)
+    inputs = [(names.new(a.name), a.shape) for a in function.inputs]
+    outputs = [(names.new(a.name), a.shape) for a in function.outputs]
+    name, element = function.name, function.element
+    declared = [f"{n}{_sizes(shape)} = {'{0}' if shape else '1'}" for n, shape in inputs]
+    declared += [f"{n}{_sizes(shape)}" for n, shape in outputs]
+    given, made = ([n if shape else f"&{n}" for n, shape in arrays] for arrays in (inputs, outputs))
+    lines = _broken(f"    {element} {', '.join(declared)};")
+    lines += _broken(f"    const {element} *in[] = {{{', '.join(given)}}};")
+    lines += _broken(f"    {element} *out[] = {{{', '.join(made)}}};")
+    lines += [f"    void *work = malloc({name}_work_bytes());", f"    int code = {name}(in, out, work);"]
+    return [
+        f"A call of {name}, whose result is in {' and '.join(n for n, _ in outputs)} where code is 0:",
+        "",
+        *lines,
+        "",
+    ]
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    """The size of an array in a declaration."""
+    return f"[{max(1, math.prod(shape))}]" if shape else ""
 
 
 def linked_with(package: Package) -> list[str]:
@@ -96,31 +136,35 @@ def _function(function: Exported) -> str:
         f"size_t {name}_work_bytes(void);",
         f"int {name}_batch({strides});",
         f"size_t {name}_batch_work_bytes(void);",
-        "",
     ]
-    told = ["/* Counts; names, ranks and shapes by number. */"]
+    if function.sparsity is not None:
+        width, count = function.sparsity.shape[1], len(function.sparsity.rows)
+        places = (
+            f"Where the {count} entries are: the number of rows, that of columns, the {width + 1} starts of columns "
+            f"among the entries, the {count} rows of entries."
+        )
+        lines += ["", comment(_broken(places, "")), f"const int64_t *{name}_sparsity(void);"]
+    return "\n".join([*lines, ""])
+
+
+def _told(function: Exported) -> str:
+    """What a function tells of its inputs and outputs."""
+    name, lines = function.name, []
     for side in ("in", "out"):
-        told += [
+        lines += [
             f"int64_t {name}_n_{side}(void);",
             f"const char *{name}_{side}_name(int64_t k);",
             f"int64_t {name}_{side}_rank(int64_t k);",
             f"const int64_t *{name}_{side}_shape(int64_t k);",
         ]
-    lines += told
-    if function.sparsity is not None:
-        height, width = function.sparsity.shape
-        count = len(function.sparsity.rows)
-        text = (
-            f"/* The entries of a sparse matrix by compressed columns, {height} x {width} with {count} entries: rows, "
-            f"columns,\n * {width + 1} starts of columns, {count} rows of entries. */"
-        )
-        lines += [text, f"const int64_t *{name}_sparsity(void);"]
     return "\n".join([*lines, ""])
 
 
-def described(function: Exported) -> str:
-    """The comment of a function: its formula, its inputs and outputs."""
-    return comment([*_formula(function), "", *described_operands(function)])
+def described(function: Exported, numbered: bool = True) -> str:
+    """The comment of a function: what it is, its formula, its inputs and outputs; `numbered`: by their places."""
+    what = [f"{function.name}: {function.what}.", ""] if function.what else []
+    listed = described_operands(function) if numbered else function.described()
+    return comment([*what, *_formula(function), "", *listed])
 
 
 def described_operands(function: Exported) -> list[str]:
@@ -129,20 +173,20 @@ def described_operands(function: Exported) -> list[str]:
 
 
 def _formula(function: Exported) -> list[str]:
-    lines = function.formula.splitlines()
+    lines = function.formula.removeprefix("# ").splitlines()
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"... {len(lines) - MOST_LINES} lines more"]
     return list(itertools.chain.from_iterable(map(_broken, lines)))
 
 
-def _broken(line: str) -> list[str]:
-    """A line in parts that are not too long."""
+def _broken(line: str, indent: str = "    ") -> list[str]:
+    """A line in parts that are not too long; those after the first are indented."""
     parts = []
     while len(line) > WIDTH:
         at = line.rfind(" ", WIDTH // 2, WIDTH)
         at = WIDTH if at < 0 else at
         parts.append(line[:at])
-        line = "    " + line[at:].lstrip()
+        line = indent + line[at:].lstrip()
     return [*parts, line]
 
 

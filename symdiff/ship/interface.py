@@ -121,6 +121,7 @@ class Exported:
     function : what it is made of, with numbers for conditions; of a sparse matrix the function of the entries.
     fp : the rules of floating point.
     source : the function as it was given, of a sparse matrix that of its entries.
+    what : of a derivative which it is, in words.
     """
 
     name: str
@@ -133,6 +134,15 @@ class Exported:
     function: Function
     fp: str
     source: Function
+    what: str = ""
+
+    def described(self) -> list[str]:
+        """A line for each input and output, and those that belong to it."""
+        lines = []
+        for array, start in [*((a, "") for a in self.inputs), *((a, "-> ") for a in self.outputs)]:
+            first, *below = array.described()
+            lines += [start + first, *("    " + line for line in below)]
+        return lines
 
     @property
     def element(self) -> str:
@@ -266,7 +276,7 @@ def with_units(functions: Sequence[Exported], given: Given | None) -> list[Expor
         units = FunctionUnits(one.source, one.name, table, aliases)
         inputs = [replace(a, units=u) for a, u in zip(one.inputs, units.inputs, strict=True)]
         outputs = [replace(a, units=u) for a, u in zip(one.outputs, units.outputs, strict=True)]
-        made.append(replace(one, inputs=tuple(inputs), outputs=tuple(outputs)))
+        made.append(replace(one, inputs=tuple(inputs), outputs=tuple(outputs), what=units.what))
     return made
 
 

@@ -50,9 +50,6 @@ def _names(names: Sequence[str]) -> list[str]:
 
 def _loaded(function: Exported) -> str:
     doc = function.formula if len(function.formula) <= LONGEST_DOC else function.formula[:LONGEST_DOC] + " ..."
-    lines = []
-    for array in (*function.inputs, *function.outputs):
-        first, *below = array.described()
-        lines += [first, *(f"    {line}" for line in below)]
-    doc = "\n".join([doc, "", *lines])
+    what = [f"{function.name}: {function.what}.", ""] if function.what else []
+    doc = "\n".join([*what, doc, "", *function.described()])
     return f"LoadedFunction(_LIBRARY, {function.name!r}, {function.dtype!r}, {doc!r})"

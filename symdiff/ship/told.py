@@ -19,14 +19,14 @@ INLINE = 72
 MOST_PARTS = 32
 """Factors of one axis that are listed."""
 
-LETTERS = "ijklmnpqrs"
+LETTERS = "ijklmnopqrs"
 
 
 def told(units: Units, at: str = "") -> list[str]:
     """What is appended to the line of an array, and lines below it; `at` stands before places."""
     varied = [axes for axes in units if len({part.unit for part in axes.parts}) > 1]
     if not varied:
-        return [_by(units) + _in(one_unit(units), ", ")]
+        return [(_rows(units, at) or _by(units)) + _in(one_unit(units), ", ")]
     if len(varied) == 1 and not varied[0].relation and all(part.name for part in varied[0].parts) and len(units) == 1:
         return _inline([_part(axes, k) for axes in varied for k in range(len(axes.parts))])
     entries = math.prod(len(axes.parts) for axes in units)
@@ -51,7 +51,7 @@ def _by(units: Units) -> str:
     """What an array is a derivative by, one thing after the other, or a direction along."""
     named = [axes for axes in units if axes.relation and any(part.name for part in axes.parts)]
     listed = [", ".join(dict.fromkeys(part.name for part in axes.parts)) for axes in named]
-    listed = [names if len(names) <= INLINE else names[:INLINE] + "…" for names in listed]
+    listed = list(map(first_names, listed))
     if not listed:
         return ""
     relation = f", {named[0].relation} "
@@ -59,6 +59,31 @@ def _by(units: Units) -> str:
         times = "twice" if len(listed) == 2 else f"{len(listed)} times"
         return f"{relation}{listed[0]}{',' * (',' in listed[0])} {times}"
     return relation + " and by ".join(listed)
+
+
+def _rows(units: Units, at: str) -> str:
+    """Which element of an array is a derivative of which by which, where both are arrays."""
+    own = [axes for axes in units if axes.shape and not axes.relation]
+    others = [axes for axes in units if axes.relation]
+    names = {part.name for axes in units for part in axes.parts}
+    if len(own) != 1 or not own[0].parts or "" in names or not any(axes.shape for axes in others):
+        return ""
+    letters, places = iter(LETTERS), []
+    for axes in (own[0], *others):
+        places.append(", ".join([next(letters, "k") for _ in axes.shape]))
+    listed = []
+    for axes, place in zip(others, places[1:], strict=True):
+        several = ", ".join(dict.fromkeys(part.name for part in axes.parts))
+        listed.append(f"{several}[{place}]" if len(axes.parts) == 1 and place else several)
+        if len(axes.parts) > 1:
+            listed[-1] = f"the {place}-th of {first_names(several)}"
+    where = ", ".join([place for place in places if place])
+    return f", {at}[{where}] of {own[0].parts[0].name}[{places[0]}] by {' and '.join(listed)}"
+
+
+def first_names(names: str) -> str:
+    """Names, the first of them where they are many."""
+    return names if len(names) <= INLINE else names[:INLINE].rpartition(", ")[0] + ", ..."
 
 
 def _part(axes: Axes, k: int) -> str:

@@ -53,7 +53,7 @@ def _types(package: Package) -> bytes:
         taken = ", ".join([f"{_label(k, a)}: {'Numbers' if a.shape else 'number'}" for k, a in enumerate(f.inputs)])
         point = _tuple([_array(f) if a.shape else "number" for a in f.outputs])
         batch = _tuple([_array(f)] * len(f.outputs))
-        comment = described(f).replace("/*", "/**", 1).splitlines()
+        comment = described(f, numbered=False).replace("/*", "/**", 1).splitlines()
         lines += [f"  {line}" for line in comment]
         lines.append(f"  readonly {f.name}: CompiledFunction<[{taken}], {point}, {batch}>;")
     return "\n".join([*lines, "}", LOAD, ""]).encode()

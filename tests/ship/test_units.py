@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,8 @@ from symdiff.ship.formulas import functions_of
 from symdiff.ship.header import described
 from symdiff.ship.interface import exported, with_units
 from symdiff.ship.units import LONGEST, read_units
-from tests.ship.c_programs import needs_gcc
+from tests.ship.c_programs import main as main_of
+from tests.ship.c_programs import needs_gcc, run_c
 
 DRAG = sd.function("drag(v, rho) = 0.15*rho*v**2")
 STATE = sd.function("energy(x[4], [a, b], M[2, 2]) = x[0]*x[1] + a*x[2]*x[3] + b*M[0, 0]")
@@ -135,6 +137,21 @@ DESCRIBED = {
         {"f": ["m", "m", "s"], "a": "K", "b": "V"},
         ["[0..1, 0] by a in m/K", "[0..1, 1] by b in m/V", "[2, 0] by a in s/K", "[2, 1] by b in s/V"],
     ),
+    "a Jacobian of a vector by a vector": (
+        sd.jacobian("f(x[2], a) = [x[0]*a, x[1], a]", "x"),
+        {"f": "m", "x": "K"},
+        ["3 x 2, row by row, [i, j] of f[i] by x[j], in m/K"],
+    ),
+    "a Jacobian by alike numbers": (
+        sd.jacobian("f(a, b) = [a*b, a, b]"),
+        {},
+        ["3 x 2, row by row, [i, j] of f[i] by the j-th of a, b"],
+    ),
+    "a Jacobian of a matrix by a matrix": (
+        sd.jacobian(sd.function("f(M[2, 2], a) = a*M", shapes={"a": ()}), "M"),
+        {"f": "m", "M": "K"},
+        ["2 x 2 x 2 x 2, row by row, [i, j, k, l] of f[i, j] by M[k, l], in m/K"],
+    ),
     "a Jacobian of an array of one unit": (
         sd.jacobian("f(a, b) = [a*b, a, b]"),
         {"f": "m", "a": "K", "b": "V"},
@@ -152,6 +169,11 @@ DESCRIBED = {
         sd.sparse_hessian("f(x[3]) = x[0]**2*x[1] + x[2]**3"),
         {"f": "J", "x": "m"},
         ["matrix by columns, by x twice, in J/m^2"],
+    ),
+    "a sparse Jacobian of one unit": (
+        sd.sparse_jacobian("f(x[3]) = x[1:]**2 - x[:2]"),
+        {"f": "J", "x": "m"},
+        ["a sparse 2 x 3 matrix by columns, at [i, j] of f[i] by x[j], in J/m"],
     ),
     "a Hessian by many": (
         sd.hessian("f(a, b, c, d, e) = a*b*c*d*e"),
@@ -193,6 +215,8 @@ def test_what_a_header_says(tmp_path, case):
 
 GOLDEN = """\
 /*
+ * drag_hessian: the Hessian of drag by v, rho.
+ *
  * hessian_drag(v, rho) = [[0.3*rho, 0.3*v],
  *                         [0.3*v,   0]]
  *
@@ -212,10 +236,64 @@ def test_the_header_of_a_hessian(tmp_path):
     assert GOLDEN in header({"drag_hessian": sd.hessian(DRAG)}, tmp_path, UNITS)
 
 
+WORDS = {
+    "the gradient of drag by v, rho": sd.grad(DRAG),
+    "the value of drag and its gradient by v": sd.value_and_grad(DRAG, "v"),
+    "the Jacobian of f by v, t": sd.jacobian(SEVERAL),
+    "the Hessian of drag by v": sd.hessian(DRAG, "v"),
+    "the derivative of drag along v_dot": sd.jvp(DRAG, "v"),
+    "the gradient by v of drag weighed by drag_bar": sd.vjp(DRAG, "v"),
+    "the product of the Hessian of drag by v, rho with v_rho_dot": sd.hvp(DRAG),
+    "the third derivative of drag by v": sd.derivative(DRAG, "v", 3),
+    "the Laplacian of drag by v, rho": sd.laplacian(DRAG),
+    "the Hessian of drag by v, rho, a sparse matrix": sd.sparse_hessian(DRAG),
+    "the Jacobian of grad_drag by rho": sd.jacobian(sd.grad(DRAG, "v"), "rho"),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_header_says_which_derivative_a_function_is(tmp_path, words):
+    assert f"\n * g: {words}.\n *\n" in header({"g": WORDS[words]}, tmp_path, {})
+
+
+def test_a_formula_is_no_derivative(tmp_path):
+    assert " * g: " not in header({"g": DRAG}, tmp_path, {})
+
+
+CALLED = {
+    "numbers": ({"g": sd.value_and_grad(DRAG)}, (1.0, 1.0)),
+    "arrays": ({"g": STATE}, ([0.0] * 4, [0.0] * 2, [[0.0] * 2] * 2)),
+    "float": ({"g": sd.function("g(x[3], k) = k*x + 1", shapes={"k": ()}, dtype="float32")}, ([0.0] * 3, 1.0)),
+    "names of C": ({"g": sd.function("g(int, out, work, g_batch) = int + out + work + g_batch")}, (1.0, 1.0, 1.0, 1.0)),
+    "the second": ({"f": sd.function("f() = 3"), "g": sd.grad(DRAG)}, (1.0, 1.0)),
+}
+
+
+@needs_gcc
+@pytest.mark.parametrize("case", CALLED.values(), ids=CALLED)
+def test_the_call_in_a_header_can_be_copied(tmp_path, case):
+    functions, point = case
+    sd.emit(functions, tmp_path, name="library", kinds=("h", "a"))
+    text = (tmp_path / "library.h").read_text()
+    said, _, rest = text.partition(" * A call of g")[2].partition("\n *\n")
+    code = rest.partition("\n *\n")[0].replace("\n * ", "\n").removeprefix(" * ")
+    results = re.findall(r"\w+", said.partition("is in ")[2].partition(" where")[0].replace(" and ", " "))
+    expected = functions["g"](*point)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    assert len(results) == len(expected)
+    prints = []
+    for name, value in zip(results, expected, strict=True):
+        elements = [f"{name}[{k}]" for k in range(np.size(value))] if np.ndim(value) else [name]
+        prints += [f'printf("%.17g\\n", (double){element});' for element in elements]
+    source = main_of("library.h", code, "if (code) return 1;", *prints, "free(work);")
+    found = [float(line) for line in run_c(tmp_path, source, tmp_path / "liblibrary.a").split()]
+    np.testing.assert_array_equal(found, np.concatenate([np.ravel(value) for value in expected]))
+
+
 @pytest.mark.parametrize("kind", ["h", "hpp", "c", "d.ts"])
 def test_files_that_have_the_same_lines(tmp_path, kind):
     text = sd.emit(sd.grad(DRAG), tmp_path, kinds=kind, units=UNITS)[0].read_text()
-    assert "in[0]  v: a number, in m/s" in text
+    assert " v: a number, in m/s" in text
     assert "grad_drag[2]: 2 numbers, [0] by v in N/(m/s), [1] by rho in N/(kg/m^3)" in text
 
 
@@ -231,10 +309,14 @@ def test_the_module_of_python_has_them(tmp_path):
     spec = importlib.util.spec_from_file_location("slope", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.slope.__doc__.splitlines()[2:] == [
+    assert module.slope.__doc__.splitlines() == [
+        "slope: the gradient of drag by v.",
+        "",
+        "grad_drag(v, rho) = 0.3*v*rho",
+        "",
         "v: a number, in m/s",
         "rho: a number, in kg/m^3",
-        "grad_drag: a number, by v, in N/(m/s)",
+        "-> grad_drag: a number, by v, in N/(m/s)",
     ]
 
 
