@@ -24,16 +24,16 @@ def with_new_axes(text: str, own: int, wanted: int) -> str:
 
 def with_batch(text: str, batch: str, shape: Sizes) -> str:
     """What is the same for all points, once for each of them."""
-    return f"np.broadcast_to({text}, {sizes(batch, shape)})"
+    return f"np.broadcast_to({text}, {batch_sizes(batch, shape)})"
 
 
-def sizes(batch: str, shape: Sizes) -> str:
+def batch_sizes(batch: str, shape: Sizes) -> str:
     """The shape of an array of this shape for each point."""
     return f"{batch} + {shape}" if shape else batch
 
 
 def _reshape(batch: str, args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
-    return f"np.reshape({args[0]}, {sizes(batch, shape)})"
+    return f"np.reshape({args[0]}, {batch_sizes(batch, shape)})"
 
 
 def _broadcast(batch: str, args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes) -> str:
@@ -44,7 +44,7 @@ def _scatter(batch: str, args: Sequence[str], payload: Any, shape: Sizes, operan
     count = int(np.prod(operand))
     places = np.zeros(shape, int)
     places[numpy_index(payload[0])] = np.arange(1, count + 1).reshape(operand)
-    flat = f"np.reshape({args[0]}, {sizes(batch, (count,))})"
+    flat = f"np.reshape({args[0]}, {batch_sizes(batch, (count,))})"
     return f"np.concatenate([np.zeros_like({flat}[..., :1]), {flat}], axis=-1)[..., np.array({places.tolist()})]"
 
 
@@ -63,8 +63,8 @@ def _gather(batch: str, args: Sequence[str], axis: int, shape: Sizes, operand: S
     rest = (*operand[:axis], *operand[axis + 1 :])
     count = int(np.prod(index))
     moved = f"np.moveaxis({args[0]}, {axis - len(operand)}, -1)"
-    rows = f"np.reshape({args[1]} % {operand[axis]}, {sizes(batch, (*(1,) * len(rest), count))})"
-    taken = f"np.reshape(np.take_along_axis({moved}, {rows}, axis=-1), {sizes(batch, (*rest, *index))})"
+    rows = f"np.reshape({args[1]} % {operand[axis]}, {batch_sizes(batch, (*(1,) * len(rest), count))})"
+    taken = f"np.reshape(np.take_along_axis({moved}, {rows}, axis=-1), {batch_sizes(batch, (*rest, *index))})"
     after = len(rest) - axis
     if not index or not after:
         return taken
@@ -75,11 +75,11 @@ def _gather(batch: str, args: Sequence[str], axis: int, shape: Sizes, operand: S
 def _scatter_add(batch: str, args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
     axis, size = payload
     count, before = int(np.prod(index)), int(np.prod(operand[:axis]))
-    rows = f"np.reshape({args[1]} % {size}, {sizes(batch, (count, 1))})"
+    rows = f"np.reshape({args[1]} % {size}, {batch_sizes(batch, (count, 1))})"
     one = f"(np.arange({size}) == {rows}).astype({args[0]}.dtype)"
     after = int(np.prod(operand[axis + len(index) :]))
-    values = f"np.reshape({args[0]}, {sizes(batch, (before, count, after))})"
-    return f"np.reshape(np.einsum('...ij,...kil->...kjl', {one}, {values}), {sizes(batch, shape)})"
+    values = f"np.reshape({args[0]}, {batch_sizes(batch, (before, count, after))})"
+    return f"np.reshape(np.einsum('...ij,...kil->...kjl', {one}, {values}), {batch_sizes(batch, shape)})"
 
 
 def _recurrence(batch: str, args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:
