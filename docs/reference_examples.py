@@ -526,7 +526,7 @@ True
 >>> sd.function("f(x) = digamma(x)").llvm()
 Traceback (most recent call last):
 symdiff.errors.CompileError: digamma is SciPy's, and no C library has it: it cannot be called without Python
-write digamma by functions that C has, or make its value an input
+name a C function that is linked: symbols={"digamma": "…"}; or make its value an input
 """,
     "Steps.cells": r"""
 >>> sd.function("q = x + y\nf = q*z", ["x", "y", "z"]).steps(-2, 5, -4).cells()[-1]

@@ -35,6 +35,13 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-blas", action="store_true", help="loops where BLAS and LAPACK would be called")
     parser.add_argument("--link", metavar="openblas", default="", help="libraries that a shared one is linked with")
     parser.add_argument(
+        "--symbol",
+        action="append",
+        default=[],
+        metavar="digamma=gsl_sf_psi",
+        help="a C function, double (double, ...), that is called for one that no C library has; once for each",
+    )
+    parser.add_argument(
         "--units",
         metavar="'v=m/s, drag=N'",
         default="",
@@ -60,10 +67,22 @@ def _run(options: argparse.Namespace) -> int:
         math=options.math,
         libraries=names_in(options.link),
         blas=False if options.no_blas else None,
+        symbols=_symbols(options.symbol),
         units=formulas.units_with(read_units(options.units)),
     )
     give(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files)))
     return 0
+
+
+def _symbols(given: list[str]) -> dict[str, str]:
+    """The C functions that are called for ours."""
+    found: dict[str, str] = {}
+    for text in given:
+        word, sign, name = (part.strip() for part in text.partition("="))
+        if not sign or word in found:
+            raise ArgumentError(f"--symbol {text}", hint="each function once: --symbol digamma=gsl_sf_psi")
+        found[word] = name
+    return found
 
 
 COMMAND = Command(_add, _run)

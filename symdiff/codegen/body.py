@@ -91,18 +91,22 @@ class Routines:
         """
         routine = op.routine
         assert isinstance(routine, Library | Special | Outside)
-        if self.target.is_host or isinstance(routine, Library):
+        if self.target.is_host:
+            return routine
+        if symbol := self.target.symbol_for(op.word):
+            return Library(symbol)
+        if isinstance(routine, Library):
             return routine
         if isinstance(routine, Special):
             if routine.symbol in PUBLIC:
                 return Library(routine.symbol)
             raise CompileError(
                 f"{op.word} is SciPy's, and no C library has it: it cannot be called without Python",
-                hint=f"write {op.word} by functions that C has, or make its value an input",
+                hint=f'name a C function that is linked: symbols={{"{op.word}": "…"}}; or make its value an input',
             )
         raise CompileError(
             f"{op.word} is a function of this process: a library cannot call it",
-            hint=f"write {op.word} as a formula, or make its value an input",
+            hint=f'name a C function that is linked: symbols={{"{op.word}": "…"}}; or write it as a formula',
         )
 
     def sincos(self) -> str:

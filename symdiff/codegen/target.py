@@ -76,6 +76,7 @@ class Target:
     vector_library : which functions of vectors may be called: "libmvec" (glibc's since 2.35, which `-lm` links) or "".
     has_sincos : whether the C library's `sincos` gives the bits of its `sin` and `cos`.
     has_blas : whether BLAS and LAPACK may be called; otherwise loops take their place.
+    symbols : functions of ours, by their words, with the names of C functions that are called for them.
     is_host : whether the code runs in this process, is linked to addresses in it, and hears its signals. Other code
         calls public functions by their names alone.
     """
@@ -91,6 +92,7 @@ class Target:
     vector_library: str = ""
     has_sincos: bool = False
     has_blas: bool = True
+    symbols: tuple[tuple[str, str], ...] = ()
     is_host: bool = False
 
     @staticmethod
@@ -165,7 +167,11 @@ class Target:
 
     def public(self, name: str) -> str:
         """What a function of the C library is called."""
-        return PREFIXES.get(self.family, "") + name
+        return name if name in dict(self.symbols).values() else PREFIXES.get(self.family, "") + name
+
+    def symbol_for(self, word: str) -> str:
+        """The C function that a user names for one of ours; "": there is none."""
+        return dict(self.symbols).get(word, "")
 
     @property
     def object_format(self) -> str:

@@ -18,7 +18,7 @@ from symdiff.display.c_interface import Described, interface
 from symdiff.display.c_names import CNames, c_comment
 from symdiff.errors import CompileError
 from symdiff.ops import Op, core
-from symdiff.ops.base import Instruction, Intrinsic, Library
+from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Special
 
 if TYPE_CHECKING:
     from symdiff.optimize.program import Program
@@ -105,7 +105,13 @@ class CSource:
     sparsity: Sequence[int] = ()
 
 
-def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, complete: bool = False) -> str:
+def c_file(
+    sources: Sequence[CSource],
+    head: Sequence[str],
+    single: bool,
+    complete: bool = False,
+    symbols: Mapping[str, tuple[str, str]] | None = None,
+) -> str:
     """The text of a file with these functions; `single`: of floats; `complete`: with all that a library has of each.
 
     Raises
@@ -113,14 +119,17 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, comple
     CompileError
         For an operation that `math.h` does not have.
     """
-    names = CNames()
+    names, symbols = CNames(), symbols or {}
+    for symbol, _ in symbols.values():
+        names.take(symbol)
     given = [names.take(source.name) if complete else names.new(source.name) for source in sources]
     number = "float" if single else "double"
-    prototypes, blocks = list[str](), list[str]()
+    prototypes, blocks, outside = list[str](), list[str](), list[str]()
     for source, name in zip(sources, given, strict=True):
-        writer = CWriter(source, name, names, single)
+        writer = CWriter(source, name, names, single, symbols)
         blocks += ["", *writer.function()]
         prototypes += writer.prototypes
+        outside += [line for line in writer.outside if line not in outside]
         if complete:
             more, lines = interface(name, number, source.inputs, source.outputs, writer.given_work)
             prototypes, blocks = prototypes + more, blocks + lines
@@ -139,6 +148,7 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, comple
             "#pragma STDC FP_CONTRACT OFF",
             "#endif",
             "",
+            *(["/* Functions of another library, which has to be linked. */", *outside, ""] if outside else []),
             *prototypes,
             *blocks,
             "",
@@ -149,7 +159,10 @@ def c_file(sources: Sequence[CSource], head: Sequence[str], single: bool, comple
 class CWriter:
     """Writes one function, with its parts and tables."""
 
-    def __init__(self, source: CSource, name: str, around: CNames, single: bool) -> None:
+    def __init__(
+        self, source: CSource, name: str, around: CNames, single: bool, symbols: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self.symbols, self.outside = symbols, dict[str, None]()
         self.source, self.name, self.around, self.single = source, name, around, single
         self.number = "float" if single else "double"
         self.suffix = "f" if single else ""
@@ -363,7 +376,13 @@ class CWriter:
     def _expression(self, node: int) -> Text:
         graph = self.program.graph
         op = graph.ops[node]
-        return c_expression(op, [self._value(a) for a in graph.args[node]], self.suffix)
+        operands = [self._value(a) for a in graph.args[node]]
+        if op.word not in self.symbols or not isinstance(op.routine, Library | Special | Outside):
+            return c_expression(op, operands, self.suffix)
+        symbol, prototype = self.symbols[op.word]
+        self.outside[f"{prototype};"] = None
+        text, power = _call(symbol, operands)
+        return (f"(float){text}", UNARY) if self.single else (text, power)
 
 
 def _rows(words: Sequence[str], size: int, indent: str) -> list[str]:
@@ -389,7 +408,7 @@ def c_expression(op: Op, operands: Sequence[Text], suffix: str) -> Text:
         return _call(routine.symbol + suffix, operands)
     raise CompileError(
         f"C source of {op.name}: math.h has no such function",
-        hint="f.compile() and f.address have it; or approximate it by what math.h has",
+        hint=f'f.compile() and f.address have it; sd.emit(…, symbols={{"{op.word}": "…"}}) calls a C function for it',
     )
 
 

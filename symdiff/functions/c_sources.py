@@ -62,9 +62,15 @@ class Emitted:
 
 
 def c_source(
-    functions: Sequence[Emitted], fp: str = "contract", dtype: str | None = None, complete: bool = False
+    functions: Sequence[Emitted],
+    fp: str = "contract",
+    dtype: str | None = None,
+    complete: bool = False,
+    symbols: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
     """A file of C99 with these functions; `complete`: with all that a library has of each.
+
+    `symbols` are C functions that are called for ours, by our words: the name of each and its declaration.
 
     Raises
     ------
@@ -90,7 +96,7 @@ def c_source(
         "Each function takes an array of pointers to its inputs and one of pointers to its outputs, which must not",
         "overlap anything; work may be null unless there is a function that says how many bytes it has. 0 is success.",
     ]
-    return c_file(sources, head, types == {FLOAT32}, complete)
+    return c_file(sources, head, types == {FLOAT32}, complete, symbols or {})
 
 
 def _source(one: Emitted, fp: str) -> CSource:

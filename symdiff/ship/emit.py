@@ -18,6 +18,7 @@ from symdiff.ship import wasm as _wasm  # noqa: F401
 from symdiff.ship.interface import check_names, exported
 from symdiff.ship.package import Package, chosen_kinds
 from symdiff.ship.reserved import found_first
+from symdiff.ship.symbols import find_symbols
 from symdiff.ship.units import Given
 
 
@@ -34,6 +35,7 @@ def emit(
     libraries: Sequence[str] = (),
     blas: bool | None = None,
     units: Given | None = None,
+    symbols: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
     """Write functions as a library that runs without Python, with the C interface that docs/c-abi.md describes.
 
@@ -65,6 +67,9 @@ def emit(
         members of packs, functions (for their results), outputs and named lines, ``{"v": "m/s", "drag": "N"}``; a list
         for the numbers of a vector, one by one; a dict for what holds in one function alone. Plain numbers are in "1".
         Those of derivatives follow, as texts: nothing is converted.
+    symbols : C functions, ``double name(double, …)``, that are called for functions that no C library has, or for a
+        user's own: ``{"digamma": "gsl_sf_psi"}``. Whoever links the library brings them, whoever loads a WebAssembly
+        module gives them; kernels have none.
 
     Returns
     -------
@@ -74,8 +79,8 @@ def emit(
     Raises
     ------
     ArgumentError
-        For names that C cannot use, or that would hide a file of the system's, unknown kinds or targets, and units of
-        what there is not.
+        For names that C cannot use, or that would hide a file of the system's, unknown kinds or targets, and units or
+        symbols of what there is not.
     CompileError
         Where a function needs what no library has, such as a function of SciPy's or of Python.
     ShapeError
@@ -101,10 +106,10 @@ def emit(
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
-                given = target or triple or None, cpu, fp, math, libraries, blas, units
+                given = target or triple or None, cpu, fp, math, libraries, blas, units, symbols
                 packages[triple] = packed(functions, name, *given)
             else:
-                packages[triple] = replace(known, target=Target.of(triple or None, cpu=cpu, blas=blas))
+                packages[triple] = known.with_target(Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]
         file = kind.file(package)
         if found_first(file):
@@ -158,6 +163,7 @@ def packed(
     libraries: Sequence[str] = (),
     blas: bool | None = None,
     units: Given | None = None,
+    symbols: Mapping[str, str] | None = None,
 ) -> Package:
     """The library of functions, of which files of each kind are made; arguments and errors as for `emit`."""
     if math not in ("vector", "scalar"):
@@ -170,7 +176,9 @@ def packed(
         made = replace(made, has_blas=blas)
     if isinstance(target, Target) and cpu is not None:
         raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
-    return Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries))
+    named = find_symbols(symbols or {}, given)
+    package = Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries), named)
+    return package.with_target(made)
 
 
 def emitted_text(function: Function, kind: str) -> str:

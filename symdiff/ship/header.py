@@ -104,9 +104,11 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 def linked_with(package: Package) -> list[str]:
     """What has to be linked."""
-    algebra = [name for name in package.outside if name.endswith("_")]
-    other = [name for name in package.outside if not name.endswith("_")]
-    lines = []
+    own = package.called_foreign
+    named = [symbol.name for symbol in own]
+    algebra = [name for name in package.outside if name.endswith("_") and name not in named]
+    other = [name for name in package.outside if not name.endswith("_") and name not in named]
+    lines = [f"{symbol.prototype}, which is {symbol.word}, has to be linked." for symbol in own]
     if other:
         lines += _filled("Functions of the C library that may be called (link with -lm): ", other)
     if algebra:

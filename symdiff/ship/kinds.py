@@ -64,11 +64,12 @@ def _cmake(package: Package) -> bytes:
 
 @add_kind("c", lambda package: f"{package.name}.c", "C99 that needs no other file, for scalar programs")
 def _source(package: Package) -> bytes:
+    symbols = {symbol.word: (symbol.name, symbol.prototype) for symbol in package.foreign}
     functions = [
         Emitted(f.name, f.function, sparsity=f.sparsity.numbers if f.sparsity else (), operands=described_operands(f))
         for f in package.functions
     ]
-    return c_source(functions, package.functions[0].fp, complete=True).encode()
+    return c_source(functions, package.functions[0].fp, complete=True, symbols=symbols).encode()
 
 
 @add_kind("ll", lambda package: f"{package.name}.ll", "LLVM's intermediate representation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symdiff.codegen.compile import write_program
 from symdiff.codegen.kernel import point_level
@@ -16,6 +17,7 @@ from symdiff.errors import ArgumentError
 from symdiff.ship.answers import write_answers
 from symdiff.ship.interface import Exported
 from symdiff.ship.libdevice import libdevice
+from symdiff.ship.symbols import ForeignFunction
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Package:
     target : the machine that it is for.
     vectors : whether batches may call functions of vectors.
     libraries : what a shared library is linked with beside the C library; CUDA's libdevice for kernels.
+    foreign : C functions of the user's that are called for some of ours.
     """
 
     name: str
@@ -36,6 +39,13 @@ class Package:
     target: Target
     vectors: bool = True
     libraries: tuple[str, ...] = ()
+    foreign: tuple[ForeignFunction, ...] = ()
+
+    def with_target(self, target: Target) -> Package:
+        """The same library for a machine, which learns what users call their functions."""
+        names = tuple([(symbol.word, symbol.name) for symbol in self.foreign])
+        pairs = target.has_sincos and not any(word in ("sin", "cos") for word, _ in names)
+        return replace(self, target=replace(target, symbols=names, has_sincos=pairs))
 
     @functools.cached_property
     def written(self) -> tuple[Standalone, ...]:
@@ -74,6 +84,11 @@ class Package:
         """The functions that it calls, which whoever links it brings."""
         known = {f.name for f in self.functions}
         return tuple([name for name in self.module.called if name not in known])
+
+    @property
+    def called_foreign(self) -> tuple[ForeignFunction, ...]:
+        """The functions of the user's that it calls."""
+        return tuple([symbol for symbol in self.foreign if symbol.name in self.outside])
 
     @functools.cached_property
     def object_code(self) -> bytes:

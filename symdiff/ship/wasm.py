@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.ops import OPS
+from symdiff.ops.base import Library
 from symdiff.ship.header import described
 from symdiff.ship.interface import Array, Exported
 from symdiff.ship.package import Package, add_kind
@@ -36,12 +39,14 @@ def _wasm(package: Package) -> bytes:
 def _loader(package: Package) -> bytes:
     runtime = Path(__file__).with_name("wasm_runtime.mjs").read_text(encoding="utf-8")
     functions = [f"  {f.name}: {_array(f)}," for f in package.functions]
-    called = [f"  {name}: {MATH[name]}," for name in _linked(package)[1]]
+    given = [symbol.name for symbol in package.called_foreign]
+    called = [f"  {name}: {MATH[name]}," for name in _linked(package)[1] if name not in given]
     lines = [
         f"// {package.name}.wasm: functions compiled by symdiff {VERSION}.",
         f'const FILE = "{package.name}.wasm";',
         *("const FUNCTIONS = {", *functions, "};"),
         *("const MATH = {", *called, "};"),
+        f"const GIVEN = {json.dumps(given)};",
     ]
     return ("\n".join(lines) + "\n" + runtime).encode()
 
@@ -56,7 +61,10 @@ def _types(package: Package) -> bytes:
         comment = described(f, numbered=False).replace("/*", "/**", 1).splitlines()
         lines += [f"  {line}" for line in comment]
         lines.append(f"  readonly {f.name}: CompiledFunction<[{taken}], {point}, {batch}>;")
-    return "\n".join([*lines, "}", LOAD, ""]).encode()
+    given = "; ".join([symbol.typed for symbol in package.called_foreign])
+    more = f", functions: {{ {given} }}" if given else ""
+    source = SOURCE if given else SOURCE.replace(" | undefined", "").replace("source:", "source?:")
+    return "\n".join([*lines, "}", LOAD.format(source + more), ""]).encode()
 
 
 def _linked(package: Package) -> tuple[bytes, list[str]]:
@@ -74,11 +82,16 @@ def _linked(package: Package) -> tuple[bytes, list[str]]:
     if any(f.name == "memory" for f in package.functions):
         raise ArgumentError("the memory of the module is called memory", hint="another name for the function")
     code, names = link_module(package.object_code, package.module.defined)
-    missing = [name for name in names if name not in MATH]
+    given = {symbol.name for symbol in package.foreign}
+    missing = [name for name in names if name not in MATH and name not in given]
     if missing:
+        words = [op.word for op in OPS.values() if isinstance(op.routine, Library) and op.routine.symbol == missing[0]]
+        hint = "blas=False has loops for products of matrices"
+        if words:
+            hint = f'symbols={{"{words[0]}": "{missing[0]}"}} takes a function of JavaScript when the module is loaded'
         raise CompileError(
             f"JavaScript has no {', '.join(missing)}, which the code calls",
-            hint='write it by other functions, or emit "o" and link that with a library that has it',
+            hint=hint,
         )
     return code, names
 
@@ -123,4 +136,6 @@ export interface CompiledFunction<Inputs extends unknown[], Output, Batch> {
 
 LOAD = """
 /** The functions of the module: at a URL as seen from this file (its default is beside it), in bytes, or compiled. */
-export function load(source?: string | URL | BufferSource | WebAssembly.Module): Promise<Functions>;"""
+export function load({}): Promise<Functions>;"""
+
+SOURCE = "source: string | URL | BufferSource | WebAssembly.Module | undefined"

@@ -176,10 +176,13 @@ async function instantiate(source, imports) {
  * The functions of the module, which is at a URL (as seen from this file), in bytes, or compiled. A function takes
  * numbers and arrays, and gives a number, a typed array with the elements row by row, or a list of several results.
  * `f.batch` takes arrays with the numbers of all points, one after the other; an array for a single point is the same
- * for all of them. `f.inputs` and `f.outputs` tell names and shapes.
+ * for all of them. `f.inputs` and `f.outputs` tell names and shapes. `functions` are those that the code calls and that
+ * JavaScript has not, by their names.
  */
-export async function load(source = new URL(FILE, import.meta.url)) {
-  const { exports } = await instantiate(source, { env: MATH });
+export async function load(source = new URL(FILE, import.meta.url), functions = {}) {
+  const missing = GIVEN.filter((name) => typeof functions[name] !== "function");
+  if (missing.length) throw new TypeError(`load(source, { ${missing.join(", ")} }) needs these functions`);
+  const { exports } = await instantiate(source, { env: { ...MATH, ...functions } });
   const workplace = new Workplace(exports);
   return Object.fromEntries(
     Object.entries(FUNCTIONS).map(([name, Numbers]) => [name, makeFunction(workplace, name, Numbers)]),
