@@ -54,7 +54,7 @@ PUBLIC = {
     "laplacian": "functions.laplacians",
     "limits": "budget",
     "linearize": "functions.linearize",
-    "load": "functions.storage",
+    "load": "functions.container",
     "named": "frontend.symbols",
     "nlp": "functions.nlp",
     "operator": "functions.laplacians",
@@ -81,7 +81,7 @@ A name is added by a line here, and one below, by which type checkers know it.
 
 _NAMES = """
 budget cli codegen content dataclass differentiate digest display errors frontend functions guesses interop interpret ir
-later loading locks numeric ops optimize pictures reporting ship signature sizes trees types version
+later loading locks native numeric ops optimize pictures reporting ship signature sizes trees types version
 """
 _MODULES = frozenset(_NAMES.split())
 """The modules of the package, which are loaded when they are first used, too."""
@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     from symdiff.functions.checking import GradientCheck as GradientCheck
     from symdiff.functions.checking import check_grad as check_grad
     from symdiff.functions.compiled import CompiledFunction as CompiledFunction
+    from symdiff.functions.container import load as load
     from symdiff.functions.define import Namespace as Namespace
     from symdiff.functions.define import define as define
     from symdiff.functions.function import Function as Function
@@ -130,7 +131,6 @@ if TYPE_CHECKING:
     from symdiff.functions.simplifying import simplify as simplify
     from symdiff.functions.sparse import sparse_hessian as sparse_hessian
     from symdiff.functions.sparse import sparse_jacobian as sparse_jacobian
-    from symdiff.functions.storage import load as load
     from symdiff.functions.transforms import grad as grad
     from symdiff.functions.transforms import hessian as hessian
     from symdiff.functions.transforms import jacobian as jacobian
@@ -174,4 +174,4 @@ def __dir__() -> list[str]:
     return sorted([*PUBLIC, *_of_language("functions").names()])
 
 
-_load("symdiff.functions.function")  # what every function needs
+_load("symdiff.functions.container")  # what every function needs, and what those with code in a file are called by

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symdiff.loading import load_module
+
+T = TypeVar("T")
 
 
 class Later:
@@ -27,3 +29,23 @@ class Later:
     def __get__(self, thing: Any, kind: type[Any]) -> Any:
         found = self.function()
         return found if thing is None else found.__get__(thing, kind)
+
+
+class Postponed(Generic[T]):
+    """An attribute that is worked out when somebody asks for it, unless it was set before."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self.make = make
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    if TYPE_CHECKING:
+
+        def __set__(self, thing: Any, value: T) -> None: ...
+
+    def __get__(self, thing: Any, kind: type[Any] | None = None) -> T:
+        if thing is None:
+            return self  # type: ignore[return-value]  # as every descriptor of a class
+        found = thing.__dict__[self.name] = self.make(thing)
+        return found

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CompileError, ShapeError
+from symdiff.native.calls import name_of, pointer_in, ufunc_slot
+from symdiff.native.kept import mathematics
 from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Routine, Special
 from symdiff.types import Dim, Shape, show
@@ -25,14 +27,14 @@ _kept: list[object] = []
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
+def library() -> Any:
     """The platform's C mathematics library."""
     if sys.platform == "win32":
         return ctypes.CDLL("ucrtbase")
     if sys.platform == "darwin":
         return ctypes.CDLL(None)
     with contextlib.suppress(OSError):
-        return ctypes.CDLL("libm.so.6")
+        return mathematics()
     name = ctypes.util.find_library("m")  # which runs other programs
     with contextlib.suppress(OSError):
         return ctypes.CDLL(name)
@@ -64,47 +66,15 @@ def address(routine: Routine) -> int:
         signature = f"double ({'double, ' * _operands(routine)}int __pyx_skip_dispatch)"
         for name in (routine.symbol, *(f"__pyx_fuse_{k}{routine.symbol}" for k in range(4))):
             if name in capsules and _label(capsules[name]) == signature:
-                return _pointer(capsules[name])
+                return pointer_in(capsules[name])
         raise CompileError(f"scipy.special.cython_special has no function {routine.symbol} of doubles")
     if isinstance(routine, Outside):
         return routine.address
     raise CompileError(f"{routine} has no address: it is an instruction or an expression")
 
 
-def _name(capsule: object) -> Any:
-    return ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))(capsule)
-
-
 def _label(capsule: object) -> str:
-    return (_name(capsule) or b"").decode()
-
-
-def _pointer(capsule: object) -> int:
-    """What a capsule of any name holds."""
-    get = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    return int(get(capsule, _name(capsule)))
-
-
-@functools.cache
-def ufunc_slot(slot: int) -> int | None:
-    """An entry of NumPy's table of ufunc C functions, or None where this NumPy does not show the table."""
-    return _table_entry("_UFUNC_API", slot)
-
-
-@functools.cache
-def array_slot(slot: int) -> int | None:
-    """An entry of NumPy's table of array C functions and types, or None where this NumPy does not show the table."""
-    return _table_entry("_ARRAY_API", slot)
-
-
-def _table_entry(table: str, slot: int) -> int | None:
-    for module in ("numpy._core._multiarray_umath", "numpy.core._multiarray_umath"):
-        capsule = getattr(sys.modules.get(module), table, None)
-        if capsule is not None:
-            return int((ctypes.c_size_t * (slot + 1)).from_address(_pointer(capsule))[slot])
-    return None
+    return (name_of(capsule) or b"").decode()
 
 
 def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:

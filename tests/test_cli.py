@@ -165,7 +165,7 @@ def test_doctor(capsys, monkeypatch):
     assert found["works"] == {"a formula": "yes"}
     assert list(found) == ["installed", "this machine", "fast paths", "extras", "programs", "works"]
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("symdiff.codegen.image.can_map", lambda: False)
+    monkeypatch.setattr("symdiff.cli.doctor.can_map", lambda: False)
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["programs"]["dot"] == "missing, for pictures of graphs"

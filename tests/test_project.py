@@ -14,7 +14,7 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 # The rooms in the order of the pipeline: a module imports only from its own room and those before it.
 ROOMS = ["version", "dataclass", "digest", "loading", "locks", "errors", "guesses", "later", "reporting", "budget",
-         "sizes", "types", "content", "ops", "ir", "trees", "signature", "display", "frontend", "numeric",
+         "sizes", "types", "content", "native", "ops", "ir", "trees", "signature", "display", "frontend", "numeric",
          "interpret", "differentiate", "optimize", "codegen", "functions", "pictures", "ship", "interop", "cli",
          "__main__"]  # fmt: skip
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from symdiff.cli.command import FAILED, Command, add_output, give
-from symdiff.codegen import cache, image, recycling, threads
+from symdiff.codegen import cache, recycling, threads
 from symdiff.codegen.builtin_code import builtin_code
 from symdiff.codegen.python_api import is_supported_python
 from symdiff.codegen.target import Target
@@ -23,6 +23,7 @@ from symdiff.errors import SymdiffError
 from symdiff.functions.build import function
 from symdiff.functions.direct import is_enabled
 from symdiff.functions.function import Function
+from symdiff.native.code import can_map
 from symdiff.version import DISTRIBUTION, VERSION
 
 NEEDED = ("numpy", "scipy", "sympy", "networkx", "llvmlite")
@@ -94,7 +95,7 @@ def _fast_paths() -> Iterator[tuple[str, str]]:
     why = "its objects are laid out otherwise" if is_supported_python() else "no CPython with one lock, on 64 bits"
     yield "calls without Python", _told(builtin_code() is not None, f"no: {why}")
     yield "vectorcall", _told(is_enabled(Function), f"no: {why}")
-    yield "own linker of images", _told(image.can_map(), "no: LLVM's engine links, on Linux for x86-64 ours does")
+    yield "own linker of images", _told(can_map(), "no: LLVM's engine links, on Linux for x86-64 ours does")
     yield "memory of big arrays", _told(recycling.pool() is not None, "no: this NumPy has no memory handlers")
     yield "threads", f"f.compile(threads=0) uses {threads.processors()}"
     on = "on" if cache.is_on(None) else f"off: {cache.VARIABLE}=1 turns it on"

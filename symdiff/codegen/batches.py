@@ -23,13 +23,13 @@ import numpy as np
 
 from symdiff.codegen import jit
 from symdiff.codegen.blocks import BLOCK, CHOOSE, HEAD, head_fields
-from symdiff.codegen.image import Code
 from symdiff.codegen.interrupts import DECLARATION, INTERRUPTED, interrupts
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.module import Module, Support, assemble_module
 from symdiff.codegen.moves import RECORD, moves
 from symdiff.codegen.scans import SCANS
 from symdiff.codegen.status import Status, status
+from symdiff.native.code import Code
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,53 +6,30 @@ position alone; every other call goes on, as it came, to a callable that knows a
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from symdiff.codegen.builtin_code import (
-    BUILTIN,
     FIELDS,
+    KNOWN,
     LARGEST_OBJECTS,
     LARGEST_OPERANDS,
     LARGEST_VALUES,
-    OBJECTS,
     builtin_code,
 )
 from symdiff.codegen.layout import BYTES
+from symdiff.native.calls import LOOP_ADDRESS, bind_builtin
 from symdiff.trees import Plain
 from symdiff.types import FLOAT64, TensorType, fixed
 
 if TYPE_CHECKING:
     from symdiff.codegen.kernel import Kernel
 
-FASTCALL, KEYWORDS = 0x80, 0x02
-DESCRIPTIONS = {name: np.dtype(name) for name in ("float64", "bool")}
-"""One object each, for ever: records hold their addresses."""
+DESCRIPTIONS = {"float64": "array of float64", "bool": "array of bool"}
+"""What stands in a record for NumPy's description of an array's elements."""
 
-
-class Entry(tuple[Any, ...]):
-    """What a builtin is bound to: the general path, the record, then what has to live as long as the builtin.
-
-    It does not hold the function that the builtin belongs to, so that nothing waits for the cyclic collector.
-    """
-
-    __slots__ = ()
-
-
-class _Method(ctypes.Structure):
-    """CPython's PyMethodDef."""
-
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("code", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    ]
+Record = list[int | str]
+"""The words of a record, with names for what has another address in each process."""
 
 
 def make_builtin(
@@ -66,24 +43,11 @@ def make_builtin(
     name, doc : the builtin's.
     general : what answers the calls that are not plain numbers by position.
     """
-    content = write_record(kernel, structure)
-    if content is None:
+    words = write_record(kernel, structure)
+    code = builtin_code() if words is not None else None
+    if words is None or code is None:
         return None
-    code = builtin_code()
-    if code is None:
-        return None
-    label, text = (part.replace("\0", "").encode("utf-8", "replace") for part in (name, doc))
-    method = _Method(label, code[BUILTIN], FASTCALL | KEYWORDS, text)
-    # CPython gives `self` back last, so what lies in it may own the method's description.
-    entry = Entry((general, content, method, label, text, kernel, code))
-    made: Callable[..., Any] = _create()(ctypes.addressof(method), entry, None)
-    return made
-
-
-@functools.cache
-def _create() -> Callable[..., Any]:
-    prototype = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    return prototype(("PyCFunction_NewEx", ctypes.pythonapi))
+    return bind_builtin(words, kernel.loop, code, name, doc, general, [kernel])
 
 
 class _Values:
@@ -99,7 +63,7 @@ class _Values:
         return place
 
 
-def write_record(kernel: Kernel, structure: Plain) -> bytes | None:
+def write_record(kernel: Kernel, structure: Plain) -> Record | None:
     """The record of a kernel for `builtin_code`, or None where it does not fit."""
     layout, types, inputs = kernel.layout, kernel.types, kernel.inputs
     if any(t.shape or t.dtype != FLOAT64 for t in inputs) or not types or len(layout.operands) > LARGEST_OPERANDS:
@@ -158,7 +122,7 @@ def _pack(
     arrays: list[int],
     scalars: dict[int, int],
     tuples: list[list[int]],
-) -> bytes:
+) -> Record:
     homes = {o.members[0]: len(kernel.layout.inputs) + k for k, o in enumerate(kernel.layout.outputs)}
     uses: dict[int, int] = {}
     for items in tuples:
@@ -173,17 +137,17 @@ def _pack(
     truths = [word for m, place in scalars.items() for word in (int(types[m].is_condition), place)]
     strides = kernel.layout.contiguous_strides()
     end = len(FIELDS) + len(operands) + 4 * len(arrays) + len(truths) + len(grouped)
-    entries: list[int] = []
+    entries: Record = []
     sizes: list[int] = []
     for member in arrays:
         shape = fixed(types[member].shape)
         place = 8 * (end + len(strides) + len(sizes))
-        entries += [homes[member], id(DESCRIPTIONS[types[member].dtype]), len(shape), place]
+        entries += [homes[member], DESCRIPTIONS[types[member].dtype], len(shape), place]
         sizes += shape
     alone = not tuples and not arrays and not types[next(iter(scalars))].is_condition
-    head = {
+    head: dict[str, int | str] = {
         "arity": len(kernel.inputs),
-        "loop": kernel.loop,
+        "loop": LOOP_ADDRESS,
         "one": 1,
         "strides": 8 * end,
         "no_work": 0,
@@ -192,7 +156,6 @@ def _pack(
         "arrays": len(arrays),
         "scalars": len(scalars),
         "tuples": len(tuples),
-        **{name: id(thing) for name, thing in OBJECTS.items()},
+        **{name: name for name in KNOWN},
     }
-    words = [*(head[name] for name in FIELDS), *operands, *entries, *truths, *grouped, *strides, *sizes]
-    return struct.pack(f"{len(words)}q", *words)
+    return [*(head[name] for name in FIELDS), *operands, *entries, *truths, *grouped, *strides, *sizes]

@@ -17,19 +17,17 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
-
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
 from symdiff.codegen.module import ATTRIBUTES
 from symdiff.codegen.python_api import Python, python
+from symdiff.native.calls import BUILTIN, FORWARD, numbered
+from symdiff.native.code import Code
 
-BUILTIN, FORWARD = "builtin", "forward"
-OBJECTS = {"float": float, "float64": np.float64, "int": int, "ndarray": np.ndarray, "true": True, "false": False}
+KNOWN = ("float", "float64", "int", "ndarray", "true", "false")
 """Objects that the code knows by their addresses. They come with the record, so that the code is the same in every
 process."""
 
-FIELDS = ("arity", "loop", "one", "strides", "no_work", "single", "operands", "arrays", "scalars", "tuples", *OBJECTS)
+FIELDS = ("arity", "loop", "one", "strides", "no_work", "single", "operands", "arrays", "scalars", "tuples", *KNOWN)
 """How many arguments; the kernel's loop; 1, the size of the batch; the place of the strides; 0, the workspace that it
 is offered; the place of the only result, a number, or -1; how many operands, arrays, scalars and tuples there are."""
 
@@ -306,7 +304,7 @@ def write_builtin(found: Python) -> tuple[str, dict[str, int]]:
         fields.append(f"  %p_{name} = getelementptr i64, ptr %record, i64 {k}")
         if name == "loop":
             fields.append("  %loop = load ptr, ptr %p_loop")
-        elif name in OBJECTS:
+        elif name in KNOWN:
             fields.append(f"  %known_{name} = load ptr, ptr %p_{name}")
         elif name not in ("one", "no_work"):
             fields.append(f"  %{name} = load i64, ptr %p_{name}")
@@ -326,11 +324,9 @@ def write_builtin(found: Python) -> tuple[str, dict[str, int]]:
         rest="ptr null, ptr null, i32 0, ptr null",
     )
     text += FORWARDING.format(forward=FORWARD, slot=found.slot)
-    imports = {}
-    for k, (name, address) in enumerate(found.functions.items()):
+    for k, name in enumerate(found.functions):
         text = text.replace(f"@{name}(", f"@python_{k}(")
-        imports[f"python_{k}"] = address
-    return text + "\n".join([*ATTRIBUTES, ""]), imports
+    return text + "\n".join([*ATTRIBUTES, ""]), numbered(found.functions)
 
 
 @functools.cache
@@ -340,4 +336,4 @@ def builtin_code() -> Code | None:
     if found is None:
         return None
     text, imports = write_builtin(found)
-    return jit.link_support(text, imports, [BUILTIN, FORWARD])
+    return jit.link_support("builtin", text, imports, [BUILTIN, FORWARD])

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import itertools
 import os
-import platform
 import re
 import stat
 import struct
@@ -24,6 +23,7 @@ from pathlib import Path
 from symdiff import locks
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError
+from symdiff.native.kept import c_library
 from symdiff.version import VERSION
 
 MAGIC = b"\x93sdcode\n"
@@ -127,14 +127,6 @@ def key(ir: str, opt: int, target: Sequence[str]) -> str:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
-
-
-def c_library() -> tuple[str, ...]:
-    """The C library of this process, by name and version."""
-    try:
-        return (os.confstr("CS_GNU_LIBC_VERSION") or "",)
-    except (AttributeError, ValueError, OSError):
-        return platform.system(), platform.release()
 
 
 def fetch(ir: str, opt: int, target: Sequence[str], make: Callable[[], bytes]) -> bytes:

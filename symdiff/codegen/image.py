@@ -1,22 +1,15 @@
-"""Machine code that lies ready: an object file laid out as one piece of memory, and such pieces mapped into a process.
+"""An object file laid out as one piece of memory, which is mapped or kept: what a linker does, for a single object.
 
-A piece has no addresses in it but those in its table, which are filled in where it is mapped: so it can be kept, and
-used without LLVM. Objects are ELF for x86-64 (System V ABI, AMD64 supplement 1.0, §4.4: relocation types).
+Objects are ELF for x86-64 (System V ABI, AMD64 supplement 1.0, §4.4: relocation types).
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import mmap
 import struct
-import sys
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from symdiff.codegen.status import machine
 from symdiff.dataclass import dataclass
-from symdiff.errors import CompileError
+from symdiff.native.code import PAGE, Image
 
 ELF = b"\x7fELF\x02\x01\x01"
 RELOCATABLE, X86_64 = 1, 62
@@ -31,104 +24,12 @@ WRITE, ALLOCATE = 1, 2
 ADDRESS, RELATIVE, CALL, TABLE = (1,), (2,), (4,), (9, 41, 42)
 """Types of relocations: R_X86_64_64; PC32; PLT32; GOTPCREL, GOTPCRELX and REX_GOTPCRELX."""
 
-PAGE = 4096
 STUB = bytes.fromhex("ff25000000006690")
 """`jmp *distance(%rip)`, the distance to be filled in, and `xchg %ax, %ax`."""
 
 
 class NoImage(Exception):
     """An object has something in it that no image can have; it is linked by LLVM instead."""
-
-
-class NoExecution(CompileError):
-    """The system does not let a process execute memory that it wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """Machine code as one piece of memory, wherever that is.
-
-    Attributes
-    ----------
-    data : its contents; behind them are zeros.
-    size : bytes that it takes in memory.
-    writable : the place, at a page, from where on it may write.
-    imports : symbol → place in the table for its address.
-    exports : symbol → place.
-    own : places of addresses of the image itself, where the distance from its beginning stands.
-    """
-
-    data: bytes
-    size: int
-    writable: int
-    imports: dict[str, int]
-    exports: dict[str, int]
-    own: tuple[int, ...]
-
-
-class Code:
-    """Machine code in this process; it goes when this object goes.
-
-    Attributes
-    ----------
-    bytes : about how much memory it takes.
-    """
-
-    __slots__ = ("__weakref__", "bytes")
-    bytes: int
-
-    def __getitem__(self, symbol: str) -> int:
-        """The address of an exported symbol."""
-        raise NotImplementedError
-
-
-class MappedCode(Code):
-    """The code of an image."""
-
-    __slots__ = ("_base", "_exports", "_memory")
-
-    def __init__(self, image: Image, addresses: Mapping[str, int]) -> None:
-        """Map an image; `addresses` are those of what it imports.
-
-        Raises
-        ------
-        NoExecution
-            Where the system lets no memory be executed.
-        """
-        size = -(-image.size // PAGE) * PAGE
-        # private: what a kernel keeps in it is not the one of a process that forked
-        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory[: len(image.data)] = image.data
-        base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-        for symbol, place in image.imports.items():
-            struct.pack_into("<Q", memory, place, addresses[symbol])
-        for place in image.own:
-            (distance,) = struct.unpack_from("<Q", memory, place)
-            struct.pack_into("<Q", memory, place, base + distance)
-        if base % PAGE or _protect()(base, image.writable, mmap.PROT_READ | mmap.PROT_EXEC):
-            raise NoExecution("the system does not let this process execute memory that it wrote")
-        self._memory, self._base, self._exports = memory, base, image.exports
-        self.bytes = size
-
-    def __getitem__(self, symbol: str) -> int:
-        """The address of an exported symbol."""
-        return self._base + self._exports[symbol]
-
-
-READY: dict[str, Image] = {}
-"""Images of code that all kernels share, by the digest of what need not be compiled for them."""
-
-
-def can_map() -> bool:
-    """Whether images can be used on this machine."""
-    return sys.platform == "linux" and machine() == "x86_64" and mmap.PAGESIZE == PAGE
-
-
-@functools.cache
-def _protect() -> Any:
-    function = ctypes.CDLL(None).mprotect
-    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return function
 
 
 @dataclass(frozen=True, slots=True)

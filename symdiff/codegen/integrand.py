@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
 from symdiff.codegen.kernel import Kernel
 from symdiff.codegen.layout import Layout
 from symdiff.codegen.module import Module, assemble_module
 from symdiff.errors import ArgumentError
+from symdiff.native.code import Code
 
 INTEGRAND, PLAIN = "integrand", "plain"
 NAN = "0x7FF8000000000000"

@@ -7,17 +7,13 @@ soon as the interpreter goes on: before any instruction sees a result.
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import os
 import sys
-import threading
 
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
-from symdiff.codegen.module import assemble_module, c_function
-from symdiff.codegen.python_api import is_supported_python
-from symdiff.errors import CompileError
+from symdiff.codegen.module import assemble_module
+from symdiff.native.arrays import MAIN_THREAD, SIGNAL_FUNCTIONS, SIGNAL_NAMES, set_signal_functions
+from symdiff.native.code import Code
 
 INTERRUPTED = "interrupted"
 DECLARATION = f"declare i32 @{INTERRUPTED}(i64) #0"
@@ -28,17 +24,7 @@ BETWEEN = 1 << 22
 PATIENCE = 50_000_000
 """Nanoseconds between two times that the lock is taken, which may have to wait for other threads."""
 
-FUNCTIONS, MAIN = "interrupt_functions", "main_thread"
-NAMES = (
-    "PyThread_get_thread_ident",
-    "PyGILState_Ensure",
-    "PyGILState_Release",
-    "PyErr_CheckSignals",
-    "PyErr_Fetch",
-    "PyErr_Restore",
-    "Py_AddPendingCall",
-)
-CLOCK = len(NAMES)
+CLOCK = SIGNAL_NAMES.index("clock_gettime")
 FULL = 1 << 62
 
 STOPPED = "stopped"
@@ -46,11 +32,11 @@ STOPPED = "stopped"
 
 
 def _function(name: str, k: int) -> str:
-    return f"%{name}_p = getelementptr ptr, ptr @{FUNCTIONS}, i64 {k}\n  %{name} = load ptr, ptr %{name}_p"
+    return f"%{name}_p = getelementptr ptr, ptr @{SIGNAL_FUNCTIONS}, i64 {k}\n  %{name} = load ptr, ptr %{name}_p"
 
 
-CODE = f"""@{FUNCTIONS} = global [{CLOCK + 1} x ptr] zeroinitializer
-@{MAIN} = global i64 0
+CODE = f"""@{SIGNAL_FUNCTIONS} = global [{CLOCK + 1} x ptr] zeroinitializer
+@{MAIN_THREAD} = global i64 0
 @spent = internal global i64 0
 @last = internal global i64 0
 @held = internal global [3 x ptr] zeroinitializer
@@ -76,7 +62,7 @@ entry:
   br i1 %absent, label %go_on, label %who
 who:
   %me = call i64 %ident()
-  %main = load i64, ptr @{MAIN}
+  %main = load i64, ptr @{MAIN_THREAD}
   %mine = icmp eq i64 %me, %main
   %raised = load atomic ptr, ptr @held monotonic, align 8, align 8
   %stopping = icmp ne ptr %raised, null
@@ -148,25 +134,8 @@ entry:
 @functools.cache
 def interrupts() -> Code:
     """The code of `interrupted`, compiled once in a process and never dropped."""
-    module = assemble_module((), [CODE], (), (INTERRUPTED, FUNCTIONS, MAIN))
-    code = jit.link_support(module.text, {}, module.exports)
-    main = ctypes.c_size_t.from_address(code[MAIN])
-
-    def tell() -> None:  # a thread that forks is the main thread of the child
-        main.value = threading.main_thread().ident or 0
-
-    tell()
-    if is_supported_python():
-        table = (ctypes.c_size_t * (CLOCK + 1)).from_address(code[FUNCTIONS])
-        for k, name in enumerate(NAMES):
-            table[k] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
-        try:
-            table[CLOCK] = c_function("clock_gettime")
-        except CompileError:  # Windows has none; then the lock is taken each time
-            table[CLOCK] = 0
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=tell)
-    return code
+    module = assemble_module((), [CODE], (), (INTERRUPTED, SIGNAL_FUNCTIONS, MAIN_THREAD))
+    return jit.link_support("interrupts", module.text, {}, module.exports, prepare=set_signal_functions)
 
 
 def poll(lines: list[str], label: str, work: int | str) -> None:

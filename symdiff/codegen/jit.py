@@ -7,7 +7,6 @@ own.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import itertools
 import os
@@ -16,15 +15,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from symdiff import budget, locks, reporting
 from symdiff.codegen import cache
-from symdiff.codegen.image import READY, Code, MappedCode, NoExecution, NoImage, can_map, lay_out
+from symdiff.codegen.image import NoImage, lay_out
 from symdiff.codegen.llvm import llvm, llvm_lock, version
 from symdiff.codegen.target import host_processor
-from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
+from symdiff.native.code import READY, Code, MappedCode, NoExecution, can_map, share
 
 KERNELS_PER_ENGINE = 64
 
@@ -200,34 +199,41 @@ def link(
         raise CompileError(f"LLVM refused the code: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class SharedCode:
+class SharedText(NamedTuple):
     """What code that all kernels share was made of."""
 
-    code: Code
     ir: str
     exports: tuple[str, ...]
     level: int
 
 
-SHARED: list[SharedCode] = []
+TEXTS: dict[str, SharedText] = {}
+"""The texts of `native.code.SHARED`, by the same names."""
 
 
-def link_support(ir: str, imports: Mapping[str, int], exports: Iterable[str], level: int = 2) -> Code:
-    """Code that is written by hand for all kernels, made once in a process and never dropped: what holds its addresses
-    may outlive this module at exit. Where an image of it lies ready, nothing is compiled.
+def link_support(
+    name: str,
+    ir: str,
+    imports: Mapping[str, int],
+    exports: Iterable[str],
+    level: int = 2,
+    prepare: Callable[[Code], object] | None = None,
+) -> Code:
+    """Code that is written by hand for all kernels, made once in a process. Where it lies ready, nothing is compiled.
+
+    `prepare` is called with new code, before it is used.
     """
     exports = tuple(exports)
-    ready = READY.get(ready_key(ir, level)) if READY else None
-    code = link(ir, imports, exports, level, verify=False) if ready is None else MappedCode(ready, imports)
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
-    SHARED.append(SharedCode(code, ir, exports, level))
-    return code
+    TEXTS[name] = SharedText(ir, exports, level)
 
+    def make() -> Code:
+        ready = READY.get(name)
+        code = link(ir, imports, exports, level, verify=False) if ready is None else MappedCode(ready, imports)
+        if prepare is not None:
+            prepare(code)
+        return code
 
-def ready_key(ir: str, opt: int) -> str:
-    """What an image of this machine is found by among those that are ready."""
-    return cache.key(ir, opt, ())
+    return share(name, make)
 
 
 def object_code(ir: str, opt: int, processor: tuple[str, str] | None = None) -> bytes:

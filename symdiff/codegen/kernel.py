@@ -15,7 +15,6 @@ from symdiff.codegen import jit
 from symdiff.codegen.batches import BATCH, batch_code, describe_kernel
 from symdiff.codegen.body import is_of_c
 from symdiff.codegen.entry_points import CALL, write_call
-from symdiff.codegen.image import Code
 from symdiff.codegen.layout import Layout, arrange_operands
 from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import LOCK_DECLARATIONS, Module, Statistics, Support, write_module, write_vector_module
@@ -26,6 +25,7 @@ from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.native.code import Code
 from symdiff.numeric import Watched
 from symdiff.ops.base import Outside
 from symdiff.optimize.program import TensorProgram

@@ -10,6 +10,7 @@ import numpy as np
 
 from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
+from symdiff.native.code import LOOP as LOOP
 from symdiff.types import TensorType, fixed
 
 EMPTY = "z"
@@ -18,9 +19,6 @@ EMPTY = "z"
 TYPE_CODES = {"float64": "d", "float32": "f", "bool": "?"}
 BYTES = {"float64": 8, "float32": 4, "bool": 1}
 
-
-LOOP = "k"
-"""The symbol of a kernel's loop, which takes the operands."""
 
 FAILED = 1
 """What a loop and a C function return where there was no memory."""

@@ -17,13 +17,14 @@ from symdiff.codegen.target import Target
 from symdiff.codegen.tensors import blas
 from symdiff.codegen.vector_loops import BODY, write_vector_body
 from symdiff.codegen.vector_math import VectorLibrary
-from symdiff.codegen.vector_math import vector_address as vector_address
 from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
+from symdiff.native.kept import vector_address
+from symdiff.native.lapack import blas_address
 from symdiff.ops.base import Library, Routine
 
 if TYPE_CHECKING:
-    from symdiff.codegen.image import Code
+    from symdiff.native.code import Code
     from symdiff.optimize.program import Program
 
 ATTRIBUTES = (
@@ -158,9 +159,9 @@ def _finish(
 
 def _address(what: Import) -> int:
     if isinstance(what, VectorLibrary):
-        return vector_address(what)
+        return vector_address(what.symbol)
     if isinstance(what, blas.Blas):
-        return blas.blas_address(what)
+        return blas_address(what.name)
     if isinstance(what, Support):
         return what.code()[what.name]
     return c_function(what) if isinstance(what, str) else numeric.address(what)

@@ -11,24 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from symdiff import numeric
 from symdiff.dataclass import dataclass
 from symdiff.locks import has_one_lock
+from symdiff.native import calls
 
-# Slots of NumPy's public table of array functions.
-ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94
 POINTER = ctypes.sizeof(ctypes.c_void_p)
-
-FUNCTIONS = (
-    "PyFloat_FromDouble",
-    "PyLong_AsLongLongAndOverflow",
-    "PyTuple_New",
-    "PyObject_Vectorcall",
-    "PyErr_NoMemory",
-    "PyErr_BadInternalCall",
-    "Py_IncRef",
-    "Py_DecRef",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +24,7 @@ class Python:
 
     Attributes
     ----------
-    functions : the addresses of `FUNCTIONS` and of NumPy's PyArray_NewFromDescr.
+    functions : the addresses of what it calls, `native.calls.python_functions`.
     type : where every object holds its type.
     number : where a float, and a numpy.float64, holds its value.
     items : where a tuple's items begin.
@@ -84,19 +71,9 @@ def python() -> Python | None:
         text=bytes.__basicsize__ - 1,
         data=head,
         slot=head + POINTER,
-        functions=_functions(),
+        functions=calls.python_functions(),
     )
     return found if _verify(found) and all(found.functions.values()) else None
-
-
-def _functions() -> dict[str, int]:
-    addresses = {}
-    for name in FUNCTIONS:
-        function = getattr(ctypes.pythonapi, name, None)
-        addresses[name] = ctypes.cast(function, ctypes.c_void_p).value or 0 if function is not None else 0
-    known = numeric.array_slot(ARRAY_TYPE) == id(np.ndarray)
-    addresses["PyArray_NewFromDescr"] = numeric.array_slot(NEW_FROM_DESCRIPTION) or 0 if known else 0
-    return addresses
 
 
 def _verify(found: Python) -> bool:

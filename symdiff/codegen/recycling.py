@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from symdiff import numeric
 from symdiff.codegen import jit
 from symdiff.codegen.module import assemble_module
+from symdiff.native.calls import array_slot
 
 SMALLEST, LARGEST, LIMIT = 2**17, 2**24, 2**25
 """Bytes of the blocks that are kept, and of all together; of larger ones `share_of_memory()`."""
@@ -332,7 +332,7 @@ class Pool:
         code = CODE if advice else CODE + "define internal i32 @madvise(ptr %p, i64 %n, i32 %what) { ret i32 -1 }"
         names = DECLARATIONS if advice else DECLARATIONS[:-1]
         module = assemble_module(names, [code], ["malloc", "free", "memset", "memcpy", *advice], FUNCTIONS)
-        self._code = jit.link_support(module.text, module.addresses(), module.exports, level=0)
+        self._code = jit.link_support("pool", module.text, module.addresses(), module.exports, level=0)
         self._state = (ctypes.c_size_t * (2 * STATE))()
         self._state[PLACES + 2], self._state[STATE + PLACES + 2] = LIMIT, share_of_memory()
         self.handler = _Handler(NAME, 1, ctypes.addressof(self._state), *(self._code[name] for name in FUNCTIONS))
@@ -366,7 +366,7 @@ def pool() -> tuple[Pool, Callable[[Any], Any]] | None:
         from numpy._core.multiarray import get_handler_name
     except ImportError:
         return None
-    address = numeric.array_slot(SET_HANDLER)
+    address = array_slot(SET_HANDLER)
     if not address:
         return None
     put = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(address)

@@ -6,39 +6,41 @@ has all that the other had; the formula itself need not be looked at.
 
 from __future__ import annotations
 
-import functools
-import math
-import platform
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from symdiff.codegen import image, jit
+from symdiff.codegen import jit
 from symdiff.codegen.builtin_code import builtin_code
-from symdiff.codegen.cache import c_library
-from symdiff.codegen.image import Code, Image, MappedCode, NoImage, can_map, lay_out
+from symdiff.codegen.image import NoImage, lay_out
 from symdiff.codegen.interrupts import interrupts
 from symdiff.codegen.kernel import Kernel, Options
-from symdiff.codegen.layout import LOOP
 from symdiff.codegen.module import Import, Module, Statistics, Support
 from symdiff.codegen.recycling import pool
 from symdiff.codegen.tensors.blas import Blas
-from symdiff.codegen.tensors.kernel import TensorCode, TensorKernel
+from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.codegen.tensors.workspace import support
 from symdiff.codegen.vector_math import VectorLibrary
 from symdiff.content import integer, items, refuse, shown
 from symdiff.errors import StorageError
+from symdiff.native.arrays import TensorCode
+from symdiff.native.code import Code, MappedCode, can_map
+from symdiff.native.kept import (
+    call_identity,
+    fits,
+    machine_identity,
+    processor_features,
+    read_constants,
+    read_images,
+)
 from symdiff.ops.base import Library, Special
 from symdiff.types import TensorType
-from symdiff.version import VERSION
 
 if TYPE_CHECKING:
     from symdiff.codegen.target import Target
     from symdiff.optimize.program import Program, TensorProgram
 
-CPU = "/proc/cpuinfo"
 NATIVE = "native"
 LEVELS = {
     "x86-64": "fpu cmov cx8 fxsr mmx syscall sse sse2",
@@ -48,7 +50,6 @@ LEVELS = {
 }
 """The levels of x86-64 (System V ABI, AMD64 supplement, §3.1.1), and what the system says of a processor that has what
 each adds to those before."""
-LARGEST_IMAGE = 2**32
 SUPPORTS: dict[str, Callable[[], Code]] = {"interrupts": interrupts, "workspace": support}
 KINDS: dict[str, Callable[[str], Import]] = {
     "library": Library,
@@ -73,18 +74,16 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
         raise StorageError("machine code is kept on Linux for x86-64 only", hint="save it without code=True")
     target = kept_target(processor)
     module = kernel.module_for(target)
-    used = [code for make in _supports(kernel, module) if (code := make()) is not None]
     parts: list[tuple[str | None, str, int, tuple[str, ...]]] = [(None, module.text, kernel.opt, module.exports)]
-    parts += [
-        (jit.ready_key(one.ir, one.level), one.ir, one.level, one.exports)
-        for one in jit.SHARED
-        if any(one.code is code for code in used)
-    ]
+    for shared, make in _supports(kernel, module).items():
+        if make() is not None:
+            text = jit.TEXTS[shared]
+            parts.append((shared, text.ir, text.level, text.exports))
     images, data = [], []
     try:
-        for key, ir, level, exports in parts:
+        for name, ir, level, exports in parts:
             laid = lay_out(jit.object_code(ir, level, (target.cpu, target.features)), exports)
-            images.append([key, len(laid.data), laid.size, laid.writable, laid.imports, laid.exports, laid.own])
+            images.append([name, len(laid.data), laid.size, laid.writable, laid.imports, laid.exports, laid.own])
             data.append(laid.data)
     except NoImage as error:
         raise StorageError(f"the machine code cannot be kept: {error}", hint="save it without code=True") from None
@@ -93,6 +92,7 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
     constants = [np.ascontiguousarray(a) for a in plan.constants] if plan is not None else []
     description = {
         "machine": machine_identity(),
+        "python": call_identity(),
         "features": sorted(processor_features() if processor == NATIVE else level_features(processor)),
         "imports": [[symbol, *_written(what)] for symbol, what in module.imports],
         "statistics": list(_numbers(kernel.statistics)),
@@ -135,20 +135,6 @@ def level_features(level: str) -> list[str]:
     return " ".join([LEVELS[name] for name in names[: names.index(level) + 1]]).split()
 
 
-def fits(description: Mapping[str, Any]) -> bool:
-    """Whether code that was kept is for this machine.
-
-    Raises
-    ------
-    StorageError
-        For a description that is not one.
-    """
-    if not can_map() or description.get("machine") != machine_identity():
-        return False
-    needed = items(description.get("features"), "the features of the processor")
-    return processor_features().issuperset(map(str, needed))
-
-
 def restore_kernel(
     description: Mapping[str, Any],
     data: memoryview,
@@ -156,12 +142,14 @@ def restore_kernel(
     types: Sequence[TensorType],
     options: Options,
     program: Callable[[], Program | TensorProgram],
+    code: Code | None = None,
 ) -> Kernel | None:
     """The kernel of code that was kept; None where anything about this machine is not as it was there.
 
     Parameters
     ----------
     program : gives what batches, which are compiled when they are first called, are compiled from.
+    code : that of the kernel, where it is in use already.
 
     Raises
     ------
@@ -170,16 +158,14 @@ def restore_kernel(
     """
     if not fits(description):
         return None
-    found, rest = _images(description, data)
-    for key, ready in found[1:]:
-        image.READY.setdefault(str(key), ready)
-    imports = [_import(*items(entry, "an import", 3)) for entry in items(description.get("imports"), "the imports")]
-    own = found[0][1]
-    named = Module("", tuple(imports), tuple(own.exports))
-    code: Code = MappedCode(own, named.addresses())
-    kind: type[Kernel] = Kernel
-    if description.get("tensors") is True:
-        kind, code = TensorKernel, TensorCode(code, _constants(description, rest))
+    image, rest = read_images(description, data)
+    kind: type[Kernel] = TensorKernel if description.get("tensors") is True else Kernel
+    if code is None:
+        imports = [_import(*items(entry, "an import", 3)) for entry in items(description.get("imports"), "the imports")]
+        named = Module("", tuple(imports), tuple(image.exports))
+        code = MappedCode(image, named.addresses())
+        if kind is TensorKernel:
+            code = TensorCode(code, read_constants(description, rest))
     statistics = Statistics(*items(description.get("statistics"), "the statistics", len(Statistics.__slots__)))
     level = integer(description.get("level"), 0, 3, "the level")
     made = kind.of_code(code, statistics, level, inputs, types, options, cast("Callable[[], Program]", program))
@@ -187,46 +173,12 @@ def restore_kernel(
     return made
 
 
-def _images(description: Mapping[str, Any], data: memoryview) -> tuple[list[tuple[Any, Image]], memoryview]:
-    """The images, each with its key, and the data behind them."""
-    found: list[tuple[Any, Image]] = []
-    at = 0
-    for entry in items(description.get("images"), "the images"):
-        key, length, size, writable, imports, exports, own = items(entry, "an image", 7)
-        end = at + integer(length, 0, len(data) - at, "the length of an image")
-        integer(size, length, LARGEST_IMAGE, "the size of an image")
-        integer(writable, 0, size, "a place in an image")
-        places = (*imports.values(), *own)
-        for place in (*places, *exports.values()):
-            integer(place, 0, size - 1, "a place in an image")
-        if any(place > size - 8 for place in places):
-            raise refuse("an address behind the end of an image")
-        found.append((key, Image(bytes(data[at:end]), size, writable, imports, exports, tuple(own))))
-        at = end
-    if not found or LOOP not in found[0][1].exports:
-        raise refuse("there is no image of a kernel")
-    return found, data[at:]
-
-
-def _constants(description: Mapping[str, Any], data: memoryview) -> list[np.ndarray[Any, Any]]:
-    made, at = [], 0
-    for entry in items(description.get("constants"), "the constants of the code"):
-        dtype, shape = items(entry, "a constant", 2)
-        sizes = [integer(n, 0, LARGEST_IMAGE, "a size") for n in items(shape, "a shape")]
-        end = at + np.dtype(dtype).itemsize * math.prod(sizes)
-        if end > len(data):
-            raise refuse("a constant of the code is cut off")
-        made.append(np.frombuffer(data[at:end], dtype).reshape(sizes))
-        at = end
-    return made
-
-
-def _supports(kernel: Kernel, module: Module) -> list[Callable[[], Code | None]]:
-    """What gives the code of ours that the kernel needs."""
-    used: list[Callable[[], Code | None]] = [builtin_code, _pool_code]
-    for _, what in module.imports:
-        if isinstance(what, Support) and what.code not in used:
-            used.append(what.code)
+def _supports(kernel: Kernel, module: Module) -> dict[str, Callable[[], Code | None]]:
+    """What gives the code of ours that the kernel needs, by its name."""
+    used: dict[str, Callable[[], Code | None]] = {"builtin": builtin_code, "pool": _pool_code}
+    for name, make in SUPPORTS.items():
+        if any(isinstance(what, Support) and what.code is make for _, what in module.imports):
+            used[name] = make
     return used
 
 
@@ -266,22 +218,3 @@ def _numbers(statistics: Statistics) -> list[Any]:
     if not all(isinstance(n, int) for n in found):
         raise StorageError("code for arrays of any size is not kept", hint="save f.specialize(…), which has one size")
     return found
-
-
-@functools.cache
-def machine_identity() -> list[str]:
-    """What has to be the same, beside the processor's abilities."""
-    return [VERSION, sys.platform, platform.machine(), *c_library()]
-
-
-@functools.cache
-def processor_features() -> frozenset[str]:
-    """What this processor can do, as the system names it; nothing where it does not say."""
-    try:
-        with open(CPU, encoding="ascii", errors="replace") as stream:
-            for line in stream:
-                if line.startswith("flags"):
-                    return frozenset(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return frozenset()

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
 from symdiff.codegen.layout import Layout, Operand
 from symdiff.codegen.module import assemble_module
 from symdiff.codegen.status import status
 from symdiff.codegen.ufunc import make_ufunc
+from symdiff.native.code import Code
 
 SMALLEST = 2_000_000
 """Operations, over all points, of a slice; a batch of less than two slices is computed by one thread. (Measured: to

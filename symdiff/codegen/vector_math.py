@@ -9,13 +9,11 @@ The records say which were checked; libmvec has some since glibc 2.22, the other
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import sys
 
-from symdiff.codegen.status import machine
 from symdiff.codegen.target import LIBMVEC, Target
 from symdiff.dataclass import dataclass
+from symdiff.native.kept import vector_address
 from symdiff.ops.base import Library
 
 # The letter by which the x86-64 vector ABI names an instruction set, for its width in doubles.
@@ -35,28 +33,13 @@ def lanes() -> int:
 
 
 @functools.cache
-def _libmvec() -> ctypes.CDLL | None:
-    if machine() != "x86_64" or not sys.platform.startswith("linux"):
-        return None
-    try:
-        return ctypes.CDLL("libmvec.so.1")
-    except OSError:
-        return None
-
-
-@functools.cache
 def find(routine: Library, arity: int, width: int, target: Target | None = None) -> VectorLibrary | None:
     """The vector function that stands for a scalar one at a width, where the target (None: this machine) has it."""
     target = target or Target.host()
     if target.vector_library != LIBMVEC or not routine.vector or width not in INSTRUCTION_SETS:
         return None
     symbol = f"_ZGV{INSTRUCTION_SETS[width]}N{width}{'v' * arity}_{routine.symbol}"
-    return None if target.is_host and not hasattr(_libmvec(), symbol) else VectorLibrary(symbol)
-
-
-def vector_address(routine: VectorLibrary) -> int:
-    """The machine address of a vector function that `find` gave."""
-    return ctypes.cast(getattr(_libmvec(), routine.symbol), ctypes.c_void_p).value or 0
+    return None if target.is_host and not vector_address(symbol) else VectorLibrary(symbol)
 
 
 def lane_by_lane(name: str, scalar: str, arity: int, width: int, extra: str) -> list[str]:

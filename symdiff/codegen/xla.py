@@ -8,10 +8,10 @@ all.
 from __future__ import annotations
 
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
 from symdiff.codegen.kernel import Kernel
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.module import Module, assemble_module
+from symdiff.native.code import Code
 
 HANDLER, ENTRY = "handler", "entry"
 

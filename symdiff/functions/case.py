@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symdiff.budget import CHEAP, current, exceeded, stage, timed, under
+from symdiff.budget import CHEAP, current, exceeded, kept_limits, stage, timed, under
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, ShapeError
 from symdiff.ir.body import Body
@@ -20,18 +20,42 @@ from symdiff.types import known_product, tensor
 
 if TYPE_CHECKING:
     from symdiff.functions.compiled import CompiledCase
+    from symdiff.functions.function import Function
     from symdiff.optimize.program import Program, TensorProgram
 
 LARGEST_ITEM = 8
 """Bytes of the largest type of elements."""
 
 
-@dataclass(frozen=True, slots=True)
 class Shelved:
-    """A formula that lies in a container, and is read when somebody asks for it: its code answers calls without it."""
+    """A formula that lies in a container, and is read when somebody asks for it: its code answers calls without it.
 
-    read: Callable[[], Case]
-    compiled: CompiledCase
+    Parameters
+    ----------
+    read : reads the formula.
+    compiled : makes what answers all calls.
+    arguments : gives the arguments, where the function has none yet.
+    """
+
+    __slots__ = ("_compiled", "_made", "_read", "arguments", "limits")
+
+    def __init__(
+        self,
+        read: Callable[[], Function],
+        compiled: Callable[[], CompiledCase],
+        arguments: Callable[[], tuple[Argument, ...]] = tuple,
+    ) -> None:
+        self._read, self._compiled, self.arguments = read, compiled, arguments
+        self.limits = kept_limits()
+        self._made: CompiledCase | None = None
+
+    @property
+    def compiled(self) -> CompiledCase:
+        """What answers all calls, by the code in the container."""
+        if self._made is None:
+            self._made = self._compiled()
+            self._made.general.limits = self.limits
+        return self._made
 
     def opened(self) -> Case:
         """The formula.
@@ -41,7 +65,8 @@ class Shelved:
         StorageError
             Where it is not one.
         """
-        case = self.read()
+        with under(self.limits):
+            case = self._read()._known
         case.compiled = self.compiled
         return case
 

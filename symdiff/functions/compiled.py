@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from itertools import combinations
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from symdiff.functions.exchange import Exchange
 from symdiff.functions.foreign import answers_itself, has_protocol
 from symdiff.functions.naming import Naming
 from symdiff.functions.tree_arguments import TreeBinder
+from symdiff.later import Postponed
 from symdiff.signature import Argument, listed_parameters
 from symdiff.sizes import example
 from symdiff.trees import Structure, arrange, is_plain
@@ -99,6 +100,7 @@ class CompiledFunction(Exchange, Naming, Sealed, Direct):
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
+    arguments: Postponed[tuple[Argument, ...]] = Postponed(lambda self: self.origin[0].arguments)
 
     def __init__(self, name: str, arguments: Sequence[Argument]) -> None:
         self.__name__ = name
@@ -163,6 +165,7 @@ class CompiledCase(CompiledFunction):
     """
 
     __slots__ = ()
+    general: Postponed[GeneralCall] = Postponed(lambda self: _code_of(self.origin[0]))
 
     def __init__(
         self, name: str, binder: Binder, kernel: Kernel, types: Sequence[TensorType], structure: Structure
@@ -171,6 +174,22 @@ class CompiledCase(CompiledFunction):
         self.general = (FailingCall if kernel.may_fail else GeneralCall)(name, binder, kernel, types, structure)
         self.trees: TreeBinder | None = None
         put(self, _SLOT, self.general.__call__)
+
+    @classmethod
+    def of_origin(
+        cls,
+        function: Function,
+        options: Mapping[str, Any],
+        answering: Callable[[Callable[..., Any]], Callable[..., Any]],
+    ) -> CompiledCase:
+        """What was compiled of a function with options, where the function has code and `answering` makes its calls.
+
+        The general call is the function's, and made when it is needed.
+        """
+        made = cls.__new__(cls)
+        made.__name__, made.origin, made.trees, made._improving = function.__name__, (function, options), None, None
+        put(made, _SLOT, answering(lambda *args, **keywords: _code_of(function)(*args, **keywords)))
+        return made
 
     def answer(self) -> None:
         """Let a builtin answer plain calls: of what somebody compiled, not of what a function calls itself."""
@@ -187,7 +206,7 @@ class CompiledCase(CompiledFunction):
             return general
         from symdiff.codegen.builtin import make_builtin
 
-        doc = f"{self.__name__}{written_signature(self.arguments)}\n--\n\nThe value."
+        doc = builtin_doc(self.__name__, self.arguments)
         return make_builtin(kernel, structure, self.__name__, doc, general) or general
 
     def replace(self, kernel: Kernel) -> None:
@@ -203,6 +222,15 @@ class CompiledCase(CompiledFunction):
 
 
 enable(CompiledCase)
+
+
+def _code_of(function: Function) -> GeneralCall:
+    return cast("Any", function._case).compiled.general  # type: ignore[no-any-return]
+
+
+def builtin_doc(name: str, arguments: Sequence[Argument]) -> str:
+    """The documentation of a function's builtin, which begins with its signature as CPython reads it."""
+    return f"{name}{written_signature(arguments)}\n--\n\nThe value."
 
 
 def _shared(a: Any, b: Any) -> bool:
@@ -314,6 +342,11 @@ class GeneralCall:
             raise
         except ValueError as error:
             raise self._misfit(values, error) from None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether points of arrays whose types and shapes are right go to the ufunc, which makes new results."""
+        return self._exact and not self._big
 
     def _misfit(self, values: list[Any], error: ValueError) -> ValueError | ShapeError:
         """The error for what NumPy could not put together: mostly batches that do not broadcast."""

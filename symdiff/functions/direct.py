@@ -13,6 +13,8 @@ from types import BuiltinFunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from symdiff.locks import has_one_lock
+from symdiff.native.calls import BUILTIN, FORWARD
+from symdiff.native.code import SHARED
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 ADDRESS = object.__basicsize__
@@ -157,8 +159,6 @@ def put(thing: object, slot: Any, target: Any) -> None:
     """Write what is called into the slot `__call__`; a builtin is from then on called directly."""
     slot.__set__(thing, target)
     if type(target) is BuiltinFunctionType and type(thing) in _enabled:
-        from symdiff.codegen.builtin_code import FORWARD, builtin_code
-
-        code = builtin_code()
+        code = SHARED.get(BUILTIN)
         if code is not None:
             ctypes.c_size_t.from_address(id(thing) + ADDRESS).value = code[FORWARD]

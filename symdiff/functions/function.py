@@ -25,6 +25,7 @@ from symdiff.functions.tree_arguments import TreeBinder
 from symdiff.guesses import with_options
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
+from symdiff.later import Postponed
 from symdiff.ops import movement
 from symdiff.signature import Argument, listed_parameters
 from symdiff.trees import Structure, arrange
@@ -69,6 +70,7 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
+    arguments: Postponed[tuple[Argument, ...]] = Postponed(lambda self: self._case.arguments())
     _cases: Cases | None = None
     """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
     _sparsity: Callable[[], Any] | None = None
@@ -146,6 +148,7 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
         if case is None:
             raise unknown(self.__name__, self.arguments)
         if isinstance(case, Shelved):
+            self.arguments = self.arguments  # which it may have by the container alone
             case = self._case = case.opened()
         return case
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from symdiff.budget import current, kept_limits, under
-from symdiff.content import integer, items, refuse, written_shape
-from symdiff.errors import StorageError, SymdiffError
+from symdiff.content import integer, items, written_shape
+from symdiff.errors import StorageError
 from symdiff.functions import recipes
 from symdiff.functions.binder import Binder
 from symdiff.functions.case import Shelved
-from symdiff.functions.compiled import CompiledCase, CompiledFunction, Formula
+from symdiff.functions.compiled import CompiledCase, CompiledFunction, Formula, builtin_doc
 from symdiff.functions.function import Function
+from symdiff.functions.ready import checked, parts, ready_function, within_limits
 from symdiff.functions.tree_storage import read_structure, read_trees
+from symdiff.native.code import Code
+from symdiff.native.kept import LARGEST_COUNT, fitting
+from symdiff.trees import is_plain
 from symdiff.types import TensorType, tensor
-
-LARGEST_COUNT = 2**62
 
 
 def describe_code(
@@ -49,25 +50,34 @@ def describe_code(
         description["others"] = [{**other, "own": len(kept)} for other, kept in others]
         data = b"".join([data, *(kept for _, kept in others)])
     description["bytes"] = len(data)
+    call = _ready_call(compiled)
+    if call is not None:
+        description["call"] = call
     return description, data
 
 
-def _fitting(description: Mapping[str, Any], data: memoryview) -> tuple[Mapping[str, Any], memoryview]:
-    """Of the descriptions of code in a file, with their bytes, the first that fits this machine; else the first."""
-    from symdiff.codegen.stored import fits
+def _ready_call(compiled: CompiledCase) -> dict[str, Any] | None:
+    """What answers plain calls, as data: a record for a builtin, or the operands of a ufunc; None or None."""
+    from symdiff.codegen.builtin import write_record
+    from symdiff.codegen.ufunc import ufunc_form
 
-    start = 0
-    every = [description, *items(description.get("others", []), "the code for other processors")]
-    for each in every if len(every) > 1 else ():
-        end = start + integer(each.get("own"), 0, len(data) - start, "the length of a processor's code")
-        if fits(each):
-            return each, data[start:end]
-        start = end
-    return description, data
+    general = compiled.general
+    kernel, structure, binder = general.kernel, general.structure, general.binder
+    if compiled.trees is not None or not binder.ordered or general.costly or kernel.calls_python:
+        return None
+    if not kernel.may_fail and is_plain(structure):
+        record = write_record(kernel, structure)
+        if record is not None:
+            return {"record": record, "doc": builtin_doc(compiled.__name__, compiled.arguments)}
+    flat = structure == 0 or structure == tuple(range(len(kernel.types)))
+    form = ufunc_form(kernel.layout)
+    if not flat or form is None or not general.is_exact:
+        return None
+    return {"operands": list(form), "shapes": [list(shape) for shape in binder.shapes]}
 
 
 def restore_function(
-    content: Mapping[str, Any], data: memoryview, read: Callable[[], Function]
+    content: Mapping[str, Any], arrays: memoryview, read: Callable[[], Function]
 ) -> Function | CompiledFunction | None:
     """The function of a container that has code for this machine; None where it is for another one.
 
@@ -80,60 +90,64 @@ def restore_function(
     StorageError
         For a description that is not one.
     """
-    try:
-        made: Function | CompiledFunction | None = _restored(content, data, read)
-        return made
-    except StorageError:
-        raise
-    except (SymdiffError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise refuse(f"its code: {str(error).partition(chr(10))[0]}") from error
+    found: Function | CompiledFunction | None = ready_function(content, arrays)
+    return checked(lambda: _restored(content, parts(content, arrays)[2], read)) if found is None else found
 
 
-def _restored(content: Mapping[str, Any], data: memoryview, read: Callable[[], Function]) -> Any:
-    from symdiff.codegen.kernel import Options
-    from symdiff.codegen.stored import restore_kernel
-
-    description = content["code"]
-    operations, memory = (integer(n, 0, LARGEST_COUNT, "a count") for n in items(description["takes"], "takes", 2))
-    limits = current()
-    if operations > limits.operations or memory > limits.bytes:
+def _restored(
+    content: Mapping[str, Any], data: memoryview, read: Callable[[], Function]
+) -> Function | CompiledFunction | None:
+    if not within_limits(content["code"]):
         return None  # who compiles it says what is too much
-    name, dtype, ordered, arguments = recipes.read_signature(content)
-    arguments = read_trees(content.get("trees", []), arguments)
-    types = [_type(entry) for entry in items(description["types"], "the types of the results")]
-    structure = read_structure(content["structure"], len(types), "the structure of the outputs")
-    given = {k: v for k, v in content["options"].items() if k not in ("background", "memory")}
-    options = Options(name=name, **given)
-
-    def program() -> Any:
-        return made._known.program_within(made.arguments, options.fp, name, content["options"].get("memory"))
-
-    inputs = [a.type(dtype) for a in arguments]
-    kernel = restore_kernel(*_fitting(description, data), inputs, types, options, program)
-    if kernel is None:
-        return None
-    ordered = ordered or len(arguments) < 2
-    compiled = CompiledCase(name, Binder(name, arguments, ordered, dtype, False), kernel, types, structure)
-    kept = kept_limits()
-
-    def opened() -> Any:
-        with under(kept):
-            return read()._known
-
+    name, _, ordered, arguments = recipes.read_signature(content)
     made = Function.__new__(Function)
-    made.__name__, made.arguments, made._ordered, made._case = name, arguments, ordered, Shelved(opened, compiled)
-    made._trees = any(a.place for a in arguments)
+    made.__name__, made._ordered = name, ordered or len(arguments) < 2
+    made.arguments = read_trees(content.get("trees", []), arguments)
+    made._trees = any(a.place for a in made.arguments)
+    compiled = compiled_case(made, content, data)
+    if compiled is None:
+        return None
+    made._case = Shelved(read, lambda: compiled)
     made._make_callable()
-    compiled.general.limits = kept
-    compiled.trees = made._tree_binder()
-    if kernel.may_fail:
-        compiled.general.formula = lambda: Formula(
-            made.graph, made.nodes, tuple([made._known.leaves(a) for a in made.arguments])
-        )
     if content["kind"] == "Function":
         return made
     compiled.answer()
     compiled.origin = (made, content["options"])
+    return compiled
+
+
+def compiled_case(
+    function: Function, content: Mapping[str, Any], data: memoryview, code: Code | None = None
+) -> CompiledCase | None:
+    """What answers all calls of a function by the code in its container; None where that is for another machine.
+
+    `code` is the kernel's, where it is in use already.
+    """
+    from symdiff.codegen.kernel import Options
+    from symdiff.codegen.stored import restore_kernel
+
+    description = content["code"]
+    arguments, dtype = function.arguments, content["dtype"]
+    types = [_type(entry) for entry in items(description["types"], "the types of the results")]
+    structure = read_structure(content["structure"], len(types), "the structure of the outputs")
+    given = {k: v for k, v in content["options"].items() if k not in ("background", "memory")}
+    options = Options(name=function.__name__, **given)
+    memory = content["options"].get("memory")
+
+    def program() -> Any:
+        return function._known.program_within(arguments, options.fp, options.name, memory)
+
+    inputs = [a.type(dtype) for a in arguments]
+    kernel = restore_kernel(*fitting(description, data), inputs, types, options, program, code)
+    if kernel is None:
+        return None
+    binder = Binder(function.__name__, arguments, function._ordered, dtype, False)
+    compiled = CompiledCase(function.__name__, binder, kernel, types, structure)
+    compiled.trees = function._tree_binder()
+    if kernel.may_fail:
+        compiled.general.formula = lambda: Formula(
+            function.graph, function.nodes, tuple([function._known.leaves(a) for a in arguments])
+        )
     return compiled
 
 

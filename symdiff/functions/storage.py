@@ -1,45 +1,33 @@
 """Functions as bytes, for files, pickles and other processes: the formula and its signature; machine code on request.
 
-A container is a head (magic, format, two lengths, a SHA-256 digest of all the rest), a description in JSON and flat
-arrays of little-endian numbers, behind them machine code if there is some. Reading one runs nothing and believes
-nothing: every index, type, name and size is checked, and types and shapes are derived again. The code in it is used
-only by who says so.
+Reading them runs nothing and believes nothing: every index, type, name and size is checked, and types and shapes are
+derived again. The code in them is used only by who says so.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import json
 import os
 import shutil
-import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from symdiff.content import integer, items, printable, refuse, shown, word, written_shape
-from symdiff.digest import sha256
-from symdiff.errors import ArgumentError, StorageError, SymdiffError
+from symdiff.errors import ArgumentError, StorageError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
+from symdiff.functions.container import closed, opened, read_json, written_json
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.mapped_layers import MappedLayer, innermost
+from symdiff.functions.ready import parts
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
 from symdiff.version import VERSION
 
-MAGIC = b"\x93symdiff"
-FORMAT, FORMAT_WITH_CODE = 1, 2
-"""The formats that this version writes; it reads these and all before them."""
-
-LARGEST_FILE, CHUNK = 2**32, 2**24
-HEAD = struct.Struct("<8sIIQQ")
-DIGEST = 32
 RECIPE = "Recipe"
 """The kind of a function whose shapes each call fixes: the container holds how it is made."""
 
@@ -115,7 +103,7 @@ def to_bytes(
         content["trees"] = trees
     if machine_code is not None:
         content["code"], kept = machine_code
-        text = _written(content["graph"])
+        text = written_json(content["graph"])
         content["graph"] = len(text)  # who has the code does not read it
         data += text + kept
     return closed(content, data)
@@ -135,27 +123,6 @@ def _definitions(listed: recipes.Listed, calls: list[Any] | None) -> list[dict[s
     return entries
 
 
-def closed(content: dict[str, Any], data: bytes) -> bytes:
-    """The container of a description and arrays."""
-    if not content["definitions"]:
-        del content["definitions"]
-    text = _written(content)
-    written = FORMAT_WITH_CODE if "code" in content else FORMAT
-    head = HEAD.pack(MAGIC, written, 0, len(text), len(data))
-    return b"".join([head, sha256(head, text, data), text, data])
-
-
-def _written(content: Any) -> bytes:
-    return json.dumps(content, separators=(",", ":"), allow_nan=False, default=_plain).encode("ascii")
-
-
-def _read(text: memoryview) -> Any:
-    try:
-        return json.loads(bytes(text))
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise refuse(str(error)) from None
-
-
 def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> Any:
     """The Function or CompiledFunction that `to_bytes` wrote; a compiled one is compiled again, for this machine.
 
@@ -166,7 +133,7 @@ def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> An
     StorageError
         For bytes that are damaged, cut off, of a newer format, or not of symdiff at all.
     """
-    content, arrays = _opened(memoryview(data))
+    content, arrays = opened(memoryview(data))
     kind = content.get("kind")
     definitions = recipes.restored(content.get("definitions", []), calls)
     if kind == SPARSE and "transform" in content:
@@ -180,9 +147,11 @@ def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> An
     if kind == RECIPE:
         function: Function = recipes.read_recipe(content.get("recipe"), from_bytes, definitions)
     else:
-        function, ready = _made(content, arrays, definitions, code)
-        if ready is not None:
-            return ready
+        if code and "code" in content:
+            ready = restore_function(content, arrays, lambda: formula(content, arrays, definitions))
+            if ready is not None:
+                return ready
+        function = formula(content, arrays, definitions)
     if kind == "Function" or (kind == RECIPE and content.get("compiled") is False):
         return function
     if kind not in ("CompiledFunction", RECIPE):
@@ -201,54 +170,22 @@ def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> An
         raise refuse(error.message) from None
 
 
-def _made(
-    content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer], code: bool
-) -> tuple[Function, Any]:
-    """The function of a formula, or what answers by the code that lies beside it."""
+def formula(content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer] | None = None) -> Function:
+    """The function of the formula in a container, without its code.
+
+    Raises
+    ------
+    StorageError
+        For a container that has none.
+    """
+    known = recipes.restored(content.get("definitions", []), ()) if definitions is None else definitions
     if "code" not in content:
-        return _function(content, arrays, definitions), None
-    if type(content["code"]) is not dict:
-        raise refuse("its code is not described")
-    length = integer(content["code"].get("bytes"), 0, len(arrays), "the length of its code")
-    end = len(arrays) - length
-    start = end - integer(content.get("graph"), 0, end, "the length of its graph")
-
-    def read() -> Function:
-        return _function({**content, "graph": _read(arrays[start:end])}, arrays[:start], definitions)
-
-    if code:
-        ready = restore_function(content, arrays[end:], read)
-        if ready is not None:
-            return cast(Function, ready), ready
-    return read(), None
+        return _function(content, arrays, known)
+    numbers, text, _ = parts(content, arrays)
+    return _function({**content, "graph": read_json(text)}, numbers, known)
 
 
 _recent = functools.lru_cache(KEPT)(from_bytes)
-
-
-def _opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
-    """The description and the arrays of a container whose digest is right."""
-    start = HEAD.size + DIGEST
-    if len(view) < 12 or bytes(view[:8]) != MAGIC:
-        raise StorageError("this is not a function that symdiff saved", hint="sd.load reads what f.save(path) wrote")
-    version = int.from_bytes(view[8:12], "little")
-    if version > FORMAT_WITH_CODE:
-        raise StorageError(
-            f"a newer symdiff wrote this: format {version}, this one reads up to {FORMAT_WITH_CODE}",
-            hint="update symdiff",
-        )
-    if len(view) < start:
-        raise StorageError("the saved function is cut off", hint="save it again")
-    _, _, flags, text, data = HEAD.unpack(view[: HEAD.size])
-    if len(view) != start + text + data:
-        raise StorageError("the saved function is cut off, or something follows it", hint="save it again")
-    digest = sha256(view[: HEAD.size], view[start:])
-    if flags or version < 1 or digest != bytes(view[HEAD.size : start]):
-        raise StorageError("the saved function is damaged: its digest does not fit", hint="save it again")
-    content = _read(view[start : start + text])
-    if type(content) is not dict:
-        raise refuse("its description is missing")
-    return content, view[start + text :]
 
 
 def _function(content: dict[str, Any], arrays: memoryview, definitions: Mapping[str, Layer]) -> Function:
@@ -307,12 +244,6 @@ def _of_user(item: Any, labels: Mapping[Layer, str]) -> Any:
         axes.append(list(item.varies))
         item = item.base
     return [labels[layer], axes[::-1]] if axes else labels[layer]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.integer):
-        return int(value)
-    raise TypeError(f"{type(value).__name__} is not data")
 
 
 def _origin(compiled: CompiledFunction) -> tuple[Function, Mapping[str, Any]]:
@@ -391,42 +322,4 @@ def write(data: bytes, path: str | os.PathLike[str]) -> None:
     except BaseException:
         if os.path.exists(temporary):
             os.unlink(temporary)
-        raise
-
-
-def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
-    """The Function, or CompiledFunction, that `save` wrote to a file. Only data is read; nothing in it is run.
-
-    Parameters
-    ----------
-    code : use the machine code that `save(path, code=True)` put into the file, where it is for this machine; elsewhere
-        it is compiled again. Whoever wrote the file could have put any code into it: say so only for files of your own.
-
-    Raises
-    ------
-    StorageError
-        For a file that is damaged, cut off, of a newer symdiff, or not of symdiff at all.
-    OSError
-        Where the file cannot be read.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import symdiff as sd
-    >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
-    >>> sd.grad("x**2*y", ["x", "y"]).save(path)
-    >>> sd.load(path)(3.0, 2.0)
-    array([12.,  9.])
-    """
-    chunks, size = [], 0
-    with open(path, "rb") as stream:
-        while chunk := stream.read(CHUNK):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST_FILE:
-                raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
-    try:
-        return from_bytes(b"".join(chunks), code=code)
-    except SymdiffError as error:
-        error.add_note(f"in {os.fspath(path)}")
         raise

@@ -18,7 +18,7 @@ from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, DifferentiationError, ParseError, Source, SymdiffError, nearest
 from symdiff.frontend.lexer import Tokens, tokenize
 from symdiff.frontend.statements import Statement, split
-from symdiff.functions import build, products, sparse, storage, transforms
+from symdiff.functions import build, container, products, sparse, transforms
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.ship.derived_units import unit_names
@@ -82,9 +82,9 @@ def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] =
         _of_texts_only("of a module", dtype, numbers)
         return Formulas(_imported(module, names))
     data = path.read_bytes()
-    if data.startswith(storage.MAGIC):
+    if data.startswith(container.MAGIC):
         _of_texts_only("that was saved", dtype, numbers)
-        function = storage.load(path)
+        function = container.load(path)
         return Formulas({function.__name__: function})
     try:
         return functions_of(data.decode("utf-8"), dtype or FLOAT64, numbers)

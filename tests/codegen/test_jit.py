@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from symdiff.codegen import Options, has_fma, jit
-from symdiff.codegen.ufunc import _Head, _kept_for_ever
 from symdiff.errors import CompileError
+from symdiff.native.calls import _Head, _kept_for_ever
 from symdiff.ops.base import Library
 from tests.codegen.programs import compile_program, program, random_program, reference, same_bits
 

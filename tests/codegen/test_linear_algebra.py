@@ -14,9 +14,9 @@ import pytest
 import symdiff as sd
 from symdiff.codegen import jit
 from symdiff.codegen.module import ATTRIBUTES, Module
-from symdiff.codegen.tensors import blas
 from symdiff.codegen.tensors.gemm import LinearAlgebra
 from symdiff.errors import CompileError
+from symdiff.native.lapack import blas_address
 from symdiff.ops import OPS, core
 from symdiff.optimize.planning.plan import Gemm, Lapack, Matrix, work_layout
 
@@ -128,7 +128,7 @@ def test_sizes_past_32_bits_are_refused():
 
 def test_missing_routines_are_refused():
     with pytest.raises(CompileError, match="xgemm"):
-        blas.blas_address(blas.Blas("xgemm"))
+        blas_address("xgemm")
 
 
 @pytest.mark.parametrize("first", ["", "import scipy.linalg\n", "import scipy\n"])
@@ -136,8 +136,8 @@ def test_routines_are_found_without_the_rest_of_scipy(first):
     """Also with scipy.linalg imported before or after; both are the same routines."""
     code = (
         first + "import sys\n"
-        "from symdiff.codegen.tensors.blas import Blas, blas_address\n"
-        "found = [blas_address(Blas(name)) for name in ('dgemm', 'dgetrf')]\n"
+        "from symdiff.native.lapack import blas_address\n"
+        "found = [blas_address(name) for name in ('dgemm', 'dgetrf')]\n"
         "assert all(found)\n"
         f"assert ('scipy.linalg' in sys.modules) == {'linalg' in first}\n"
         "import scipy.linalg\n"

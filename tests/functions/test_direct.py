@@ -172,6 +172,8 @@ def test_without_vectorcall(change):
                 if name == "PyVectorcall_Call":
                     raise AttributeError(name)
                 return getattr(self.api, name)
+            def __getitem__(self, name):
+                return self.api[name]
         sys.implementation.{change}
         import symdiff as sd
         from symdiff.functions import direct

@@ -1,8 +1,10 @@
 """Machine code in saved functions: the same bits without LLVM, the formula when it is asked for, and doubt compiles."""
 
 import copy
+import hashlib
 import itertools
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import stored
-from symdiff.codegen.image import can_map
-from symdiff.functions import kept_code, storage
+from symdiff.codegen import jit, stored
+from symdiff.codegen.builtin_code import FIELDS
+from symdiff.functions import container, ready, storage
+from symdiff.native import kept
+from symdiff.native.code import can_map
 
 pytestmark = pytest.mark.skipif(not can_map(), reason="machine code is kept on Linux for x86-64 only")
 
@@ -133,14 +137,131 @@ print(sorted(m for m in sys.modules if m.startswith("llvmlite"))[:1])
     assert done.stdout.strip() == "[]"
 
 
+LOADED = """
+import sys, numpy as np, symdiff as sd
+loaded = set(sys.modules)
+sd.load({path!r}, code=True)(*[np.array(x) if type(x) is list else x for x in {point!r}])
+print(sorted(m for m in set(sys.modules) - loaded if m.startswith("symdiff")))
+"""
+
+
+BY_ALL_RULES = {"one number", "arrays", "factors", "constant arrays", "a tree", "float32"}
+"""Functions that call SciPy, one whose arguments are taken apart, and one that numbers are converted for."""
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in BY_ALL_RULES])
+def test_a_plain_call_needs_nothing_else(name, tmp_path):
+    make, points = FUNCTIONS[name]
+    path = str(tmp_path / "f.sd")
+    make().save(path, code=True)
+    point = [np.asarray(x).tolist() for x in points[0]]
+    program = LOADED.format(path=path, point=point)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("[]", "['symdiff.native.arrays']")
+
+
+def test_calls_that_are_not_plain_go_by_all_rules(tmp_path):
+    path = tmp_path / "f.sd"
+    f = sd.value_and_grad("f(x[3000], k) = k*sum(x**3)", "x")
+    f.save(path, code=True)
+    x, loaded = np.linspace(0, 1, 3000), sd.load(path, code=True)
+    assert type(loaded.__call__.__self__) is ready.FailingExactCall
+    for args, keywords in [
+        ((x, 2.0), {}),
+        ((list(range(3000)), 2), {}),
+        ((x.astype("float32"), np.float64(2)), {}),
+        ((np.stack([x, x + 1]), 2.0), {}),
+        ((x,), {"k": 2.0}),
+        ((x[::-1], 2.0), {}),
+    ]:
+        assert same(loaded(*args, **keywords), f(*args, **keywords))
+    for wrong in [(x,), (x, 2.0, 3.0), (x[:2], 2.0), ("x", 2.0)]:
+        with pytest.raises(sd.SymdiffError) as first:
+            loaded(*wrong)
+        with pytest.raises(type(first.value)) as second:
+            f(*wrong)
+        assert str(first.value) == str(second.value)
+
+
+def test_a_failing_call_says_where(tmp_path):
+    path = tmp_path / "f.sd"
+    f = FUNCTIONS["an index"][0]()
+    f.save(path, code=True)
+    with pytest.raises(sd.IndexRangeError) as first:
+        sd.load(path, code=True)(A[0], 7.0)
+    with pytest.raises(sd.IndexRangeError) as second:
+        f(A[0], 7.0)
+    assert (first.value.index, first.value.size) == (second.value.index, second.value.size) == (7, 5)
+    assert sd.load(path, code=True)(A[0], 2.0) == f(A[0], 2.0)
+
+
+def test_signals_are_heard_by_code_from_a_file(tmp_path):
+    path = tmp_path / "f.sd"
+    sd.function("f(x[3000]) = cumsum(sin(x))").save(path, code=True)
+    program = f"""
+import ctypes, threading, numpy as np, symdiff as sd
+from symdiff.native import arrays, code
+sd.load({str(path)!r}, code=True)(np.ones(3000))
+shared = code.SHARED
+for name, table in (("interrupts", arrays.SIGNAL_FUNCTIONS), ("workspace", arrays.LOCK_FUNCTIONS)):
+    count = len(arrays.SIGNAL_NAMES if name == "interrupts" else arrays.LOCK_NAMES)
+    assert all((ctypes.c_size_t * count).from_address(shared[name][table])), name
+main = ctypes.c_size_t.from_address(shared["interrupts"][arrays.MAIN_THREAD]).value
+assert main == threading.main_thread().ident
+assert sd.function("f(x[3000]) = cumsum(sin(x))")(np.ones(3000))[0] == np.sin(1.0)
+assert sorted(shared) == sorted(code.SHARED)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_files_of_the_format_before_are_read(tmp_path):
+    """Its digest was another, and its code was found by what it was made of."""
+    path = tmp_path / "f.sd"
+    sd.function("f(x, y) = x*exp(y)").save(path, code=True)
+    content, data = container.opened(memoryview(path.read_bytes()))
+    del content["code"]["python"], content["code"]["call"]
+    for k, entry in enumerate(content["code"]["images"][1:]):
+        entry[0] = f"{k:064x}"
+    text = json.dumps(content).encode()
+    head = container.HEAD.pack(container.MAGIC, 2, 0, len(text), len(data))
+    digest = hashlib.sha256(head + text + data).digest()
+    path.write_bytes(head + digest + text + data)
+    loaded = sd.load(path, code=True)
+    assert loaded._case.compiled is not None
+    assert loaded(2.0, 0.0) == 2.0
+
+
+def test_another_python_compiles_what_reads_its_objects(tmp_path, monkeypatch):
+    path = tmp_path / "f.sd"
+    f = sd.function("f(x, y) = x*exp(y)")
+    f.save(path, code=True)
+    monkeypatch.setattr(kept, "call_identity", lambda: [kept.INTERFACE, "another"])
+    loaded = sd.load(path, code=True)
+    assert loaded.__dict__.get("arguments")  # made by all rules
+    assert loaded(2.0, 0.5) == f(2.0, 0.5)
+
+
+DIGESTS_OF_SHARED_CODE = {1: "3ad4cbf6a0b7f86b"}
+"""By the interface's number. Where this fails, count `native.kept.INTERFACE` up: files hold such code, and records."""
+
+
+def test_the_interface_counts_up_with_the_code_that_kernels_share():
+    texts = {
+        name: text.ir for name, text in jit.TEXTS.items() if name in ("builtin", "interrupts", "workspace", "pool")
+    }
+    sd.function("f(x[300]) = cumsum(sin(x))").save(os.devnull, code=True)
+    parts = [FIELDS, *sorted(texts), *(jit.TEXTS[name].ir for name in sorted(texts))]
+    assert hashlib.sha256(repr(parts).encode()).hexdigest()[:16] == DIGESTS_OF_SHARED_CODE[kept.INTERFACE]
+
+
 @pytest.mark.parametrize("change", ["machine", "features", "limits"])
 def test_any_doubt_compiles_again(change, tmp_path, monkeypatch):
     path = tmp_path / "f.sd"
     sd.function("f(x, y) = x*exp(y)").save(path, code=True)
     if change == "machine":
-        monkeypatch.setattr(stored, "machine_identity", lambda: ["another"])
+        monkeypatch.setattr(kept, "machine_identity", lambda: ["another"])
     elif change == "features":
-        monkeypatch.setattr(stored, "processor_features", frozenset)
+        monkeypatch.setattr(kept, "processor_features", frozenset)
     loaded = sd.load(path, code=True) if change != "limits" else None
     if change == "limits":
         with sd.limits(operations=1), pytest.raises(sd.LimitError):
@@ -168,7 +289,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
 
 def reworked(path, change):
     """The container with its description changed, and a digest that fits."""
-    content, arrays = storage._opened(memoryview(path.read_bytes()))
+    content, arrays = container.opened(memoryview(path.read_bytes()))
     change(content)
     content.setdefault("definitions", [])
     return storage.closed(content, bytes(arrays))
@@ -191,6 +312,10 @@ WRONG = {
     "sizes": lambda code: code.__setitem__("types", [["float64", [-1]]]),
     "bytes": lambda code: code.__setitem__("bytes", 10**9),
     "takes": lambda code: code.__setitem__("takes", "much"),
+    "a word of the record": lambda code: code["call"]["record"].__setitem__(0, "print"),
+    "a fraction in the record": lambda code: code["call"]["record"].__setitem__(0, 1.5),
+    "another call": lambda code: code.__setitem__("call", {"operands": ["dd", 1, 2, None], "shapes": [[]]}),
+    "no call": lambda code: code.__setitem__("call", {}),
 }
 
 
@@ -200,7 +325,7 @@ def test_a_description_that_is_none_is_refused(wrong, tmp_path):
     sd.function("f(x, y) = x*exp(y)").save(path, code=True)
     path.write_bytes(reworked(path, lambda content: WRONG[wrong](content["code"])))
     with pytest.raises(sd.SymdiffError):
-        sd.load(path, code=True)
+        sd.load(path, code=True)(x=1.0, y=2.0)  # what a plain call does not need is read when it is needed
 
 
 def test_a_changed_byte_is_seen(tmp_path):
@@ -218,7 +343,7 @@ def test_the_files_of_one_formula_are_the_same(tmp_path):
     for path in (first, second):
         sd.function("f(x, y) = x*exp(y)").save(path, code=True)
     assert first.read_bytes() == second.read_bytes()
-    assert json.loads(json.dumps(storage._opened(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
+    assert json.loads(json.dumps(container.opened(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
 
 
 LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
@@ -239,20 +364,20 @@ def test_code_for_other_processors_has_the_same_bits(make, tmp_path, monkeypatch
     function.save(path, code=LEVELS)
     for level in reversed(LEVELS):
         able = frozenset(stored.level_features(level))
-        if not able <= stored.processor_features():
+        if not able <= kept.processor_features():
             continue
         with monkeypatch.context() as context:
-            context.setattr(stored, "processor_features", lambda able=able: able)
+            context.setattr(kept, "processor_features", lambda able=able: able)
             loaded = sd.load(path, code=True)
             assert same(loaded(*point), wanted)
-            content, data = storage._opened(memoryview(path.read_bytes()))
+            content, data = container.opened(memoryview(path.read_bytes()))
             code = data[len(data) - content["code"]["bytes"] :]
-            chosen, own = kept_code._fitting(content["code"], code)
+            chosen, own = kept.fitting(content["code"], code)
             assert sorted(stored.level_features(level)) == chosen["features"]
             assert len(own) == chosen["own"]
     with monkeypatch.context() as context:
-        context.setattr(stored, "processor_features", frozenset)
-        assert stored.fits(content["code"]) is False
+        context.setattr(kept, "processor_features", frozenset)
+        assert kept.fits(content["code"]) is False
         assert same(sd.load(path, code=True)(*point), wanted)
 
 
@@ -278,7 +403,7 @@ def test_processors_that_no_code_is_kept_for(name, tmp_path):
 def test_descriptions_of_other_processors_that_are_none(change, tmp_path):
     path = tmp_path / "f.sd"
     sd.function("f(x) = x*2").save(path, code=["x86-64", "x86-64-v2"])
-    content, data = storage._opened(memoryview(path.read_bytes()))
+    content, data = container.opened(memoryview(path.read_bytes()))
     content["code"] = {**content["code"], "machine": ["another"], **change}
     content.setdefault("definitions", [])
     path.write_bytes(storage.closed(content, bytes(data)))

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from scipy.optimize import differential_evolution
 
 import symdiff as sd
-from symdiff.functions import storage
-from symdiff.functions.storage import HEAD, from_bytes, to_bytes
+from symdiff.functions import container, storage
+from symdiff.functions.container import HEAD
+from symdiff.functions.storage import from_bytes, to_bytes
 from symdiff.ir.flat import canonical_order
 from symdiff.ir.graph import Graph
 from symdiff.ir.stored import flatten, unflatten
@@ -71,7 +72,7 @@ def built(name, payload, kind):
 
 def round_trip(graph, roots):
     description, data, place = flatten(graph, roots)
-    text = json.dumps(description, default=storage._plain)
+    text = json.dumps(description, default=container._plain)
     back, ids = unflatten(json.loads(text), memoryview(data), graph.dtype)
     verify(back)
     for node, k in place.items():
@@ -276,16 +277,16 @@ def test_threads():
 # Damage
 
 
-def sealed(text, data, version=storage.FORMAT):
+def sealed(text, data, version=container.FORMAT):
     """A container whose digest is right, whatever is in it."""
     text = text if isinstance(text, bytes) else json.dumps(text).encode()
-    head = HEAD.pack(storage.MAGIC, version, 0, len(text), len(data))
+    head = HEAD.pack(container.MAGIC, version, 0, len(text), len(data))
     return head + hashlib.sha256(head + text + data).digest() + text + data
 
 
 def parts(data):
     _, _, _, text, size = HEAD.unpack(data[: HEAD.size])
-    start = HEAD.size + storage.DIGEST
+    start = HEAD.size + container.DIGEST
     assert len(data) == start + text + size
     return json.loads(data[start : start + text]), data[start + text :]
 
@@ -316,7 +317,7 @@ def test_every_truncation():
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(data):
-    for content in (data, storage.MAGIC + data, sealed(data, b""), sealed(b"{}", data), sealed(b"[" + data, data)):
+    for content in (data, container.MAGIC + data, sealed(data, b""), sealed(b"{}", data), sealed(b"[" + data, data)):
         with pytest.raises(sd.StorageError):
             from_bytes(content)
 
@@ -384,7 +385,7 @@ def changed(change, source=SMALL):
 
 
 REFUSED = {
-    "newer": (sealed({}, b"", storage.FORMAT_WITH_CODE + 1), "newer symdiff"),
+    "newer": (sealed({}, b"", container.FORMAT_WITH_CODE + 1), "newer symdiff"),
     "zero": (sealed({}, b"", 0), "damaged"),
     "empty": (b"", "not a function"),
     "a pickle": (pickle.dumps([1, 2]), "not a function"),

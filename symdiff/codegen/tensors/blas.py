@@ -1,16 +1,8 @@
-"""SciPy's BLAS and LAPACK routines: their addresses and how they are called. SciPy is loaded when one is asked for."""
+"""Calls of BLAS and LAPACK routines: functions in LLVM IR that put Fortran's arguments together."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import functools
-import importlib.machinery
-import importlib.util
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symdiff.codegen.target import Target
@@ -18,16 +10,10 @@ from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.own_blas import own_routine
 from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
-from symdiff.numeric import _pointer
 from symdiff.ops.base import Library, Outside
 from symdiff.sizes import Sizes, is_open
 
 LARGEST_SIZE = 2**31 - 1
-
-_kept: dict[str, ModuleType] = {}
-
-LAPACK = ("getrf", "getri", "potrf", "gesdd")
-"""The routines that are LAPACK's, without the letter of their type; others are BLAS's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,54 +21,6 @@ class Blas:
     """A routine of BLAS or LAPACK by its Fortran name, such as `dgemm`."""
 
     name: str
-
-
-@functools.cache
-def blas_address(routine: Blas) -> int:
-    """The machine address of a routine; its integers have 32 bits, and its arguments are all pointers.
-
-    Raises
-    ------
-    CompileError
-        Where SciPy has no such routine, or one with other integers.
-    """
-    module = "cython_lapack" if routine.name[1:] in LAPACK else "cython_blas"
-    try:
-        capsules = _capsules(module)
-    except ImportError as error:
-        raise CompileError(f"{routine.name} is SciPy's, which cannot be imported: {error}") from error
-    if routine.name not in capsules:
-        raise CompileError(f"scipy.linalg.{module} has no routine {routine.name}")
-    capsule = capsules[routine.name]
-    if "int *" not in _signature(capsule):
-        raise CompileError(f"scipy.linalg.{module}'s {routine.name} has unknown arguments: {_signature(capsule)}")
-    return _pointer(capsule)
-
-
-def _capsules(module: str) -> Mapping[str, object]:
-    """The routines of a compiled module of scipy.linalg.
-
-    It is loaded without the rest of scipy.linalg, which takes ten times as long, where that works.
-    """
-    name = f"scipy.linalg.{module}"
-    if "scipy.linalg" not in sys.modules:
-        import scipy  # which prepares the libraries that the module needs
-
-        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-            path = Path(scipy.__file__).parent / "linalg" / (module + suffix)
-            spec = importlib.util.spec_from_file_location(name, path) if path.exists() else None
-            if spec is not None and spec.loader is not None:
-                with contextlib.suppress(ImportError):
-                    alone = importlib.util.module_from_spec(spec)
-                    spec.loader.exec_module(alone)
-                    return _kept.setdefault(name, alone).__pyx_capi__  # type: ignore[no-any-return]
-    return importlib.import_module(name).__pyx_capi__  # type: ignore[no-any-return]
-
-
-def _signature(capsule: object) -> str:
-    """The C type of a routine, which is the name of its capsule."""
-    get = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
-    return str(get(capsule).decode())
 
 
 class Calls:

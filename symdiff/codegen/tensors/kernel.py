@@ -5,8 +5,6 @@ Its module has a function for each step of the plan, and the loop that calls the
 
 from __future__ import annotations
 
-import ctypes
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,13 +12,12 @@ import numpy as np
 
 from symdiff.codegen import interrupts
 from symdiff.codegen.body import is_of_c
-from symdiff.codegen.image import Code
 from symdiff.codegen.kernel import BatchEntry, Kernel, Options, lazy
 from symdiff.codegen.layout import BYTES, Layout
 from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.module import ATTRIBUTES, FALLBACKS, Import, Module, Statistics, Support
 from symdiff.codegen.target import Target, host_target
-from symdiff.codegen.tensors.loop import CHECKED, CONSTANTS, RELEASE, REPORT, PointLoop
+from symdiff.codegen.tensors.loop import CHECKED, PointLoop
 from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
@@ -28,6 +25,7 @@ from symdiff.codegen.threads import Threaded
 from symdiff.codegen.ufunc import make_ufunc
 from symdiff.dataclass import dataclass
 from symdiff.errors import CallError, CompileError, IndexRangeError
+from symdiff.native.arrays import CONSTANTS, RELEASE, REPORT, TensorCode, failures
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
 from symdiff.optimize.program import TensorProgram
 from symdiff.types import FLOAT32, product
@@ -122,45 +120,6 @@ def _check_sizes(plan: Plan, layout: Layout) -> None:
             raise CompileError(f"a loop over axes of {', '.join(map(str, step.space))} elements would never end")
 
 
-_failures = threading.local()
-_Report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_Release = ctypes.CFUNCTYPE(None)
-
-
-def _note(code: int, index: int, size: int) -> None:
-    """Called by native code, in the thread of the call that fails."""
-    if getattr(_failures, "first", None) is None:
-        _failures.first = code, index, size
-
-
-_report = _Report(_note)
-
-
-class TensorCode(Code):
-    """Machine code with constant arrays and memory of its own, which goes when this object goes."""
-
-    __slots__ = ("_arrays", "_code", "_release")
-
-    def __init__(self, code: Code, constants: Sequence[object]) -> None:
-        self._code = code
-        self._arrays = [np.ascontiguousarray(a) for a in constants]
-        self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
-        self._release = _Release(code[RELEASE])
-        table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
-        for k, array in enumerate(self._arrays):
-            table[k] = array.ctypes.data
-        ctypes.c_void_p.from_address(code[REPORT]).value = ctypes.cast(_report, ctypes.c_void_p).value
-
-    def __getitem__(self, symbol: str) -> int:
-        """The address of an exported symbol."""
-        return self._code[symbol]
-
-    def __del__(self) -> None:
-        release = getattr(self, "_release", None)
-        if release is not None:
-            release()
-
-
 class Guarded:
     """A ufunc whose calls raise where the code failed."""
 
@@ -179,14 +138,14 @@ class Guarded:
         CallError
             Where an index is out of range, or there is no memory for the workspace.
         """
-        _failures.first = None
+        failures.first = None
         result = self._ufunc(*args, **keywords)
-        if _failures.first is not None:
+        if failures.first is not None:
             self._raise(args)
         return result
 
     def _raise(self, args: Sequence[Any]) -> None:
-        code, index, size = _failures.first
+        code, index, size = failures.first
         if code == FAILED:
             raise CallError("there is no memory for the workspace of this call")
         inputs = [np.asarray(a) for a in args]
@@ -201,22 +160,22 @@ class Guarded:
     def _first(self, inputs: Sequence[Any], batch: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
         """The first point that fails, found by halves along each axis."""
         point: list[int] = []
-        _, index, size = _failures.first
+        _, index, size = failures.first
         for axis in range(len(batch)):
             low, high = 0, batch[axis]
             while high - low > 1:
                 middle = (low + high) // 2
-                _failures.first = None
+                failures.first = None
                 self._ufunc(*(a[(*point, slice(low, middle))] for a in inputs))
-                if _failures.first is None:
+                if failures.first is None:
                     low = middle
                 else:
                     high = middle
             point.append(low)
-        _failures.first = None
+        failures.first = None
         self._ufunc(*(a[tuple(point)] for a in inputs))
-        if _failures.first is not None:
-            _, index, size = _failures.first
+        if failures.first is not None:
+            _, index, size = failures.first
         return tuple(point), index, size
 
 

@@ -18,15 +18,12 @@ from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.steps import PLACES, STEPS, AddressTable, StepCode
 from symdiff.codegen.tensors.workspace import ALIGNMENT, LONG, aligned, kept_blocks, without_lock
+from symdiff.native.arrays import CONSTANTS, RELEASE, REPORT
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open
 
 CHECKED = "checked"
 """The loop that raises floating-point exceptions by what the results are, for np.errstate."""
-
-CONSTANTS, REPORT, RELEASE = "constants", "report", "release"
-"""Global data that is set after loading, the addresses of constant arrays and of a function (code, index, size) that is
-told why a call fails; and the function that frees what the kernel keeps."""
 
 
 class PointLoop:

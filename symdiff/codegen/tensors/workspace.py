@@ -4,38 +4,26 @@ Python's lock, which long calls give away: NumPy keeps it wherever a call has fe
 
 from __future__ import annotations
 
-import ctypes
 import functools
 
 from symdiff.codegen import jit
-from symdiff.codegen.image import Code
 from symdiff.codegen.module import LOCK_DECLARATIONS, Module, assemble_module
-from symdiff.codegen.python_api import is_supported_python
+from symdiff.native.arrays import LOCK_FUNCTIONS, LOCK_NAMES, set_lock_functions
+from symdiff.native.code import Code
 from symdiff.sizes import is_open
 
 LONG = 200_000
 """Operations from which a call gives the lock away; to get it back can cost other threads' turns."""
 
-_PYTHON_FUNCTIONS = "python_functions"
-"""The table of CPython's functions, which is set after loading; without them the lock is kept."""
-
-_PYTHON_NAMES = (
-    "PyGILState_GetThisThreadState",
-    "PyThreadState_GetUnchecked",
-    "PyEval_SaveThread",
-    "PyEval_RestoreThread",
-)
-_OLD_NAMES = {"PyThreadState_GetUnchecked": "_PyThreadState_UncheckedGet"}
-
-_LOCK = f"""@{_PYTHON_FUNCTIONS} = global [{len(_PYTHON_NAMES)} x ptr] zeroinitializer
+_LOCK = f"""@{LOCK_FUNCTIONS} = global [{len(LOCK_NAMES)} x ptr] zeroinitializer
 ; Give the lock away where this thread has it; what to take it back with, or null.
 define ptr @step_aside() #2 {{
-  %own_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 0
+  %own_at = getelementptr ptr, ptr @{LOCK_FUNCTIONS}, i64 0
   %own = load ptr, ptr %own_at
   %absent = icmp eq ptr %own, null
   br i1 %absent, label %keep, label %ask
 ask:
-  %now_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 1
+  %now_at = getelementptr ptr, ptr @{LOCK_FUNCTIONS}, i64 1
   %now = load ptr, ptr %now_at
   %this = call ptr %own()
   %holder = call ptr %now()
@@ -44,7 +32,7 @@ ask:
   %has = and i1 %known, %holds
   br i1 %has, label %give, label %keep
 give:
-  %save_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 2
+  %save_at = getelementptr ptr, ptr @{LOCK_FUNCTIONS}, i64 2
   %save = load ptr, ptr %save_at
   %state = call ptr %save()
   ret ptr %state
@@ -55,28 +43,13 @@ define void @step_back(ptr %state) #2 {{
   %kept = icmp eq ptr %state, null
   br i1 %kept, label %done, label %take
 take:
-  %restore_at = getelementptr ptr, ptr @{_PYTHON_FUNCTIONS}, i64 3
+  %restore_at = getelementptr ptr, ptr @{LOCK_FUNCTIONS}, i64 3
   %restore = load ptr, ptr %restore_at
   call void %restore(ptr %state)
   br label %done
 done:
   ret void
 }}"""
-
-
-def _set_functions(table: int) -> None:
-    """Write the addresses of CPython's functions into the table, where this is a Python that has them."""
-    if not is_supported_python():
-        return
-    found = []
-    for name in _PYTHON_NAMES:
-        function = getattr(ctypes.pythonapi, name, None) or getattr(ctypes.pythonapi, _OLD_NAMES.get(name, name), None)
-        if function is None:
-            return
-        found.append(ctypes.cast(function, ctypes.c_void_p).value or 0)
-    words = (ctypes.c_size_t * len(_PYTHON_NAMES)).from_address(table)
-    for k, address in enumerate(found):
-        words[k] = address
 
 
 def without_lock(operations: int, call: str) -> list[str]:
@@ -349,12 +322,10 @@ SUPPORT = {
 def support() -> Code:
     """The functions, compiled once in a process and never dropped."""
     made = support_module()
-    code = jit.link_support(made.text, made.addresses(), made.exports)
-    _set_functions(code[_PYTHON_FUNCTIONS])
-    return code
+    return jit.link_support("workspace", made.text, made.addresses(), made.exports, prepare=set_lock_functions)
 
 
 def support_module() -> Module:
     """The module of these functions."""
     lines, exports = [KEEP, MOVE, _look("double"), _look("float"), _LOCK], tuple(SUPPORT)
-    return assemble_module(_DECLARATIONS, lines, ["malloc", "free"], (*exports, _PYTHON_FUNCTIONS))
+    return assemble_module(_DECLARATIONS, lines, ["malloc", "free"], (*exports, LOCK_FUNCTIONS))

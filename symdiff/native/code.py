@@ -1,0 +1,171 @@
+"""Machine code that lies ready: pieces without addresses, mapped into a process, and those that all kernels share.
+
+A piece has no addresses in it but those in its table, which are filled in where it is mapped: so it can be kept, and
+used without LLVM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from symdiff.errors import CompileError
+
+LOOP = "k"
+"""The symbol of a kernel's loop, which takes the operands."""
+
+PAGE = 4096
+READ, WRITE, EXECUTE = 1, 2, 4
+"""Rights of memory, as `mmap` and `mprotect` count them."""
+
+PRIVATE, ANONYMOUS = 2, 32
+"""Flags of `mmap` on Linux."""
+
+
+class NoExecution(CompileError):
+    """The system does not let a process execute memory that it wrote."""
+
+
+class Image:
+    """Machine code as one piece of memory, wherever that is.
+
+    Attributes
+    ----------
+    data : its contents; behind them are zeros.
+    size : bytes that it takes in memory.
+    writable : the place, at a page, from where on it may write.
+    imports : symbol → place in the table for its address.
+    exports : symbol → place.
+    own : places of addresses of the image itself, where the distance from its beginning stands.
+    """
+
+    __slots__ = ("data", "exports", "imports", "own", "size", "writable")
+
+    def __init__(
+        self,
+        data: Any,
+        size: int,
+        writable: int,
+        imports: Mapping[str, int],
+        exports: Mapping[str, int],
+        own: tuple[int, ...],
+    ) -> None:
+        self.data, self.size, self.writable = data, size, writable
+        self.imports, self.exports, self.own = imports, exports, own
+
+
+class Code:
+    """Machine code in this process; it goes when this object goes.
+
+    Attributes
+    ----------
+    bytes : about how much memory it takes.
+    """
+
+    __slots__ = ("__weakref__", "bytes")
+    bytes: int
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        raise NotImplementedError
+
+
+class MappedCode(Code):
+    """The code of an image."""
+
+    __slots__ = ("_base", "_exports", "_unmap")
+
+    def __init__(self, image: Image, addresses: Mapping[str, int]) -> None:
+        """Map an image; `addresses` are those of what it imports.
+
+        Raises
+        ------
+        NoExecution
+            Where the system lets no memory be executed.
+        OSError
+            Where it has no memory.
+        """
+        map_memory, protect, unmap = _system()
+        size = -(-image.size // PAGE) * PAGE
+        # private: what a kernel keeps in it is not the one of a process that forked
+        base = map_memory(None, size, READ | WRITE, PRIVATE | ANONYMOUS, -1, 0)
+        if base in (None, ctypes.c_size_t(-1).value):
+            raise OSError("no memory could be mapped")
+        self._base, self._exports, self.bytes, self._unmap = base, image.exports, size, unmap
+        memory = (ctypes.c_char * size).from_address(base)
+        ctypes.memmove(base, bytes(image.data), len(image.data))
+        for symbol, place in image.imports.items():
+            struct.pack_into("<Q", memory, place, addresses[symbol])
+        for place in image.own:
+            (distance,) = struct.unpack_from("<Q", memory, place)
+            struct.pack_into("<Q", memory, place, base + distance)
+        if base % PAGE or protect(base, image.writable, READ | EXECUTE):
+            raise NoExecution("the system does not let this process execute memory that it wrote")
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return int(self._base + self._exports[symbol])
+
+    def __del__(self) -> None:
+        if hasattr(self, "_unmap"):
+            self._unmap(self._base, self.bytes)
+
+
+READY: dict[str, Image] = {}
+"""Images of code that all kernels share, by its name; nothing is compiled for what has one."""
+
+SHARED: dict[str, Code] = {}
+"""Code that all kernels share and that is never dropped: what holds its addresses may outlive this module at exit."""
+
+
+def share(name: str, make: Callable[[], Code]) -> Code:
+    """The shared code of a name, which is made once in a process."""
+    code = SHARED.get(name)
+    if code is None:
+        code = SHARED.setdefault(name, make())
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))
+    return code
+
+
+def can_map() -> bool:
+    """Whether images can be used on this machine."""
+    return sys.platform == "linux" and os.uname().machine == "x86_64" and os.sysconf("SC_PAGE_SIZE") == PAGE
+
+
+@functools.cache
+def _system() -> tuple[Any, Any, Any]:
+    """`mmap`, `mprotect` and `munmap`. Python's module of the name takes longer to load than all the rest here."""
+    address, size, integer = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    return (
+        c_function("mmap", address, address, size, integer, integer, integer, ctypes.c_ssize_t),
+        c_function("mprotect", integer, address, size, integer),
+        c_function("munmap", integer, address, size),
+    )
+
+
+def address_of(name: str) -> int:
+    """The address of a function of Python, or of a library that it is linked to; 0 where there is none."""
+    try:
+        return address_in(ctypes.pythonapi[name])
+    except AttributeError:
+        return 0
+
+
+def address_in(function: Any) -> int:
+    """The address that a function of `ctypes` holds."""
+    return int(ctypes.c_size_t.from_buffer(function).value)
+
+
+def c_function(name: str, result: Any, *takes: Any) -> Any:
+    """A function of Python, or of a library that it is linked to, which is called with Python's lock held.
+
+    It is a new object of an old class, which takes a fifth of the time of a prototype.
+    """
+    function = ctypes.pythonapi[name]
+    function.restype, function.argtypes = result, takes
+    return function
