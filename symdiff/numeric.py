@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import CompileError, ShapeError
-from symdiff.native.calls import name_of, pointer_in, ufunc_slot
+from symdiff.native.calls import capsule_name, pointer_in, ufunc_slot
 from symdiff.native.kept import mathematics
 from symdiff.ops import OPS
 from symdiff.ops.base import Instruction, Intrinsic, Library, Outside, Routine, Special
@@ -74,7 +74,7 @@ def address(routine: Routine) -> int:
 
 
 def _label(capsule: object) -> str:
-    return (name_of(capsule) or b"").decode()
+    return (capsule_name(capsule) or b"").decode()
 
 
 def ufunc(function: int, operands: int, name: str) -> Callable[..., Any]:

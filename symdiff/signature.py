@@ -11,7 +11,7 @@ from dataclasses import field
 
 from symdiff.dataclass import dataclass
 from symdiff.trees import SHOWN_LEAVES, Tree, arrange, written_key
-from symdiff.types import FLOAT64, Shape, TensorType, fixed, show, tensor
+from symdiff.types import FLOAT64, Dim, Shape, TensorType, fixed, show, tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Argument:
     def type(self, dtype: str = FLOAT64) -> TensorType:
         """The type of the value that a caller passes."""
         return tensor(dtype, self.shape)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a call fixes its shape."""
+        return self.deferred or any(isinstance(n, Dim) for n in self.shape)
 
     @property
     def written(self) -> str:

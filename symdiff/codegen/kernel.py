@@ -20,11 +20,11 @@ from symdiff.codegen.loops import LOOP
 from symdiff.codegen.module import LOCK_DECLARATIONS, Module, Statistics, Support, write_module, write_vector_module
 from symdiff.codegen.pieces import count_crossings, count_stores, crossing_share, piece_size
 from symdiff.codegen.threads import Threaded
-from symdiff.codegen.ufunc import make_ufunc
 from symdiff.codegen.vector_loops import BODY
 from symdiff.codegen.vector_math import lanes
 from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.native.calls import make_ufunc
 from symdiff.native.code import Code
 from symdiff.numeric import Watched
 from symdiff.ops.base import Outside

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from symdiff.dataclass import dataclass
 from symdiff.errors import CompileError
+from symdiff.native.calls import operand_limit
 from symdiff.native.code import LOOP as LOOP
 from symdiff.types import TensorType, fixed
 
@@ -105,20 +103,6 @@ class Layout:
                 step *= size
             strides.extend(reversed(own))
         return strides
-
-
-@functools.cache
-def operand_limit() -> int:
-    """How many operands a ufunc of this NumPy can have: 64 since NumPy 2.0."""
-    low, high = 1, 1025
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            np.frompyfunc(lambda *_: None, middle - 1, 1)
-            low = middle
-        except ValueError:
-            high = middle
-    return low
 
 
 def axis_limit() -> int:

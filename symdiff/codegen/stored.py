@@ -24,8 +24,7 @@ from symdiff.codegen.tensors.workspace import support
 from symdiff.codegen.vector_math import VectorLibrary
 from symdiff.content import integer, items, refuse, shown
 from symdiff.errors import StorageError
-from symdiff.native.arrays import TensorCode
-from symdiff.native.code import Code, MappedCode, can_map
+from symdiff.native.code import Code, MappedCode, TensorCode, can_map
 from symdiff.native.kept import (
     call_identity,
     fits,

@@ -20,7 +20,7 @@ from symdiff.codegen import jit
 from symdiff.codegen.layout import Layout, Operand
 from symdiff.codegen.module import assemble_module
 from symdiff.codegen.status import status
-from symdiff.codegen.ufunc import make_ufunc
+from symdiff.native.calls import make_ufunc
 from symdiff.native.code import Code
 
 SMALLEST = 2_000_000

@@ -11,7 +11,6 @@ import numpy as np
 
 from symdiff.errors import CallError, ShapeError, nearest
 from symdiff.functions.foreign import NUMBERS, answers_itself, culprit, describe_foreign, entry_of, has_labels
-from symdiff.functions.specialize import is_open_argument
 from symdiff.signature import Argument, parameters_of
 from symdiff.types import FLOAT64, Shape, fixed, show
 
@@ -70,7 +69,7 @@ class Binder:
         self.name, self.arguments, self.ordered, self.dtype = name, tuple(arguments), ordered, dtype
         self.by_all, self.elementwise = by_all, False
         # a size known by name only: another Binder, made when it has a number, looks at the shape
-        self.shapes = [() if not a.shape or is_open_argument(a) else fixed(a.shape) for a in self.arguments]
+        self.shapes = [() if not a.shape or a.is_open else fixed(a.shape) for a in self.arguments]
         self._cores = any(self.shapes)
         named = [(k, a.name) for k, a in enumerate(self.arguments) if not a.anonymous]
         self.keywords = {python_name(name): k for k, name in named}

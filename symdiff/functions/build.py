@@ -23,7 +23,7 @@ from symdiff.functions.inputs import name_of, read_inputs, read_shapes, settle
 from symdiff.functions.open_case import open_case
 from symdiff.functions.outline import Outline, arguments_of, outline, shapes_of
 from symdiff.functions.sources import given, texts_read
-from symdiff.functions.specialize import is_open_argument, match, named_sizes, substitute
+from symdiff.functions.specialize import match, named_sizes, substitute
 from symdiff.functions.tree_arguments import refuse_trees, with_trees
 from symdiff.guesses import with_options
 from symdiff.ir.graph import Graph, collector_paused
@@ -206,7 +206,7 @@ class Request:
         if isinstance(found, Function):
             return found
         made = self._deferred()
-        known = {a.name for a in made.arguments if is_open_argument(a)} if made is not None else set()
+        known = {a.name for a in made.arguments if a.is_open} if made is not None else set()
         if made is None or (found.names and known.isdisjoint(found.names)):
             raise found.error()
         return made
@@ -218,7 +218,7 @@ class Request:
         ordered = self.arguments is not None or found.header is not None or len(arguments) < 2
         title = self.name or found.title or "f"
         options: dict[str, Any] = {"name": title, "ordered": ordered, "lines": found.lines}
-        if any(is_open_argument(a) for a in arguments):
+        if any(a.is_open for a in arguments):
             opened = open_case(arguments, self._function)
             if not isinstance(opened, Open):  # otherwise shapes of other names decide, too
                 return Function._of_recipe(self, arguments, opened=opened, **options)
@@ -228,7 +228,7 @@ class Request:
             else a
             for a in arguments
         )
-        if not any(is_open_argument(a) for a in arguments):
+        if not any(a.is_open for a in arguments):
             return None
         self._check_smallest(arguments)
         return Function._of_recipe(self, arguments, **options)

@@ -21,7 +21,7 @@ from symdiff.functions.cases import unknown
 from symdiff.functions.function import Function
 from symdiff.functions.inputs import describe_arguments
 from symdiff.functions.outline import listed_shapes
-from symdiff.functions.specialize import is_open_argument, match, named_sizes
+from symdiff.functions.specialize import match, named_sizes
 from symdiff.ir.body import Body
 from symdiff.ir.graph import Graph
 from symdiff.ops import core
@@ -94,7 +94,7 @@ class Builder:
         header = text.header or ()
         if named_sizes(a.shape for a in header):
             known = {**{n: s for n, s in self._declared().items() if not named_sizes([s])}, **self.bound}
-            if not all(a.name in known for a in header if is_open_argument(a)):
+            if not all(a.name in known for a in header if a.is_open):
                 return Open("the sizes in the header are known at each call only")
             sizes.update(match(name or "f", header, known))
             own = {a.name for a in header if a.shape}
@@ -131,7 +131,7 @@ class Builder:
         if source._cases is None:
             return source
         known = {**self._declared(), **self.bound}
-        missing = [a for a in source.arguments if is_open_argument(a) and a.name not in known]
+        missing = [a for a in source.arguments if a.is_open and a.name not in known]
         if missing:
             error = unknown(source.__name__, source.arguments)
             return Open(error.message, tuple(a.name for a in missing), error.hint)

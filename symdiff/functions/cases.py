@@ -18,7 +18,7 @@ from symdiff.functions.compiled import CompiledCase, CompiledFunction
 from symdiff.functions.foreign import answers_itself
 from symdiff.functions.open_case import OpenCase
 from symdiff.functions.running import Running
-from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, ShapePattern, is_open_argument
+from symdiff.functions.specialize import KEPT_BYTES, SPECIALIZING, CaseTable, Key, ShapePattern
 from symdiff.functions.tree_cases import TreeCase, TreeCases
 from symdiff.signature import Argument, parameters_of
 from symdiff.trees import Structure
@@ -216,7 +216,7 @@ class Cases:
     def explain(self, name: str) -> str:
         """How the calls so far are computed, and what is kept of them."""
         running, table, arguments = self.running, self.table, self.pattern.arguments
-        listed = ", ".join(a.written for a in arguments if is_open_argument(a))
+        listed = ", ".join(a.written for a in arguments if a.is_open)
         call = ", ".join(p.name for p in parameters_of(arguments))
         cases = self.trees.cases if self.trees is not None else []
         trees = [f"for trees, {case.function!r}:\n{indent(case.function.explain(), '  ')}" for case in cases]

@@ -59,7 +59,7 @@ def read_json(text: memoryview) -> Any:
         raise refuse(str(error)) from None
 
 
-def opened(view: memoryview) -> tuple[dict[str, Any], memoryview]:
+def open_container(view: memoryview) -> tuple[dict[str, Any], memoryview]:
     """The description and the arrays of a container whose digest is right."""
     start = HEAD.size + DIGEST
     if len(view) < 12 or bytes(view[:8]) != MAGIC:
@@ -123,7 +123,7 @@ def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
                 raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
     data = b"".join(chunks)
     try:
-        found = ready_function(*opened(memoryview(data))) if code else None
+        found = ready_function(*open_container(memoryview(data))) if code else None
         return load_module("symdiff.functions.storage").from_bytes(data, code=code) if found is None else found
     except SymdiffError as error:
         error.add_note(f"in {os.fspath(path)}")

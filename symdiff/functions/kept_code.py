@@ -12,7 +12,7 @@ from symdiff.functions.binder import Binder
 from symdiff.functions.case import Shelved
 from symdiff.functions.compiled import CompiledCase, CompiledFunction, Formula, builtin_doc
 from symdiff.functions.function import Function
-from symdiff.functions.ready import checked, parts, ready_function, within_limits
+from symdiff.functions.ready import code_parts, read_strictly, ready_function, within_limits
 from symdiff.functions.tree_storage import read_structure, read_trees
 from symdiff.native.code import Code
 from symdiff.native.kept import LARGEST_COUNT, fitting
@@ -59,7 +59,7 @@ def describe_code(
 def _ready_call(compiled: CompiledCase) -> dict[str, Any] | None:
     """What answers plain calls, as data: a record for a builtin, or the operands of a ufunc; None or None."""
     from symdiff.codegen.builtin import write_record
-    from symdiff.codegen.ufunc import ufunc_form
+    from symdiff.native.calls import ufunc_form
 
     general = compiled.general
     kernel, structure, binder = general.kernel, general.structure, general.binder
@@ -91,7 +91,7 @@ def restore_function(
         For a description that is not one.
     """
     found: Function | CompiledFunction | None = ready_function(content, arrays)
-    return checked(lambda: _restored(content, parts(content, arrays)[2], read)) if found is None else found
+    return read_strictly(lambda: _restored(content, code_parts(content, arrays)[2], read)) if found is None else found
 
 
 def _restored(

@@ -21,7 +21,7 @@ from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.loading import load_module
 from symdiff.native.calls import BUILTIN, UfuncForm, bind_builtin, bind_ufunc, numbered, python_functions
-from symdiff.native.code import LOOP, SHARED, Code, MappedCode
+from symdiff.native.code import LOOP, SHARED, Code, MappedCode, TensorCode, failures
 from symdiff.native.kept import (
     LARGEST_COUNT,
     addresses_of,
@@ -62,17 +62,13 @@ class ExactCall:
 class FailingExactCall(ExactCall):
     """The same by code that can fail: then the other call says why."""
 
-    __slots__ = ("_failures",)
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._failures = load_module("symdiff.native.arrays").failures
+    __slots__ = ()
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The value."""
-        self._failures.first = None
+        failures.first = None
         result = super().__call__(*args, **keywords)
-        return result if self._failures.first is None else self._general(*args, **keywords)
+        return result if failures.first is None else self._general(*args, **keywords)
 
 
 def within_limits(description: Mapping[str, Any]) -> bool:
@@ -82,7 +78,7 @@ def within_limits(description: Mapping[str, Any]) -> bool:
     return operations <= current().operations and memory <= current().bytes
 
 
-def parts(content: Mapping[str, Any], arrays: memoryview) -> tuple[memoryview, memoryview, memoryview]:
+def code_parts(content: Mapping[str, Any], arrays: memoryview) -> tuple[memoryview, memoryview, memoryview]:
     """Of a container with code: the arrays of its graph, the graph's description, and the code.
 
     Raises
@@ -107,12 +103,12 @@ def ready_function(content: Mapping[str, Any], arrays: memoryview) -> Function |
     """
     if "code" not in content:
         return None
-    _, _, data = parts(content, arrays)
-    found: Function | CompiledFunction | None = checked(lambda: _ready(content, arrays, data))
+    _, _, data = code_parts(content, arrays)
+    found: Function | CompiledFunction | None = read_strictly(lambda: _ready(content, arrays, data))
     return found
 
 
-def checked(make: Callable[[], Any]) -> Any:
+def read_strictly(make: Callable[[], Any]) -> Any:
     """What `make` gives.
 
     Raises
@@ -142,7 +138,9 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
     made.__name__, made._ordered, made._trees = printable(content.get("name"), "a function"), True, False
     made._case = Shelved(
         lambda: load_module("symdiff.functions.storage").formula(content, arrays),
-        lambda: checked(lambda: load_module("symdiff.functions.kept_code").compiled_case(made, content, data, loaded)),
+        lambda: read_strictly(
+            lambda: load_module("symdiff.functions.kept_code").compiled_case(made, content, data, loaded)
+        ),
         lambda: load_module("symdiff.functions.recipes").read_signature(content)[3],
     )
     answer = _answering(call, content["dtype"], made.__name__, loaded, description.get("fails") is True)
@@ -152,6 +150,10 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
     if content["kind"] == "Function":
         return made
     return CompiledCase.of_origin(made, content["options"], answer)
+
+
+def _case(made: Function, content: Mapping[str, Any], data: memoryview, code: Code) -> Any:
+    return load_module("symdiff.functions.kept_code").compiled_case(made, content, data, code)
 
 
 def _loaded(description: Mapping[str, Any], data: memoryview) -> Code | None:
@@ -164,7 +166,7 @@ def _loaded(description: Mapping[str, Any], data: memoryview) -> Code | None:
     if addresses is None or ready_code(BUILTIN, numbered(python_functions())) is None:
         return None
     code: Code = MappedCode(image, addresses)
-    return code if native is None else native.TensorCode(code, read_constants(description, rest))
+    return code if native is None else TensorCode(code, read_constants(description, rest))
 
 
 def _answering(

@@ -26,11 +26,6 @@ Key = tuple[Sizes, ...]
 T = TypeVar("T")
 
 
-def is_open_argument(argument: Argument) -> bool:
-    """Whether a call fixes the shape of an argument."""
-    return argument.deferred or any(isinstance(n, Dim) for n in argument.shape)
-
-
 def named_sizes(shapes: Iterable[Shape]) -> list[str]:
     """The names of sizes in shapes, each once, in order."""
     return list(dict.fromkeys(n.name for shape in shapes for n in shape if isinstance(n, Dim)))
@@ -76,7 +71,7 @@ class ShapePattern:
     def __init__(self, name: str, arguments: Sequence[Argument]) -> None:
         self.name, self.arguments = name, tuple(arguments)
         self.open: list[tuple[int, int | None]] = [
-            (k, None if a.deferred else len(a.shape)) for k, a in enumerate(arguments) if is_open_argument(a)
+            (k, None if a.deferred else len(a.shape)) for k, a in enumerate(arguments) if a.is_open
         ]
         inputs = {n for a in arguments for n in a.inputs}
         for size in named_sizes(a.shape for a in arguments):

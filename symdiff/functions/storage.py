@@ -17,12 +17,12 @@ from symdiff.content import integer, items, printable, refuse, shown, word, writ
 from symdiff.errors import ArgumentError, StorageError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
-from symdiff.functions.container import closed, opened, read_json, written_json
+from symdiff.functions.container import closed, open_container, read_json, written_json
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.mapped_layers import MappedLayer, innermost
-from symdiff.functions.ready import parts
+from symdiff.functions.ready import code_parts
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
@@ -133,7 +133,7 @@ def from_bytes(data: bytes, calls: Sequence[Any] = (), code: bool = False) -> An
     StorageError
         For bytes that are damaged, cut off, of a newer format, or not of symdiff at all.
     """
-    content, arrays = opened(memoryview(data))
+    content, arrays = open_container(memoryview(data))
     kind = content.get("kind")
     definitions = recipes.restored(content.get("definitions", []), calls)
     if kind == SPARSE and "transform" in content:
@@ -181,7 +181,7 @@ def formula(content: dict[str, Any], arrays: memoryview, definitions: Mapping[st
     known = recipes.restored(content.get("definitions", []), ()) if definitions is None else definitions
     if "code" not in content:
         return _function(content, arrays, known)
-    numbers, text, _ = parts(content, arrays)
+    numbers, text, _ = code_parts(content, arrays)
     return _function({**content, "graph": read_json(text)}, numbers, known)
 
 

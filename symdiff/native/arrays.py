@@ -1,22 +1,13 @@
-"""What machine code for arrays needs of a process: its constant arrays, where it reports failures, Python's functions.
-
-Its calls are of C, which raises nothing: a call that fails reports, in its own thread, and who called looks there.
-"""
+"""Functions of Python that code for arrays calls: it hears signals, and gives Python's lock away."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
-
-import numpy as np
 
 from symdiff.locks import has_one_lock
 from symdiff.native.code import Code, address_of
-
-CONSTANTS, REPORT, RELEASE = "constants", "report", "release"
-"""The table of constant arrays; where the address of what takes reports stands; what frees the memory it keeps."""
 
 SIGNAL_FUNCTIONS, MAIN_THREAD = "interrupt_functions", "main_thread"
 SIGNAL_NAMES = (
@@ -42,46 +33,6 @@ LOCK_NAMES = (
     "PyEval_RestoreThread",
 )
 _OLD_NAMES = {"PyThreadState_GetUnchecked": "_PyThreadState_UncheckedGet"}
-
-failures = threading.local()
-"""`failures.first` is what the first failure of a call in this thread reported, or None."""
-
-_Report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_Release = ctypes.CFUNCTYPE(None)
-
-
-def _note(code: int, index: int, size: int) -> None:
-    """Called by native code, in the thread of the call that fails."""
-    if getattr(failures, "first", None) is None:
-        failures.first = code, index, size
-
-
-_report = _Report(_note)
-
-
-class TensorCode(Code):
-    """Machine code with constant arrays and memory of its own, which goes when this object goes."""
-
-    __slots__ = ("_arrays", "_code", "_release")
-
-    def __init__(self, code: Code, constants: Sequence[object]) -> None:
-        self._code = code
-        self._arrays = [np.ascontiguousarray(a) for a in constants]
-        self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
-        self._release = _Release(code[RELEASE])
-        table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
-        for k, array in enumerate(self._arrays):
-            table[k] = array.ctypes.data
-        ctypes.c_void_p.from_address(code[REPORT]).value = ctypes.cast(_report, ctypes.c_void_p).value
-
-    def __getitem__(self, symbol: str) -> int:
-        """The address of an exported symbol."""
-        return self._code[symbol]
-
-    def __del__(self) -> None:
-        release = getattr(self, "_release", None)
-        if release is not None:
-            release()
 
 
 def set_signal_functions(code: Code) -> None:

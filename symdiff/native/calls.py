@@ -7,12 +7,17 @@ import functools
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from symdiff.errors import CompileError
+from symdiff.loading import load_module
 from symdiff.locks import has_one_lock
-from symdiff.native.code import Code, address_of, c_function
+from symdiff.native.code import Code, address_of, process_function
+
+if TYPE_CHECKING:
+    from symdiff.codegen.layout import Layout
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
@@ -138,7 +143,7 @@ def _addresses() -> dict[str, int]:
 def _create() -> Callable[..., Any]:
     return cast(
         "Callable[..., Any]",
-        c_function("PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p),
+        process_function("PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p),
     )
 
 
@@ -184,6 +189,49 @@ class Owner:
 
     def __init__(self, *parts: object) -> None:
         self.parts = parts
+
+
+def make_ufunc(layout: Layout, loop: int, data: int, name: str, doc: str, owned: Sequence[object]) -> np.ufunc:
+    """A ufunc, generalized where a core is not a scalar, of the loop at an address.
+
+    It holds `owned` (and with it the machine code) until it is freed. Where there are more operands than a ufunc can
+    have, something else that is called in the same way.
+
+    Raises
+    ------
+    CompileError
+        Where this NumPy does not give its C API.
+    """
+    form = ufunc_form(layout)
+    if form is None:
+        many: np.ufunc = load_module("symdiff.codegen.many").Many(layout, loop, data, name, owned)
+        return many
+    made = bind_ufunc(form, loop, data, name, doc, owned)
+    if made is None:
+        raise CompileError("this NumPy does not give its C API for ufuncs")
+    return made
+
+
+def ufunc_form(layout: Layout) -> UfuncForm | None:
+    """The operands of a ufunc; None where there are more than it can have."""
+    if len(layout.operands) > operand_limit():
+        return None
+    signature = None if layout.scalar and layout.inputs else layout.signature
+    return UfuncForm(layout.types, len(layout.inputs), len(layout.outputs), signature)
+
+
+@functools.cache
+def operand_limit() -> int:
+    """How many operands a ufunc of this NumPy can have: 64 since NumPy 2.0."""
+    low, high = 1, 1025
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            np.frompyfunc(lambda *_: None, middle - 1, 1)
+            low = middle
+        except ValueError:
+            high = middle
+    return low
 
 
 def bind_ufunc(form: UfuncForm, loop: int, data: int, name: str, doc: str, owned: Sequence[object]) -> np.ufunc | None:
@@ -259,10 +307,10 @@ def _table(name: str) -> int | None:
 
 def pointer_in(capsule: object) -> int:
     """What a capsule of any name holds."""
-    get = c_function("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-    return int(get(capsule, name_of(capsule)))
+    get = process_function("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    return int(get(capsule, capsule_name(capsule)))
 
 
-def name_of(capsule: object) -> Any:
+def capsule_name(capsule: object) -> Any:
     """The name of a capsule."""
-    return c_function("PyCapsule_GetName", ctypes.c_char_p, ctypes.py_object)(capsule)
+    return process_function("PyCapsule_GetName", ctypes.c_char_p, ctypes.py_object)(capsule)

@@ -11,8 +11,11 @@ import functools
 import os
 import struct
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from symdiff.errors import CompileError
 
@@ -116,6 +119,52 @@ class MappedCode(Code):
             self._unmap(self._base, self.bytes)
 
 
+CONSTANTS, REPORT, RELEASE = "constants", "report", "release"
+"""The table of constant arrays; where the address of what takes reports stands; what frees the memory it keeps."""
+
+failures = threading.local()
+"""`failures.first` is what the first failure of a call in this thread reported, or None: C raises nothing."""
+
+
+def _note(code: int, index: int, size: int) -> None:
+    """Called by native code, in the thread of the call that fails."""
+    if getattr(failures, "first", None) is None:
+        failures.first = code, index, size
+
+
+@functools.cache
+def _functions() -> tuple[Any, Any]:
+    """What native code calls where it fails, and the type of functions that free memory."""
+    report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    return report(_note), ctypes.CFUNCTYPE(None)
+
+
+class TensorCode(Code):
+    """Machine code with constant arrays and memory of its own, which goes when this object goes."""
+
+    __slots__ = ("_arrays", "_code", "_release")
+
+    def __init__(self, code: Code, constants: Sequence[object]) -> None:
+        self._code = code
+        self._arrays = [np.ascontiguousarray(a) for a in constants]
+        self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
+        report, release = _functions()
+        self._release = release(code[RELEASE])
+        table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
+        for k, array in enumerate(self._arrays):
+            table[k] = array.ctypes.data
+        ctypes.c_void_p.from_address(code[REPORT]).value = address_in(report)
+
+    def __getitem__(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return self._code[symbol]
+
+    def __del__(self) -> None:
+        release = getattr(self, "_release", None)
+        if release is not None:
+            release()
+
+
 READY: dict[str, Image] = {}
 """Images of code that all kernels share, by its name; nothing is compiled for what has one."""
 
@@ -142,9 +191,9 @@ def _system() -> tuple[Any, Any, Any]:
     """`mmap`, `mprotect` and `munmap`. Python's module of the name takes longer to load than all the rest here."""
     address, size, integer = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     return (
-        c_function("mmap", address, address, size, integer, integer, integer, ctypes.c_ssize_t),
-        c_function("mprotect", integer, address, size, integer),
-        c_function("munmap", integer, address, size),
+        process_function("mmap", address, address, size, integer, integer, integer, ctypes.c_ssize_t),
+        process_function("mprotect", integer, address, size, integer),
+        process_function("munmap", integer, address, size),
     )
 
 
@@ -161,7 +210,7 @@ def address_in(function: Any) -> int:
     return int(ctypes.c_size_t.from_buffer(function).value)
 
 
-def c_function(name: str, result: Any, *takes: Any) -> Any:
+def process_function(name: str, result: Any, *takes: Any) -> Any:
     """A function of Python, or of a library that it is linked to, which is called with Python's lock held.
 
     It is a new object of an old class, which takes a fifth of the time of a prototype.

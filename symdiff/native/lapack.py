@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from symdiff.errors import CompileError
-from symdiff.native.calls import name_of, pointer_in
+from symdiff.native.calls import capsule_name, pointer_in
 
 _kept: dict[str, ModuleType] = {}
 
@@ -66,4 +66,4 @@ def _capsules(module: str) -> Mapping[str, object]:
 
 def _signature(capsule: object) -> str:
     """The C type of a routine, which is the name of its capsule."""
-    return str(name_of(capsule).decode())
+    return str(capsule_name(capsule).decode())

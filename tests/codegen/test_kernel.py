@@ -306,7 +306,8 @@ def test_options():
 
 def test_portable_status_gives_the_same(monkeypatch):
     """The lines for processors other than x86 work here too."""
-    from symdiff.codegen import Target, batches, jit, module, ufunc
+    from symdiff.codegen import Target, batches, jit, module
+    from symdiff.native import calls
 
     state = portable("x86_64")
     prog = program(lambda g, x: [g.add("log", (x,))], [()])
@@ -316,8 +317,8 @@ def test_portable_status_gives_the_same(monkeypatch):
     batch = batches.write_batch(state)
     loud = jit.link(batch.text, batch.addresses(), batch.exports, 2)
     description = batches.describe_kernel(layout, code["k"])
-    quiet = ufunc.make_ufunc(layout, code["k"], 0, "f", "", [code])
-    raising = ufunc.make_ufunc(layout, loud["batch"], description.ctypes.data, "f", "", [code, loud, description])
+    quiet = calls.make_ufunc(layout, code["k"], 0, "f", "", [code])
+    raising = calls.make_ufunc(layout, loud["batch"], description.ctypes.data, "f", "", [code, loud, description])
     with np.errstate(all="raise"):
         assert np.isnan(quiet(-1.0))
         assert raising(1.0) == 0.0

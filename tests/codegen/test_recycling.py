@@ -17,6 +17,7 @@ from numpy._core.multiarray import get_handler_name
 import symdiff as sd
 from symdiff.codegen import recycling
 from symdiff.codegen.recycling import LIMIT, SMALLEST, pool
+from symdiff.native.code import SHARED
 from tests.concurrency import run_together
 
 pytestmark = pytest.mark.skipif(pool() is None, reason="this NumPy has no memory handlers")
@@ -150,6 +151,7 @@ class Blocks(recycling.Pool):
     """A pool of its own, whose functions take bytes and places."""
 
     def __init__(self, limit=100 * MB):
+        SHARED.pop("pool", None)  # code of its own, of what its text is now
         super().__init__()
         self.limit(limit)
         state = ctypes.addressof(self._state)

@@ -264,7 +264,7 @@ def plain(f, *arrays):
 
 
 def test_the_plain_c_function_tells_by_its_result_alone(monkeypatch):
-    from symdiff.native.arrays import failures
+    from symdiff.native.code import failures
 
     f = sd.function("f(x[5000], i[3]) = x[i]*sum(x)").compile()
     failures.first = None

@@ -218,7 +218,7 @@ def test_files_of_the_format_before_are_read(tmp_path):
     """Its digest was another, and its code was found by what it was made of."""
     path = tmp_path / "f.sd"
     sd.function("f(x, y) = x*exp(y)").save(path, code=True)
-    content, data = container.opened(memoryview(path.read_bytes()))
+    content, data = container.open_container(memoryview(path.read_bytes()))
     del content["code"]["python"], content["code"]["call"]
     for k, entry in enumerate(content["code"]["images"][1:]):
         entry[0] = f"{k:064x}"
@@ -289,7 +289,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path):
 
 def reworked(path, change):
     """The container with its description changed, and a digest that fits."""
-    content, arrays = container.opened(memoryview(path.read_bytes()))
+    content, arrays = container.open_container(memoryview(path.read_bytes()))
     change(content)
     content.setdefault("definitions", [])
     return storage.closed(content, bytes(arrays))
@@ -343,7 +343,7 @@ def test_the_files_of_one_formula_are_the_same(tmp_path):
     for path in (first, second):
         sd.function("f(x, y) = x*exp(y)").save(path, code=True)
     assert first.read_bytes() == second.read_bytes()
-    assert json.loads(json.dumps(container.opened(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
+    assert json.loads(json.dumps(container.open_container(memoryview(first.read_bytes()))[0]))["code"]["level"] == 0
 
 
 LEVELS = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
@@ -370,7 +370,7 @@ def test_code_for_other_processors_has_the_same_bits(make, tmp_path, monkeypatch
             context.setattr(kept, "processor_features", lambda able=able: able)
             loaded = sd.load(path, code=True)
             assert same(loaded(*point), wanted)
-            content, data = container.opened(memoryview(path.read_bytes()))
+            content, data = container.open_container(memoryview(path.read_bytes()))
             code = data[len(data) - content["code"]["bytes"] :]
             chosen, own = kept.fitting(content["code"], code)
             assert sorted(stored.level_features(level)) == chosen["features"]
@@ -403,7 +403,7 @@ def test_processors_that_no_code_is_kept_for(name, tmp_path):
 def test_descriptions_of_other_processors_that_are_none(change, tmp_path):
     path = tmp_path / "f.sd"
     sd.function("f(x) = x*2").save(path, code=["x86-64", "x86-64-v2"])
-    content, data = container.opened(memoryview(path.read_bytes()))
+    content, data = container.open_container(memoryview(path.read_bytes()))
     content["code"] = {**content["code"], "machine": ["another"], **change}
     content.setdefault("definitions", [])
     path.write_bytes(storage.closed(content, bytes(data)))

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import symdiff as sd
 from symdiff.display.code import python_source
 from symdiff.errors import ArgumentError, CallError, ShapeError, StorageError, SymdiffError, UnknownNameError
-from symdiff.functions.storage import DIGEST, HEAD, from_bytes, to_bytes
+from symdiff.functions.container import DIGEST, HEAD
+from symdiff.functions.storage import from_bytes, to_bytes
 from symdiff.trees import DEEPEST
 
 Layer = namedtuple("Layer", "W b")

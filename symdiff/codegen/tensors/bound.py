@@ -11,8 +11,8 @@ import numpy as np
 from symdiff.codegen.kernel import Options
 from symdiff.codegen.module import Module, Statistics
 from symdiff.codegen.tensors.kernel import Guarded, TensorKernel
-from symdiff.codegen.ufunc import make_ufunc
 from symdiff.errors import CompileError
+from symdiff.native.calls import make_ufunc
 from symdiff.sizes import Sizes
 from symdiff.types import TensorType, tensor
 

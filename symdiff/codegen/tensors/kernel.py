@@ -22,10 +22,10 @@ from symdiff.codegen.tensors.segments import Tools
 from symdiff.codegen.tensors.steps import StepCode
 from symdiff.codegen.tensors.workspace import MASK, SUPPORT, support
 from symdiff.codegen.threads import Threaded
-from symdiff.codegen.ufunc import make_ufunc
 from symdiff.dataclass import dataclass
 from symdiff.errors import CallError, CompileError, IndexRangeError
-from symdiff.native.arrays import CONSTANTS, RELEASE, REPORT, TensorCode, failures
+from symdiff.native.calls import make_ufunc
+from symdiff.native.code import CONSTANTS, RELEASE, REPORT, TensorCode, failures
 from symdiff.optimize.planning.plan import Nest, Plan, Scan
 from symdiff.optimize.program import TensorProgram
 from symdiff.types import FLOAT32, product

@@ -18,7 +18,7 @@ from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
 from symdiff.codegen.tensors.steps import PLACES, STEPS, AddressTable, StepCode
 from symdiff.codegen.tensors.workspace import ALIGNMENT, LONG, aligned, kept_blocks, without_lock
-from symdiff.native.arrays import CONSTANTS, RELEASE, REPORT
+from symdiff.native.code import CONSTANTS, RELEASE, REPORT
 from symdiff.optimize.planning.plan import Plan
 from symdiff.sizes import is_open
 
