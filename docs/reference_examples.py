@@ -29,6 +29,14 @@ Expr(2*x*y)
 >>> [(node, data["op"]) for node, data in f.graph.nodes(data=True)]
 [(0, 'input'), (1, 'input'), (2, 'sin'), (3, 'mul')]
 """,
+    "Function.arguments": """
+>>> [(a.name, a.shape, a.members) for a in sd.function("r([b1, b2], x) = b1*exp(b2*x)").arguments]
+[('b1_b2', (2,), ('b1', 'b2')), ('x', (), None)]
+""",
+    "CompiledFunction.arguments": """
+>>> [str(a) for a in sd.function("f(x[3], y) = sum(x)*y").compile().arguments]
+['x[3]', 'y']
+""",
     "Function.inputs": """
 >>> sd.function("r([b1, b2], x) = b1*exp(b2*x)").inputs
 (('b1', 'b2'), 'x')

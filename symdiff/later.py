@@ -34,8 +34,8 @@ class Later:
 class Postponed(Generic[T]):
     """An attribute that is worked out when somebody asks for it, unless it was set before."""
 
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self.make = make
+    def __init__(self, make: Callable[[Any], T], doc: str = "") -> None:
+        self.make, self.__doc__ = make, doc
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.name = name

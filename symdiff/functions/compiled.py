@@ -100,7 +100,9 @@ class CompiledFunction(Exchange, Naming, Sealed, Direct):
 
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
-    arguments: Postponed[tuple[Argument, ...]] = Postponed(lambda self: self.origin[0].arguments)
+    arguments: Postponed[tuple[Argument, ...]] = Postponed(
+        lambda self: self.origin[0].arguments, "Those of the function."
+    )
 
     def __init__(self, name: str, arguments: Sequence[Argument]) -> None:
         self.__name__ = name

@@ -70,7 +70,10 @@ class Function(Exchange, Methods, Naming, Sealed, Direct):
     # Python finds what is called in the instance: until it is compiled a `Call`, then a builtin.
     __slots__ = ("__call__", "__dict__", "__weakref__")
     __call__: Called
-    arguments: Postponed[tuple[Argument, ...]] = Postponed(lambda self: self._case.arguments())
+    arguments: Postponed[tuple[Argument, ...]] = Postponed(
+        lambda self: self._case.arguments(),
+        "What it takes, in call order: names, shapes, and the members of packed vectors.",
+    )
     _cases: Cases | None = None
     """The functions for the shapes of calls, where shapes are not known before; transforms of it are recorded."""
     _sparsity: Callable[[], Any] | None = None
