@@ -45,7 +45,13 @@ def unit_names(function: Function) -> list[str]:
 
 
 def _inputs(arguments: Sequence[Argument]) -> list[str]:
-    return [name for a in arguments for name in (a.name, a.written, *a.inputs) if not (a.anonymous and name == a.name)]
+    return [name for a in arguments for name in (a.name, _path(a), *a.inputs) if not (a.anonymous and name == a.name)]
+
+
+def _path(argument: Argument) -> str:
+    """An argument as a person calls it: a leaf as in ``params["W"]``."""
+    place = argument.place
+    return argument.name if place is None else place.tree.places[place.index]
 
 
 def derivations_of(function: Function) -> list[Derivation]:
@@ -72,7 +78,7 @@ class FunctionUnits:
         self._functions = [name, function.__name__, *(step.name for step in steps)]
         self._functions += [aliases[f] for f in self._functions if f in aliases]
         every = [function.arguments, *(step.arguments for step in steps)]
-        self._written = {a.name: a.written for arguments in every for a in arguments if a.place is not None}
+        self._paths = {a.name: _path(a) for arguments in every for a in arguments if a.place is not None}
         self._directions: dict[str, Axes] = {}
         last = [(title, _shape(function.graph, node)) for title, node in function._output_pairs()]
         outputs: list[Units] = []
@@ -80,18 +86,21 @@ class FunctionUnits:
             titles = [(title, _shape(steps[k - 1].graph, node)) for title, node in steps[k - 1].outputs] if k else last
             arguments = steps[k - 1].arguments if k else function.arguments
             owner = steps[k - 1].name if k else function.__name__
-            made = [] if k == len(steps) else _Step(steps[k], arguments, self.axes).results(outputs, self._directions)
+            made: list[Units] = []
+            if k < len(steps):
+                step = _Step(steps[k], arguments, self.axes)
+                made = step.results(outputs, self._directions)
             outputs = []
             for i, (title, shape) in enumerate(titles):
                 given = self._given([title, owner, *([name] if not k else [])], shape, title)
                 outputs.append(_joined(given, made[i] if i < len(made) else (Axes.alike(shape, None, title),)))
         self.outputs = outputs
-        self.what = _Step(steps[0], function.arguments, self.axes).what() if steps else ""
+        self.what = step.what() if steps else ""
         self.inputs = [self._input(a) for a in function.arguments]
 
     def _given(self, names: Sequence[str], shape: tuple[int, ...], what: str) -> Units | None:
         """The units by the first of the names that has some."""
-        others = (self._aliases, self._written)
+        others = (self._aliases, self._paths)
         listed = [*names, *(table[n] for table in others for n in names if n in table)]
         units = self._table.of(listed, self._functions)
         if units is None:
@@ -136,6 +145,7 @@ class _Step:
         self, step: Derivation, arguments: Sequence[Argument], axes: Callable[[str, tuple[int, ...]], Axes]
     ) -> None:
         self.step, self.axes = step, axes
+        self.paths = {a.name: _path(a) for a in step.arguments if a.place is not None}
         wrt = step.args[0] if step.args else step.keywords.get("wrt", step.keywords.get("name"))
         known = step.transform in WORDS
         self.targets = [self._target(target) for target in step.targets(wrt).targets] if known else []
@@ -150,6 +160,7 @@ class _Step:
             named = graph.ops[node] in (core.INPUT, core.NAMED)
             name, shape = str(graph.payloads[node]) if named else "", _shape(graph, node)
             axes = self.axes(name, shape)
+            name = self.paths.get(name, name)
             if pick is None:
                 parts += [replace(part, name=name) for part in axes.parts]
                 continue
@@ -191,7 +202,7 @@ class _Step:
         if name not in WORDS:
             return ""
         by = ", ".join(dict.fromkeys(part.name for target in self.targets for part in target.parts if part.name))
-        added = ", ".join([a.written.partition("[")[0] if a.place is None else a.written for a in self.added])
+        added = ", ".join(map(_path, self.added))
         words = WORDS[name].format(f=self.step.name, by=first_names(by), added=first_names(added), n=self._order)
         return words.replace("1-th", "first").replace("2-th", "second").replace("3-th", "third")
 

@@ -80,7 +80,8 @@ def _example(functions: Sequence[Exported]) -> list[str]:
     for taken in ("in", "out", "work", "code", *(f"{f.name}{suffix}" for f in functions for suffix in SUFFIXES)):
         names.new(taken)
     inputs = [(names.new(a.name), a.shape) for a in function.inputs]
-    outputs = [(names.new(a.name), a.shape) for a in function.outputs]
+    known = {f.name for f in functions}
+    outputs = [(names.new("result" if a.name in known else a.name), a.shape) for a in function.outputs]
     name, element = function.name, function.element
     declared = [f"{n}{_sizes(shape)} = {'{0}' if shape else '1'}" for n, shape in inputs]
     declared += [f"{n}{_sizes(shape)}" for n, shape in outputs]

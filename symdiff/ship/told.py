@@ -10,13 +10,13 @@ import numpy as np
 
 from symdiff.ship.units import Axes, Stretch, UnitPowers, Units, one_unit
 
-MOST_LINES = 16
-"""Entries with units of their own that are listed one by one; of more the factors are told."""
+MOST_LINES = 24
+"""Entries with units of their own that are listed one by one; of more the first, or the factors of their axes."""
 
 INLINE = 72
 """Characters of entries that stand on one line."""
 
-MOST_PARTS = 32
+MOST_PARTS = 24
 """Factors of one axis that are listed."""
 
 LETTERS = "ijklmnopqrs"
@@ -25,15 +25,18 @@ LETTERS = "ijklmnopqrs"
 def told(units: Units, at: str = "") -> list[str]:
     """What is appended to the line of an array, and lines below it; `at` stands before places."""
     varied = [axes for axes in units if len({part.unit for part in axes.parts}) > 1]
-    if not varied:
+    unknown = any(all(part.unit is None for part in axes.parts) for axes in units)
+    if not varied or unknown:
         return [(_rows(units, at) or _by(units)) + _in(one_unit(units), ", ")]
-    if len(varied) == 1 and not varied[0].relation and all(part.name for part in varied[0].parts) and len(units) == 1:
-        return _inline([_part(axes, k) for axes in varied for k in range(len(axes.parts))])
+    choices = itertools.product(*(range(len(axes.parts)) for axes in units))
     entries = math.prod(len(axes.parts) for axes in units)
-    if entries <= MOST_LINES:
-        choices = itertools.product(*(range(len(axes.parts)) for axes in units))
-        return _inline([at + _entry(units, choice) for choice in choices])
-    return [_by(units), *_factors(units)]
+    if entries > MOST_LINES and len(varied) > 1:
+        return [_by(units), *_factors(units)]
+    if len(units) == 1 and not varied[0].relation and all(part.name for part in varied[0].parts):
+        lines = [_part(varied[0], k) for k in range(min(entries, MOST_LINES))]
+    else:
+        lines = [at + _entry(units, choice) for choice in itertools.islice(choices, MOST_LINES)]
+    return _inline(lines + ["..."] * (entries > MOST_LINES))
 
 
 def _inline(entries: list[str]) -> list[str]:
@@ -139,7 +142,7 @@ def _factors(units: Units) -> list[str]:
     lines = [f"[{', '.join(wheres)}] in {product}, where"]
     for name, axes in dict(zip(names, varied, strict=True)).items():
         listed = [f"{name}[{_index(axes, k)}] is {_of(part)}" for k, part in enumerate(axes.parts[:MOST_PARTS])]
-        lines += [f"  {line}" for line in listed] + ["  …"] * (len(axes.parts) > MOST_PARTS)
+        lines += [f"  {line}" for line in listed] + ["  ..."] * (len(axes.parts) > MOST_PARTS)
     return lines
 
 

@@ -27,7 +27,7 @@ REFUSED = ("*/", "/*", "\\", "??")
 """What would end a comment of C, or mean something else in one."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_PRODUCT = re.compile(r"[^\W\d]\w*([*·][^\W\d]\w*)*")
+_PRODUCT = re.compile(r"[^\W\d]\w*(\^\d+)?([*·][^\W\d]\w*(\^\d+)?)*")
 _SEPARATOR = re.compile(r"\s+in\s+|\s*=\s*")
 _HEAD = re.compile(r"#+\s*units\s*:", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d]\w*")

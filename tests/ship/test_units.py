@@ -180,10 +180,26 @@ DESCRIBED = {
         {"f": "J", "a": "m", "b": "s", "c": "K", "d": "V", "e": "1"},
         ["row by row, by a, b, c, d, e, twice", "[i, j] in J*u[i]*u[j], where", "u[0] is 1/m (a)", "u[4] is 1 (e)"],
     ),
+    "more than are listed": (
+        sd.grad("f(x[60]) = sum(x**2)"),
+        {"f": "J", "x": ["m", "s"] * 30},
+        ["x[60]: 60 numbers\n", "x[23] in s\n *        ...\n", "60 numbers\n", "[23] by x in J/s\n *         ...\n */"],
+    ),
     "leaves of trees": (
         sd.function(lambda p: p["w"] * p["b"], shapes={"p": {"w": (), "b": ()}}),
         {'p["w"]': "m", "p_b": "s"},
         ['p["w"]: a number, in m', 'p["b"]: a number, in s'],
+    ),
+    "a gradient by leaves of trees": (
+        sd.grad(sd.function(lambda p: p["w"] @ p["w"] * p["b"], shapes={"p": {"w": (3,), "b": ()}}, name="f")),
+        {'p["w"]': "m", "f": "m^2"},
+        ['3 numbers, by p["w"], in m^2/m', 'a number, by p["b"]\n'],
+    ),
+    "a Hessian of what has no unit": (sd.hessian(DRAG), {"v": "m", "rho": "s"}, ["by v, rho, twice\n"]),
+    "a gradient of a function for shapes": (
+        sd.grad("f(x[n], t) = sum(x**2)*t", ("x", "t")).specialize([1.0, 2.0, 3.0], 1.0).compile(),
+        {"x": "m", "t": "s", "f": "J"},
+        ["3 numbers, by x, in J/m", "a number, by t, in J/s"],
     ),
     "the name in C": ({"my_drag": DRAG, "slope": sd.grad(DRAG, "v")}, {"v": "s", "my_drag": "N"}, ["in N\n", "in N/s"]),
     "of one function alone": (
