@@ -13,13 +13,21 @@ class Workplace {
     if (end <= this.size) return;
     const { memory } = this.exports;
     const missing = end - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
+    if (missing > 0) this.grow(Math.ceil(missing / 65536));
     const { buffer } = memory;
     this.size = buffer.byteLength;
     this.addresses = new Uint32Array(buffer);
     this.strides = new BigInt64Array(buffer);
     this.float64 = new Float64Array(buffer);
     this.float32 = new Float32Array(buffer);
+  }
+
+  grow(pages) {
+    try {
+      this.exports.memory.grow(pages);
+    } catch (error) {
+      throw new RangeError(`there is no memory for ${pages * 65536} bytes more: fewer points at a time`, { cause: error });
+    }
   }
 
   text(at) {
@@ -56,7 +64,8 @@ function sparsity(workplace, name) {
 /** Numbers one after the other, of arrays in arrays too. */
 function flat(value) {
   if (typeof value === "number") return [value];
-  return ArrayBuffer.isView(value) ? value : Array.from(value).flat(Infinity);
+  if (ArrayBuffer.isView(value)) return value;
+  return Array.isArray(value) || typeof value?.length === "number" ? Array.from(value).flat(Infinity) : null;
 }
 
 function makeFunction(workplace, name, Numbers) {
@@ -89,6 +98,13 @@ function makeFunction(workplace, name, Numbers) {
     }
   }
 
+  /** The numbers that are given for an input. */
+  function taken(value, k) {
+    const found = typeof value === "string" ? null : flat(value);
+    if (found) return found;
+    throw new TypeError(`${name}: ${inputs[k].name} is ${value === null ? value : typeof value}, and takes numbers`);
+  }
+
   function refuse({ name: input, size }, found) {
     throw new RangeError(`${name}: ${input} has ${size} number${size === 1 ? "" : "s"}, not ${found}`);
   }
@@ -119,7 +135,7 @@ function makeFunction(workplace, name, Numbers) {
         numbers[at] = given[k];
         continue;
       }
-      const values = flat(given[k]);
+      const values = taken(given[k], k);
       if (values.length !== inputs[k].size) refuse(inputs[k], values.length);
       numbers.set(values, at);
     }
@@ -130,7 +146,7 @@ function makeFunction(workplace, name, Numbers) {
 
   f.batch = (...given) => {
     checkCount(given);
-    const values = given.map(flat);
+    const values = given.map(taken);
     const counts = values.map((own, k) => (inputs[k].size ? own.length / inputs[k].size : 1));
     const count = counts.find((n) => n !== 1) ?? 1;
     counts.forEach((n, k) => {

@@ -85,7 +85,10 @@ MEASURE = sd.function("measure(x, y) = atan2(x, y) + 1")
 """Numbers are passed to the program's function as they are to the C library's: its `atan2` is x - 2*y."""
 
 
-@pytest.mark.parametrize("triple", MACHINES)
+@pytest.mark.parametrize(
+    "triple",
+    [triple if triple.startswith("arm") else pytest.param(triple, marks=pytest.mark.heavy) for triple in MACHINES],
+)
 def test_values_and_batches(tmp_path, triple):
     zig, runner, registers, instruction, write, leave = MACHINES[triple]
     if shutil.which(runner) is None:

@@ -160,6 +160,12 @@ def test_wrong_calls_are_errors(tmp_path):
         "m.f([1, 2], 3)",
         "m.f.batch([1, 2, 3, 4], 5)",
         "m.f.batch([1, 2, 3, 4, 5, 6], [1, 2, 3])",
+        "m.f([1, 2, 3], undefined)",
+        "m.f(null, 1)",
+        "m.f([1, 2, 3], '4')",
+        "m.f.batch([1, 2, 3], {})",
+        "m.f([1, 2, 3], 4n)",
+        "m.f.batch([1, 2, 3], new Float64Array(1.5e8))",
     ]
     body = "const said = [];" + "".join(
         f"try {{ {c}; said.push('no') }} catch (e) {{ said.push(e.message) }}" for c in calls
@@ -169,6 +175,12 @@ def test_wrong_calls_are_errors(tmp_path):
         "f: x[3] has 3 numbers, not 2",
         "f: x[3] has 3 numbers, not 4",
         "f: y has 1 number, not 3 for 2 points",
+        "f: y is undefined, and takes numbers",
+        "f: x[3] is null, and takes numbers",
+        "f: y is string, and takes numbers",
+        "f: y is object, and takes numbers",
+        "f: y is bigint, and takes numbers",
+        "there is no memory for 4799987712 bytes more: fewer points at a time",
     ]
 
 
