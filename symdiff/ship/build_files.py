@@ -54,7 +54,7 @@ def write_cmake(package: Package, archive: str, shared: str) -> str:
 def _libraries(package: Package, algebra: tuple[str, str]) -> list[str]:
     """What is linked beside the C library: what the user named, else `algebra` where its functions are called."""
     named = list(package.libraries)
-    if not named and any(name.endswith("_") for name in package.outside):
+    if not named and package.algebra:
         named = list(algebra)
     return named + ([] if package.target.system == "windows" else ["m"])
 

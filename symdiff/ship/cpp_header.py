@@ -23,6 +23,10 @@ OWN_NAMES = (
     "words",
     "found",
     "result",
+    "into",
+    "batch",
+    "in_strides",
+    "out_strides",
     "rows",
     "columns",
     "entries",
@@ -195,10 +199,10 @@ class _Class:
         name = self.function.name
         words = f"(({self.calls}::{name}_work_bytes() + 7) / 8)"
         lines = [described(self.function, numbered=False), f"class {self.name} {{", "public:", *self._alias()]
-        lines += [f"    {self.name}() : work_{words} {{}}", "", *self._into(), "", *self._call(), "", *self._batch()]
+        lines += [f"    {self.name}() : memory_{words} {{}}", "", *self._into(), "", *self._call(), "", *self._batch()]
         if self.function.sparsity is not None:
             lines += ["", *self._sparsity()]
-        return "\n".join([*lines, "", "private:", "    std::vector<std::uint64_t> work_;", "};", ""])
+        return "\n".join([*lines, "", "private:", "    std::vector<std::uint64_t> memory_;", "};", ""])
 
     def _alias(self) -> list[str]:
         types = [value.returned for value in self.outputs]
@@ -210,7 +214,7 @@ class _Class:
         return [
             *_signature("[[nodiscard]] int into", parameters, "noexcept"),
             *self._arrays(),
-            f"        return {self.calls}::{self.function.name}(in, out, work_.data());",
+            f"        return {self.calls}::{self.function.name}(in, out, memory_.data());",
             "    }",
         ]
 
@@ -238,9 +242,9 @@ class _Class:
             f"        const std::int64_t in_strides[] = {{{self._strides(self.inputs, 'true')}}};",
             f"        const std::int64_t out_strides[] = {{{self._strides(self.outputs, 'false')}}};",
             f"        const std::size_t words = ({self.calls}::{name}_batch_work_bytes() + 7) / 8;",
-            "        if (work_.size() < words) work_.resize(words);",
+            "        if (memory_.size() < words) memory_.resize(words);",
             "        const auto points = static_cast<std::int64_t>(n);",
-            "        void *const work = work_.data();",
+            "        void *const work = memory_.data();",
             f"        const int code = {self.calls}::{name}_batch(points, in, in_strides, out, out_strides, work);",
             f"        if (code) {self.support}::fail(code);",
             "    }",

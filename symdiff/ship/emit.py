@@ -57,9 +57,9 @@ def emit(
         "contract".
     math : "vector" lets batches call functions of vectors (glibc's libmvec, which `-lm` links); "scalar" gives batches
         the bits of points.
-    libraries : what a shared library, and programs by pkg-config and CMake, are linked with beside the C library, such
-        as "openblas"; for kernels CUDA's libdevice by its path, where $CUDA_HOME does not lead to it.
-
+    libraries : what a shared library, and programs by pkg-config and CMake, are linked with beside the C library,
+        such as "openblas", which for "ctypes" is looked for where none is named; for kernels CUDA's libdevice by
+        its path, where $CUDA_HOME does not lead to it.
     blas : whether BLAS and LAPACK are called for products and decompositions of larger matrices, or loops take their
         place, which is slower for large ones; None: they are called where there is an operating system, and not by
         WebAssembly and kernels.
@@ -101,13 +101,14 @@ def emit(
         raise ArgumentError("no kind of file is asked for", hint='kinds=("a", "h")')
     packages: dict[str, Package] = {}
     contents = []
+    alone = any(kind.name == "ctypes" for kind in chosen)
     for kind in chosen:
         triple = kind.triple if target is None else ""
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
                 given = target or triple or None, cpu, fp, math, libraries, blas, units, symbols
-                packages[triple] = packed(functions, name, *given)
+                packages[triple] = replace(packed(functions, name, *given), is_alone=alone)
             else:
                 packages[triple] = known.with_target(Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]

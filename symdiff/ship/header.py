@@ -107,7 +107,7 @@ def linked_with(package: Package) -> list[str]:
     """What has to be linked."""
     own = package.called_foreign
     named = [symbol.name for symbol in own]
-    algebra = [name for name in package.outside if name.endswith("_") and name not in named]
+    algebra = package.algebra
     other = [name for name in package.outside if not name.endswith("_") and name not in named]
     lines = [f"{symbol.prototype}, which is {symbol.word}, has to be linked." for symbol in own]
     if other:

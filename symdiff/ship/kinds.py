@@ -7,7 +7,7 @@ from symdiff.ship.archive import write_archive
 from symdiff.ship.build_files import write_cmake, write_pkg_config
 from symdiff.ship.cpp_header import write_cpp_header
 from symdiff.ship.header import described_operands, write_header
-from symdiff.ship.linker import link_shared
+from symdiff.ship.linker import find_algebra, link_shared
 from symdiff.ship.package import Package, add_kind
 from symdiff.ship.python_module import write_python_module
 
@@ -38,8 +38,11 @@ def _archive(package: Package) -> bytes:
 
 @add_kind("so", shared_name, "a shared library, linked by the C compiler of this system or by ziglang's")
 def _shared(package: Package) -> bytes:
+    libraries = package.libraries
+    if package.is_alone and package.algebra and not libraries:
+        libraries = find_algebra(package.target, package.algebra)
     names = package.module.defined, package.module.called
-    return link_shared(package.object_code, package.target, shared_name(package), package.libraries, *names)
+    return link_shared(package.object_code, package.target, shared_name(package), libraries, *names)
 
 
 @add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")

@@ -21,6 +21,9 @@ PATIENCE = 300
 
 COMPILERS = ("cc", "gcc", "clang")
 
+ALGEBRA = (("openblas",), ("lapack", "blas"))
+"""Libraries that have BLAS and LAPACK, the fastest first."""
+
 VECTOR = "_ZGV"
 """How the names of functions of vectors begin."""
 
@@ -87,6 +90,34 @@ ZIG_FAMILIES = {"i386": "x86", "ppc64le": "powerpc64le"}
 """What zig calls families, where that is another word."""
 
 
+def find_algebra(target: Target, called: Sequence[str]) -> tuple[str, ...]:
+    """The libraries of this system that have the functions of BLAS and LAPACK, as `-l` takes them.
+
+    Raises
+    ------
+    CompileError
+        Where there are none, or they are another system's.
+    """
+    compiler = find_compiler(target)
+    for names in ALGEBRA if compiler is not None else ():
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = [f"-Wl,-u,{name}" for name in called] + ["-Wl,--no-undefined"] if target.system == "linux" else []
+            command = [*(compiler or ()), "-shared", "-o", str(Path(folder) / "probe"), *wanted]
+            if _succeeds([*command, *(f"-l{name}" for name in names)]):
+                return names
+    raise CompileError(
+        f"nothing is found here that has {', '.join(called)}, and Python brings none",
+        hint='name it, libraries=["openblas"] (--link), or have loops in its place: blas=False (--no-blas)',
+    )
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
 def zig_triple(target: Target) -> str:
     """The target as zig names it."""
     system = {"none": "freestanding", "wasm": "wasi"}.get(target.system, target.system)
@@ -122,6 +153,8 @@ def _run(command: Sequence[str], soname: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         raise CompileError(f"{linker} does not link {soname} within {PATIENCE} s") from None
+    except OSError as error:
+        raise CompileError(f"{linker} cannot be run: {error.strerror}", hint="$CC names the C compiler") from None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
         raise CompileError(f"{linker} could not link {soname}: {said}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class LoadedFunction:
             function.restype = ctypes.c_int
         self._call.argtypes = [_Pointers, _Pointers, ctypes.c_void_p]
         self._batch.argtypes = [ctypes.c_int64, _Pointers, _Integers, _Pointers, _Integers, ctypes.c_void_p]
+        self._is_sparse = hasattr(library, f"{name}_sparsity")
         self._work, self._batch_work = (
             int(self._told(f"{kind}work_bytes", ctypes.c_size_t)) for kind in ("", "batch_")
         )
@@ -59,6 +61,8 @@ class LoadedFunction:
     @property
     def sparsity(self) -> tuple[tuple[int, int], Any, Any]:
         """Of a sparse matrix: its shape, the starts of its columns and the rows of its entries."""
+        if not self._is_sparse:
+            raise AttributeError(f"{self.__name__} gives no sparse matrix")
         told = self._told("sparsity", _Integers)
         height, width = told[:2]
         starts = np.array(told[2 : width + 3])
@@ -69,15 +73,23 @@ class LoadedFunction:
         from scipy.sparse import csc_array
 
         shape, starts, rows = self.sparsity
-        return csc_array((self(*args), rows, starts), shape=shape)
+        entries = self(*args)
+        if entries.ndim != 1:
+            raise ValueError(f"{self.__name__}.matrix is of one point, and this is a batch of {entries.shape[:-1]}")
+        return csc_array((entries, rows, starts), shape=shape)
 
     def __call__(self, *args: Any) -> Any:
         """The value at a point, or at all points of a batch."""
         if len(args) != len(self.inputs):
-            raise TypeError(f"{self.__name__} takes {len(self.inputs)} inputs ({', '.join(self.inputs)})")
-        given = [np.asarray(value, self._dtype) for value in args]
+            listed = f"{len(self.inputs)} inputs ({', '.join(self.inputs)})"
+            raise TypeError(f"{self.__name__} takes {listed}, not {len(args)}")
+        given = [self._numbers(*each) for each in zip(self.inputs, args, strict=True)]
         leads = [self._lead(*each) for each in zip(self.inputs, given, self.input_shapes, strict=True)]
-        batch = np.broadcast_shapes(*leads)
+        try:
+            batch = np.broadcast_shapes(*leads)
+        except ValueError:
+            listed = ", ".join([f"{lead} of {name}" for name, lead in zip(self.inputs, leads, strict=True) if lead])
+            raise ValueError(f"{self.__name__}: there is no batch of {listed}") from None
         if not batch:
             return self._results(self._point(given), batch)
         count = int(np.prod(batch))
@@ -88,6 +100,13 @@ class LoadedFunction:
             arrays.append(np.ascontiguousarray(whole))
             strides.append(int(np.prod(shape)) if varies else 0)
         return self._results(self._points(count, arrays, strides, batch), batch)
+
+    def _numbers(self, name: str, value: Any) -> Any:
+        found = np.asarray(value)
+        if found.dtype.kind not in "biuf" and not all(isinstance(x, Real) for x in found.flat):
+            kind = type(value).__name__ if found.dtype.kind == "O" else found.dtype.name
+            raise TypeError(f"{self.__name__}: {name} takes real numbers, not {kind}")
+        return found.astype(self._dtype, copy=False)
 
     def _lead(self, name: str, value: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
         first = value.ndim - len(shape)

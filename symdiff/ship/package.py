@@ -32,6 +32,7 @@ class Package:
     vectors : whether batches may call functions of vectors.
     libraries : what a shared library is linked with beside the C library; CUDA's libdevice for kernels.
     foreign : C functions of the user's that are called for some of ours.
+    is_alone : whether a shared library has to bring all that it calls, as no program does that loads it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Package:
     vectors: bool = True
     libraries: tuple[str, ...] = ()
     foreign: tuple[ForeignFunction, ...] = ()
+    is_alone: bool = False
 
     def with_target(self, target: Target) -> Package:
         """The same library for a machine, which learns what users call their functions."""
@@ -89,6 +91,12 @@ class Package:
     def called_foreign(self) -> tuple[ForeignFunction, ...]:
         """The functions of the user's that it calls."""
         return tuple([symbol for symbol in self.foreign if symbol.name in self.outside])
+
+    @property
+    def algebra(self) -> list[str]:
+        """The functions of BLAS and LAPACK among them."""
+        named = {symbol.name for symbol in self.foreign}
+        return [name for name in self.outside if name.endswith("_") and name not in named]
 
     @functools.cached_property
     def object_code(self) -> bytes:

@@ -1,6 +1,7 @@
 """Functions of arrays in libraries: loops, BLAS and LAPACK, workspaces, sparse matrices; the bits are those of here."""
 
 import subprocess
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -152,6 +153,51 @@ def test_the_module_of_python(tmp_path):
     assert repr(module.q) == "<LoadedFunction q(a, b) -> q>"
     assert "symdiff" not in {line.split()[1] for line in (tmp_path / "few.py").read_text().splitlines()
                              if line.startswith(("import ", "from "))}  # fmt: skip
+
+
+NO_NUMBERS = {
+    "text": ("2", "a takes real numbers, not str32"),
+    "nothing": (None, "a takes real numbers, not NoneType"),
+    "complex": (np.array([2 + 1j]), "a takes real numbers, not complex128"),
+    "days": (np.datetime64("2020-01-01"), "a takes real numbers, not datetime64"),
+    "things": ([1.0, object()], "a takes real numbers, not list"),
+}
+
+
+@needs_cc
+def test_what_the_module_of_python_refuses(tmp_path):
+    sparse = sd.sparse_hessian("h(x[4]) = sum(x[1:]*x[:-1]**2)")
+    module = loaded({"q": sd.function("q(a, b) = a*b"), "h": sparse}, tmp_path, "refusing")
+    for value, said in NO_NUMBERS.values():
+        with pytest.raises(TypeError, match=said):
+            module.q(value, 3.0)
+    assert module.q(Fraction(1, 4), True) == 0.25
+    with pytest.raises(TypeError, match=r"q takes 2 inputs \(a, b\), not 3"):
+        module.q(1, 2, 3)
+    with pytest.raises(ValueError, match=r"q: there is no batch of \(3,\) of a, \(4,\) of b"):
+        module.q(np.ones(3), np.ones(4))
+    with pytest.raises(AttributeError, match="q gives no sparse matrix"):
+        module.q.matrix(1.0, 2.0)
+    with pytest.raises(ValueError, match=r"h.matrix is of one point, and this is a batch of \(2,\)"):
+        module.h.matrix(np.ones((2, 4)))
+
+
+@needs_cc
+@needs_openblas
+def test_the_module_of_python_is_linked_with_the_blas_that_is_there(tmp_path):
+    f = sd.function("f(A[20, 20], b[20]) = solve(A, b)")
+    a, b = RNG.normal(size=(20, 20)), RNG.normal(size=20)
+    np.testing.assert_allclose(loaded(f, tmp_path, "algebra").f(a, b), np.linalg.solve(a, b), rtol=1e-9)
+
+
+@needs_cc
+def test_the_module_of_python_is_refused_where_there_is_no_blas(tmp_path, monkeypatch):
+    monkeypatch.setattr("symdiff.ship.linker.ALGEBRA", (("nothing_of_that_name",),))
+    with pytest.raises(sd.CompileError, match=r"nothing is found here that has .*dgetrf_.*and Python brings none"):
+        sd.emit("f(A[20, 20], b[20]) = solve(A, b)", tmp_path, kinds="ctypes")
+    monkeypatch.setenv("CC", "nothing-of-that-name")
+    with pytest.raises(sd.CompileError, match="nothing-of-that-name cannot be run: No such file"):
+        sd.emit("f(x) = x", tmp_path, kinds="so")
 
 
 EDGES = {

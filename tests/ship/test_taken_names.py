@@ -1,5 +1,8 @@
 """Names that something else has: what is refused, and what goes out of the way."""
 
+import shutil
+import subprocess
+
 import pytest
 
 import symdiff as sd
@@ -118,6 +121,15 @@ def test_names_that_python_has(tmp_path):
         assert found.__name__ == name
         assert found(1.5, 2.0) == F(1.5, 2.0)
         assert found([1.5, 2.0], 2.0).shape == (2,)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+def test_parameters_with_the_names_of_members_and_variables_in_cpp(tmp_path):
+    words = "work, memory, n, into, result, batch, in, out, in_strides, out_strides, found, code, points, support, std"
+    header = sd.emit(f"f({words}) = {words.replace(',', ' +')}", tmp_path, kinds="hpp")[0]
+    command = ["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", str(header)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_symlink_in_the_folder_is_replaced(tmp_path):
