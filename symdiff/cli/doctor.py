@@ -16,7 +16,6 @@ import numpy as np
 from symdiff.cli.command import FAILED, Command, add_output, give
 from symdiff.codegen import cache, recycling, threads
 from symdiff.codegen.builtin_code import builtin_code
-from symdiff.codegen.python_api import is_supported_python
 from symdiff.codegen.target import Target
 from symdiff.display.tables import table_lines
 from symdiff.errors import SymdiffError
@@ -24,6 +23,7 @@ from symdiff.functions.build import function
 from symdiff.functions.direct import is_enabled
 from symdiff.functions.function import Function
 from symdiff.native.code import can_map
+from symdiff.native.objects import is_supported_python
 from symdiff.version import DISTRIBUTION, VERSION
 
 NEEDED = ("numpy", "scipy", "sympy", "networkx", "llvmlite")

@@ -19,9 +19,9 @@ import functools
 
 from symdiff.codegen import jit
 from symdiff.codegen.module import ATTRIBUTES
-from symdiff.codegen.python_api import Python, python
 from symdiff.native.calls import BUILTIN, FORWARD, numbered
 from symdiff.native.code import Code
+from symdiff.native.objects import Python, python
 
 KNOWN = ("float", "float64", "int", "ndarray", "true", "false")
 """Objects that the code knows by their addresses. They come with the record, so that the code is the same in every

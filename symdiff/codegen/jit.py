@@ -21,9 +21,9 @@ from symdiff import budget, locks, reporting
 from symdiff.codegen import cache
 from symdiff.codegen.image import NoImage, lay_out
 from symdiff.codegen.llvm import llvm, llvm_lock, version
-from symdiff.codegen.target import host_processor
+from symdiff.codegen.target import Target, host_processor
 from symdiff.errors import CompileError
-from symdiff.native.code import READY, Code, MappedCode, NoExecution, can_map, share
+from symdiff.native.code import READY, Code, MappedCode, NoExecution, can_map, page_size, share
 
 KERNELS_PER_ENGINE = 64
 
@@ -114,9 +114,9 @@ other and others through a table. Where code may lie anywhere, each constant and
 that compiles a tenth slower, a large module a fifth, and runs slower."""
 
 
-def target_machine(opt: int, processor: tuple[str, str] | None = None) -> Any:
-    """A new target machine for this processor, or one by its name and features; an engine needs one of its own."""
-    cpu, features = processor or host_processor()
+def target_machine(opt: int) -> Any:
+    """A new target machine for this processor; an engine needs one of its own."""
+    cpu, features = host_processor()
     target = llvm.Target.from_triple(llvm.get_process_triple())
     if NEAR:
         return target.create_target_machine(cpu=cpu, features=features, opt=opt, reloc="pic", codemodel="small")
@@ -139,7 +139,7 @@ def _mapped(code: bytes, imports: Mapping[str, int], exports: tuple[str, ...]) -
     if not can_map():
         return None
     try:
-        image = lay_out(code, exports)
+        image = lay_out(code, exports, page_size())
         if not image.imports.keys() <= imports.keys():
             return None
         with _lock:
@@ -236,15 +236,15 @@ def link_support(
     return share(name, make)
 
 
-def object_code(ir: str, opt: int, processor: tuple[str, str] | None = None) -> bytes:
-    """The object file of a module, for this processor or one by its name and features.
+def object_code(ir: str, opt: int, other: Target | None = None) -> bytes:
+    """The object file of a module, for this processor or another one.
 
     Raises
     ------
     CompileError
         Where LLVM refuses it.
     """
-    return _object_code(ir, opt, True, processor)
+    return _object_code(ir, opt, True, other)
 
 
 @functools.cache
@@ -254,12 +254,12 @@ def _target() -> tuple[str, ...]:
 
 
 @functools.cache
-def _compiler(opt: int, processor: tuple[str, str] | None = None) -> Any:
+def _compiler(opt: int, other: Target | None = None) -> Any:
     """The target machine that compiles at a level; llvmlite lets in one thread at a time."""
-    return target_machine(opt, processor)
+    return target_machine(opt) if other is None else other.machine(opt)
 
 
-def _object_code(ir: str, opt: int, verify: bool, processor: tuple[str, str] | None = None) -> bytes:
+def _object_code(ir: str, opt: int, verify: bool, other: Target | None = None) -> bytes:
     """Machine code, not linked yet. It takes a tenth less time than where an engine compiles it.
 
     Raises
@@ -269,7 +269,7 @@ def _object_code(ir: str, opt: int, verify: bool, processor: tuple[str, str] | N
     """
 
     def compiled() -> bytes:
-        code: bytes = _compiler(opt, processor).emit_object(parse_module(ir, verify))
+        code: bytes = _compiler(opt, other).emit_object(parse_module(ir, verify))
         return code
 
     if len(ir) >= LONG:

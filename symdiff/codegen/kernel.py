@@ -201,9 +201,9 @@ class Kernel:
         """What it computes."""
         return self._make_program()
 
-    def module_for(self, target: Target) -> Module:
-        """The module of points for another processor, which runs this process's code otherwise."""
-        return self._write(self.opt, target)[0]
+    def written_for(self, target: Target) -> tuple[Module, Statistics]:
+        """The module of points for another processor, in a process that is as this one otherwise."""
+        return self._write(self.opt, target)
 
     def _write(self, opt: int, target: Target | None = None) -> tuple[Module, Statistics]:
         module, statistics = write_module(self.program, self.layout, self.options.piece or piece_size(opt), target)

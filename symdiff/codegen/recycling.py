@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import mmap
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,6 +39,9 @@ STATE = PLACES + 3
 
 HUGE = 2**22
 """Bytes from which on Linux is asked for huge pages, as NumPy asks."""
+
+PAGE = 2**16
+"""What pages of memory are a part of, on every system: the code is the same for all."""
 
 SHARE = 8
 """Larger blocks may take one part in so many of the machine's memory."""
@@ -106,9 +108,9 @@ define internal ptr @kind(ptr %pool, i64 %bytes) #1 {{
 define internal i32 @tell(ptr %data, i64 %bytes, i32 %advice) #1 {{
   %begin = ptrtoint ptr %data to i64
   %end = add i64 %begin, %bytes
-  %beyond = add i64 %begin, {mmap.PAGESIZE - 1}
-  %start = and i64 %beyond, {-mmap.PAGESIZE}
-  %stop = and i64 %end, {-mmap.PAGESIZE}
+  %beyond = add i64 %begin, {PAGE - 1}
+  %start = and i64 %beyond, {-PAGE}
+  %stop = and i64 %end, {-PAGE}
   %length = sub i64 %stop, %start
   %page = inttoptr i64 %start to ptr
   %answer = call i32 @madvise(ptr %page, i64 %length, i32 %advice)

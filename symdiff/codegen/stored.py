@@ -15,6 +15,7 @@ from symdiff.codegen import jit
 from symdiff.codegen.builtin_code import builtin_code
 from symdiff.codegen.image import NoImage, lay_out
 from symdiff.codegen.interrupts import interrupts
+from symdiff.codegen.kept_targets import NATIVE, kept_target
 from symdiff.codegen.kernel import Kernel, Options
 from symdiff.codegen.module import Import, Module, Statistics, Support
 from symdiff.codegen.recycling import pool
@@ -22,33 +23,26 @@ from symdiff.codegen.tensors.blas import Blas
 from symdiff.codegen.tensors.kernel import TensorKernel
 from symdiff.codegen.tensors.workspace import support
 from symdiff.codegen.vector_math import VectorLibrary
-from symdiff.content import integer, items, refuse, shown
-from symdiff.errors import StorageError
+from symdiff.content import integer, items, refuse
+from symdiff.errors import CompileError, StorageError
 from symdiff.native.code import Code, MappedCode, TensorCode, can_map
 from symdiff.native.kept import (
+    ANY_LIBRARY,
     call_identity,
     fits,
+    layout_identity,
     machine_identity,
     processor_features,
     read_constants,
     read_images,
+    system_identity,
 )
 from symdiff.ops.base import Library, Special
 from symdiff.types import TensorType
 
 if TYPE_CHECKING:
-    from symdiff.codegen.target import Target
     from symdiff.optimize.program import Program, TensorProgram
 
-NATIVE = "native"
-LEVELS = {
-    "x86-64": "fpu cmov cx8 fxsr mmx syscall sse sse2",
-    "x86-64-v2": "cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3",
-    "x86-64-v3": "abm avx avx2 bmi1 bmi2 f16c fma movbe xsave",
-    "x86-64-v4": "avx512f avx512bw avx512cd avx512dq avx512vl",
-}
-"""The levels of x86-64 (System V ABI, AMD64 supplement, §3.1.1), and what the system says of a processor that has what
-each adds to those before."""
 SUPPORTS: dict[str, Callable[[], Code]] = {"interrupts": interrupts, "workspace": support}
 KINDS: dict[str, Callable[[str], Import]] = {
     "library": Library,
@@ -59,10 +53,10 @@ KINDS: dict[str, Callable[[str], Import]] = {
 """What a module imports, by what a description calls it; beside these, C functions and what kernels share."""
 
 
-def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[str, Any], bytes]:
+def describe_kernel_code(kernel: Kernel, name: str = NATIVE) -> tuple[dict[str, Any], bytes]:
     """What is kept of a kernel's code for points, and of code of ours that it needs: a description, and bytes.
 
-    `processor` is "native", this machine's, or a level of x86-64.
+    `name` is that of what it is for, as `kept_target` takes it.
 
     Raises
     ------
@@ -70,9 +64,9 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
         Where this machine's code cannot be kept, or the kernel's depends on this process; for other processors.
     """
     if not can_map():
-        raise StorageError("machine code is kept on Linux for x86-64 only", hint="save it without code=True")
-    target = kept_target(processor)
-    module = kernel.module_for(target)
+        raise StorageError("machine code is kept on Linux only, and not on this one", hint="save it without code=True")
+    kept = kept_target(name)
+    module, statistics = kernel.written_for(kept.target)
     parts: list[tuple[str | None, str, int, tuple[str, ...]]] = [(None, module.text, kernel.opt, module.exports)]
     for shared, make in _supports(kernel, module).items():
         if make() is not None:
@@ -80,9 +74,10 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
             parts.append((shared, text.ir, text.level, text.exports))
     images, data = [], []
     try:
-        for name, ir, level, exports in parts:
-            laid = lay_out(jit.object_code(ir, level, (target.cpu, target.features)), exports)
-            images.append([name, len(laid.data), laid.size, laid.writable, laid.imports, laid.exports, laid.own])
+        for label, ir, level, exports in parts:
+            laid = lay_out(jit.object_code(ir, level, kept.target), exports)
+            sizes = [len(laid.data), laid.start, laid.size, laid.writable]
+            images.append([label, *sizes, laid.imports, laid.exports, laid.own])
             data.append(laid.data)
     except NoImage as error:
         raise StorageError(f"the machine code cannot be kept: {error}", hint="save it without code=True") from None
@@ -90,11 +85,11 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
     plan = cast("TensorProgram", kernel.program).plan if tensors else None
     constants = [np.ascontiguousarray(a) for a in plan.constants] if plan is not None else []
     description = {
-        "machine": machine_identity(),
-        "python": call_identity(),
-        "features": sorted(processor_features() if processor == NATIVE else level_features(processor)),
+        "machine": machine_identity() if kept.is_own else system_identity("linux", kept.target.family, ANY_LIBRARY),
+        "python": call_identity() if kept.is_own else layout_identity(),
+        "features": sorted(processor_features() if kept.features is None else kept.features),
         "imports": [[symbol, *_written(what)] for symbol, what in module.imports],
-        "statistics": list(_numbers(kernel.statistics)),
+        "statistics": list(_numbers(statistics)),
         "level": kernel.opt,
         "fails": kernel.may_fail,
         "constants": [[a.dtype.str, list(a.shape)] for a in constants],
@@ -102,36 +97,6 @@ def describe_kernel_code(kernel: Kernel, processor: str = NATIVE) -> tuple[dict[
         "images": images,
     }
     return description, b"".join([*data, *(a.tobytes() for a in constants)])
-
-
-def kept_target(processor: str) -> Target:
-    """The target of code that is kept for processes as this one on a processor.
-
-    Raises
-    ------
-    StorageError
-        For a processor that no code is kept for.
-    """
-    from dataclasses import replace
-
-    from symdiff.codegen.target import Target
-
-    host = Target.host()
-    if processor == NATIVE:
-        return host
-    if processor not in LEVELS:
-        raise StorageError(
-            f"no machine code is kept for {shown(processor)}: it is for Linux on x86-64",
-            hint=f"one of {', '.join([NATIVE, *LEVELS])}; wherever no code fits, load compiles",
-        )
-    level = Target.of(cpu=processor)
-    return replace(host, cpu=processor, features="", lanes=level.lanes, has_fma=level.has_fma)
-
-
-def level_features(level: str) -> list[str]:
-    """What a processor has of a level of x86-64, as the system names it."""
-    names = list(LEVELS)
-    return " ".join([LEVELS[name] for name in names[: names.index(level) + 1]]).split()
 
 
 def restore_kernel(
@@ -162,7 +127,10 @@ def restore_kernel(
     if code is None:
         imports = [_import(*items(entry, "an import", 3)) for entry in items(description.get("imports"), "the imports")]
         named = Module("", tuple(imports), tuple(image.exports))
-        code = MappedCode(image, named.addresses())
+        try:
+            code = MappedCode(image, named.addresses())
+        except CompileError:  # a function is not there, or memory cannot be executed: who compiles says so
+            return None
         if kind is TensorKernel:
             code = TensorCode(code, read_constants(description, rest))
     statistics = Statistics(*items(description.get("statistics"), "the statistics", len(Statistics.__slots__)))

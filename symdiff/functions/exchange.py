@@ -46,21 +46,22 @@ class Exchange:
         """Write the function to a file that `symdiff.load` reads: formula, signature and options.
 
         With `code`, also its machine code for this machine, which `symdiff.load(path, code=True)` uses where it fits;
-        or for processors by their names: "native" (this one), "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
+        or for those that are named: "native" (this one), "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4" with this
+        system's C library; "x86_64-linux", "aarch64-linux", "riscv64-linux" with any GNU C library since 2.28.
 
         Raises
         ------
         OSError
             Where the file cannot be written.
         StorageError
-            Where the code cannot be kept: for arrays of any size, and elsewhere than on Linux for x86-64.
+            Where the code cannot be kept: for arrays of any size, and elsewhere than on Linux.
 
         Examples
         --------
         >>> import os, tempfile, symdiff as sd
         >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
         >>> f = sd.grad("f(x, y) = x**2*y")
-        >>> f.save(path, code=["x86-64", "x86-64-v3", "native"])
+        >>> f.save(path, code=["native", "x86-64-v3", "aarch64-linux"])
         >>> sd.load(path, code=True)(3.0, 2.0)
         array([12.,  9.])
         """

@@ -21,7 +21,7 @@ from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.loading import load_module
 from symdiff.native.calls import BUILTIN, UfuncForm, bind_builtin, bind_ufunc, numbered, python_functions
-from symdiff.native.code import LOOP, SHARED, Code, MappedCode, TensorCode, failures
+from symdiff.native.code import LOOP, SHARED, Code, MappedCode, NoExecution, TensorCode, failures
 from symdiff.native.kept import (
     LARGEST_COUNT,
     addresses_of,
@@ -131,7 +131,10 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
         return None
     if not fits(description) or not knows_this_python(description):
         return None
-    loaded = _loaded(description, own)
+    try:
+        loaded = _loaded(description, own)
+    except NoExecution:
+        return None
     if loaded is None:
         return None
     made = Function.__new__(Function)

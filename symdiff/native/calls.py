@@ -62,10 +62,7 @@ _kept_for_ever: list[object] = []
 
 @functools.cache
 def python_identity() -> list[Any]:
-    """What machine code that reads and makes objects of this Python and NumPy has to be for; empty where none can be.
-
-    Sizes tell builds apart whose objects are laid out otherwise.
-    """
+    """What machine code that reads and makes objects of Python and NumPy has to be for; empty where none can be."""
     if not has_one_lock():
         return []
     sizes = [kind.__basicsize__ for kind in (object, type, float, int, tuple, bytes, np.float64, np.ndarray)]

@@ -22,7 +22,10 @@ from symdiff.errors import CompileError
 LOOP = "k"
 """The symbol of a kernel's loop, which takes the operands."""
 
-PAGE = 4096
+CACHES_APART = {"x86_64": False, "aarch64": True, "riscv64": True}
+"""For the families of processors that code can be mapped for: whether instructions are read through a cache of their
+own, which has to be told of new code."""
+
 READ, WRITE, EXECUTE = 1, 2, 4
 """Rights of memory, as `mmap` and `mprotect` count them."""
 
@@ -39,26 +42,28 @@ class Image:
 
     Attributes
     ----------
-    data : its contents; behind them are zeros.
+    data : its contents; what lies behind or between them is zeros.
     size : bytes that it takes in memory.
+    start : how many bytes of `data` are its beginning; the others lie from `writable` on.
     writable : the place, at a page, from where on it may write.
     imports : symbol → place in the table for its address.
     exports : symbol → place.
     own : places of addresses of the image itself, where the distance from its beginning stands.
     """
 
-    __slots__ = ("data", "exports", "imports", "own", "size", "writable")
+    __slots__ = ("data", "exports", "imports", "own", "size", "start", "writable")
 
     def __init__(
         self,
         data: Any,
+        start: int,
         size: int,
         writable: int,
         imports: Mapping[str, int],
         exports: Mapping[str, int],
         own: tuple[int, ...],
     ) -> None:
-        self.data, self.size, self.writable = data, size, writable
+        self.data, self.start, self.size, self.writable = data, start, size, writable
         self.imports, self.exports, self.own = imports, exports, own
 
 
@@ -94,21 +99,27 @@ class MappedCode(Code):
             Where it has no memory.
         """
         map_memory, protect, unmap = _system()
-        size = -(-image.size // PAGE) * PAGE
+        page = page_size()
+        size = -(-image.size // page) * page
         # private: what a kernel keeps in it is not the one of a process that forked
         base = map_memory(None, size, READ | WRITE, PRIVATE | ANONYMOUS, -1, 0)
         if base in (None, ctypes.c_size_t(-1).value):
             raise OSError("no memory could be mapped")
         self._base, self._exports, self.bytes, self._unmap = base, image.exports, size, unmap
         memory = (ctypes.c_char * size).from_address(base)
-        ctypes.memmove(base, bytes(image.data), len(image.data))
+        data = bytes(image.data)
+        ctypes.memmove(base, data, image.start)
+        if len(data) > image.start:
+            ctypes.memmove(base + image.writable, data[image.start :], len(data) - image.start)
         for symbol, place in image.imports.items():
             struct.pack_into("<Q", memory, place, addresses[symbol])
         for place in image.own:
             (distance,) = struct.unpack_from("<Q", memory, place)
             struct.pack_into("<Q", memory, place, base + distance)
-        if base % PAGE or protect(base, image.writable, READ | EXECUTE):
+        if image.writable % page or protect(base, image.writable, READ | EXECUTE):
             raise NoExecution("the system does not let this process execute memory that it wrote")
+        if CACHES_APART[os.uname().machine]:
+            _clear_cache()(base, base + image.writable)
 
     def __getitem__(self, symbol: str) -> int:
         """The address of an exported symbol."""
@@ -183,7 +194,25 @@ def share(name: str, make: Callable[[], Code]) -> Code:
 
 def can_map() -> bool:
     """Whether images can be used on this machine."""
-    return sys.platform == "linux" and os.uname().machine == "x86_64" and os.sysconf("SC_PAGE_SIZE") == PAGE
+    apart = CACHES_APART.get(os.uname().machine) if sys.platform == "linux" and sys.maxsize > 2**32 else None
+    return apart is not None and (not apart or _clear_cache() is not None)
+
+
+@functools.cache
+def page_size() -> int:
+    """Bytes of a page of this system's memory."""
+    return os.sysconf("SC_PAGE_SIZE")
+
+
+@functools.cache
+def _clear_cache() -> Any:
+    """What makes a processor see new code, by its first address and the one behind it: GCC's; None where it is not."""
+    try:
+        clear = ctypes.CDLL("libgcc_s.so.1").__clear_cache
+    except (OSError, AttributeError):
+        return None
+    clear.argtypes, clear.restype = [ctypes.c_void_p, ctypes.c_void_p], None
+    return clear
 
 
 @functools.cache

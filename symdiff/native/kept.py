@@ -23,7 +23,6 @@ from symdiff.loading import load_module
 from symdiff.native.calls import python_identity
 from symdiff.native.code import (
     LOOP,
-    PAGE,
     READY,
     SHARED,
     Code,
@@ -38,9 +37,16 @@ from symdiff.version import VERSION
 
 CPU = "/proc/cpuinfo"
 FLAGS = re.compile(rb"^flags[ \t]*:(.*)\n", re.MULTILINE)
-LARGEST_RECORD = 2**16
+SOME, LARGEST_RECORD = 2**12, 2**16
 LARGEST_IMAGE = 2**32
 LARGEST_COUNT = 2**62
+OLDEST_LIBRARY, ANY_LIBRARY = (2, 28), "glibc from 2.28 on"
+"""The version of the GNU C library from which on code for other systems is used: since then `sincos` gives the bits of
+`sin` and `cos`."""
+
+HARDWARE = {16: "hwcap", 26: "hwcap2"}
+"""Entries of the vector that Linux gives each process, with bits for abilities of the processor (getauxval(3))."""
+
 INTERFACE = 1
 """Counts up when kernels, the code that they share and records of builtins come to say other things to each other."""
 
@@ -56,8 +62,29 @@ def c_library() -> tuple[str, ...]:
 
 @functools.cache
 def machine_identity() -> list[str]:
-    """What has to be the same, beside the processor's abilities."""
-    return [VERSION, sys.platform, platform.machine(), *c_library()]
+    """What has to be the same, beside the processor's abilities, for code that was made for this system."""
+    return system_identity(sys.platform, platform.machine(), c_library()[0])
+
+
+def system_identity(system: str, family: str, library: str) -> list[str]:
+    """The same for a processor's family, and a C library by its name and version, or `ANY_LIBRARY`.
+
+    NumPy's version says how many operands a function of its has.
+    """
+    return [VERSION, system, family, library, "numpy " + np.__version__.partition(".")[0]]
+
+
+@functools.cache
+def identity_of_any() -> list[str]:
+    """What has to be the same for code that was made for any system with this kind of processor; empty for none."""
+    library, _, version = c_library()[0].partition(" ")
+    new = library == "glibc" and version_of(version) >= OLDEST_LIBRARY
+    return system_identity(sys.platform, platform.machine(), ANY_LIBRARY) if new else []
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """A version as numbers, such as (2, 36)."""
+    return tuple([int(part) for part in text.split(".")[:2] if part.isdecimal()])
 
 
 @functools.cache
@@ -68,12 +95,24 @@ def call_identity() -> list[Any]:
 
 
 @functools.cache
+def layout_identity() -> list[Any]:
+    """The same where code comes from another machine, whose versions may be others: where it finds what is in objects.
+
+    Objects of this process were looked at; empty where they are not as they should be.
+    """
+    found = load_module("symdiff.native.objects").object_layout()
+    return [INTERFACE, "places", *found] if found else []
+
+
+@functools.cache
 def processor_features() -> frozenset[str]:
     """What this processor can do, as the system names it; nothing where it does not say."""
+    if platform.machine() != "x86_64":
+        return _hardware()
     text = b""
     try:
         with open(CPU, "rb", buffering=0) as stream:
-            while len(text) < LARGEST_RECORD and (more := stream.read(PAGE)):  # of the first processor
+            while len(text) < LARGEST_RECORD and (more := stream.read(SOME)):  # of the first processor
                 text += more
                 found = FLAGS.search(text)
                 if found:
@@ -81,6 +120,17 @@ def processor_features() -> frozenset[str]:
     except OSError:
         pass
     return frozenset()
+
+
+def _hardware() -> frozenset[str]:
+    """The bits that the system gives each process for the processor's abilities, by their numbers."""
+    try:
+        read = ctypes.CDLL(None).getauxval
+    except (AttributeError, OSError, TypeError):
+        return frozenset()
+    read.argtypes, read.restype = [ctypes.c_ulong], ctypes.c_ulong
+    found = [(name, read(entry)) for entry, name in HARDWARE.items()]
+    return frozenset(f"{name}_{bit}" for name, bits in found for bit in range(64) if bits >> bit & 1)
 
 
 def fits(description: Mapping[str, Any]) -> bool:
@@ -91,7 +141,8 @@ def fits(description: Mapping[str, Any]) -> bool:
     StorageError
         For a description that is not one.
     """
-    if not can_map() or description.get("machine") != machine_identity():
+    known = description.get("machine")
+    if not can_map() or not known or not (known == machine_identity() or known == identity_of_any()):
         return False
     needed = items(description.get("features"), "the features of the processor")
     return processor_features().issuperset(map(str, needed))
@@ -111,7 +162,10 @@ def fitting(description: Mapping[str, Any], data: memoryview) -> tuple[Mapping[s
 
 def knows_this_python(description: Mapping[str, Any]) -> bool:
     """Whether code that reads and makes objects of Python may be used."""
-    return bool(call_identity()) and description.get("python") == call_identity()
+    given = description.get("python")
+    if not given:
+        return False
+    return bool(given == call_identity() or given == layout_identity())
 
 
 def read_images(description: Mapping[str, Any], data: memoryview) -> tuple[Image, memoryview]:
@@ -125,16 +179,17 @@ def read_images(description: Mapping[str, Any], data: memoryview) -> tuple[Image
     found: list[tuple[Any, Image]] = []
     at = 0
     for entry in items(description.get("images"), "the images"):
-        name, length, size, writable, imports, exports, own = items(entry, "an image", 7)
+        name, length, start, size, writable, imports, exports, own = items(entry, "an image", 8)
         end = at + integer(length, 0, len(data) - at, "the length of an image")
         integer(size, length, LARGEST_IMAGE, "the size of an image")
         integer(writable, 0, size, "a place in an image")
+        integer(start, max(0, length - (size - writable)), min(length, writable), "the length of an image's beginning")
         places = (*imports.values(), *own)
         for place in (*places, *exports.values()):
             integer(place, 0, size - 1, "a place in an image")
         if any(place > size - 8 for place in places):
             raise refuse("an address behind the end of an image")
-        found.append((name, Image(data[at:end], size, writable, imports, exports, tuple(own))))
+        found.append((name, Image(data[at:end], start, size, writable, imports, exports, tuple(own))))
         at = end
     if not found or LOOP not in found[0][1].exports:
         raise refuse("there is no image of a kernel")

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import builtin, builtin_code, jit, python_api
+from symdiff.codegen import builtin, builtin_code, jit
 from symdiff.codegen.builtin import make_builtin, write_record
 from symdiff.codegen.builtin_code import FIELDS, LARGEST_FRAME_BYTES, LARGEST_OBJECTS, LARGEST_VALUES, write_builtin
-from symdiff.native import calls
+from symdiff.native import calls, objects
 from symdiff.trees import arrange
 from tests.concurrency import run_together
 
-pytestmark = pytest.mark.skipif(python_api.python() is None, reason="this Python has no fast calls")
+pytestmark = pytest.mark.skipif(objects.python() is None, reason="this Python has no fast calls")
 
 
 class General:
@@ -368,7 +368,7 @@ def test_many_threads():
 
 
 def test_the_code_is_well_formed_and_one_for_all():
-    text, imports = write_builtin(python_api.python())
+    text, imports = write_builtin(objects.python())
     jit.parse_module(text)
     assert all(imports.values())
     assert "inttoptr" not in text  # no address of this process: the code may be kept on disk
@@ -390,19 +390,19 @@ def test_records_that_do_not_fit_are_refused():
 
 @pytest.mark.parametrize("change", [
     lambda m: m.setattr(sys.implementation, "name", "other"),
-    lambda m: m.setattr(python_api, "_word", lambda thing, offset: 0),
-    lambda m: m.setattr(python_api, "_double", lambda thing, offset: 1.0),
+    lambda m: m.setattr(objects, "_word", lambda thing, offset: 0),
+    lambda m: m.setattr(objects, "_double", lambda thing, offset: 1.0),
     lambda m: m.setattr(calls, "array_slot", lambda slot: None),
     lambda m: m.setattr(sys, "_is_gil_enabled", lambda: False, raising=False),
     lambda m: m.setattr(sys, "version", "3.14 free-threading build"),
     lambda m: m.setattr(calls, "PYTHON_FUNCTIONS", (*calls.PYTHON_FUNCTIONS, "PyNo_SuchFunction")),
 ])  # fmt: skip
 def test_where_anything_is_unknown_the_general_path_stays(monkeypatch, change):
-    python_api.python.cache_clear()
+    objects.python.cache_clear()
     builtin_code.builtin_code.cache_clear()
     try:
         change(monkeypatch)
-        assert python_api.python() is None
+        assert objects.python() is None
         assert builtin_code.builtin_code() is None
         f = sd.grad("f(x, y) = x**2*y")
         assert f(3.0, 2.0).tolist() == [12.0, 9.0]
@@ -412,7 +412,7 @@ def test_where_anything_is_unknown_the_general_path_stays(monkeypatch, change):
             f(1.0)
     finally:
         monkeypatch.undo()
-        python_api.python.cache_clear()
+        objects.python.cache_clear()
         builtin_code.builtin_code.cache_clear()
     assert type(sd.function("f(x) = x").compile().__call__) is type(len)
     assert builtin.builtin_code is builtin_code.builtin_code

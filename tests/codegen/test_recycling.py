@@ -17,7 +17,7 @@ from numpy._core.multiarray import get_handler_name
 import symdiff as sd
 from symdiff.codegen import recycling
 from symdiff.codegen.recycling import LIMIT, SMALLEST, pool
-from symdiff.native.code import SHARED
+from symdiff.native.code import READY, SHARED
 from tests.concurrency import run_together
 
 pytestmark = pytest.mark.skipif(pool() is None, reason="this NumPy has no memory handlers")
@@ -151,7 +151,8 @@ class Blocks(recycling.Pool):
     """A pool of its own, whose functions take bytes and places."""
 
     def __init__(self, limit=100 * MB):
-        SHARED.pop("pool", None)  # code of its own, of what its text is now
+        for made in (READY, SHARED):  # code of its own, of what its text is now
+            made.pop("pool", None)
         super().__init__()
         self.limit(limit)
         state = ctypes.addressof(self._state)

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import python_api
 from symdiff.functions.binder import written_signature
+from symdiff.native import objects
 from tests.concurrency import run_together
 
-FAST = python_api.python() is not None
+FAST = objects.python() is not None
 BUILTIN = type(len)
 TEXT = "f(x, y) = sin(x*y) + exp(-x**2)*log(1 + y**2)/sqrt(1 + x**2 + y**2)"
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import symdiff as sd
-from symdiff.codegen import builtin_code, python_api
+from symdiff.codegen import builtin_code
 from symdiff.functions import direct
 from symdiff.functions.compiled import CompiledCase
 from symdiff.functions.function import Function
+from symdiff.native import objects
 from tests.concurrency import run_together
 
 HAVE_VECTORCALL = direct.HAVE_VECTORCALL
@@ -30,7 +31,7 @@ def test_both_classes_are_called_directly():
     assert direct._word(f, direct.ADDRESS) == 0
     assert f(2.0, 3.0) == 6.0
     assert direct._word(f, direct.ADDRESS) == builtin_code.builtin_code()[builtin_code.FORWARD]
-    assert python_api.python().slot == direct.SLOT
+    assert objects.python().slot == direct.SLOT
 
 
 CALLS = [

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from symdiff.dataclass import dataclass
 from symdiff.locks import has_one_lock
 from symdiff.native import calls
 
 POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 
-@dataclass(frozen=True, slots=True)
 class Python:
     """What machine code knows of this Python.
 
@@ -33,13 +31,13 @@ class Python:
     slot : where an object with the address of a function for its calls holds its first slot.
     """
 
-    functions: Mapping[str, int]
-    type: int
-    number: int
-    items: int
-    text: int
-    data: int
-    slot: int
+    __slots__ = ("data", "functions", "items", "number", "slot", "text", "type")
+
+    def __init__(
+        self, functions: Mapping[str, int], type: int, number: int, items: int, text: int, data: int, slot: int
+    ) -> None:
+        self.functions, self.type, self.number, self.items = functions, type, number, items
+        self.text, self.data, self.slot = text, data, slot
 
 
 def _word(thing: object, offset: int) -> int:
@@ -74,6 +72,14 @@ def python() -> Python | None:
         functions=calls.python_functions(),
     )
     return found if _verify(found) and all(found.functions.values()) else None
+
+
+def object_layout() -> list[int]:
+    """Where objects hold what machine code reads and writes; empty where one of them is not what it should be."""
+    found = python()
+    if found is None:
+        return []
+    return [found.type, found.number, found.items, found.text, found.data, found.slot]
 
 
 def _verify(found: Python) -> bool:
