@@ -54,7 +54,7 @@ PUBLIC = {
     "laplacian": "functions.laplacians",
     "limits": "budget",
     "linearize": "functions.linearize",
-    "load": "functions.container",
+    "load": "functions.loading",
     "named": "frontend.symbols",
     "nlp": "functions.nlp",
     "operator": "functions.laplacians",
@@ -113,13 +113,13 @@ if TYPE_CHECKING:
     from symdiff.functions.checking import GradientCheck as GradientCheck
     from symdiff.functions.checking import check_grad as check_grad
     from symdiff.functions.compiled import CompiledFunction as CompiledFunction
-    from symdiff.functions.container import load as load
     from symdiff.functions.define import Namespace as Namespace
     from symdiff.functions.define import define as define
     from symdiff.functions.function import Function as Function
     from symdiff.functions.laplacians import laplacian as laplacian
     from symdiff.functions.laplacians import operator as operator
     from symdiff.functions.linearize import linearize as linearize
+    from symdiff.functions.loading import load as load
     from symdiff.functions.mapping import vmap as vmap
     from symdiff.functions.nlp import nlp as nlp
     from symdiff.functions.products import hvp as hvp
@@ -174,4 +174,4 @@ def __dir__() -> list[str]:
     return sorted([*PUBLIC, *_of_language("functions").names()])
 
 
-_load("symdiff.functions.container")  # what every function needs, and what those with code in a file are called by
+_load("symdiff.functions.loading")  # what every function needs, and what those with code in a file are called by

@@ -1,29 +1,27 @@
 """The containers of functions: a head, a description in JSON and arrays of numbers, and files with one.
 
 The head is a magic number, the format, two lengths and a digest of all the rest: SHA-256, or BLAKE2b where there is
-machine code. The arrays are flat, of little-endian numbers; the code is behind them.
+machine code. The arrays are flat, of little-endian numbers; behind them, where there is code, is what is said of the
+formula, which calls do not need, and the code.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from symdiff.content import refuse
+from symdiff.content import integer, refuse
 from symdiff.digest import blake2, sha256
-from symdiff.errors import StorageError, SymdiffError
-from symdiff.functions.ready import ready_function
-from symdiff.loading import load_module
+from symdiff.errors import StorageError
 
 MAGIC = b"\x93symdiff"
 FORMAT, FORMAT_WITH_CODE = 1, 3
 """The formats that this version writes; it reads these and all before them."""
 
-LARGEST_FILE, CHUNK, SMALLEST_CHUNK = 2**32, 2**24, 2**16
 HEAD = struct.Struct("<8sIIQQ")
 DIGEST = 32
 DIGESTS = {1: sha256, 2: sha256, 3: blake2}
@@ -90,41 +88,31 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not data")
 
 
-def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
-    """The Function, or CompiledFunction, that `save` wrote to a file. Only data is read; nothing in it is run.
-
-    Parameters
-    ----------
-    code : use the machine code that `save(path, code=True)` put into the file, where it is for this machine; elsewhere
-        it is compiled again. Whoever wrote the file could have put any code into it: say so only for files of your own.
+def code_parts(content: Mapping[str, Any], arrays: memoryview) -> tuple[memoryview, memoryview, memoryview]:
+    """Of a container with code: the arrays of its graph, what is said of its formula, and the code.
 
     Raises
     ------
     StorageError
-        For a file that is damaged, cut off, of a newer symdiff, or not of symdiff at all.
-    OSError
-        Where the file cannot be read.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> import symdiff as sd
-    >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
-    >>> sd.grad("x**2*y", ["x", "y"]).save(path)
-    >>> sd.load(path)(3.0, 2.0)
-    array([12.,  9.])
+        Where there are no such parts.
     """
-    chunks, size = [], 0
-    with open(path, "rb", buffering=0) as stream:
-        while chunk := stream.read(min(max(size, SMALLEST_CHUNK), CHUNK)):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST_FILE:
-                raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
-    data = b"".join(chunks)
-    try:
-        found = ready_function(*open_container(memoryview(data))) if code else None
-        return load_module("symdiff.functions.storage").from_bytes(data, code=code) if found is None else found
-    except SymdiffError as error:
-        error.add_note(f"in {os.fspath(path)}")
-        raise
+    if type(content["code"]) is not dict:
+        raise refuse("its code is not described")
+    end = len(arrays) - integer(content["code"].get("bytes"), 0, len(arrays), "the length of its code")
+    kept = content.get("formula", content.get("graph"))
+    start = end - integer(kept, 0, end, "the length of its formula")
+    return arrays[:start], arrays[start:end], arrays[end:]
+
+
+def whole(content: Mapping[str, Any], arrays: memoryview) -> dict[str, Any]:
+    """The description of a container with code, together with what it says of its formula.
+
+    Raises
+    ------
+    StorageError
+        Where it says nothing.
+    """
+    found = read_json(code_parts(content, arrays)[1])
+    if type(found) is not dict:
+        raise refuse("its formula is not described")
+    return {**content, "graph": found} if "formula" not in content else {**content, **found}

@@ -11,8 +11,9 @@ from symdiff.functions import recipes
 from symdiff.functions.binder import Binder
 from symdiff.functions.case import Shelved
 from symdiff.functions.compiled import CompiledCase, CompiledFunction, Formula, builtin_doc
+from symdiff.functions.container import code_parts, whole
 from symdiff.functions.function import Function
-from symdiff.functions.ready import code_parts, read_strictly, ready_function, within_limits
+from symdiff.functions.loading import read_strictly, ready_function, within_limits
 from symdiff.functions.tree_storage import read_structure, read_trees
 from symdiff.native.code import Code
 from symdiff.native.kept import LARGEST_COUNT, fitting
@@ -40,7 +41,7 @@ def describe_code(
         raise StorageError("code for arrays of any size is not kept", hint="save f.specialize(…), which has one size")
     names = list(dict.fromkeys(processors or ("native",)))
     made = [describe_kernel_code(compiled.kernel, name) for name in names]
-    made.sort(key=lambda each: -len(each[0]["features"]))
+    made.sort(key=lambda each: -len(each[0]["features"].split()))
     (description, data), *others = made
     program = compiled.kernel.program
     description["types"] = [[t.dtype, written_shape(t.shape)] for t in program.types]
@@ -57,7 +58,7 @@ def describe_code(
 
 
 def _ready_call(compiled: CompiledCase) -> dict[str, Any] | None:
-    """What answers plain calls, as data: a record for a builtin, or the operands of a ufunc; None or None."""
+    """What answers plain calls, as data: a record for a builtin, or operands for a ufunc; None where there is none."""
     from symdiff.codegen.builtin import write_record
     from symdiff.native.calls import ufunc_form
 
@@ -90,8 +91,13 @@ def restore_function(
     StorageError
         For a description that is not one.
     """
-    found: Function | CompiledFunction | None = ready_function(content, arrays)
-    return read_strictly(lambda: _restored(content, code_parts(content, arrays)[2], read)) if found is None else found
+    found = ready_function(content, arrays)
+    if found is not None:
+        return found
+    made: Function | CompiledFunction | None = read_strictly(
+        lambda: _restored(whole(content, arrays), code_parts(content, arrays)[2], read)
+    )
+    return made
 
 
 def _restored(

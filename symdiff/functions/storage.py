@@ -17,12 +17,11 @@ from symdiff.content import integer, items, printable, refuse, shown, word, writ
 from symdiff.errors import ArgumentError, StorageError
 from symdiff.functions import recipes
 from symdiff.functions.compiled import CompiledFunction
-from symdiff.functions.container import closed, open_container, read_json, written_json
+from symdiff.functions.container import closed, code_parts, open_container, whole, written_json
 from symdiff.functions.function import Function
 from symdiff.functions.kept_code import describe_code, restore_function
 from symdiff.functions.layers import LAYERS, Layer
 from symdiff.functions.mapped_layers import MappedLayer, innermost
-from symdiff.functions.ready import code_parts
 from symdiff.functions.tree_storage import read_structure, read_trees, write_structure, write_trees
 from symdiff.ir.stored import flatten, unflatten
 from symdiff.ops import core
@@ -33,6 +32,9 @@ RECIPE = "Recipe"
 
 SPARSE = "SparseFunction"
 """The kind of a function that gives a sparse matrix: the container holds the one of its entries, and where they are."""
+
+FORMULA = ("stable", "notes", "arguments", "outputs", "names", "structure", "graph", "trees")
+"""What a container with code says of its formula."""
 
 KEPT, LARGEST_KEPT = 16, 2**22
 """So many of the functions unpickled last are kept, where they are not larger than this."""
@@ -103,8 +105,8 @@ def to_bytes(
         content["trees"] = trees
     if machine_code is not None:
         content["code"], kept = machine_code
-        text = written_json(content["graph"])
-        content["graph"] = len(text)  # who has the code does not read it
+        text = written_json({part: content.pop(part) for part in FORMULA if part in content})
+        content["formula"] = len(text)  # who has the code does not read it
         data += text + kept
     return closed(content, data)
 
@@ -181,8 +183,7 @@ def formula(content: dict[str, Any], arrays: memoryview, definitions: Mapping[st
     known = recipes.restored(content.get("definitions", []), ()) if definitions is None else definitions
     if "code" not in content:
         return _function(content, arrays, known)
-    numbers, text, _ = code_parts(content, arrays)
-    return _function({**content, "graph": read_json(text)}, numbers, known)
+    return _function(whole(content, arrays), code_parts(content, arrays)[0], known)
 
 
 _recent = functools.lru_cache(KEPT)(from_bytes)

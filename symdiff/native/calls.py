@@ -14,7 +14,7 @@ import numpy as np
 from symdiff.errors import CompileError
 from symdiff.loading import load_module
 from symdiff.locks import has_one_lock
-from symdiff.native.code import Code, address_of, process_function
+from symdiff.native.code import Code, address_in, address_of, process_function
 
 if TYPE_CHECKING:
     from symdiff.codegen.layout import Layout
@@ -56,6 +56,7 @@ PYTHON_FUNCTIONS = (
 ARRAY_TYPE, NEW_FROM_DESCRIPTION = 2, 94
 FROM_DATA, FROM_DATA_AND_SIGNATURE = 1, 31
 NO_IDENTITY = -1
+AS_UTF_8 = "utf-8", "replace"
 
 _kept_for_ever: list[object] = []
 
@@ -238,34 +239,30 @@ def bind_ufunc(form: UfuncForm, loop: int, data: int, name: str, doc: str, owned
         return None
     functions = (ctypes.c_void_p * 1)(loop)
     datas = (ctypes.c_void_p * 1)(data or None)
-    types = ctypes.create_string_buffer(bytes(np.dtype(code).num for code in form.types))
-    label = ctypes.create_string_buffer(name.encode("utf-8", "replace"))
-    text = ctypes.create_string_buffer(doc.encode("utf-8", "replace"))
-    tables = (functions, datas, types, label, text)
-    arguments: list[Any] = [
-        *(ctypes.addressof(part) for part in tables[:3]),
-        1,
-        form.inputs,
-        form.outputs,
-        NO_IDENTITY,
-        ctypes.addressof(label),
-        ctypes.addressof(text),
-        0,
-    ]
-    pointers, integer = ctypes.c_void_p, ctypes.c_int
-    kinds: list[Any] = [pointers] * 3 + [integer] * 4 + [pointers] * 2 + [integer]
+    texts = [bytes(np.dtype(code).num for code in form.types), name.encode(*AS_UTF_8), doc.encode(*AS_UTF_8)]
+    held = [ctypes.c_char_p(text) for text in texts]
+    types, label, about = map(address_in, held)
+    places = (ctypes.addressof(functions), ctypes.addressof(datas), types, label, about)
+    arguments: list[Any] = [*places[:3], 1, form.inputs, form.outputs, NO_IDENTITY, label, about, 0]
     if form.signature is not None:
-        kinds.append(ctypes.c_char_p)
         arguments.append(form.signature.encode("ascii"))
-    made: np.ufunc = ctypes.PYFUNCTYPE(ctypes.py_object, *kinds)(slot)(*arguments)
-    _attach(made, Owner(*tables, *owned), (form.inputs, form.outputs), tables)
+    made: np.ufunc = _ufunc_maker(form.signature is None)(slot)(*arguments)
+    _attach(made, Owner(functions, datas, *held, *owned), (form.inputs, form.outputs), places)
     return made
 
 
-def _attach(made: np.ufunc, owner: Owner, operands: tuple[int, int], tables: tuple[Any, ...]) -> None:
+@functools.cache
+def _ufunc_maker(plain: bool) -> Any:
+    """The type of the function that makes ufuncs of numbers, or generalized ones."""
+    pointers, integer = ctypes.c_void_p, ctypes.c_int
+    kinds: list[Any] = [pointers] * 3 + [integer] * 4 + [pointers] * 2 + [integer]
+    return ctypes.PYFUNCTYPE(ctypes.py_object, *kinds, *([] if plain else [ctypes.c_char_p]))
+
+
+def _attach(made: np.ufunc, owner: Owner, operands: tuple[int, int], places: tuple[int, ...]) -> None:
     """Let the ufunc own `owner`, where its fields are where this NumPy's header says; otherwise keep it for ever."""
     head = _Head.from_address(id(made))
-    functions, datas, types, label, text = (ctypes.addressof(part) for part in tables)
+    functions, datas, types, label, text = places
     expected = (*operands, sum(operands), functions, datas, 1, label, types, text)
     found = (head.nin, head.nout, head.nargs, head.functions, head.data, head.ntypes, head.name, head.types, head.doc)
     if expected == found and head.obj is None:

@@ -144,10 +144,9 @@ def _note(code: int, index: int, size: int) -> None:
 
 
 @functools.cache
-def _functions() -> tuple[Any, Any]:
-    """What native code calls where it fails, and the type of functions that free memory."""
-    report = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-    return report(_note), ctypes.CFUNCTYPE(None)
+def _report() -> Any:
+    """What native code calls where it fails."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)(_note)
 
 
 class TensorCode(Code):
@@ -159,12 +158,11 @@ class TensorCode(Code):
         self._code = code
         self._arrays = [np.ascontiguousarray(a) for a in constants]
         self.bytes = code.bytes + sum(a.nbytes for a in self._arrays)
-        report, release = _functions()
-        self._release = release(code[RELEASE])
+        self._release = process_function_at(code[RELEASE])
         table = (ctypes.c_void_p * max(1, len(self._arrays))).from_address(code[CONSTANTS])
         for k, array in enumerate(self._arrays):
             table[k] = array.ctypes.data
-        ctypes.c_void_p.from_address(code[REPORT]).value = address_in(report)
+        ctypes.c_void_p.from_address(code[REPORT]).value = address_in(_report())
 
     def __getitem__(self, symbol: str) -> int:
         """The address of an exported symbol."""
@@ -246,4 +244,11 @@ def process_function(name: str, result: Any, *takes: Any) -> Any:
     """
     function = ctypes.pythonapi[name]
     function.restype, function.argtypes = result, takes
+    return function
+
+
+def process_function_at(address: int) -> Any:
+    """The same of an address, without arguments."""
+    function = type(ctypes.pythonapi.Py_IncRef)(address)
+    function.restype = None
     return function

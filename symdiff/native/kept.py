@@ -11,7 +11,6 @@ import functools
 import math
 import os
 import platform
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,7 +35,7 @@ from symdiff.native.code import (
 from symdiff.version import VERSION
 
 CPU = "/proc/cpuinfo"
-FLAGS = re.compile(rb"^flags[ \t]*:(.*)\n", re.MULTILINE)
+FLAGS = b"\nflags"
 SOME, LARGEST_RECORD = 2**12, 2**16
 LARGEST_IMAGE = 2**32
 LARGEST_COUNT = 2**62
@@ -63,7 +62,7 @@ def c_library() -> tuple[str, ...]:
 @functools.cache
 def machine_identity() -> list[str]:
     """What has to be the same, beside the processor's abilities, for code that was made for this system."""
-    return system_identity(sys.platform, platform.machine(), c_library()[0])
+    return system_identity(sys.platform, _machine(), c_library()[0])
 
 
 def system_identity(system: str, family: str, library: str) -> list[str]:
@@ -79,12 +78,16 @@ def identity_of_any() -> list[str]:
     """What has to be the same for code that was made for any system with this kind of processor; empty for none."""
     library, _, version = c_library()[0].partition(" ")
     new = library == "glibc" and version_of(version) >= OLDEST_LIBRARY
-    return system_identity(sys.platform, platform.machine(), ANY_LIBRARY) if new else []
+    return system_identity(sys.platform, _machine(), ANY_LIBRARY) if new else []
 
 
 def version_of(text: str) -> tuple[int, ...]:
     """A version as numbers, such as (2, 36)."""
     return tuple([int(part) for part in text.split(".")[:2] if part.isdecimal()])
+
+
+def _machine() -> str:
+    return os.uname().machine if hasattr(os, "uname") else platform.machine()
 
 
 @functools.cache
@@ -105,21 +108,27 @@ def layout_identity() -> list[Any]:
 
 
 @functools.cache
-def processor_features() -> frozenset[str]:
-    """What this processor can do, as the system names it; nothing where it does not say."""
-    if platform.machine() != "x86_64":
-        return _hardware()
+def processor_text() -> str:
+    """What this processor can do, as the system tells it; nothing where it does not say."""
+    if _machine() != "x86_64":
+        return " ".join(sorted(_hardware()))
     text = b""
     try:
         with open(CPU, "rb", buffering=0) as stream:
             while len(text) < LARGEST_RECORD and (more := stream.read(SOME)):  # of the first processor
                 text += more
-                found = FLAGS.search(text)
-                if found:
-                    return frozenset(found[1].decode("ascii", "replace").split())
+                start = text.find(FLAGS)
+                end = text.find(b"\n", start + 1)
+                if 0 <= start < end:
+                    return text[start:end].decode("ascii", "replace").partition(":")[2].strip()
     except OSError:
         pass
-    return frozenset()
+    return ""
+
+
+def processor_features() -> frozenset[str]:
+    """The same, by the names of its abilities."""
+    return frozenset(processor_text().split())
 
 
 def _hardware() -> frozenset[str]:
@@ -144,8 +153,10 @@ def fits(description: Mapping[str, Any]) -> bool:
     known = description.get("machine")
     if not can_map() or not known or not (known == machine_identity() or known == identity_of_any()):
         return False
-    needed = items(description.get("features"), "the features of the processor")
-    return processor_features().issuperset(map(str, needed))
+    needed = description.get("features")
+    if type(needed) is not str:
+        needed = " ".join(map(str, items(needed, "the features of the processor")))
+    return needed == processor_text() or processor_features().issuperset(needed.split())
 
 
 def fitting(description: Mapping[str, Any], data: memoryview) -> tuple[Mapping[str, Any], memoryview]:

@@ -18,7 +18,7 @@ from symdiff.dataclass import dataclass
 from symdiff.errors import ArgumentError, DifferentiationError, ParseError, Source, SymdiffError, nearest
 from symdiff.frontend.lexer import Tokens, tokenize
 from symdiff.frontend.statements import Statement, split
-from symdiff.functions import build, container, products, sparse, transforms
+from symdiff.functions import build, container, loading, products, sparse, transforms
 from symdiff.functions.compiled import CompiledFunction
 from symdiff.functions.function import Function
 from symdiff.ship.derived_units import unit_names
@@ -84,7 +84,7 @@ def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] =
     data = path.read_bytes()
     if data.startswith(container.MAGIC):
         _of_texts_only("that was saved", dtype, numbers)
-        function = container.load(path)
+        function = loading.load(path)
         return Formulas({function.__name__: function})
     try:
         return functions_of(data.decode("utf-8"), dtype or FLOAT64, numbers)

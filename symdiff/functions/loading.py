@@ -1,4 +1,4 @@
-"""Functions whose calls lie ready in a file: they are answered before the formula, or anything else, is looked at.
+"""Functions from files. Where their calls lie ready, they are answered before the formula or anything else is read.
 
 Such a call is a builtin with its record, or a ufunc with the shapes of its arguments. What it does not answer goes to
 the general call, which is made of the file when it is first needed.
@@ -6,6 +6,7 @@ the general call, which is made of the file when it is first needed.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,8 +19,10 @@ from symdiff.content import integer, items, printable, refuse
 from symdiff.errors import StorageError, SymdiffError
 from symdiff.functions.case import Shelved
 from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction
+from symdiff.functions.container import code_parts, open_container, whole
 from symdiff.functions.function import Function
 from symdiff.loading import load_module
+from symdiff.native.arrays import PREPARATIONS
 from symdiff.native.calls import BUILTIN, UfuncForm, bind_builtin, bind_ufunc, numbered, python_functions
 from symdiff.native.code import LOOP, SHARED, Code, MappedCode, NoExecution, TensorCode, failures
 from symdiff.native.kept import (
@@ -32,6 +35,8 @@ from symdiff.native.kept import (
     read_images,
     ready_code,
 )
+
+LARGEST_FILE, CHUNK, SMALLEST_CHUNK = 2**32, 2**24, 2**16
 
 
 class ExactCall:
@@ -76,21 +81,6 @@ def within_limits(description: Mapping[str, Any]) -> bool:
     takes = items(description["takes"], "takes", 2)
     operations, memory = (integer(n, 0, LARGEST_COUNT, "a count") for n in takes)
     return operations <= current().operations and memory <= current().bytes
-
-
-def code_parts(content: Mapping[str, Any], arrays: memoryview) -> tuple[memoryview, memoryview, memoryview]:
-    """Of a container with code: the arrays of its graph, the graph's description, and the code.
-
-    Raises
-    ------
-    StorageError
-        Where there are no such parts.
-    """
-    if type(content["code"]) is not dict:
-        raise refuse("its code is not described")
-    end = len(arrays) - integer(content["code"].get("bytes"), 0, len(arrays), "the length of its code")
-    start = end - integer(content.get("graph"), 0, end, "the length of its graph")
-    return arrays[:start], arrays[start:end], arrays[end:]
 
 
 def ready_function(content: Mapping[str, Any], arrays: memoryview) -> Function | CompiledFunction | None:
@@ -141,10 +131,8 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
     made.__name__, made._ordered, made._trees = printable(content.get("name"), "a function"), True, False
     made._case = Shelved(
         lambda: load_module("symdiff.functions.storage").formula(content, arrays),
-        lambda: read_strictly(
-            lambda: load_module("symdiff.functions.kept_code").compiled_case(made, content, data, loaded)
-        ),
-        lambda: load_module("symdiff.functions.recipes").read_signature(content)[3],
+        lambda: read_strictly(partial(_case, made, content, arrays, data, loaded)),
+        lambda: load_module("symdiff.functions.recipes").read_signature(whole(content, arrays))[3],
     )
     answer = _answering(call, content["dtype"], made.__name__, loaded, description.get("fails") is True)
     if answer is None:
@@ -155,21 +143,20 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
     return CompiledCase.of_origin(made, content["options"], answer)
 
 
-def _case(made: Function, content: Mapping[str, Any], data: memoryview, code: Code) -> Any:
-    return load_module("symdiff.functions.kept_code").compiled_case(made, content, data, code)
+def _case(made: Function, content: Mapping[str, Any], arrays: memoryview, data: memoryview, code: Code) -> Any:
+    return load_module("symdiff.functions.kept_code").compiled_case(made, whole(content, arrays), data, code)
 
 
 def _loaded(description: Mapping[str, Any], data: memoryview) -> Code | None:
     """The kernel's code in this process; None where something that it needs has to be looked for, or compiled."""
     image, rest = read_images(description, data)
-    native = load_module("symdiff.native.arrays") if description.get("tensors") is True else None
-    names = {} if native is None else native.PREPARATIONS
-    shared = {name: partial(ready_code, name, prepare=prepare) for name, prepare in names.items()}
+    tensors = description.get("tensors") is True
+    shared = {name: partial(ready_code, name, prepare=prepare) for name, prepare in PREPARATIONS.items()}
     addresses = addresses_of(description["imports"], shared)
     if addresses is None or ready_code(BUILTIN, numbered(python_functions())) is None:
         return None
     code: Code = MappedCode(image, addresses)
-    return code if native is None else TensorCode(code, read_constants(description, rest))
+    return TensorCode(code, read_constants(description, rest)) if tensors else code
 
 
 def _answering(
@@ -187,3 +174,43 @@ def _answering(
     kind = FailingExactCall if fails else ExactCall
     shapes = [tuple(shape) for shape in items(call["shapes"], "the shapes", inputs)]
     return lambda general: kind(ufunc, shapes, dtype, general).__call__
+
+
+def load(path: str | os.PathLike[str], *, code: bool = False) -> Any:
+    """The Function, or CompiledFunction, that `save` wrote to a file. Only data is read; nothing in it is run.
+
+    Parameters
+    ----------
+    code : use the machine code that `save(path, code=True)` put into the file, where it is for this machine; elsewhere
+        it is compiled again. Whoever wrote the file could have put any code into it: say so only for files of your own.
+
+    Raises
+    ------
+    StorageError
+        For a file that is damaged, cut off, of a newer symdiff, or not of symdiff at all.
+    OSError
+        Where the file cannot be read.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import symdiff as sd
+    >>> path = os.path.join(tempfile.mkdtemp(), "f.symdiff")
+    >>> sd.grad("x**2*y", ["x", "y"]).save(path)
+    >>> sd.load(path)(3.0, 2.0)
+    array([12.,  9.])
+    """
+    chunks, size = [], 0
+    with open(path, "rb", buffering=0) as stream:
+        while chunk := stream.read(min(max(size, SMALLEST_CHUNK), CHUNK)):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_FILE:
+                raise StorageError(f"a file of more than {LARGEST_FILE:,} bytes")
+    data = b"".join(chunks)
+    try:
+        found = ready_function(*open_container(memoryview(data))) if code else None
+        return load_module("symdiff.functions.storage").from_bytes(data, code=code) if found is None else found
+    except SymdiffError as error:
+        error.add_note(f"in {os.fspath(path)}")
+        raise
