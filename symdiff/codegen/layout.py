@@ -1,4 +1,6 @@
-"""Operands: which arrays a kernel takes, which scalars of the program each of them holds, and NumPy's name for that."""
+"""Operands: which arrays a kernel takes, which scalars of the program each of them holds, NumPy's name for that, and
+where a loop finds them.
+"""
 
 from __future__ import annotations
 
@@ -154,3 +156,15 @@ def _together(operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
             groups.setdefault(operand.dtype, []).extend(operand.members)
     packs = [Operand(dtype, (len(members),), tuple(members)) for dtype, members in groups.items()]
     return (*packs, *(o for o in operands if o.shape))
+
+
+def operand_lines(k: int) -> list[str]:
+    """An operand's first address and its stride over the batch."""
+    if k == 0:
+        return ["%a0 = load ptr, ptr %args", "%d0 = load i64, ptr %steps"]
+    return [
+        f"%ap{k} = getelementptr ptr, ptr %args, i64 {k}",
+        f"%a{k} = load ptr, ptr %ap{k}",
+        f"%dp{k} = getelementptr i64, ptr %steps, i64 {k}",
+        f"%d{k} = load i64, ptr %dp{k}",
+    ]

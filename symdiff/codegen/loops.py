@@ -19,7 +19,7 @@ from symdiff.codegen.body import CodeWriter, Operations, Routines, is_of_c
 from symdiff.codegen.fills import fill_call, fill_lines
 from symdiff.codegen.layout import FAILED as FAILED
 from symdiff.codegen.layout import LOOP as LOOP
-from symdiff.codegen.layout import Layout
+from symdiff.codegen.layout import Layout, operand_lines
 from symdiff.codegen.pairs import find_pairs
 from symdiff.codegen.pieces import Piece
 from symdiff.codegen.status import Status
@@ -147,18 +147,6 @@ def _open(layout: Layout, status: Status) -> list[str]:
     lines += status.get("%before")
     lines.append("%n = load i64, ptr %dims")
     return lines
-
-
-def operand_lines(k: int) -> list[str]:
-    """An operand's first address and its stride over the batch."""
-    if k == 0:
-        return ["%a0 = load ptr, ptr %args", "%d0 = load i64, ptr %steps"]
-    return [
-        f"%ap{k} = getelementptr ptr, ptr %args, i64 {k}",
-        f"%a{k} = load ptr, ptr %ap{k}",
-        f"%dp{k} = getelementptr i64, ptr %steps, i64 {k}",
-        f"%d{k} = load i64, ptr %dp{k}",
-    ]
 
 
 def pointer_lists(layout: Layout) -> list[str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from symdiff.budget import stage, time_left
 from symdiff.codegen.body import CodeWriter, Operations, Routines
 from symdiff.codegen.fills import fill_lines
-from symdiff.codegen.layout import Layout
-from symdiff.codegen.loops import Pointers, WrittenLoop, operand_lines, write_outputs, write_piece
+from symdiff.codegen.layout import Layout, operand_lines
+from symdiff.codegen.loops import Pointers, WrittenLoop, write_outputs, write_piece
 from symdiff.codegen.pieces import Piece
 
 if TYPE_CHECKING:

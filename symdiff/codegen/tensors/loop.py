@@ -11,8 +11,8 @@ import math
 from collections.abc import Sequence
 
 from symdiff.codegen.interrupts import BETWEEN, INTERRUPTED, STOPPED, poll
-from symdiff.codegen.layout import BYTES, Layout, Operand
-from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP, operand_lines
+from symdiff.codegen.layout import BYTES, Layout, Operand, operand_lines
+from symdiff.codegen.loops import FAILED, LARGEST_FRAME, LOOP
 from symdiff.codegen.status import Status
 from symdiff.codegen.tensors.nest_body import OUT_OF_RANGE
 from symdiff.codegen.tensors.open_sizes import computed
