@@ -41,6 +41,7 @@ class Emitted:
     function : the function, of a sparse matrix that of its entries.
     order : the order of the entries by columns; None for what is no sparse matrix.
     sparsity : its numbers of rows and columns, where each column begins, and the row of each entry.
+    what : what is said of it before its formula.
     operands : what is said of its inputs and outputs; where nothing is given, their names and shapes.
     """
 
@@ -48,6 +49,7 @@ class Emitted:
     function: Function
     order: Sequence[int] | None = None
     sparsity: Sequence[int] = ()
+    what: Sequence[str] = ()
     operands: Sequence[str] = ()
 
     @classmethod
@@ -130,7 +132,7 @@ def _source(one: Emitted, fp: str) -> CSource:
     text = str(f).split("\n")
     text = text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
     elements = [_element_names(a) for a in f.arguments]
-    heading = [*text, "", *said]
+    heading = [*one.what, *text, "", *said]
     return CSource(
         one.name,
         program,

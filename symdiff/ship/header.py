@@ -165,9 +165,13 @@ def _told(function: Exported) -> str:
 
 def described(function: Exported, numbered: bool = True) -> str:
     """The comment of a function: what it is, its formula, its inputs and outputs; `numbered`: by their places."""
-    what = [f"{function.name}: {function.what}.", ""] if function.what else []
     listed = described_operands(function) if numbered else function.described()
-    return comment([*what, *_formula(function), "", *listed])
+    return comment([*which(function), *_formula(function), "", *listed])
+
+
+def which(function: Exported) -> list[str]:
+    """Which derivative a function is, on a line with an empty one below; nothing for others."""
+    return [f"{function.name}: {function.what}.", ""] if function.what else []
 
 
 def described_operands(function: Exported) -> list[str]:
@@ -198,7 +202,8 @@ def _listed(side: str, arrays: Sequence[Array]) -> list[str]:
     for k, array in enumerate(arrays):
         first, *below = array.described()
         start = f"{side}[{k}]  "
-        lines += [start + first, *(" " * len(start) + line for line in below)]
+        indent = " " * len(start)
+        lines += [*_broken(start + first, indent), *(indent + line for line in below)]
     return lines
 
 

@@ -30,6 +30,9 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 LONGEST_NAME = 200
 
+LONGEST_LINE = 92
+"""Characters of what is said of an array on one line."""
+
 _WORDS = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex concept const "
     "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double "
@@ -89,7 +92,10 @@ class Array:
         if self.matrix is not None:
             size += f", the entries of a sparse {self.matrix[0]} x {self.matrix[1]} matrix by columns"
         first, *below = told(self.units, "at " if self.matrix is not None else "")
-        return [f"{self.written}: {size}{first}", *below]
+        line = f"{self.written}: {size}"
+        if first and len(line) + len(first) > LONGEST_LINE:
+            return [line, first.removeprefix(", "), *below]
+        return [line + first, *below]
 
 
 @dataclass(frozen=True, slots=True)

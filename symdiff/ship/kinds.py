@@ -6,7 +6,7 @@ from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ship.archive import write_archive
 from symdiff.ship.build_files import write_cmake, write_pkg_config
 from symdiff.ship.cpp_header import write_cpp_header
-from symdiff.ship.header import described_operands, write_header
+from symdiff.ship.header import described_operands, which, write_header
 from symdiff.ship.linker import find_algebra, link_shared
 from symdiff.ship.package import Package, add_kind
 from symdiff.ship.python_module import write_python_module
@@ -69,7 +69,13 @@ def _cmake(package: Package) -> bytes:
 def _source(package: Package) -> bytes:
     symbols = {symbol.word: (symbol.name, symbol.prototype) for symbol in package.foreign}
     functions = [
-        Emitted(f.name, f.function, sparsity=f.sparsity.numbers if f.sparsity else (), operands=described_operands(f))
+        Emitted(
+            f.name,
+            f.function,
+            sparsity=f.sparsity.numbers if f.sparsity else (),
+            what=which(f),
+            operands=described_operands(f),
+        )
         for f in package.functions
     ]
     return c_source(functions, package.functions[0].fp, complete=True, symbols=symbols).encode()

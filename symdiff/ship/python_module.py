@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from symdiff.ship import loaded
+from symdiff.ship.header import which
 from symdiff.ship.interface import Exported
 from symdiff.ship.package import Package
 from symdiff.version import VERSION
@@ -50,6 +51,5 @@ def _names(names: Sequence[str]) -> list[str]:
 
 def _loaded(function: Exported) -> str:
     doc = function.formula if len(function.formula) <= LONGEST_DOC else function.formula[:LONGEST_DOC] + " ..."
-    what = [f"{function.name}: {function.what}.", ""] if function.what else []
-    doc = "\n".join([*what, doc, "", *function.described()])
+    doc = "\n".join([*which(function), doc, "", *function.described()])
     return f"LoadedFunction(_LIBRARY, {function.name!r}, {function.dtype!r}, {doc!r})"
