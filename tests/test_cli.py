@@ -396,7 +396,15 @@ def test_compile_derivatives_of_compiled_functions(capsys, tmp_path, monkeypatch
         assert "_grad(const double" in header
 
 
+@pytest.mark.parametrize("by", [[], ["--wrt", "x,W"]])
+def test_compile_a_sparse_matrix_by_several_arrays(capsys, tmp_path, by):
+    (tmp_path / "formulas.txt").write_text("g(W[2,3], x[3]) = sum((W @ x)**2)")
+    given = [tmp_path / "formulas.txt", "-o", tmp_path, "--as", "h", "--of", "sparse-hessian", *by]
+    assert "a sparse 9 x 9 matrix" in compiled(capsys, *given)[".h"].read_text()
+
+
 WRONG_MODULES = {
+    "open.txt": "f(x) = sum(x)",
     "needs.py": "import nothing_of_that_name",
     "divides.py": "\n1/0",
     "typo.py": "f = (",
@@ -415,6 +423,8 @@ COMPILE_ERRORS = [
     ("saved.sd", ["--dtype", "float32"], 1, "--dtype is for texts, and a function that was saved has it"),
     ("math:pi", ["--numbers", "k"], 1, "--numbers is for texts, and a function of a module has it"),
     ("FILE", ["--numbers", "kk,p"], 1, "the text has no kk"),
+    ("open.txt", [], 1, "write them where the name is first, such as f(x[3]) = …; --numbers x says"),
+    ("saved.sd", ["--target", ""], 1, "'' is no target"),
     ("FILE", ["--as", ","], 1, "no kind of file is asked for"),
     ("FILE", ["--name", "stdint"], 1, "stdint.h would be found in place of the system's own"),
     ("nowhere:f", [], 1, "there is no file and no module nowhere"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import symdiff as sd
 from symdiff.cli.command import Command, give, names_in
-from symdiff.errors import ArgumentError
-from symdiff.ship.formulas import DERIVATIVES, derived, read_formulas
+from symdiff.errors import ArgumentError, ShapeError
+from symdiff.ship.formulas import DERIVATIVES, Formulas, derived, read_formulas
 from symdiff.ship.units import read_units
 
 
@@ -54,9 +55,20 @@ def _add(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if not options.folder:
         raise ArgumentError("the folder for the files has no name", hint="-o DIR, or -o . for this one")
-    wrt = None if options.wrt is None else names_in(options.wrt)
     formulas = read_formulas(options.formulas, options.dtype, names_in(options.numbers))
-    files = sd.emit(
+    try:
+        files = _write(formulas, options)
+    except ShapeError as error:
+        if formulas.is_text and "call only" in error.message:
+            error.hint = "write them where the name is first, such as f(x[3]) = …; --numbers x says that it is a number"
+        raise
+    give(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files)))
+    return 0
+
+
+def _write(formulas: Formulas, options: argparse.Namespace) -> tuple[Path, ...]:
+    wrt = None if options.wrt is None else names_in(options.wrt)
+    return sd.emit(
         derived(formulas.functions, names_in(options.of), wrt),
         options.folder,
         kinds=names_in(options.kinds),
@@ -70,8 +82,6 @@ def _run(options: argparse.Namespace) -> int:
         symbols=_symbols(options.symbol),
         units=formulas.units_with(read_units(options.units)),
     )
-    give(options, {"files": [str(file) for file in files]}, "\n".join(map(str, files)))
-    return 0
 
 
 def _symbols(given: list[str]) -> dict[str, str]:

@@ -90,7 +90,8 @@ def c_source(
             raise ArgumentError(f"{one.name} is {type(one.function).__name__}, not a Function")
     types = {one.function.graph.dtype for one in functions} if dtype is None else {dtype}
     if len(types) != 1:
-        raise ArgumentError("functions of float64 and of float32 in one file", hint='say which: dtype="float64"')
+        hint = "write a library for each" if complete else 'say which: dtype="float64"'
+        raise ArgumentError("functions of float64 and of float32 in one file", hint=hint)
     sources = [_source(one, fp) for one in functions]
     head = [
         f"{', '.join([one.name for one in functions])}: written by symdiff {VERSION}.",

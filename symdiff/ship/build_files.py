@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from symdiff.ship.linker import link_word
 from symdiff.ship.package import Package
 from symdiff.version import VERSION
 
@@ -11,7 +12,7 @@ NAMED = 8
 
 def write_pkg_config(package: Package) -> str:
     """The text of `NAME.pc`; paths are relative to it."""
-    linked = " ".join([f"-l{name}" for name in (package.name, *_libraries(package, ("lapack", "blas")))])
+    linked = " ".join(map(link_word, (package.name, *_libraries(package, ("lapack", "blas")))))
     return f"""\
 # Made by symdiff {VERSION}.
 Name: {package.name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def emit(
     >>> [p.name for p in sd.emit({"rosenbrock": f, "rosenbrock_grad": sd.grad(f)}, folder)]
     ['librosenbrock.a', 'rosenbrock.h']
     """
-    chosen = chosen_kinds([kinds] if isinstance(kinds, str) else list(kinds))
+    chosen = chosen_kinds(_words(kinds, "kinds"))
     if not chosen:
         raise ArgumentError("no kind of file is asked for", hint='kinds=("a", "h")')
     packages: dict[str, Package] = {}
@@ -107,7 +107,7 @@ def emit(
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
-                given = target or triple or None, cpu, fp, math, libraries, blas, units, symbols
+                given = (triple or None) if target is None else target, cpu, fp, math, libraries, blas, units, symbols
                 packages[triple] = replace(packed(functions, name, *given), is_alone=alone)
             else:
                 packages[triple] = known.with_target(Target.of(triple or None, cpu=cpu, blas=blas))
@@ -169,6 +169,9 @@ def packed(
     """The library of functions, of which files of each kind are made; arguments and errors as for `emit`."""
     if math not in ("vector", "scalar"):
         raise ArgumentError(f"math is {math!r}", hint='give "vector" or "scalar"')
+    linked = _words(libraries, "libraries")
+    if not (target is None or isinstance(target, Target) or (isinstance(target, str) and target)):
+        raise ArgumentError(f"{target!r} is no target", hint='a triple is as "aarch64-linux-gnu"')
     given = exported(functions, fp, units)
     title = given[0].name if name is None else name
     check_names([title])
@@ -178,8 +181,17 @@ def packed(
     if isinstance(target, Target) and cpu is not None:
         raise ArgumentError("a Target has its processor", hint=f"Target.of({target.triple!r}, cpu={cpu!r})")
     named = find_symbols(symbols or {}, given)
-    package = Package(title, tuple(given), made, math == "vector" and fp != "strict", tuple(libraries), named)
+    package = Package(title, tuple(given), made, math == "vector" and fp != "strict", linked, named)
     return package.with_target(made)
+
+
+def _words(given: str | Iterable[str], title: str) -> tuple[str, ...]:
+    """One text, or several."""
+    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    for word in found:
+        if not isinstance(word, str):
+            raise ArgumentError(f"{word!r} among {title} is no text")
+    return found
 
 
 def emitted_text(function: Function, kind: str) -> str:

@@ -45,10 +45,11 @@ OF_NUMBERS = ("grad", "value-and-grad", "hessian", "hvp", "sparse-hessian")
 
 @dataclass(frozen=True, slots=True)
 class Formulas:
-    """Functions by name, and the units that their text gives each of them."""
+    """Functions by name, the units that their text gives each of them, and whether there is one."""
 
     functions: dict[str, Any]
     units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    is_text: bool = False
 
     def units_with(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The units for `emit`; those given beside the text take the place of its own."""
@@ -132,7 +133,7 @@ def functions_of(text: str, dtype: str = FLOAT64, numbers: Sequence[str] = ()) -
         function = build.function(text, shapes=dict.fromkeys(numbers, ()), dtype=dtype)
         found[function.__name__] = function
         ends[function.__name__] = len(text)
-    return Formulas(found, _units(source, found, ends))
+    return Formulas(found, _units(source, found, ends), is_text=True)
 
 
 def _units(source: Source, functions: Mapping[str, Function], ends: Mapping[str, int]) -> dict[str, dict[str, Any]]:
@@ -231,7 +232,7 @@ def derived(functions: dict[str, Any], of: Sequence[str], wrt: Sequence[str] | N
                 continue
             suffix, make = DERIVATIVES[which]
             try:
-                made[name + suffix] = function if not suffix else make(_formula(function), _by(function, wrt))
+                made[name + suffix] = function if not suffix else make(_formula(function), _by(function, wrt, which))
             except SymdiffError as error:
                 error.message = f"{which} of {name}: {error.message}"
                 raise
@@ -273,10 +274,14 @@ def _is_number(function: Any) -> bool:
     return len(types) == 1 and types[0].shape == ()
 
 
-def _by(function: Any, wrt: Sequence[str] | None) -> Any:
+def _by(function: Any, wrt: Sequence[str] | None, which: str) -> Any:
+    """What a derivative is by: sparse matrices have one axis for all names, others one for each array."""
+    is_sparse = which.startswith("sparse-")
+    if wrt is None and is_sparse and len(function.arguments) > 1:
+        wrt = [name for entry in function.inputs for name in ((entry,) if isinstance(entry, str) else entry)]
     if wrt is None:
         return None
     if len(wrt) == 1:
         return wrt[0]
     arrays = {a.name for a in function.arguments if a.shape}
-    return tuple(wrt) if arrays.intersection(wrt) else list(wrt)
+    return list(wrt) if is_sparse or not arrays.intersection(wrt) else tuple(wrt)

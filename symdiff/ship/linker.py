@@ -49,7 +49,7 @@ def link_shared(
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "code.o", Path(folder) / soname
         given.write_bytes(code)
-        named = [f"-l{name}" for name in libraries]
+        named = list(map(link_word, libraries))
         if compiler is None:
             command = _zig(target, given, made, defined, called)
         else:
@@ -90,6 +90,11 @@ ZIG_FAMILIES = {"i386": "x86", "ppc64le": "powerpc64le"}
 """What zig calls families, where that is another word."""
 
 
+def link_word(library: str) -> str:
+    """What a linker is told for a library, which is named by its name or by the path of its file."""
+    return library if "/" in library or os.sep in library else f"-l{library}"
+
+
 def find_algebra(target: Target, called: Sequence[str]) -> tuple[str, ...]:
     """The libraries of this system that have the functions of BLAS and LAPACK, as `-l` takes them.
 
@@ -103,7 +108,7 @@ def find_algebra(target: Target, called: Sequence[str]) -> tuple[str, ...]:
         with tempfile.TemporaryDirectory() as folder:
             wanted = [f"-Wl,-u,{name}" for name in called] + ["-Wl,--no-undefined"] if target.system == "linux" else []
             command = [*(compiler or ()), "-shared", "-o", str(Path(folder) / "probe"), *wanted]
-            if _succeeds([*command, *(f"-l{name}" for name in names)]):
+            if _succeeds([*command, *map(link_word, names)]):
                 return names
     raise CompileError(
         f"nothing is found here that has {', '.join(called)}, and Python brings none",

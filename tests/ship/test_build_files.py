@@ -88,6 +88,8 @@ ALGEBRA = sd.function("f(A[20, 20], b[20]) = solve(A, b)")
 @pytest.mark.parametrize(("libraries", "pc", "cmake"), [
     ((), "-lf -llapack -lblas -lm", "LAPACK::LAPACK;BLAS::BLAS;m"),
     (("openblas",), "-lf -lopenblas -lm", "openblas;m"),
+    ("openblas", "-lf -lopenblas -lm", "openblas;m"),
+    (["/opt/lib/libmine.so"], "-lf /opt/lib/libmine.so -lm", "/opt/lib/libmine.so;m"),
 ])  # fmt: skip
 def test_blas_and_lapack_are_linked(tmp_path, libraries, pc, cmake):
     config, found, *_ = sd.emit({"f": ALGEBRA}, tmp_path, kinds=("pc", "cmake"), libraries=libraries)

@@ -134,6 +134,13 @@ REFUSED = {
     "nothing": ({}, {}, "no function to emit"),
     "an unknown kind": (ROSENBROCK, {"kinds": "exe"}, "there is no kind of file 'exe'"),
     "an unknown target": (ROSENBROCK, {"target": "vax-dec-vms"}, "'vax' in the triple 'vax-dec-vms' is no processor"),
+    "kinds that are no texts": (ROSENBROCK, {"kinds": ["h", 3]}, "3 among kinds is no text"),
+    "a target of another type": (ROSENBROCK, {"target": 3}, "3 is no target"),
+    "floats and doubles": (
+        [ROSENBROCK, sd.function("g(x) = x", dtype="float32")],
+        {"kinds": "c"},
+        "functions of float64 and of float32 in one file",
+    ),
     "an unknown math": (ROSENBROCK, {"math": "fast"}, "math is 'fast'"),
     "another machine's processor": (ROSENBROCK, {"target": "riscv64-linux-gnu", "cpu": "native"}, "is no riscv64"),
     "shapes of calls": (sd.function("f(x) = sum(x)"), {}, "shape"),
