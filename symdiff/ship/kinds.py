@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symdiff.functions.c_sources import Emitted, c_source
-from symdiff.ship.archive import write_archive
+from symdiff.ship.archive import write_apple_archive, write_archive
 from symdiff.ship.build_files import write_cmake, write_pkg_config
 from symdiff.ship.cpp_header import write_cpp_header
 from symdiff.ship.header import described_operands, which, write_header
@@ -33,7 +33,8 @@ def _object(package: Package) -> bytes:
 
 @add_kind("a", _archive_name, "a static library")
 def _archive(package: Package) -> bytes:
-    return write_archive({_object_name(package)[-15:]: (package.object_code, package.symbols)})
+    write = write_apple_archive if package.target.object_format == "macho" else write_archive
+    return write({_object_name(package)[-15:]: (package.object_code, package.symbols)})
 
 
 @add_kind("so", shared_name, "a shared library, linked by the C compiler of this system or by ziglang's")

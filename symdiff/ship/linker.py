@@ -45,6 +45,8 @@ def link_shared(
     CompileError
         Where there is no compiler, or it fails.
     """
+    if target.system not in HAVE_LIBRARIES or (target.system, target.family) == ("windows", "i386"):
+        raise CompileError(f"no shared libraries are linked for {target.triple}", hint='emit "a", and link that')
     compiler = find_compiler(target)
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder) / "code.o", Path(folder) / soname
@@ -73,7 +75,10 @@ def find_compiler(target: Target) -> list[str] | None:
     if (target.family, target.system) == (own.family, own.system):
         chosen = os.environ.get("CC")
         if chosen:
-            return shlex.split(chosen)
+            try:
+                return shlex.split(chosen)
+            except ValueError as error:
+                raise CompileError(f"$CC is {chosen!r}: {error}") from None
         for name in COMPILERS:
             found = shutil.which(name)
             if found:
@@ -85,6 +90,9 @@ def find_compiler(target: Target) -> list[str] | None:
         hint='install one, or `pip install "symdiff-compiler[ship]"` for that of ziglang, or emit "a" and link that',
     )
 
+
+HAVE_LIBRARIES = ("linux", "macos", "windows")
+"""The systems whose shared libraries are linked here."""
 
 ZIG_FAMILIES = {"i386": "x86", "ppc64le": "powerpc64le"}
 """What zig calls families, where that is another word."""
@@ -103,6 +111,8 @@ def find_algebra(target: Target, called: Sequence[str]) -> tuple[str, ...]:
     CompileError
         Where there are none, or they are another system's.
     """
+    if target.system not in HAVE_LIBRARIES or (target.system, target.family) == ("windows", "i386"):
+        raise CompileError(f"no shared libraries are linked for {target.triple}", hint='emit "a", and link that')
     compiler = find_compiler(target)
     for names in ALGEBRA if compiler is not None else ():
         with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ import importlib.util
 import shutil
 import struct
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -97,3 +98,27 @@ def test_a_library_for_macos(tmp_path):
     assert data[:4] == b"\xcf\xfa\xed\xfe"
     assert b"@rpath/libf.dylib" in data
     assert b"_f_grad_batch" in data
+
+
+@pytest.mark.parametrize("triple", ["arm64-apple-macosx", "x86_64-apple-macosx"])
+def test_an_archive_for_macos_is_linked(tmp_path, triple):
+    family = triple.replace("arm64", "aarch64").split("-")[0]
+    sd.emit({"f": ROSENBROCK, "g": LIBRARY["layer"]}, tmp_path, kinds=("a", "h"), target=triple)
+    (tmp_path / "main.c").write_text(
+        '#include "f.h"\nint main(void) { return (int)(f_n_in() + g_n_out()) + f(0, 0, 0); }\n'
+    )
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", f"{family}-macos", "main.c", "libf.a", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "main").read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
+
+
+@pytest.mark.parametrize("triple", ["wasm32", "thumbv7em-none-eabihf", "x86_64-unknown-freebsd", "i686-windows-gnu"])
+def test_systems_without_shared_libraries(tmp_path, triple):
+    with pytest.raises(sd.CompileError, match=r'no shared libraries are linked for .*\n.*emit "a"'):
+        sd.emit({"f": ROSENBROCK}, tmp_path, kinds="so", target=triple)
+
+
+def test_a_compiler_that_is_no_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", 'gcc "')
+    with pytest.raises(sd.CompileError, match=r"\$CC is 'gcc \"': No closing quotation"):
+        sd.emit({"f": ROSENBROCK}, tmp_path, kinds="so")
