@@ -62,6 +62,52 @@ def test_emit(capsys, form, mark, of):
     assert mark in capsys.readouterr().out
 
 
+WRITTEN = {
+    "asm": lambda f: f.assembly(),
+    "c": lambda f: f.c(),
+    "dot": lambda f: f.dot(),
+    "jax": lambda f: f.python("jax.numpy"),
+    "latex": lambda f: f.latex(),
+    "llvm": lambda f: f.llvm(),
+    "python": lambda f: f.python(),
+    "ssa": lambda f: f.ssa(),
+    "torch": lambda f: f.python("torch"),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_emit_writes_what_the_method_gives(form, capsys):
+    text = "q = x + y\nf(x, y, z) = q*sin(z)"
+    for of, make in {
+        "value": lambda f: f,
+        "grad": sd.grad,
+        "value-and-grad": sd.value_and_grad,
+        "hvp": sd.hvp,
+        "sparse-hessian": sd.sparse_hessian,
+    }.items():
+        one = make(sd.function(text))
+        if of == "sparse-hessian" and form in ("jax", "torch"):
+            assert main(["emit", text, "--as", form, "--of", of]) == 1
+            assert "gives a matrix of SciPy's" in capsys.readouterr().err
+            continue
+        assert main(["emit", text, "--as", form, "--of", of]) == 0
+        assert capsys.readouterr().out == WRITTEN[form](one).rstrip() + "\n"
+
+
+def test_options_of_emit(capsys):
+    text = "f(x, y) = x*y + 1"
+    f = sd.function(text)
+    for arguments, want in (
+        (["c", "--fp", "strict"], f.c(fp="strict")),
+        (["c", "--dtype", "float32"], f.c(dtype="float32")),
+        (["ssa", "--optimized"], f.ssa(optimized=True)),
+    ):
+        assert main(["emit", text, "--as", *arguments]) == 0
+        assert capsys.readouterr().out == want.rstrip() + "\n"
+    assert main(["emit", text, "--as", "python", "--fp", "strict"]) == 1
+    assert "--fp is for --as c" in capsys.readouterr().err
+
+
 def test_json(capsys):
     assert main(["grad", "x**2*y", "--at", "x=3,y=2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"gradient": {"x": 12.0, "y": 9.0}}

@@ -359,17 +359,17 @@ class CWriter:
             value = self.program.graph.payloads[node]
             assert self.program.graph.ops[node] is core.CONSTANT
             text = str(int(value)) if isinstance(value, bool) else self._literal(value)
-            found = self.values[node] = text, UNARY if text[0] == "-" else PRIMARY
+            found = self.values[node] = text, UNARY if text[0] in "-(" else PRIMARY
         return found
 
     def _literal(self, value: float) -> str:
         """The shortest decimal that is read as this number."""
         if math.isnan(value):
-            return "NAN"
+            return "NAN" if self.single else "(double)NAN"
         with np.errstate(over="ignore", under="ignore"):
             number = np.float32(value) if self.single else np.float64(value)
         if np.isinf(number):
-            return "INFINITY" if value > 0 else "-INFINITY"
+            return ("-" if value < 0 else "") + ("INFINITY" if self.single else "(double)INFINITY")
         text = str(number)
         return text + ("" if "." in text or "e" in text else ".0") + self.suffix
 

@@ -338,10 +338,10 @@ class _Statements(Domain[str]):
             if graph.ops[node] is core.NAMED and graph.args[graph.args[node][0]]:
                 self.wanted.setdefault(graph.args[node][0], graph.payloads[node])
         for node, (line, fresh) in graph.adjoints.items():
-            named = graph.ops[node] is core.NAMED
-            if fresh and graph.args[node] and not named:
+            op = graph.ops[node]
+            if fresh and graph.args[node] and op is not core.NAMED:
                 self.wanted.setdefault(node, f"d_{line}")
-            elif graph.ops[node] is core.INPUT or named:
+            elif op is not core.CONSTANT:
                 self.aliases[node] = f"d_{line}"
 
     def constant(self, value: Any) -> str:

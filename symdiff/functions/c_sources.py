@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LONGEST_FORMULA = 100
 """So many lines of a formula stand in the comment before its function."""
 
+LARGEST_FORMULA = 10_000
+"""Of so many operations a formula stands there: to write more for a person takes longer than all else."""
+
 PIECE = 500
 """About how many operations a function of C has: for 12,000 GCC takes 4 s, in pieces of 1000 or in one 7 s and 19 s."""
 
@@ -110,7 +113,7 @@ def _source(one: Emitted, fp: str) -> CSource:
     program = optimize(known.graph, operands, known.nodes, fp=fp, stable=known.stable, trail=trail)
     if isinstance(program, TensorProgram):
         raise CompileError(
-            f"C source of {f.__name__}, which works on arrays by loops and BLAS: that comes later",
+            f"C source of {f.__name__}, which works on arrays by loops and BLAS: that comes with the Builder",
             hint="small arrays of declared shapes become scalar code; f.compile() and f.address have it all",
         )
     if one.order is not None:
@@ -130,8 +133,7 @@ def _source(one: Emitted, fp: str) -> CSource:
         *(f"in[{k}]: {written}" for k, (written, _) in enumerate(inputs)),
         *(f"out[{k}]: {written}" for k, (written, _) in enumerate(outputs)),
     ]
-    text = str(f).split("\n")
-    text = text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
+    text = _formula(f, len(known.graph.live(known.nodes)))
     elements = [_element_names(a) for a in f.arguments]
     heading = [*one.what, *text, "", *said]
     return CSource(
@@ -149,6 +151,14 @@ def _source(one: Emitted, fp: str) -> CSource:
         heading,
         one.sparsity,
     )
+
+
+def _formula(f: Function, operations: int) -> list[str]:
+    """The formula as the comment before a function has it."""
+    if operations > LARGEST_FORMULA:
+        return [f"{f.__name__}({', '.join([a.written for a in f.arguments])}), a formula of {operations:,} operations"]
+    text = str(f).split("\n")
+    return text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
 
 
 @dataclass(slots=True)

@@ -180,6 +180,12 @@ def test_forward_and_backward_values_have_names():
     assert text.index("    d_s = ") < text.index("    d_r = ")
 
 
+def test_an_adjoint_that_the_formula_has_anyway():
+    text = sd.value_and_grad(sd.function("q = x + y\nf(x, y, z) = q*sin(z)")).python()
+    assert "    v1 = np.sin(z)\n" in text
+    assert "    d_q = v1\n" in text
+
+
 def test_names_are_given_once():
     f = sd.function("q = x + 1\nr = q\ns = exp(q)\nt = s\nfloat = t*r\nf = float + as_number", ["x", "as_number"])
     text = f.python()

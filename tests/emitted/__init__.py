@@ -7,7 +7,8 @@ import subprocess
 import numpy as np
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
-STRICT = ("-std=c99", "-pedantic", "-Wall", "-Werror", "-O1", "-march=native", "-fno-builtin")
+WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wfloat-conversion", "-Wdouble-promotion", "-Wcast-qual")
+STRICT = ("-std=c99", "-pedantic", "-Werror", *WARNINGS, "-O1", "-march=native", "-fno-builtin")
 """Without built-in functions the compiler does not compute a function of the library itself, with its own rounding."""
 
 
