@@ -24,10 +24,20 @@ LEVELS = {
 """The levels of x86-64 (System V ABI, AMD64 supplement, §3.1.1), and what the system says of a processor that has what
 each adds to those before."""
 
-SYSTEMS: Mapping[str, tuple[str, str]] = {
-    "x86_64-linux": ("x86-64", LEVELS["x86-64"]),
-    "aarch64-linux": ("", "hwcap_0 hwcap_1"),
-    "riscv64-linux": ("", "hwcap_0 hwcap_2 hwcap_3 hwcap_5 hwcap_8 hwcap_12"),
+
+def level_features(level: str) -> tuple[str, ...]:
+    """What a processor has of a level of x86-64, as the system names it."""
+    names = list(LEVELS)
+    return tuple(" ".join([LEVELS[name] for name in names[: names.index(level) + 1]]).split())
+
+
+SYSTEMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "x86_64-linux": ("x86-64", level_features("x86-64")),
+    "x86_64-v2-linux": ("x86-64-v2", level_features("x86-64-v2")),
+    "x86_64-v3-linux": ("x86-64-v3", level_features("x86-64-v3")),
+    "x86_64-v4-linux": ("x86-64-v4", level_features("x86-64-v4")),
+    "aarch64-linux": ("", ("hwcap_0", "hwcap_1")),
+    "riscv64-linux": ("", ("hwcap_0", "hwcap_2", "hwcap_3", "hwcap_5", "hwcap_8", "hwcap_12")),
 }
 """Systems, with the least processor of theirs: LLVM's name, and what the system says of all: on AArch64 floating-point
 numbers and vectors of them, on RISC-V the extensions a, c, d, f, i, m."""
@@ -68,7 +78,7 @@ def kept_target(name: str) -> KeptTarget:
         return KeptTarget(_elsewhere("x86_64", name), level_features(name), False)
     if name in SYSTEMS:
         cpu, features = SYSTEMS[name]
-        return KeptTarget(_elsewhere(name.split("-")[0], cpu), tuple(features.split()), False)
+        return KeptTarget(_elsewhere(name.split("-")[0], cpu), features, False)
     raise StorageError(
         f"no machine code is kept for {shown(name)}: it is for Linux, on {', '.join(SYSTEMS)}", hint=SUGGESTION
     )
@@ -79,9 +89,3 @@ def _elsewhere(family: str, cpu: str) -> Target:
     target = Target.of(f"{family}-linux-gnu", cpu=cpu or None, vector_library="")
     status = X86 if family == "x86_64" else portable(family)
     return replace(target, status=status, alignment=WIDE, is_host=True)
-
-
-def level_features(level: str) -> tuple[str, ...]:
-    """What a processor has of a level of x86-64, as the system names it."""
-    names = list(LEVELS)
-    return tuple(" ".join([LEVELS[name] for name in names[: names.index(level) + 1]]).split())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from symdiff.errors import CompileError
+
 BINDING = "llvmlite.binding"
 
 
@@ -12,8 +14,13 @@ class _Late:
     """Its attributes are the module's, each looked up once."""
 
     def __getattr__(self, name: str) -> Any:
-        import llvmlite.binding
-
+        try:
+            import llvmlite.binding
+        except ImportError as error:
+            raise CompileError(
+                f"functions are compiled by llvmlite, which cannot be imported: {error}",
+                hint="pip install llvmlite; code that a saved function holds is called at points without it",
+            ) from error
         found = self.__dict__[name] = getattr(llvmlite.binding, name)
         return found
 

@@ -47,7 +47,8 @@ class Exchange:
 
         With `code`, also its machine code for this machine, which `symdiff.load(path, code=True)` uses where it fits;
         or for those that are named: "native" (this one), "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4" with this
-        system's C library; "x86_64-linux", "aarch64-linux", "riscv64-linux" with any GNU C library since 2.28.
+        system's C library; "x86_64-linux" (or "x86_64-v3-linux", …), "aarch64-linux", "riscv64-linux" with any GNU C
+        library since 2.28.
 
         Raises
         ------

@@ -156,6 +156,8 @@ def fits(description: Mapping[str, Any]) -> bool:
     needed = description.get("features")
     if type(needed) is not str:
         needed = " ".join(map(str, items(needed, "the features of the processor")))
+    if not needed.strip():  # who wrote it did not know
+        return False
     return needed == processor_text() or processor_features().issuperset(needed.split())
 
 

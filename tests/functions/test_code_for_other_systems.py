@@ -4,11 +4,14 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import symdiff as sd
+from symdiff.codegen import stored
+from symdiff.codegen.kept_targets import kept_target
 from symdiff.functions import container
 from symdiff.native import code, kept
 from symdiff.native.code import Image, can_map
@@ -138,6 +141,22 @@ def test_on_another_processor_the_function_is_compiled(tmp_path):
     assert same(sd.load(path, code=True)(*point), make()(*point))
 
 
+def test_levels_of_x86_64_on_any_linux(tmp_path):
+    make, point = FUNCTIONS["a long sum"]
+    path = tmp_path / "f.sd"
+    wide = {}
+    for name in ("x86_64-linux", "x86_64-v3-linux", "x86_64-v4-linux"):
+        target, features, is_own = kept_target(name)
+        wide[name] = target.lanes
+        assert not is_own
+        make().save(path, code=[name])
+        (description, _) = codes(path)["x86_64"]
+        assert description["features"].split() == sorted(features)
+        assert kept.fits(description) == (os.uname().machine == "x86_64" and kept.processor_features() >= {*features})
+        np.testing.assert_allclose(sd.load(path, code=True)(*point), make()(*point), rtol=1e-13)
+    assert wide == {"x86_64-linux": 2, "x86_64-v3-linux": 4, "x86_64-v4-linux": 8}
+
+
 def older(monkeypatch):
     monkeypatch.setattr(kept, "c_library", lambda: ("glibc 2.27",))
 
@@ -172,6 +191,16 @@ def test_any_doubt_compiles_again(change, tmp_path, monkeypatch):
             for each in caches:
                 each.cache_clear()
     assert kept.fits(description)
+
+
+def test_a_processor_that_the_system_does_not_describe_is_a_doubt(tmp_path, monkeypatch):
+    make, point = FUNCTIONS["scalars"]
+    monkeypatch.setattr(kept, "processor_text", lambda: "")
+    monkeypatch.setattr(stored, "processor_text", lambda: "")
+    make().save(tmp_path / "f.sd", code=True)
+    description, _ = codes(tmp_path / "f.sd")[os.uname().machine]
+    assert not kept.fits(description)
+    assert same(sd.load(tmp_path / "f.sd", code=True)(*point), make()(*point))
 
 
 def test_a_newer_c_library_is_no_doubt(monkeypatch):
@@ -248,6 +277,27 @@ def test_systems_that_no_code_is_kept_for(name, tmp_path):
         sd.function("f(x) = x").save(tmp_path / "f.sd", code=[name])
     assert "aarch64-linux" in str(caught.value) or not isinstance(name, str)
     assert not (tmp_path / "f.sd").exists()
+
+
+def test_without_llvmlite_code_is_called_and_what_is_compiled_says_why(tmp_path):
+    make, point = FUNCTIONS["scalars"]
+    make().save(tmp_path / "f.sd", code=SYSTEMS)
+    program = f"""
+import sys
+sys.modules["llvmlite"] = None
+import numpy as np, symdiff as sd
+f = sd.load({str(tmp_path / "f.sd")!r}, code=True)
+print(f(*{point!r}).tolist())
+try:
+    f(np.zeros(3), 1.0)
+except sd.SymdiffError as error:
+    print(error.message, error.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    np.testing.assert_allclose(json.loads(lines[0]), make()(*point), rtol=1e-13)
+    assert lines[1].startswith("functions are compiled by llvmlite, which cannot be imported")
+    assert "pip install llvmlite" in lines[1]
 
 
 READER = """
