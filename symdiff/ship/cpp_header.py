@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from symdiff.dataclass import dataclass
 from symdiff.display.c_names import CNames
 from symdiff.errors import ArgumentError
-from symdiff.ship.header import comment, described, linked_with
+from symdiff.ship.header import comment, described, linked_with, where_from
 from symdiff.ship.interface import Array, Exported
 from symdiff.ship.package import Package
-from symdiff.version import VERSION
 
 LARGEST_ARRAY = 1024
 """Numbers of a `std::array` that is returned; more are a `std::vector`, off the stack."""
@@ -100,7 +99,7 @@ def write_cpp_header(package: Package) -> str:
         within.new(name)
     classes = [within.new(name) if name in MEMBERS else name for name in names]
     calls, support = within.new("c_functions"), within.new("support")
-    head = [f"{package.name}.hpp: functions compiled by symdiff {VERSION} for {package.target.triple}, in C++20", ""]
+    head = [f"{package.name}.hpp: {where_from(package)}, in C++20", ""]
     head += [*RULES.format(largest=LARGEST_ARRAY).splitlines(), "", *linked_with(package)]
     headers = ("array", "cstddef", "cstdint", "cstdlib", "span", "stdexcept", "tuple", "vector")
     parts = [

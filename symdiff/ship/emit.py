@@ -21,6 +21,9 @@ from symdiff.ship.reserved import found_first
 from symdiff.ship.symbols import find_symbols
 from symdiff.ship.units import Given
 
+COMPILED = ("o", "a", "so", "ll", "s")
+"""Kinds of files that hold the code of functions for one machine."""
+
 
 def emit(
     functions: Any,
@@ -101,14 +104,16 @@ def emit(
         raise ArgumentError("no kind of file is asked for", hint='kinds=("a", "h")')
     packages: dict[str, Package] = {}
     contents = []
-    alone = any(kind.name == "ctypes" for kind in chosen)
+    wanted = {kind.name for kind in chosen}
+    is_source = "c" in wanted and not wanted.intersection(COMPILED)
     for kind in chosen:
         triple = kind.triple if target is None else ""
         if triple not in packages:
             known = next(iter(packages.values()), None)
             if known is None:
                 given = (triple or None) if target is None else target, cpu, fp, math, libraries, blas, units, symbols
-                packages[triple] = replace(packed(functions, name, *given), is_alone=alone)
+                package = packed(functions, name, *given)
+                packages[triple] = replace(package, is_alone="ctypes" in wanted, is_source=is_source)
             else:
                 packages[triple] = known.with_target(Target.of(triple or None, cpu=cpu, blas=blas))
         package = packages[triple]

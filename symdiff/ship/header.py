@@ -42,9 +42,8 @@ TOLD = """\
 def write_header(package: Package) -> str:
     """The text of the header."""
     guard = f"SYMDIFF_{package.name}_H"
-    target = package.target
-    machine = f"{target.triple}{f' ({target.cpu})' if target.cpu else ''}"
-    head = [f"{package.name}.h: functions compiled by symdiff {VERSION} for {machine}", "", *_rules()]
+    cpu = f" ({package.target.cpu})" if package.target.cpu and not package.is_source else ""
+    head = [f"{package.name}.h: {where_from(package)}{cpu}", "", *_rules()]
     head += ["", *_example(package.functions), *linked_with(package)]
     parts = [
         comment(head),
@@ -103,13 +102,23 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return f"[{max(1, math.prod(shape))}]" if shape else ""
 
 
+def where_from(package: Package) -> str:
+    """What the functions of a header are."""
+    if package.is_source:
+        return f"the functions of {package.name}.c, written by symdiff {VERSION}"
+    return f"functions compiled by symdiff {VERSION} for {package.target.triple}"
+
+
 def linked_with(package: Package) -> list[str]:
     """What has to be linked."""
-    own = package.called_foreign
-    named = [symbol.name for symbol in own]
+    if package.is_source:
+        own = [f"{symbol.prototype}, which is {symbol.word}, has to be linked." for symbol in package.foreign]
+        return [*own, f"{package.name}.c may call functions of <math.h>: link with -lm."]
+    called = package.called_foreign
+    named = [symbol.name for symbol in called]
     algebra = package.algebra
     other = [name for name in package.outside if not name.endswith("_") and name not in named]
-    lines = [f"{symbol.prototype}, which is {symbol.word}, has to be linked." for symbol in own]
+    lines = [f"{symbol.prototype}, which is {symbol.word}, has to be linked." for symbol in called]
     if other:
         lines += _filled("Functions of the C library that may be called (link with -lm): ", other)
     if algebra:

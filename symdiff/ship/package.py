@@ -33,6 +33,7 @@ class Package:
     libraries : what a shared library is linked with beside the C library; CUDA's libdevice for kernels.
     foreign : C functions of the user's that are called for some of ours.
     is_alone : whether a shared library has to bring all that it calls, as no program does that loads it.
+    is_source : whether the functions are there as C source alone, for whichever machine.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Package:
     libraries: tuple[str, ...] = ()
     foreign: tuple[ForeignFunction, ...] = ()
     is_alone: bool = False
+    is_source: bool = False
 
     def with_target(self, target: Target) -> Package:
         """The same library for a machine, which learns what users call their functions."""

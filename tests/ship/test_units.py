@@ -272,6 +272,19 @@ def test_a_header_says_which_derivative_a_function_is(tmp_path, words):
     assert f"\n * g: {words}.\n *\n" in header({"g": WORDS[words]}, tmp_path, {})
 
 
+def test_a_header_of_c_source_is_for_any_machine(tmp_path):
+    f = sd.function("f(x) = sin(x)")
+    text = f.emit(tmp_path, kinds=("c", "h"))[1].read_text()
+    assert text.startswith(f"/*\n * f.h: the functions of f.c, written by symdiff {sd.__version__}\n")
+    assert "f.c may call functions of <math.h>: link with -lm." in text
+    assert "linux" not in text
+    text = sd.emit(sd.function("f(x) = sin(x)"), tmp_path, kinds=("c", "h", "a"), target="aarch64-linux-gnu")[
+        1
+    ].read_text()
+    assert "compiled by symdiff" in text
+    assert "aarch64-unknown-linux-gnu" in text
+
+
 def test_a_formula_is_no_derivative(tmp_path):
     assert " * g: " not in header({"g": DRAG}, tmp_path, {})
 
