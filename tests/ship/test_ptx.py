@@ -68,10 +68,12 @@ WORDS = (
 
 @needs_ptxas
 @needs_libdevice
-def test_the_assembler_takes_the_functions_of_libdevice(tmp_path):
+@pytest.mark.parametrize("processor", ["sm_75", "sm_90"])
+def test_the_assembler_takes_the_functions_of_libdevice(tmp_path, processor):
     texts = [*(f"{word}(x)" for word in WORDS.split()), "atan2(x, y)", "hypot(x, y)", "fmod(x, y)", "x**y"]
     f = sd.function(f"every(x, y) = [{', '.join(texts)}]")
-    (path,) = sd.emit({"every": f, "slope": sd.grad(ROSENBROCK)}, tmp_path, kinds="ptx")
+    (path,) = sd.emit({"every": f, "slope": sd.grad(ROSENBROCK)}, tmp_path, kinds="ptx", cpu=processor)
+    assert f".target {processor}" in path.read_text()
     assembled(path)
 
 
@@ -210,23 +212,54 @@ class Driver:
         module, kernel = ctypes.c_void_p(), ctypes.c_void_p()
         self.call("cuModuleLoadData", ctypes.byref(module), ctypes.c_char_p(text.encode()))
         self.call("cuModuleGetFunction", ctypes.byref(kernel), module, name.encode())
-        pointers = (ctypes.c_void_p * len(given))(*(ctypes.addressof(g) for g in given))
+        pointers = (ctypes.c_void_p * len(given))(*map(ctypes.addressof, given))
         self.call("cuLaunchKernel", kernel, blocks, 1, 1, threads, 1, 1, 0, None, pointers, None)
         self.call("cuCtxSynchronize")
 
 
-@needs_libdevice
-def test_a_processor_runs_it(tmp_path):
+@pytest.fixture(scope="module")
+def driver():
     try:
-        driver = Driver()
+        return Driver()
     except OSError as error:
         pytest.skip(f"there is no processor of NVIDIA's: {error}")
-    slope = sd.grad(ROSENBROCK)
-    (path,) = sd.emit({"slope": slope}, tmp_path, kinds="ptx")
-    count = 1000
-    x, y = RNG.normal(size=(2, count))
-    made = np.zeros((count, 2))
-    addresses = [driver.memory(array) for array in (x, y, made)]
-    given = [ctypes.c_int64(count), *addresses, *map(ctypes.c_int64, (1, 1, 2)), ctypes.c_uint64(0)]
-    driver.launch(path.read_text(), "slope_batch", -(-count // 128), 128, given)
-    np.testing.assert_allclose(driver.back(made, addresses[-1]), slope(x, y), rtol=1e-12, atol=1e-12)
+
+
+def launched(driver, folder, name, f, inputs, sizes, dtype, count):
+    """The outputs of a kernel at so many points, and its status; an input has a row for each, or is one for all."""
+    (path,) = sd.emit({name: f}, folder, kinds="ptx")
+    arrays = [np.ascontiguousarray(x, dtype) for x in inputs]
+    made = [np.full((count, size), 7.0, dtype) for size in sizes]
+    status = np.zeros(1, np.int32)
+    addresses = [driver.memory(array) for array in (*arrays, *made, status)]
+    strides = [x.size // count if x.ndim and len(x) == count else 0 for x in arrays] + list(sizes)
+    given = [ctypes.c_int64(count), *addresses[:-1], *map(ctypes.c_int64, strides), addresses[-1]]
+    driver.launch(path.read_text(), f"{name}_batch", -(-count // 128), 128, given)
+    outputs = [driver.back(y, at) for y, at in zip(made, addresses[len(arrays) :], strict=False)]
+    driver.back(status, addresses[-1])
+    for address in addresses:
+        driver.call("cuMemFree_v2", address)
+    return outputs, status[0]
+
+
+@needs_libdevice
+@pytest.mark.parametrize("name", ["transcendental", *ARITHMETIC])
+def test_a_processor_runs_it(tmp_path, driver, name):
+    f, count = ARITHMETIC.get(name, sd.hessian(ROSENBROCK)), 1000
+    inputs = [RNG.normal(size=(count, *t.shape)) for t in f._known.program(f.arguments, "contract").inputs]
+    if name == "picked":
+        inputs[1] = RNG.integers(0, 4, count).astype(float)
+    wanted = flat(f(*inputs))
+    sizes = [y.size // count for y in wanted]
+    made, status = launched(driver, tmp_path, name, f, inputs, sizes, wanted[0].dtype, count)
+    assert status == 0
+    for own, y in zip(made, wanted, strict=True):
+        tolerance = 1e-9 if own.dtype == np.float64 else 1e-5
+        np.testing.assert_allclose(own, y.reshape(own.shape), rtol=tolerance, atol=tolerance)
+
+
+def test_a_processor_says_which_point_fails(tmp_path, driver):
+    x, k = RNG.normal(size=4), np.array([1.0, 9.0, 2.0])
+    (made,), status = launched(driver, tmp_path, "picked", ARITHMETIC["picked"], [x, k], [4], np.float64, 3)
+    assert status == 2
+    np.testing.assert_allclose(made[[0, 2]], np.outer(x[[1, 2]], np.cumsum(x)), rtol=1e-12)
