@@ -19,6 +19,9 @@ from symdiff.ship.interface import Exported
 from symdiff.ship.libdevice import libdevice
 from symdiff.ship.symbols import ForeignFunction
 
+MARKED = ("windows", "i386")
+"""Where names have a mark in objects, as they have on macOS: in the interface of Windows for 32 bits."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -110,7 +113,8 @@ class Package:
     @property
     def symbols(self) -> list[str]:
         """The symbols that the object defines, as linkers know them."""
-        mark = "_" if self.target.object_format == "macho" else ""
+        is_marked = self.target.object_format == "macho" or (self.target.system, self.target.family) == MARKED
+        mark = "_" if is_marked else ""
         return [mark + name for name in self.module.defined]
 
 

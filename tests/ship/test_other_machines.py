@@ -152,3 +152,13 @@ def test_the_symbols_of_windows_and_macos_objects(tmp_path, triple):
     assert sorted(name for name in defined if not any(part in name for part in shared)) == sorted(named)
     wanted = {f"{mark}{name}" for name in ("cos", "dgemm_", "exp", "sin")}
     assert wanted <= set(undefined) <= wanted | {f"{mark}mem{name}" for name in ("set", "cpy")} | {"_fltused"}
+
+
+@pytest.mark.parametrize("triple", ["x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc", "i686-w64-windows-gnu"])
+def test_the_index_of_an_archive_has_the_names_that_the_object_has(tmp_path, triple):
+    built, archive = sd.emit({"f": ROSENBROCK}, tmp_path, kinds=("o", "a"), target=triple)
+    data = archive.read_bytes()
+    count = int.from_bytes(data[68:72], "big")
+    indexed = data[72 + 4 * count :].split(b"\0")[:count]
+    assert count == len(SUFFIXES) - 1  # it is no sparse matrix
+    assert {name.decode() for name in indexed} <= set(coff_symbols(built.read_bytes())[0])
