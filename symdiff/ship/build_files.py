@@ -52,6 +52,24 @@ def write_cmake(package: Package, archive: str, shared: str) -> str:
     return "\n".join([*lines, ""])
 
 
+def write_cmake_version(package: Package) -> str:
+    """The text of `NAMEConfigVersion.cmake`: the version that pkg-config tells, for machines with addresses as wide."""
+    return f"""\
+# Made by symdiff {VERSION}.
+set(PACKAGE_VERSION "{VERSION}")
+if(NOT "${{CMAKE_SIZEOF_VOID_P}}" STREQUAL "" AND NOT CMAKE_SIZEOF_VOID_P EQUAL {package.target.pointer_bits // 8})
+  set(PACKAGE_VERSION_UNSUITABLE TRUE)
+elseif(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+elseif(PACKAGE_FIND_VERSION VERSION_LESS PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+else()
+  set(PACKAGE_VERSION_COMPATIBLE FALSE)
+endif()
+"""
+
+
 def _libraries(package: Package, algebra: tuple[str, str]) -> list[str]:
     """What is linked beside the C library: what the user named, else `algebra` where its functions are called."""
     named = list(package.libraries)

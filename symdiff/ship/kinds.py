@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symdiff.functions.c_sources import Emitted, c_source
 from symdiff.ship.archive import write_apple_archive, write_archive
-from symdiff.ship.build_files import write_cmake, write_pkg_config
+from symdiff.ship.build_files import write_cmake, write_cmake_version, write_pkg_config
 from symdiff.ship.cpp_header import write_cpp_header
 from symdiff.ship.header import described_operands, which, write_header
 from symdiff.ship.linker import find_algebra, link_shared
@@ -61,9 +61,14 @@ def _pkg_config(package: Package) -> bytes:
     return write_pkg_config(package).encode()
 
 
-@add_kind("cmake", lambda package: f"{package.name}Config.cmake", "for CMake", ("a", "h"))
+@add_kind("cmake", lambda package: f"{package.name}Config.cmake", "for CMake", ("cmake-version", "a", "h"))
 def _cmake(package: Package) -> bytes:
     return write_cmake(package, _archive_name(package), shared_name(package)).encode()
+
+
+@add_kind("cmake-version", lambda package: f"{package.name}ConfigVersion.cmake", "what CMake asks for the version")
+def _cmake_version(package: Package) -> bytes:
+    return write_cmake_version(package).encode()
 
 
 @add_kind("c", lambda package: f"{package.name}.c", "C99 that needs no other file, for scalar programs")

@@ -65,8 +65,8 @@ class LoadedFunction:
             raise AttributeError(f"{self.__name__} gives no sparse matrix")
         told = self._told("sparsity", _Integers)
         height, width = told[:2]
-        starts = np.array(told[2 : width + 3])
-        return (height, width), starts, np.array(told[width + 3 : width + 3 + starts[-1]])
+        starts = np.array(told[2 : width + 3], np.int64)
+        return (height, width), starts, np.array(told[width + 3 : width + 3 + starts[-1]], np.int64)
 
     def matrix(self, *args: Any) -> Any:
         """The sparse matrix at a point, as a `scipy.sparse.csc_array`."""
@@ -84,14 +84,14 @@ class LoadedFunction:
             listed = f"{len(self.inputs)} inputs ({', '.join(self.inputs)})"
             raise TypeError(f"{self.__name__} takes {listed}, not {len(args)}")
         given = [self._numbers(*each) for each in zip(self.inputs, args, strict=True)]
+        if tuple([value.shape for value in given]) == self.input_shapes:
+            return self._results(self._point(given), ())
         leads = [self._lead(*each) for each in zip(self.inputs, given, self.input_shapes, strict=True)]
         try:
             batch = np.broadcast_shapes(*leads)
         except ValueError:
             listed = ", ".join([f"{lead} of {name}" for name, lead in zip(self.inputs, leads, strict=True) if lead])
             raise ValueError(f"{self.__name__}: there is no batch of {listed}") from None
-        if not batch:
-            return self._results(self._point(given), batch)
         count = int(np.prod(batch))
         strides, arrays = [], []
         for value, lead, shape in zip(given, leads, self.input_shapes, strict=True):
@@ -103,6 +103,8 @@ class LoadedFunction:
 
     def _numbers(self, name: str, value: Any) -> Any:
         found = np.asarray(value)
+        if found.dtype == self._dtype:
+            return found
         if found.dtype.kind not in "biuf" and not all(isinstance(x, Real) for x in found.flat):
             kind = type(value).__name__ if found.dtype.kind == "O" else found.dtype.name
             raise TypeError(f"{self.__name__}: {name} takes real numbers, not {kind}")

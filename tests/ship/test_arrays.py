@@ -167,7 +167,11 @@ NO_NUMBERS = {
 @needs_cc
 def test_what_the_module_of_python_refuses(tmp_path):
     sparse = sd.sparse_hessian("h(x[4]) = sum(x[1:]*x[:-1]**2)")
-    module = loaded({"q": sd.function("q(a, b) = a*b"), "h": sparse}, tmp_path, "refusing")
+    module = loaded(
+        {"q": sd.function("q(a, b) = a*b"), "h": sparse, "flat": sd.sparse_hessian("e(x[3]) = sum(x)")},
+        tmp_path,
+        "refusing",
+    )
     for value, said in NO_NUMBERS.values():
         with pytest.raises(TypeError, match=said):
             module.q(value, 3.0)
@@ -176,6 +180,8 @@ def test_what_the_module_of_python_refuses(tmp_path):
         module.q(1, 2, 3)
     with pytest.raises(ValueError, match=r"q: there is no batch of \(3,\) of a, \(4,\) of b"):
         module.q(np.ones(3), np.ones(4))
+    shape, starts, rows = module.flat.sparsity
+    assert (shape, starts.tolist(), rows.dtype) == ((3, 3), [0, 0, 0, 0], np.int64)
     with pytest.raises(AttributeError, match="q gives no sparse matrix"):
         module.q.matrix(1.0, 2.0)
     with pytest.raises(ValueError, match=r"h.matrix is of one point, and this is a batch of \(2,\)"):
