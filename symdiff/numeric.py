@@ -59,8 +59,10 @@ def address(routine: Routine) -> int:
             return found
         raise CompileError(f"the C mathematics library of this platform has no function {routine.symbol}")
     if isinstance(routine, Special):
-        from scipy.special import cython_special
-
+        try:
+            from scipy.special import cython_special
+        except ImportError as error:
+            raise CompileError(f"{routine.symbol} is SciPy's, which cannot be imported: {error}") from error
         capsules: Mapping[str, object] = dict(cython_special.__pyx_capi__)
         # a function of several types has a capsule for each; the name of a capsule is the C signature
         signature = f"double ({'double, ' * _operands(routine)}int __pyx_skip_dispatch)"

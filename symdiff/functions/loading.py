@@ -16,7 +16,7 @@ import numpy as np
 
 from symdiff.budget import current
 from symdiff.content import integer, items, printable, refuse
-from symdiff.errors import StorageError, SymdiffError
+from symdiff.errors import CompileError, StorageError, SymdiffError
 from symdiff.functions.case import Shelved
 from symdiff.functions.compiled import Call, CompiledCase, CompiledFunction
 from symdiff.functions.container import code_parts, open_container, whole
@@ -24,7 +24,7 @@ from symdiff.functions.function import Function
 from symdiff.loading import load_module
 from symdiff.native.arrays import PREPARATIONS
 from symdiff.native.calls import BUILTIN, UfuncForm, bind_builtin, bind_ufunc, numbered, python_functions
-from symdiff.native.code import LOOP, SHARED, Code, MappedCode, NoExecution, TensorCode, failures
+from symdiff.native.code import LOOP, SHARED, Code, MappedCode, TensorCode, failures
 from symdiff.native.kept import (
     LARGEST_COUNT,
     addresses_of,
@@ -123,7 +123,7 @@ def _ready(content: Mapping[str, Any], arrays: memoryview, data: memoryview) -> 
         return None
     try:
         loaded = _loaded(description, own)
-    except NoExecution:
+    except CompileError:  # a library is not there, or memory cannot be executed: who compiles says so
         return None
     if loaded is None:
         return None

@@ -279,25 +279,33 @@ def test_systems_that_no_code_is_kept_for(name, tmp_path):
     assert not (tmp_path / "f.sd").exists()
 
 
-def test_without_llvmlite_code_is_called_and_what_is_compiled_says_why(tmp_path):
+def test_without_other_libraries_code_is_called_and_what_needs_them_says_so(tmp_path):
     make, point = FUNCTIONS["scalars"]
     make().save(tmp_path / "f.sd", code=SYSTEMS)
+    sd.function("f(x) = j0(x)").save(tmp_path / "special.sd", code=SYSTEMS)
+    sd.function("f(A[40, 40], b[40]) = solve(A, b)").save(tmp_path / "solve.sd", code=SYSTEMS)
     program = f"""
 import sys
-sys.modules["llvmlite"] = None
+sys.modules["llvmlite"] = sys.modules["scipy"] = None
 import numpy as np, symdiff as sd
 f = sd.load({str(tmp_path / "f.sd")!r}, code=True)
 print(f(*{point!r}).tolist())
-try:
-    f(np.zeros(3), 1.0)
-except sd.SymdiffError as error:
-    print(error.message, error.hint)
+for path, *values in (("f", np.zeros(3), 1.0), ("special", 1.0), ("solve", np.eye(40), np.ones(40))):
+    try:
+        sd.load(f"{tmp_path}/{{path}}.sd", code=True)(*values)
+    except sd.CompileError as error:
+        print(error.message, error.hint)
+    sys.modules.pop("llvmlite", None)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     np.testing.assert_allclose(json.loads(lines[0]), make()(*point), rtol=1e-13)
     assert lines[1].startswith("functions are compiled by llvmlite, which cannot be imported")
     assert "pip install llvmlite" in lines[1]
+    assert [line.partition(":")[0] for line in lines[2:]] == [
+        "j0 is SciPy's, which cannot be imported",
+        "dgetrf is SciPy's, which cannot be imported",
+    ]
 
 
 READER = """
