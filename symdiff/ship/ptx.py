@@ -19,8 +19,10 @@ def _ptx(package: Package) -> bytes:
         raise ArgumentError(f"{package.target.triple} has no kernels", hint=f'target="{TRIPLE}"')
     missing = [name for name in package.outside if name not in BUILT_IN]
     if missing:
-        raise CompileError(
-            f"a kernel cannot call {', '.join(missing)}", hint="blas=False has loops for products of matrices"
-        )
+        foreign = {function.name for function in package.foreign}
+        hint = "blas=False has loops for products of matrices"
+        if foreign.issuperset(missing):
+            hint = "kernels have the functions of libdevice alone: make its value an input"
+        raise CompileError(f"a kernel cannot call {', '.join(missing)}", hint=hint)
     told = "\n".join([described(f) for f in package.functions])
     return told.encode("ascii", "backslashreplace") + f"\n{package.module.assembly()}".encode()

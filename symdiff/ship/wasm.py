@@ -138,4 +138,5 @@ LOAD = """
 /** The functions of the module: at a URL as seen from this file (its default is beside it), in bytes, or compiled. */
 export function load({}): Promise<Functions>;"""
 
-SOURCE = "source: string | URL | BufferSource | WebAssembly.Module | undefined"
+SOURCE = "source: string | { readonly href: string } | ArrayBuffer | ArrayBufferView | object | undefined"
+"""A URL, bytes, or a module: written so that programs need no types of browsers."""
