@@ -442,6 +442,16 @@ def test_compile_derivatives_of_compiled_functions(capsys, tmp_path, monkeypatch
         assert "_grad(const double" in header
 
 
+def test_texts_of_windows_editors(capsys, tmp_path):
+    """With a mark at the beginning, and ends of lines of two characters."""
+    given = tmp_path / "formulas.txt"
+    given.write_bytes(b"\xef\xbb\xbfq = 2*x\r\nf(x) = q**2\r\n\r\ng(x) = q + 1\r\n")
+    assert "int g_batch(" in compiled(capsys, given, "-o", tmp_path, "--as", "h")[".h"].read_text()
+    given.write_bytes(b"\xef\xbb\xbff(x) = x**2\r\n")
+    assert main(["eval", "--file", str(given), "--at", "x=3"]) == 0
+    assert capsys.readouterr().out.strip() == "9.0"
+
+
 @pytest.mark.parametrize("by", [[], ["--wrt", "x,W"]])
 def test_compile_a_sparse_matrix_by_several_arrays(capsys, tmp_path, by):
     (tmp_path / "formulas.txt").write_text("g(W[2,3], x[3]) = sum((W @ x)**2)")

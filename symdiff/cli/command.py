@@ -61,7 +61,7 @@ def formula_of(options: argparse.Namespace) -> str:
     if (options.formula is None) == (options.file is None):
         options.misused("give one formula: EXPR, - or --file PATH")
     if options.file is not None:
-        return Path(options.file).read_text(encoding="utf-8")
+        return Path(options.file).read_text(encoding="utf-8-sig")
     return sys.stdin.read() if options.formula == "-" else str(options.formula)
 
 

@@ -88,7 +88,7 @@ def read_formulas(given: str, dtype: str | None = None, numbers: Sequence[str] =
         function = loading.load(path)
         return Formulas({function.__name__: function})
     try:
-        return functions_of(data.decode("utf-8"), dtype or FLOAT64, numbers)
+        return functions_of(data.decode("utf-8-sig"), dtype or FLOAT64, numbers)
     except UnicodeDecodeError:
         raise ArgumentError(f"{given} is neither text nor what `save` wrote") from None
 
