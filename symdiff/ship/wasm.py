@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from symdiff.codegen.objects import MEMORY
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.ops import OPS
 from symdiff.ops.base import Library
@@ -87,7 +88,9 @@ def _linked(package: Package) -> tuple[bytes, list[str]]:
     if missing:
         words = [op.word for op in OPS.values() if isinstance(op.routine, Library) and op.routine.symbol == missing[0]]
         hint = "blas=False has loops for products of matrices"
-        if words:
+        if missing[0] in MEMORY:
+            hint = "processors since 2020 have instructions for it: leave out cpu="
+        elif words:
             hint = f'symbols={{"{words[0]}": "{missing[0]}"}} takes a function of JavaScript when the module is loaded'
         raise CompileError(
             f"JavaScript has no {', '.join(missing)}, which the code calls",

@@ -266,6 +266,11 @@ REFUSED = {
     ),
     "what JavaScript has not": (sd.function("f(x) = lgamma(x)"), {}, "JavaScript has no lgamma"),
     "BLAS": (sd.function("f(A[50, 50], B[50, 50]) = A @ B"), {"blas": True}, "JavaScript has no dgemm_"),
+    "a processor that cannot copy": (
+        sd.function("f(A[30, 30], b[30]) = solve(A, b)"),
+        {"cpu": "mvp"},
+        "JavaScript has no memcpy.*\nprocessors since 2020",
+    ),
     "the name of the memory": ({"memory": ROSENBROCK}, {}, "the memory of the module is called memory"),
 }
 
