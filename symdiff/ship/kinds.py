@@ -43,7 +43,8 @@ def _shared(package: Package) -> bytes:
     if package.is_alone and package.algebra and not libraries:
         libraries = find_algebra(package.target, package.algebra)
     names = package.module.defined, package.module.called
-    return link_shared(package.object_code, package.target, shared_name(package), libraries, *names)
+    is_alone = package.is_alone
+    return link_shared(package.object_code, package.target, shared_name(package), libraries, *names, is_alone)
 
 
 @add_kind("h", lambda package: f"{package.name}.h", "the header, for C99 and C++")

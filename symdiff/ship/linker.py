@@ -28,17 +28,26 @@ VECTOR = "_ZGV"
 """How the names of functions of vectors begin."""
 
 
+COMPLETE = "-Wl,--no-undefined"
+"""What makes linkers for Linux refuse a library that calls what nobody has; others do so anyway."""
+
 FOUND_BY = {"linux": "-Wl,-soname,{}", "macos": "-Wl,-install_name,@rpath/{}"}
 """How a library is told the name by which programs find it, for compilers."""
 
 
 def link_shared(
-    code: bytes, target: Target, soname: str, libraries: Sequence[str], defined: Sequence[str], called: Sequence[str]
+    code: bytes,
+    target: Target,
+    soname: str,
+    libraries: Sequence[str],
+    defined: Sequence[str],
+    called: Sequence[str],
+    is_alone: bool = False,
 ) -> bytes:
     """The shared library of one object.
 
     `libraries` are those that it needs beside the C library, as `-l` takes them; `defined` the functions that it has,
-    `called` those from outside.
+    `called` those from outside. `is_alone`: no program brings what the libraries do not have.
 
     Raises
     ------
@@ -59,6 +68,8 @@ def link_shared(
             if target.system in FOUND_BY:
                 command.append(FOUND_BY[target.system].format(soname))
             named += [] if target.system == "windows" else ["-lm"]
+            if is_alone and target.system == "linux":
+                command.append(COMPLETE)
         _run([*command, *named], soname)
         return made.read_bytes()
 
@@ -116,7 +127,7 @@ def find_algebra(target: Target, called: Sequence[str]) -> tuple[str, ...]:
     compiler = find_compiler(target)
     for names in ALGEBRA if compiler is not None else ():
         with tempfile.TemporaryDirectory() as folder:
-            wanted = [f"-Wl,-u,{name}" for name in called] + ["-Wl,--no-undefined"] if target.system == "linux" else []
+            wanted = [f"-Wl,-u,{name}" for name in called] + [COMPLETE] if target.system == "linux" else []
             command = [*(compiler or ()), "-shared", "-o", str(Path(folder) / "probe"), *wanted]
             if _succeeds([*command, *map(link_word, names)]):
                 return names
@@ -172,4 +183,5 @@ def _run(command: Sequence[str], soname: str) -> None:
         raise CompileError(f"{linker} cannot be run: {error.strerror}", hint="$CC names the C compiler") from None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip()
-        raise CompileError(f"{linker} could not link {soname}: {said}")
+        hint = "name the library that has it: libraries=[…] (--link)" if "undefined" in said else ""
+        raise CompileError(f"{linker} could not link {soname}: {said}", hint=hint)

@@ -197,10 +197,13 @@ def test_the_module_of_python_is_linked_with_the_blas_that_is_there(tmp_path):
 
 
 @needs_cc
-def test_the_module_of_python_is_refused_where_there_is_no_blas(tmp_path, monkeypatch):
+def test_the_module_of_python_is_refused_where_nothing_has_what_it_calls(tmp_path, monkeypatch):
     monkeypatch.setattr("symdiff.ship.linker.ALGEBRA", (("nothing_of_that_name",),))
     with pytest.raises(sd.CompileError, match=r"nothing is found here that has .*dgetrf_.*and Python brings none"):
         sd.emit("f(A[20, 20], b[20]) = solve(A, b)", tmp_path, kinds="ctypes")
+    with pytest.raises(sd.CompileError, match=r"(?s)my_psi.*name the library that has it"):
+        sd.emit("f(x) = digamma(x)", tmp_path, kinds="ctypes", symbols={"digamma": "my_psi"})
+    assert not list(tmp_path.iterdir())
     monkeypatch.setenv("CC", "nothing-of-that-name")
     with pytest.raises(sd.CompileError, match="nothing-of-that-name cannot be run: No such file"):
         sd.emit("f(x) = x", tmp_path, kinds="so")
