@@ -76,10 +76,23 @@ def _concatenate(args: Sequence[str], axis: int, shape: Sizes, *operands: Sizes)
 
 
 def _scatter_add(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
+    """By a function that the text has, as NumPy's own gives nothing."""
+    return f"add_at(np.zeros({shape}, {args[0]}.dtype), np.s_{_rows(args[1], payload[0], shape)}, {args[0]})"
+
+
+def _jax_scatter_add(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
+    return f"np.zeros({shape}, {args[0]}.dtype).at{_rows(args[1], payload[0], shape)}.add({args[0]})"
+
+
+def _torch_scatter_add(args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
     axis, size = payload
-    one = f"(np.arange({size}) == np.ravel({args[1]} % {size})[:, None]).astype({args[0]}.dtype)"
     flat = f"np.reshape({args[0]}, {(*operand[:axis], -1, *operand[axis + len(index) :])})"
-    return f"np.moveaxis(np.tensordot({one}, {flat}, axes=([0], [{axis}])), 0, {axis})"
+    return f"np.zeros({shape}, dtype={args[0]}.dtype).index_add({axis}, np.ravel({args[1]} % {size}), {flat})"
+
+
+def _rows(index: str, axis: int, shape: Sizes) -> str:
+    """The elements at indices along an axis."""
+    return f"[{', '.join(['...', index, *[':'] * (len(shape) - axis - 1)])}]"
 
 
 def _iota(args: Sequence[str], payload: Any, shape: Sizes) -> str:
@@ -106,7 +119,7 @@ def recurrence_text(args: Sequence[str], axis: int, reverse: bool) -> str:
     """The statement of a recurrence along an axis."""
     order = f"np.flip({{}}, ({axis},))" if reverse else "{}"
     pairs = "zip(" + ", ".join(f"np.moveaxis({order.format(a)}, {axis}, 0)" for a in args) + ")"
-    rows = f"list(itertools.accumulate({pairs}, lambda h, ab: ab[0]*h + ab[1], initial=0.0))[1:]"
+    rows = f"[h for _, h in itertools.accumulate({pairs}, lambda h, ab: (ab[0], ab[0]*h[1] + ab[1]))]"
     return order.format(f"np.stack({rows}, {axis})")
 
 
@@ -131,9 +144,7 @@ STRUCTURE: dict[Op, Statement] = {
     core.EINSUM: _einsum,
     core.DIAGONAL: _diagonal,
     core.CONCATENATE: _concatenate,
-    core.GATHER: lambda args, axis, shape, operand, index: (
-        f"{args[0]}[{', '.join(['...', args[1], *[':'] * (len(operand) - axis - 1)])}]"
-    ),
+    core.GATHER: lambda args, axis, shape, operand, index: args[0] + _rows(args[1], axis, operand),
     core.SCATTER_ADD: _scatter_add,
     core.IOTA: _iota,
     core.CUMSUM: _cumsum,
@@ -150,9 +161,13 @@ def _products(args: Sequence[str], axes: Sizes, shape: Sizes, operand: Sizes) ->
     return text
 
 
-TORCH_STRUCTURE: dict[Op, Statement] = {
-    core.INDEX: _index_forwards,
-    core.SCATTER: _spread,
-    core.PROD: _products,
+OTHER_STRUCTURE: dict[str, dict[Op, Statement]] = {
+    "jax.numpy": {core.SCATTER_ADD: _jax_scatter_add},
+    "torch": {
+        core.INDEX: _index_forwards,
+        core.SCATTER: _spread,
+        core.SCATTER_ADD: _torch_scatter_add,
+        core.PROD: _products,
+    },
 }
-"""Those that torch, which has no steps backwards and multiplies along one axis at a time, takes another way."""
+"""Those that other libraries take another way; torch has no steps backwards, multiplies along one axis at a time."""

@@ -75,11 +75,11 @@ def _gather(batch: str, args: Sequence[str], axis: int, shape: Sizes, operand: S
 def _scatter_add(batch: str, args: Sequence[str], payload: Any, shape: Sizes, operand: Sizes, index: Sizes) -> str:
     axis, size = payload
     count, before = int(np.prod(index)), int(np.prod(operand[:axis]))
-    rows = f"np.reshape({args[1]} % {size}, {batch_sizes(batch, (count, 1))})"
-    one = f"(np.arange({size}) == {rows}).astype({args[0]}.dtype)"
     after = int(np.prod(operand[axis + len(index) :]))
-    values = f"np.reshape({args[0]}, {batch_sizes(batch, (before, count, after))})"
-    return f"np.reshape(np.einsum('...ij,...kil->...kjl', {one}, {values}), {batch_sizes(batch, shape)})"
+    rows = f"np.reshape({args[1]} % {size}, {batch_sizes(batch, (1, count, 1, 1))})"
+    values = f"np.reshape({args[0]}, {batch_sizes(batch, (before, count, 1, after))})"
+    there = f"{rows} == np.reshape(np.arange({size}), {(size, 1)})"
+    return f"np.reshape(np.sum(np.where({there}, {values}, 0.0), axis=-3), {batch_sizes(batch, shape)})"
 
 
 def _recurrence(batch: str, args: Sequence[str], payload: Any, shape: Sizes, *operands: Sizes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.display.array_code import STRUCTURE, TORCH_STRUCTURE, of_record
+from symdiff.display.array_code import OTHER_STRUCTURE, STRUCTURE, of_record
 from symdiff.display.batch_code import OTHERWISE, TOGETHER, with_batch, with_new_axes
 from symdiff.display.lines import meaning
 from symdiff.display.python_libraries import JAX, NUMPY, PythonLibrary, python_library
@@ -206,6 +206,9 @@ def _head(body: Sequence[str], library: PythonLibrary, dtype: str) -> list[str]:
     if library.tensors and any("number(" in line for line in body):
         lines += ["", "", "def number(value):"]
         lines.append(f"    return {library.alias}.tensor(value, dtype={library.number_type(dtype)})")
+    if any("add_at(" in line for line in body):
+        lines += ["", "", "def add_at(result, index, values):"]
+        lines += ["    np.add.at(result, index, values)", "    return result"]
     if any("as_number(" in line for line in body):
         lines += ["", "", "def as_number(value):"]
         lines.append("    return np.asarray(value).item() if np.ndim(value) == 0 else value")
@@ -294,6 +297,7 @@ class _Names:
             "list",
             "zip",
             "as_number",
+            "add_at",
             "True",
             "False",
         }
@@ -457,8 +461,8 @@ def _statement(graph: Graph, node: int, values: Mapping[int, str], library: Pyth
         shapes = [fixed(graph.types[a].shape) for a in (node, *operands)]
         if batch and op in OTHERWISE:
             text = OTHERWISE[op](batch, args, payload, *shapes)
-        elif library.tensors and op in TORCH_STRUCTURE:
-            text = TORCH_STRUCTURE[op](args, payload, *shapes)
+        elif op in OTHER_STRUCTURE.get(library.name, {}):
+            text = OTHER_STRUCTURE[library.name][op](args, payload, *shapes)
         else:
             written = functools.partial(of_record, op) if op.numpy else STRUCTURE[op]
             text = written(args, payload, *shapes)

@@ -10,6 +10,7 @@ import symdiff as sd
 from symdiff.display.python_libraries import JAX, LIBRARIES, TORCH
 from symdiff.ops import OPS
 from symdiff.ops.base import Outside
+from tests.ship.test_arrays import random_functions
 
 
 def loaded(xp):
@@ -41,7 +42,7 @@ def leaves(value):
     return [value]
 
 
-def same(found, wanted, exactly):
+def same(found, wanted, exactly, rtol=1e-12):
     kind = tuple if isinstance(wanted, tuple) else type(wanted)
     assert type(found) is kind or not (exactly or isinstance(wanted, tuple | list | dict))
     if isinstance(wanted, dict):
@@ -50,7 +51,7 @@ def same(found, wanted, exactly):
         assert not exactly or type(a) is type(b)
         assert np.shape(np.asarray(a)) == np.shape(b)
         assert str(np.asarray(a).dtype) == str(np.asarray(b).dtype)
-        np.testing.assert_allclose(np.asarray(a), b, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(np.asarray(a), b, rtol=rtol, atol=rtol / 100)
 
 
 W, X, K = np.arange(6.0).reshape(2, 3) + 0.5, np.array([0.3, -1.2, 0.7]), np.arange(12.0).reshape(2, 2, 3) / 7
@@ -248,6 +249,25 @@ def test_batches_of_hessians_and_packs(xp):
     same(emitted(g, xp)(*point), g(*point), xp == "numpy")
 
 
+EXTREMES = [
+    "cumprod(x)", "recurrence(x, x)", "recurrence(x, x, reverse=True)", "scatter_add(x, [0, 1, 1], 3)",
+    "scatter_add([x, 2*x], [2, 0, 2], 4, axis=1)", "scatter_add(x, [-1, 0, -1], 2)", "sinc(x)", "sort(x)", "norm(x/2)",
+    "softmax(x)", "logsumexp(x)", "max(x)", "cumsum(x)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("xp", SLOW)
+@pytest.mark.parametrize("text", EXTREMES)
+def test_infinite_and_large_values(text, xp):
+    loaded(xp)
+    f = sd.function(text, {"x": (3,)})
+    found = emitted(f, xp)
+    for point in ([np.inf, 1, 2], [np.nan, 1, 2], [-np.inf, np.inf, 2], [1e308, 2, 3], [1e200, 0, -0.0], [3, 3, 3]):
+        with np.errstate(all="ignore"):
+            if xp == "numpy" or (text, point[0]) != ("sinc(x)", 1e308):
+                same(found(np.array(point)), f(point), xp == "numpy")
+
+
 LENT = [
     "x",
     "x[::-1]",
@@ -359,3 +379,39 @@ def test_refusals():
     assert "np.vectorize(outside" in g.python()
     with pytest.raises(sd.CompileError, match="outside is a function from outside: torch cannot look into it"):
         g.python("torch")
+
+
+HEAVY = pytest.mark.heavy
+CHAOTIC = "sin(gamma(3**exp(1)))"
+"""What makes of the last digit of a number another number."""
+
+
+@pytest.mark.parametrize(
+    ("xp", "count"),
+    [
+        ("numpy", 30),
+        *(pytest.param(xp, n, marks=HEAVY) for xp, n in (("numpy", 1000), ("torch", 1000), ("jax.numpy", 300))),
+    ],
+)
+def test_random_programs(xp, count):
+    """At a point, and those of numbers at several."""
+    loaded(xp)
+    functions, points = random_functions(count)
+    refused = 0
+    for name, f in functions.items():
+        if CHAOTIC in str(f):
+            continue
+        try:
+            found = emitted(f, xp)
+        except sd.CompileError as error:
+            assert f"{xp} has no function for " in str(error)  # noqa: PT017
+            refused += 1
+            continue
+        given = [points[name]]
+        if all(np.ndim(x) == 0 for x in given[0]):
+            given.append([x * np.linspace(0.5, 1.5, k + 2)[(..., *(None,) * k)] for k, x in enumerate(given[0])])
+        for point in given:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                same(found(*point), f(*point), xp == "numpy", rtol=1e-6)
+    assert refused <= (count // 10 if xp == "torch" else 0)
