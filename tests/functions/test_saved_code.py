@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pickle
+import platform
 import subprocess
 import sys
 
@@ -357,7 +358,7 @@ SCALAR = {
 }
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="these are levels of x86-64")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86-64")
 @pytest.mark.parametrize("make", SCALAR.values(), ids=SCALAR)
 def test_code_for_other_processors_has_the_same_bits(make, tmp_path, monkeypatch):
     function, path = make(), tmp_path / "f.sd"
