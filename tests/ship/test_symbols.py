@@ -1,6 +1,5 @@
 """Functions that no C library has, called in libraries of the user's own: here in a few lines of C."""
 
-import ctypes
 import importlib.util
 import math
 import re
@@ -65,8 +64,8 @@ def test_a_program_brings_the_functions(tmp_path, kinds):
 def test_a_shared_library_is_linked_with_them(tmp_path):
     (tmp_path / "own.c").write_text(OWN)
     subprocess.run(["gcc", "-shared", "-fPIC", "own.c", "-o", "libown.so", "-lm"], cwd=tmp_path, check=True)
-    ctypes.CDLL(str(tmp_path / "libown.so"), mode=ctypes.RTLD_GLOBAL)
-    path = sd.emit({"g": G}, tmp_path, name="library", kinds="ctypes", symbols=NAMES)[0]
+    own = [str(tmp_path / "libown.so")]
+    path = sd.emit({"g": G}, tmp_path, name="library", kinds="ctypes", symbols=NAMES, libraries=own)[0]
     spec = importlib.util.spec_from_file_location("library", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
