@@ -104,11 +104,11 @@ def test_a_library_for_macos(tmp_path):
 def test_an_archive_for_macos_is_linked(tmp_path, triple):
     family = triple.replace("arm64", "aarch64").split("-")[0]
     sd.emit({"f": ROSENBROCK, "g": LIBRARY["layer"]}, tmp_path, kinds=("a", "h"), target=triple)
-    (tmp_path / "main.c").write_text(
-        '#include "f.h"\nint main(void) { return (int)(f_n_in() + g_n_out()) + f(0, 0, 0); }\n'
-    )
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", f"{family}-macos", "main.c", "libf.a", "-o", "main"]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    (tmp_path / "main.c").write_text('#include "f.h"\nint main(void) { return f_n_in() != g_n_out() && f(0, 0, 0); }\n')
+    zig, target = [sys.executable, "-m", "ziglang"], ["-target", f"{family}-macos"]
+    subprocess.run([*zig, "cc", *target, "-O1", "-c", "main.c", "-o", "main.o"], cwd=tmp_path, check=True)
+    linked = ["main.o", "libf.a", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-femit-bin=main"]
+    subprocess.run([*zig, "build-exe", *target, *linked], cwd=tmp_path, check=True)
     assert (tmp_path / "main").read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
 
 
@@ -122,3 +122,9 @@ def test_a_compiler_that_is_no_command(tmp_path, monkeypatch):
     monkeypatch.setenv("CC", 'gcc "')
     with pytest.raises(sd.CompileError, match=r"\$CC is 'gcc \"': No closing quotation"):
         sd.emit({"f": ROSENBROCK}, tmp_path, kinds="so")
+
+
+def test_a_library_for_another_c_library_is_not_linked_with_the_systems(tmp_path):
+    (path,) = sd.emit({"f": ROSENBROCK}, tmp_path, kinds="so", target="x86_64-linux-musl")
+    assert b"libc.so\0" in path.read_bytes()
+    assert b"libm.so.6" not in path.read_bytes()
