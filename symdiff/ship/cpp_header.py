@@ -75,7 +75,7 @@ SUPPORT = """\
 /* How far the points of an array of `size` numbers are apart; 0 where it is one of `each` for all n. */
 inline std::int64_t stride(std::size_t size, std::size_t n, std::size_t each, bool shared)
 {
-    if (size == n * each) return static_cast<std::int64_t>(each);
+    if (each == 0 ? size == 0 : size / each == n && size % each == 0) return static_cast<std::int64_t>(each);
     if (!shared || size != each) fail_size();
     return 0;
 }

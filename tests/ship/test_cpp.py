@@ -62,6 +62,9 @@ int main()
     show(gradient);
     std::array<double, 4> matrix = hess()(0.7, -1.3);
     show(matrix);
+    const double one[] = {{0.5}};
+    const std::size_t beyond = (std::size_t{{1}} << 62) + 1;  // times 4 it is 4
+    try {{ hess().batch(beyond, one, one, matrix); return 1; }} catch (const std::invalid_argument &) {{}}
     std::printf("%a\\n", support()());
     const double ab[] = {{2.0, -3.0}};
     std::vector<double> sums = large()(ab, w, v);
