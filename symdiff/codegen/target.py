@@ -293,7 +293,7 @@ def _of(
         _check_processor(triple, cpu or "", features)
     usual = DEFAULT_FEATURES.get("riscv64" if triple.startswith("riscv32") and "linux" in triple else family, "")
     if passes_in_registers(triple) and not cpu:
-        usual = WITH_NUMBERS.get(triple.split("-")[0], "")
+        usual = next((own for word, own in WITH_NUMBERS.items() if triple.startswith(word)), "")
     features = ",".join(filter(None, (usual, features)))
     relocation = relocation or RELOCATIONS.get(family, "pic")
     base = Target(triple, DEFAULT_CPUS.get(family, "") if cpu is None else cpu, features, relocation=relocation)

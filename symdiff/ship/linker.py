@@ -74,7 +74,7 @@ def link_shared(
         return made.read_bytes()
 
 
-def c_library(target: Target) -> str:
+def which_library(target: Target) -> str:
     """The C library of a system that has several: "musl", "android", else "gnu"."""
     return next((name for name in ("musl", "android") if name in target.triple), "gnu")
 
@@ -89,14 +89,14 @@ def find_compiler(target: Target) -> list[str] | None:
     """
     own = Target.of()
     if (target.family, target.system) == (own.family, own.system):
-        is_other = c_library(target) != c_library(own)
+        is_other = which_library(target) != which_library(own)
         chosen = os.environ.get("CC")
-        if chosen and (not is_other or c_library(target) in chosen):
+        if chosen and (not is_other or which_library(target) in chosen):
             try:
                 return shlex.split(chosen)
             except ValueError as error:
                 raise CompileError(f"$CC is {chosen!r}: {error}") from None
-        for name in [f"{c_library(target)}-gcc"] if is_other else COMPILERS:
+        for name in [f"{which_library(target)}-gcc"] if is_other else COMPILERS:
             found = shutil.which(name)
             if found:
                 return [found]

@@ -102,7 +102,7 @@ def assembly(folder, triple, text="f(x, y) = sin(x) + floor(y)"):
     return sd.emit(text, folder, kinds="s", target=triple)[0].read_text()
 
 
-@pytest.mark.parametrize("triple", ["arm-linux-gnueabihf", "armv6-linux-gnueabihf", "thumbv7em-none-eabihf"])
+@pytest.mark.parametrize("triple", ["arm-linux-gnueabihf", "armv6l-linux-gnueabihf", "thumbv7em-none-eabihf"])
 def test_arm_passes_numbers_in_registers_for_them_where_the_triple_says_so(tmp_path, triple):
     text = assembly(tmp_path, triple)
     assert re.search(r"\.eabi_attribute\s+28, 1", text)
