@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,12 @@ from symdiff.ship.units import Given
 
 COMPILED = ("o", "a", "so", "ll", "s")
 """Kinds of files that hold the code of functions for one machine."""
+
+SOURCES = (".py", ".c", ".h", ".hpp")
+"""Files that people write, too."""
+
+MARK = re.compile(rb"(compiled|written) by symdiff \d")
+"""What those of `emit` say, after the names of the functions at the latest."""
 
 
 def emit(
@@ -125,9 +132,22 @@ def emit(
             )
         contents.append((file, kind.make(package)))
     folder = Path(path)
+    for file, _ in contents:
+        _refuse_others(folder / file)
     _make_folder(folder)
     write_files({folder / file: data for file, data in contents})
     return tuple([folder / file for file, _ in contents])
+
+
+def _refuse_others(path: Path) -> None:
+    """Refuse to replace a source file that somebody else wrote, such as the one that the functions are from."""
+    if path.suffix in SOURCES and path.is_file():
+        with path.open("rb") as stream:
+            if MARK.search(stream.read(1 << 20)) is None:
+                raise ArgumentError(
+                    f"{path} is a file that symdiff did not write, and it stays",
+                    hint=f'another folder, or another name for the library: name="my_{path.stem}" (--name)',
+                )
 
 
 def _make_folder(folder: Path) -> None:

@@ -134,8 +134,23 @@ def test_parameters_with_the_names_of_members_and_variables_in_cpp(tmp_path):
 
 def test_a_symlink_in_the_folder_is_replaced(tmp_path):
     """Files are replaced as a whole: what reads the old one goes on with it."""
-    (tmp_path / "kept.h").write_text("kept")
-    (tmp_path / "f.h").symlink_to(tmp_path / "kept.h")
+    kept = sd.emit(F, tmp_path, kinds="h", name="kept")[0]
+    before = kept.read_text()
+    (tmp_path / "f.h").symlink_to(kept)
     sd.emit(F, tmp_path, kinds="h")
-    assert (tmp_path / "kept.h").read_text() == "kept"
+    assert kept.read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.h", "kept.h"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"), [("py", "model.py"), ("c", "model.c"), ("h", "model.h"), ("hpp", "model.hpp")]
+)
+def test_what_a_person_wrote_is_not_replaced(tmp_path, kind, file):
+    """The module that the functions are from, say."""
+    (tmp_path / file).write_text("import symdiff as sd\n")
+    with pytest.raises(sd.ArgumentError, match=f"{file} is a file that symdiff did not write"):
+        sd.emit({"model": F}, tmp_path, kinds=("o", kind))
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    (tmp_path / file).unlink()
+    for _ in range(2):
+        assert sd.emit({"model": F}, tmp_path, kinds=kind)[0].name == file
