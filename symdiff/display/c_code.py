@@ -274,8 +274,12 @@ class CWriter:
         stored: dict[int, list[tuple[int, int]]] = {}
         for output, element, node in part.stores:
             stored.setdefault(node, []).append((output, element))
-        within = {a for node in part.nodes for a in args[node]} | set(stored)
-        for node in part.nodes:
+        within = {a for node in part.nodes for a in args[node]}.union(stored)
+        for output in part.fills:
+            self._fill(output)
+        if part.fills or part.stores:
+            self.touched.add("out")
+        for node in self._by_need(part):
             text = self._expression(node)
             once = self.uses[node] == 1 and node in within and node not in given and node not in kept
             if once and len(text[0]) <= LONGEST:
@@ -285,14 +289,33 @@ class CWriter:
                 self._line(node, self._named(node), text[0], origin)
             if node in kept:
                 self.lines.append(f"    t[{kept[node]}] = {self.values[node][0]};")
-        if part.fills or part.stores:
-            self.touched.add("out")
-        for output in part.fills:
-            self._fill(output)
-        for node in sorted({node for _, _, node in part.stores if node in self.source.aliases}):
+            if node in stored:
+                self._stores(node, stored.pop(node))
+        for node, places in stored.items():  # which are there without an operation
+            self._stores(node, places)
+
+    def _stores(self, node: int, places: Sequence[tuple[int, int]]) -> None:
+        """The lines that write a value where outputs have it."""
+        if node in self.source.aliases:
             self._line(node, self.names.new(self.source.aliases[node]), self._value(node)[0])
-        for output, element, node in sorted(part.stores):
+        for output, element in sorted(places):
             self._store(output, element, node)
+
+    def _by_need(self, part: CPart) -> list[int]:
+        """The nodes of a part, each just before what needs it: of values that wait, compilers keep few in registers."""
+        args, todo = self.program.graph.args, set(part.nodes)
+        order: list[int] = []
+        results = [*(node for _, _, node in sorted(part.stores)), *part.nodes]
+        for result in results:
+            stack = [result]
+            while stack:
+                node = stack.pop()
+                if node < 0:
+                    order.append(~node)
+                elif node in todo:
+                    todo.discard(node)
+                    stack += [~node, *args[node][::-1]]
+        return order
 
     def _named(self, node: int) -> str:
         name = self.given.get(node)

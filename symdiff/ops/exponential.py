@@ -34,7 +34,10 @@ register(
        doc="1/(exp(x) - 1), with derivatives that neither cancel nor vanish too early", exact="1/expm1(a)",
        singular=(0.0,), parameters=("x",), latex=r"\frac{{1}}{{\operatorname{{expm1}}\left({}\right)}}",
        edges="a pole at 0"),
-    Op("bose_einstein", routine=Expand("where(a > 0, exp(-a)/-expm1(-a), 1/expm1(a))"),
+    Op("bose_einstein", routine=Expand("far = abs(a) > 80\n"
+                                       "r = 1/expm1(where(far, abs(a)*0.5, abs(a)))\n"
+                                       "p = where(far, r*r, r)\n"
+                                       "where(copysign(1, a) < 0, -1 - p, p)"),
        partials=("y*bose_einstein(-a)",), hidden=True, doc="1/(exp(x) - 1), the occupation of a level; in the tail too",
        exact="1/expm1(a)", singular=(0.0,), parameters=("x",), latex=r"\frac{{1}}{{e^{{{0}}} - 1}}",
        edges="pole at 0"),
