@@ -126,15 +126,16 @@ workspace 0 bytes
 >>> sd.function("f(x, y) = x**2/y").latex()
 '\\frac{x^{2}}{y}'
 """,
-    "Function.python": r"""
+    "Function.python": r'''
 >>> print(sd.function("f(x, y) = x*sin(y)").python().split("\n\n\n")[-1].rstrip())
 def f(x, y):
+    """f(x, y) = x*sin(y)"""
     x = np.asarray(x, dtype=float)[()]
     y = np.asarray(y, dtype=float)[()]
     v1 = np.sin(y)
     v2 = x * v1
     return as_number(v2)
-""",
+''',
     "Function.ssa": """
 >>> print(sd.function("f(x, y) = x*sin(y)").ssa())
 %0 = input x : float64

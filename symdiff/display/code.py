@@ -100,13 +100,15 @@ def python_source(
     structure: Structure | None = None,
     xp: str = "numpy",
     taken: Sequence[str] = (),
+    told: Sequence[str] = (),
 ) -> str:
     """The Python source of a function that computes the outputs, one statement for each node.
 
     Several outputs are returned as a tuple; or as `structure` says, named tuples as plain ones. Where all arguments are
     scalars, arrays may be given for them; parameters take the trees that the arguments are leaves of. `xp` is the
-    library that it is for; no variable has one of the names `taken`. Numbers are returned as NumPy's functions do, and
-    for other libraries as arrays without axes, which they can differentiate.
+    library that it is for; no variable has one of the names `taken`, and `told` is what the function says of itself.
+    Numbers are returned as NumPy's functions do, and for other libraries as arrays without axes, which they can
+    differentiate.
 
     Raises
     ------
@@ -161,7 +163,7 @@ def python_source(
     if batches:
         results = _in_batches(graph, roots, results, arguments, batch, body, names, library, together)
     if library is not JAX:
-        results = _own(graph, roots, results, library)
+        results = _own(graph, roots, results, library, batches)
     if library is NUMPY:
         arrays = any(a.shape for a in arguments)
         results = [
@@ -171,7 +173,16 @@ def python_source(
         structure = 0 if isinstance(outputs, int) else tuple(range(len(roots)))
     body.append(f"return {_arranged(structure, results)}")
     lines = _head(body, library, graph.dtype)
+    body = [*_docstring(told), *body]
     return "\n".join([*lines, "", "", f"def {function}({', '.join(shown)}):", *(f"    {line}" for line in body), ""])
+
+
+def _docstring(lines: Sequence[str]) -> list[str]:
+    """Lines as what a function says of itself."""
+    if not lines:
+        return []
+    first, *others = [line.replace("\\", "\\\\").replace('"', '\\"') for line in lines]
+    return [f'"""{first}', *others, '"""'] if others else [f'"""{first}"""']
 
 
 def _number(text: str, graph: Graph, node: int, arrays: bool) -> str:
@@ -182,7 +193,9 @@ def _number(text: str, graph: Graph, node: int, arrays: bool) -> str:
     return f"np.{'bool_' if dtype == BOOL else dtype}({text})" if graph.ops[node] is core.CONSTANT else f"{text}[()]"
 
 
-def _own(graph: Graph, roots: Sequence[int], results: Sequence[str], library: PythonLibrary) -> list[str]:
+def _own(
+    graph: Graph, roots: Sequence[int], results: Sequence[str], library: PythonLibrary, batches: bool
+) -> list[str]:
     """The results, copied where they may lie in the memory of an argument or of another result."""
     found: list[str] = []
     seen: set[int] = set()
@@ -191,6 +204,7 @@ def _own(graph: Graph, roots: Sequence[int], results: Sequence[str], library: Py
         while graph.ops[source].numpy == "{0}":
             source = graph.args[source][0]
         lent = source in seen or graph.ops[source] in LENT
+        lent = lent and (batches or bool(graph.types[root].shape))
         seen.add(source)
         found.append(library.statement(f"{text}.copy()") if lent and text.isidentifier() else text)
     return found

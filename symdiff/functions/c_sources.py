@@ -13,6 +13,7 @@ from symdiff.codegen.pieces import Piece, cut
 from symdiff.dataclass import dataclass
 from symdiff.display.c_code import CPart, CSource, c_file
 from symdiff.errors import ArgumentError, CompileError
+from symdiff.functions.texts import formula_lines
 from symdiff.ops import core
 from symdiff.optimize.pipeline import optimize
 from symdiff.optimize.program import Program, TensorProgram
@@ -23,12 +24,6 @@ from symdiff.version import VERSION
 
 if TYPE_CHECKING:
     from symdiff.functions.function import Function
-
-LONGEST_FORMULA = 100
-"""So many lines of a formula stand in the comment before its function."""
-
-LARGEST_FORMULA = 10_000
-"""Of so many operations a formula stands there: to write more for a person takes longer than all else."""
 
 PIECE = 500
 """About how many operations a function of C has: for 12,000 GCC takes 4 s, in pieces of 1000 or in one 7 s and 19 s."""
@@ -133,7 +128,7 @@ def _source(one: Emitted, fp: str) -> CSource:
         *(f"in[{k}]: {written}" for k, (written, _) in enumerate(inputs)),
         *(f"out[{k}]: {written}" for k, (written, _) in enumerate(outputs)),
     ]
-    text = _formula(f, len(known.graph.live(known.nodes)))
+    text = formula_lines(f)
     elements = [_element_names(a) for a in f.arguments]
     heading = [*one.what, *text, "", *said]
     return CSource(
@@ -151,14 +146,6 @@ def _source(one: Emitted, fp: str) -> CSource:
         heading,
         one.sparsity,
     )
-
-
-def _formula(f: Function, operations: int) -> list[str]:
-    """The formula as the comment before a function has it."""
-    if operations > LARGEST_FORMULA:
-        return [f"{f.__name__}({', '.join([a.written for a in f.arguments])}), a formula of {operations:,} operations"]
-    text = str(f).split("\n")
-    return text if len(text) <= LONGEST_FORMULA else [*text[:LONGEST_FORMULA], "..."]
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from symdiff.display.code import python_source
 from symdiff.errors import ArgumentError, CompileError
 from symdiff.functions.c_sources import Emitted, c_source
+from symdiff.functions.texts import formula_lines
 from symdiff.optimize.planning.listing import describe_plan
 from symdiff.optimize.program import TensorProgram
 
@@ -30,7 +31,8 @@ def python_text(f: Function, xp: str = "numpy") -> str:
 
     That is "jax.numpy" or "torch", whose arrays the function then takes and gives. See docs/sources.md.
     """
-    return python_source(f.graph, f.__name__, f.arguments, dict(f._output_pairs()), f._structure, xp)
+    outputs, told = dict(f._output_pairs()), formula_lines(f)
+    return python_source(f.graph, f.__name__, f.arguments, outputs, f._structure, xp, told=told)
 
 
 def sparse_python_text(f: SparseFunction, xp: str) -> str:

@@ -14,12 +14,27 @@ from symdiff.signature import Argument
 if TYPE_CHECKING:
     from symdiff.functions.function import Function
 
+LONGEST_FORMULA = 100
+"""So many lines of a formula stand in the comment before a function in another language."""
+
+LARGEST_FORMULA = 10_000
+"""Of so many operations a formula stands there: to write more for a person takes longer than all else."""
+
 
 def own_text(f: Function, arguments: Sequence[Argument]) -> str:
     """The formula in symdiff's own language, with a header of these arguments."""
     known = f._known
     single = known.outputs[0][1] if known.structure == 0 else None
     return written(known.graph, f.__name__, arguments, dict(known.outputs) if single is None else single)
+
+
+def formula_lines(f: Function) -> list[str]:
+    """The formula as other languages have it in the comment on the function."""
+    operations = len(f._known.graph.live(f._known.nodes))
+    if operations > LARGEST_FORMULA:
+        return [f"{f.__name__}({', '.join([a.written for a in f.arguments])}), a formula of {operations:,} operations"]
+    lines = str(f).split("\n")
+    return lines if len(lines) <= LONGEST_FORMULA else [*lines[:LONGEST_FORMULA], "..."]
 
 
 def latex_text(f: Function) -> str:

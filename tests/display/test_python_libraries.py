@@ -143,8 +143,11 @@ def test_what_the_tables_name_is_there(library):
                 and type(op.routine).__name__ == "Special"}  # fmt: skip
 
 
-FLAT = """\
+FLAT = '''\
 def grad_f(x, y, z):
+    """q = x + y
+    grad_f(x, y, z) = [z, z, q]
+    """
     x = np.asarray(x, dtype=float)[()]
     y = np.asarray(y, dtype=float)[()]
     z = np.asarray(z, dtype=float)[()]
@@ -152,7 +155,7 @@ def grad_f(x, y, z):
     d_q = z
     v1 = np.stack(np.broadcast_arrays(d_q, d_q, q), axis=-1)
     return v1
-"""
+'''
 
 TEXTBOOK = """\
     v1 = np.square(x)
@@ -185,6 +188,14 @@ def test_an_adjoint_that_the_formula_has_anyway():
     text = sd.value_and_grad(sd.function("q = x + y\nf(x, y, z) = q*sin(z)")).python()
     assert "    v1 = np.sin(z)\n" in text
     assert "    d_q = v1\n" in text
+
+
+def test_functions_tell_their_formula():
+    f = sd.function('h(x[3]) = scatter(x, "1:4", 6) + 1')
+    space = {}
+    exec(f.python(), space)
+    assert space["h"].__doc__ == str(f)
+    assert '"1:4"' in str(f)
 
 
 def test_names_are_given_once():
