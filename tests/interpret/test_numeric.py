@@ -11,6 +11,7 @@ import scipy.special
 
 from symdiff import numeric
 from symdiff.errors import CompileError
+from symdiff.native.kept import mathematics
 from symdiff.ops import OPS
 from symdiff.ops.base import Expand, Instruction, Intrinsic, Library, Special
 
@@ -46,6 +47,7 @@ def test_the_library_is_opened_by_its_name_without_running_programs_that_look_fo
         return opened(name, *args)
 
     monkeypatch.setattr(ctypes, "CDLL", absent)
+    mathematics.cache_clear()
     assert hasattr(numeric.library.__wrapped__(), "sin")
     assert looked == ["m"]
 
