@@ -9,15 +9,19 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import CompileError
+
+_look_up: Any = None
+with suppress(ImportError):
+    from _ctypes import dlsym as _look_up  # what `ctypes` looks up by, and makes an object of
 
 LOOP = "k"
 """The symbol of a kernel's loop, which takes the operands."""
@@ -106,16 +110,15 @@ class MappedCode(Code):
         if base in (None, ctypes.c_size_t(-1).value):
             raise OSError("no memory could be mapped")
         self._base, self._exports, self.bytes, self._unmap = base, image.exports, size, unmap
-        memory = (ctypes.c_char * size).from_address(base)
         data = bytes(image.data)
         ctypes.memmove(base, data, image.start)
         if len(data) > image.start:
             ctypes.memmove(base + image.writable, data[image.start :], len(data) - image.start)
+        word = ctypes.c_uint64.from_address
         for symbol, place in image.imports.items():
-            struct.pack_into("<Q", memory, place, addresses[symbol])
+            word(base + place).value = addresses[symbol]
         for place in image.own:
-            (distance,) = struct.unpack_from("<Q", memory, place)
-            struct.pack_into("<Q", memory, place, base + distance)
+            word(base + place).value += base
         if image.writable % page or protect(base, image.writable, READ | EXECUTE):
             raise NoExecution("the system does not let this process execute memory that it wrote")
         if CACHES_APART[os.uname().machine]:
@@ -226,9 +229,14 @@ def _system() -> tuple[Any, Any, Any]:
 
 def address_of(name: str) -> int:
     """The address of a function of Python, or of a library that it is linked to; 0 where there is none."""
+    return address_within(ctypes.pythonapi, name)
+
+
+def address_within(library: ctypes.CDLL, name: str) -> int:
+    """The address of a function of a library; 0 where there is none."""
     try:
-        return address_in(ctypes.pythonapi[name])
-    except AttributeError:
+        return _look_up(library._handle, name) if _look_up is not None else address_in(library[name])
+    except (AttributeError, OSError):
         return 0
 
 

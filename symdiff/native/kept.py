@@ -27,8 +27,8 @@ from symdiff.native.code import (
     Code,
     Image,
     MappedCode,
-    address_in,
     address_of,
+    address_within,
     can_map,
     share,
 )
@@ -247,22 +247,23 @@ def mathematics() -> Any:
 def c_address(name: str) -> int:
     """The address of a function of the C library; 0 where there is none."""
     try:
-        return address_in(mathematics()[name])
-    except (OSError, AttributeError):
+        return address_within(mathematics(), name) or address_of(name)
+    except OSError:
         return address_of(name)
 
 
 @functools.cache
 def _vector_mathematics() -> Any:
-    return ctypes.CDLL("libmvec.so.1") if sys.platform == "linux" and os.uname().machine == "x86_64" else {}
+    return ctypes.CDLL("libmvec.so.1") if sys.platform == "linux" and os.uname().machine == "x86_64" else None
 
 
 def vector_address(name: str) -> int:
     """The address of a function of glibc's libmvec; 0 where there is none."""
     try:
-        return address_in(_vector_mathematics()[name])
-    except (OSError, AttributeError, KeyError):
+        library = _vector_mathematics()
+    except OSError:
         return 0
+    return 0 if library is None else address_within(library, name)
 
 
 def blas_routine(name: str) -> int:
