@@ -62,9 +62,13 @@ def listed(names):
     return tuple(name.strip() for name in names.split(","))
 
 
+PROGRAMS = {"cc", "dot", "node"}
+"""What pages need that is no module; modules may bring programs of their names, for other Pythons too."""
+
+
 def missing(names):
     """Those of some modules and programs that are not installed."""
-    return [name for name in names if find_spec(name) is None and shutil.which(name) is None]
+    return [name for name in names if (shutil.which if name in PROGRAMS else find_spec)(name) is None]
 
 
 class Checker(doctest.OutputChecker):
