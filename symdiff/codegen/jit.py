@@ -23,7 +23,8 @@ from symdiff.codegen.image import NoImage, lay_out
 from symdiff.codegen.llvm import llvm, llvm_lock, version
 from symdiff.codegen.target import Target, host_processor
 from symdiff.errors import CompileError
-from symdiff.native.code import READY, Code, MappedCode, NoExecution, can_map, page_size, share
+from symdiff.native.code import Code, MappedCode, NoExecution, can_map, page_size, share
+from symdiff.native.kept import ready_code
 
 KERNELS_PER_ENGINE = 64
 
@@ -227,13 +228,12 @@ def link_support(
     TEXTS[name] = SharedText(ir, exports, level)
 
     def make() -> Code:
-        ready = READY.get(name)
-        code = link(ir, imports, exports, level, verify=False) if ready is None else MappedCode(ready, imports)
+        code = link(ir, imports, exports, level, verify=False)
         if prepare is not None:
             prepare(code)
         return code
 
-    return share(name, make)
+    return ready_code(name, imports, prepare) or share(name, make)
 
 
 def object_code(ir: str, opt: int, other: Target | None = None) -> bytes:

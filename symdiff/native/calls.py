@@ -124,7 +124,7 @@ def bind_builtin(
     """
     known = {LOOP_ADDRESS: loop, **_addresses()}
     content = struct.pack(f"{len(words)}q", *[known[w] if type(w) is str else w for w in words])
-    label, text = (part.replace("\0", "").encode("utf-8", "replace") for part in (name, doc))
+    label, text = (part.replace("\0", "").encode(*AS_UTF_8) for part in (name, doc))
     method = _Method(label, code[BUILTIN], FASTCALL | KEYWORDS, text)
     # CPython gives `self` back last, so what lies in it may own the method's description.
     entry = Entry((general, content, method, label, text, *owned, code))

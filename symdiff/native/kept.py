@@ -254,7 +254,7 @@ def c_address(name: str) -> int:
 
 @functools.cache
 def _vector_mathematics() -> Any:
-    return ctypes.CDLL("libmvec.so.1") if sys.platform == "linux" and os.uname().machine == "x86_64" else None
+    return ctypes.CDLL("libmvec.so.1") if sys.platform == "linux" and _machine() == "x86_64" else None
 
 
 def vector_address(name: str) -> int:
